@@ -1,0 +1,180 @@
+"""The shared vocabulary: every piece of data that crosses a module boundary, and the three Protocols.
+
+A reader who knows these types knows the program. They are plain frozen data: nothing here does I/O,
+knows LSP, or imports torch.
+
+Rules: text offsets are *code-point offsets* into `DocumentSnapshot.text` unless a name says `_bytes`
+or `_utf16`; times are milliseconds when a name ends in `_ms`, and `time.monotonic()` seconds when it
+ends in `_at`. Expected outcomes are values (`Outcome`), never exceptions.
+"""
+
+from array import array
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Protocol
+
+from parsers.parse import SyntaxTree
+
+
+class Mode(StrEnum):
+    """How much to complete: the rest of the line, or up to the end of the enclosing block."""
+
+    LINE = "line"
+    BLOCK = "block"
+
+
+class Trigger(Enum):
+    """Whether the user asked for a completion, or merely typed."""
+
+    INVOKED = "invoked"
+    AUTOMATIC = "automatic"
+
+
+class Format(StrEnum):
+    """Prompt layout: fill-in-the-middle with the text after the cursor, or plain left-to-right."""
+
+    FIM = "fim"
+    LEFT = "left"
+
+
+class Outcome(StrEnum):
+    """Why a request ended the way it did; `midfill/status` shows the last one in words."""
+
+    OK = "ok"
+    EMPTY = "empty"  # the model had nothing to add here
+    FILTERED = "filtered"  # the model answered, a filter removed all of it
+    SKIPPED = "skipped"  # a trigger rule said not to ask
+    STALE = "stale"  # the document changed while the model was working
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    NOT_READY = "not_ready"  # the model is being fetched, quantized or loaded
+    ENGINE_DOWN = "engine_down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSnapshot:
+    """One version of one document, never changed after it is made."""
+
+    uri: str
+    path: str  # what the model is shown: POSIX path relative to the workspace, or the buffer's name
+    repo: str  # name of the workspace folder; "" when there is none
+    version: int
+    text: str
+    language: str  # a `parsers.languages` id; "plaintext" when unknown
+    tree: SyntaxTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """A cursor in a snapshot. `mode` None lets the trigger decide between line and block."""
+
+    snapshot: DocumentSnapshot
+    cursor: int
+    mode: Mode | None
+    trigger: Trigger
+    session: str  # names the KV session: one per editor window and document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Budgets in tokens. `max_prompt_tokens` covers the whole prompt, sentinels included."""
+
+    max_prompt_tokens: int
+    max_line_tokens: int
+    max_block_tokens: int
+    suffix_share: float  # part of the window's text budget reserved for the text after the cursor
+    max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """Token ids for the engine. The generation is forced to begin with the bytes `heal`.
+
+    `heal` holds what stands between the end of the prompt and the cursor: the partial token that
+    token healing took back from the current line. It is part of what the user already typed.
+    """
+
+    token_ids: "array[int]"  # array('I')
+    heal: bytes
+    stop_token_ids: tuple[int, ...]
+    max_tokens: int
+    format: Format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationStats:
+    """The engine's own counters for one generation."""
+
+    n_prompt: int  # tokens in the prompt
+    n_cached: int  # of them, tokens whose keys and values were reused
+    n_computed: int  # of them, tokens run through the model for this request
+    n_generated: int
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """Newly generated tokens with their log-probabilities; `stats` is set on the last one only."""
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    stats: GenerationStats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What is shown: `text` goes in at the cursor and replaces `replace_right` characters after it."""
+
+    text: str
+    outcome: Outcome
+    mode: Mode
+    replace_right: int = 0
+    reason: str = ""  # in words: why nothing is shown, or which filter cut
+    reused: bool = False  # answered by an earlier completion that the user is typing through
+    mean_logprob: float = 0.0
+    stats: GenerationStats | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSpec:
+    """How a model wants its prompt: sentinel token ids (None where the model has none) and formats."""
+
+    repo_name: int | None
+    file_sep: int | None
+    fim_prefix: int | None
+    fim_suffix: int | None
+    fim_middle: int | None
+    stop_token_ids: tuple[int, ...]  # end of text, and every sentinel: none may appear in a completion
+    bos: int | None  # prepended when the model was trained with one
+    line_format: Format
+    block_format: Format
+
+
+class EngineUnavailable(Exception):
+    """The engine cannot answer now: it is starting (`not_ready`) or it died. The message is for users."""
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class Engine(Protocol):
+    """Generates tokens. Closing the iterator (`aclose`, or cancelling the await) stops the generation."""
+
+    def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+        """Yield deltas as tokens come; raise EngineUnavailable at once when there is no engine."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back; never adds special tokens, and treats sentinels in text as plain text."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes a token stands for; b"" for special tokens."""
+        ...
