@@ -1,0 +1,142 @@
+"""The shape of a Llama- or Qwen2-family decoder, read from a GGUF's metadata or a config.json.
+
+Rules: everything the forward pass needs is here and nowhere else; an architecture that the hand-written
+decoder does not cover is refused by name, never guessed.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SUPPORTED = ("llama", "qwen2")
+
+
+class UnsupportedModel(ValueError):
+    """The model cannot be run by this decoder; the message names what is unsupported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RopeScaling:
+    """Llama-3's frequency scaling: long wavelengths are divided by `factor`, short ones kept."""
+
+    factor: float
+    low_freq_factor: float
+    high_freq_factor: float
+    original_context: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """Sizes and constants of one decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU)."""
+
+    family: str
+    n_layers: int
+    hidden: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocab: int
+    rope_theta: float
+    rope_scaling: RopeScaling | None
+    norm_eps: float
+    qkv_bias: bool
+    context_tokens: int
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of fp32 keys and values that one token takes over all layers."""
+        return self.n_layers * 2 * self.n_kv_heads * self.head_dim * 4
+
+    def inverse_frequencies(self) -> list[float]:
+        """RoPE's inverse frequencies, one per pair of dimensions: (head_dim / 2,)."""
+        plain = [self.rope_theta ** (-2 * i / self.head_dim) for i in range(self.head_dim // 2)]
+        return plain if self.rope_scaling is None else [_scale(f, self.rope_scaling) for f in plain]
+
+
+def _scale(frequency: float, scaling: RopeScaling) -> float:
+    wavelength = 2 * math.pi / frequency
+    ratio = scaling.original_context / wavelength
+    if ratio < scaling.low_freq_factor:
+        return frequency / scaling.factor
+    if ratio > scaling.high_freq_factor:
+        return frequency
+    smooth = (ratio - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
+    return (1 - smooth) * frequency / scaling.factor + smooth * frequency
+
+
+def from_hf_config(config: Mapping[str, Any]) -> Architecture:
+    """Read a Hugging Face config.json; UnsupportedModel names what the decoder does not cover."""
+    family = str(config.get("model_type"))
+    if family not in SUPPORTED:
+        raise UnsupportedModel(f"model_type {family!r} is not supported (supported: {', '.join(SUPPORTED)})")
+    if config.get("hidden_act", "silu") != "silu":
+        raise UnsupportedModel(f"hidden_act {config['hidden_act']!r} is not supported (supported: silu)")
+    for unsupported in ("use_sliding_window", "attention_bias", "mlp_bias"):
+        if config.get(unsupported):
+            raise UnsupportedModel(f"{unsupported} is not supported")
+    heads = int(config["num_attention_heads"])
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    return Architecture(
+        family=family,
+        n_layers=int(config["num_hidden_layers"]),
+        hidden=int(config["hidden_size"]),
+        n_heads=heads,
+        n_kv_heads=int(config.get("num_key_value_heads") or heads),
+        head_dim=int(config.get("head_dim") or config["hidden_size"] // heads),
+        intermediate=int(config["intermediate_size"]),
+        vocab=int(config["vocab_size"]),
+        rope_theta=float(config.get("rope_theta") or rope.get("rope_theta") or 10_000.0),
+        rope_scaling=_hf_rope_scaling(rope),
+        norm_eps=float(config["rms_norm_eps"]),
+        qkv_bias=family == "qwen2",
+        context_tokens=int(config["max_position_embeddings"]),
+    )
+
+
+def _hf_rope_scaling(rope: Mapping[str, Any]) -> RopeScaling | None:
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "default":
+        return None
+    if kind != "llama3":
+        raise UnsupportedModel(f"RoPE scaling {kind!r} is not supported (supported: default, llama3)")
+    return RopeScaling(
+        factor=float(rope["factor"]),
+        low_freq_factor=float(rope["low_freq_factor"]),
+        high_freq_factor=float(rope["high_freq_factor"]),
+        original_context=int(rope["original_max_position_embeddings"]),
+    )
+
+
+def from_gguf(metadata: Mapping[str, Any], tensor_names: set[str]) -> Architecture:
+    """Read a GGUF's key-value metadata; UnsupportedModel names what the decoder does not cover."""
+    family = str(metadata.get("general.architecture"))
+    if family not in SUPPORTED:
+        raise UnsupportedModel(
+            f"architecture {family!r} is not supported (supported: {', '.join(SUPPORTED)})"
+        )
+    if "rope_freqs.weight" in tensor_names:
+        raise UnsupportedModel(
+            "GGUF files with a rope_freqs tensor (Llama 3.1 and later) are not supported: use safetensors"
+        )
+
+    def value(key: str) -> Any:
+        return metadata[f"{family}.{key}"]
+
+    heads, hidden = int(value("attention.head_count")), int(value("embedding_length"))
+    return Architecture(
+        family=family,
+        n_layers=int(value("block_count")),
+        hidden=hidden,
+        n_heads=heads,
+        n_kv_heads=int(metadata.get(f"{family}.attention.head_count_kv", heads)),
+        head_dim=int(metadata.get(f"{family}.attention.key_length", hidden // heads)),
+        intermediate=int(value("feed_forward_length")),
+        vocab=len(metadata["tokenizer.ggml.tokens"]),
+        rope_theta=float(metadata.get(f"{family}.rope.freq_base", 10_000.0)),
+        rope_scaling=None,
+        norm_eps=float(value("attention.layer_norm_rms_epsilon")),
+        qkv_bias="blk.0.attn_q.bias" in tensor_names,
+        context_tokens=int(value("context_length")),
+    )

@@ -1,0 +1,306 @@
+"""The server's side of the daemon: finds or starts it, keeps the connection, and generates.
+
+`run` is a task for the life of the server. It connects (starting a daemon when there is none), reads what
+comes, and when the daemon dies starts another with back-off. A daemon that left because it was idle, or
+because the model could not be had, is started again when somebody next asks for a completion.
+
+Rules: no torch. `generate` never waits for a daemon: without a ready one it raises EngineUnavailable at
+once. Whatever happens to the daemon, every `generate` in progress ends.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Prompt, PromptSpec
+from model import wire
+from model.catalog import ModelError
+from model.spawn import EngineSettings, socket_path, spawn_daemon
+from model.store import read_manifest
+from model.tokenizer import VocabTokenizer
+
+log = logging.getLogger(__name__)
+
+# A daemon opens its socket about 0.1 s after it is started; polling is cheaper than a second protocol.
+_CONNECT_POLL_S = 0.02
+_CONNECT_TIMEOUT_S = 20.0
+_BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.25, 30.0
+# A daemon that lived this long was fine: its death starts the back-off afresh.
+_HEALTHY_S = 60.0
+# How soon after a failure (no network, say) a request may start another attempt.
+_RETRY_FAILED_S = 30.0
+_READ_BYTES = 1 << 16
+
+
+class Phase(StrEnum):
+    """Where the engine stands."""
+
+    STARTING = "starting"
+    FETCHING = "fetching"
+    QUANTIZING = "quantizing"
+    LOADING = "loading"
+    READY = "ready"
+    ASLEEP = "asleep"  # left after an idle time; the next request starts it
+    FAILED = "failed"  # the model cannot be had or run; tried again on a later request
+    DOWN = "down"  # died; being started again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineState:
+    """A phase, in words for the user, and how far it is (0..1) when that is known."""
+
+    phase: Phase
+    message: str
+    fraction: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """What the front end needs to know of the model the daemon has loaded."""
+
+    name: str
+    tokenizer: VocabTokenizer
+    spec: PromptSpec
+    context_tokens: int
+
+
+class EngineClient:
+    """Implements completion.types.Engine over the daemon's socket."""
+
+    def __init__(self, settings: EngineSettings, on_state: Callable[[EngineState], None]) -> None:
+        self._settings = settings
+        self._on_state = on_state
+        self._state = EngineState(phase=Phase.STARTING, message="starting", fraction=None)
+        self._loaded: LoadedModel | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ids = itertools.count(1)
+        self._requests: dict[int, asyncio.Queue[wire.Token | wire.Done | None]] = {}
+        self._statuses: list[asyncio.Future[wire.StatusReply]] = []
+        self._wanted = asyncio.Event()
+        self._bye = ""
+
+    @property
+    def state(self) -> EngineState:
+        """The present phase."""
+        return self._state
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """The model, once it has been READY; kept when the daemon restarts, since the store stays."""
+        return self._loaded
+
+    async def run(self) -> None:
+        """Keep a daemon until cancelled."""
+        backoff = _BACKOFF_FIRST_S
+        while True:
+            began = time.monotonic()
+            try:
+                reader = await self._connect()
+                await self._read(reader)
+            except (OSError, ModelError, wire.ProtocolError) as error:
+                failure = isinstance(error, ModelError)
+                log.warning("engine connection: %s", error)
+                self._set_state(Phase.FAILED if failure else Phase.DOWN, str(error))
+            finally:
+                self._drop_connection()
+            if self._bye:
+                self._set_state(
+                    Phase.ASLEEP, "the model was unloaded after an idle time; the next request loads it"
+                )
+                await self._wait_until_wanted(0.0)
+                backoff = _BACKOFF_FIRST_S
+            elif self._state.phase is Phase.FAILED:
+                await self._wait_until_wanted(_RETRY_FAILED_S)
+            else:
+                if time.monotonic() - began > _HEALTHY_S:
+                    backoff = _BACKOFF_FIRST_S
+                self._set_state(
+                    Phase.DOWN, f"the model process ended unexpectedly; next start in {backoff:.2g} s"
+                )
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _BACKOFF_MOST_S)
+
+    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+        """Yield tokens as they come; the last delta carries the stats. Closing the iterator cancels.
+
+        EngineUnavailable at once when the model is not ready, and when the daemon dies meanwhile.
+        """
+        writer = self._require_ready()
+        request_id = next(self._ids)
+        inbox = self._requests[request_id] = asyncio.Queue()
+        done = False
+        try:
+            writer.write(wire.encode(_generate_message(request_id, prompt, session, warm=False)))
+            while not done:
+                message = await inbox.get()
+                if message is None:
+                    done = True
+                    raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
+                if isinstance(message, wire.Token):
+                    yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,))
+                    continue
+                done = True
+                if message.finish == "failed":
+                    raise EngineUnavailable(message.error, Outcome.ENGINE_DOWN)
+                yield Delta(token_ids=(), logprobs=(), stats=_stats(message))
+        finally:
+            self._requests.pop(request_id, None)
+            if not done and not writer.is_closing():
+                writer.write(wire.encode(wire.Cancel(request_id)))
+
+    async def warm(self, prompt: Prompt, *, session: str) -> None:
+        """Have the prompt prefilled when the engine has nothing better to do; does nothing when not ready."""
+        if self._state.phase is Phase.READY and self._writer is not None:
+            self._writer.write(wire.encode(_generate_message(next(self._ids), prompt, session, warm=True)))
+            with contextlib.suppress(OSError):
+                await self._writer.drain()
+
+    async def daemon_status(self, timeout_s: float = 2.0) -> wire.StatusReply | None:
+        """The daemon's own counters; None when there is none or it does not answer in time."""
+        if self._writer is None or self._writer.is_closing():
+            return None
+        future: asyncio.Future[wire.StatusReply] = asyncio.get_running_loop().create_future()
+        self._statuses.append(future)
+        self._writer.write(wire.encode(wire.Status()))
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except (TimeoutError, ConnectionError):
+            return None
+
+    async def shut_down(self) -> None:
+        """Ask the daemon to leave, for all its clients."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(wire.encode(wire.Shutdown()))
+            with contextlib.suppress(OSError):
+                await self._writer.drain()
+
+    async def close(self) -> None:
+        """Drop the connection; the daemon stays for others. Cancel `run` first."""
+        self._drop_connection()
+
+    # -- connection ----------------------------------------------------------------------------------------
+
+    async def _connect(self) -> asyncio.StreamReader:
+        """Connect, starting a daemon when nobody answers; OSError when none comes up."""
+        path = socket_path(self._settings)
+        self._bye = ""
+        deadline = time.monotonic() + _CONNECT_TIMEOUT_S
+        spawned = False
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(path)
+                return reader
+            except (FileNotFoundError, ConnectionRefusedError):
+                pass
+            if not spawned:
+                spawned = True
+                if self._state.phase is not Phase.DOWN:
+                    self._set_state(Phase.STARTING, "starting the model process")
+                self._process = spawn_daemon(self._settings)
+            elif self._process is not None and self._process.poll() not in (None, 0):
+                raise OSError(
+                    f"the model process ended with code {self._process.returncode}; see {path.with_suffix('.log')}"
+                )
+            if time.monotonic() > deadline:
+                raise OSError(f"the model process does not answer; see {path.with_suffix('.log')}")
+            await asyncio.sleep(_CONNECT_POLL_S)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        """Handle messages until the connection ends."""
+        frames = wire.FrameReader()
+        while data := await reader.read(_READ_BYTES):
+            for message in frames.feed(data):
+                self._receive(message)
+
+    def _receive(self, message: wire.Message) -> None:
+        match message:
+            case wire.Token() | wire.Done():
+                if inbox := self._requests.get(message.id):
+                    inbox.put_nowait(message)
+            case wire.State():
+                self._receive_state(message)
+            case wire.StatusReply():
+                while self._statuses:
+                    if not (future := self._statuses.pop()).done():
+                        future.set_result(message)
+            case wire.Bye():
+                self._bye = message.reason
+            case _:
+                raise wire.ProtocolError(f"{type(message).__name__} goes the other way")
+
+    def _receive_state(self, message: wire.State) -> None:
+        phase = Phase(message.phase)
+        if phase is Phase.READY:
+            manifest = read_manifest(Path(message.store))
+            if self._loaded is None:
+                self._loaded = LoadedModel(
+                    name=manifest.model_id,
+                    tokenizer=VocabTokenizer.open(Path(message.store)),
+                    spec=manifest.prompt,
+                    context_tokens=manifest.architecture.context_tokens,
+                )
+        self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
+
+    def _drop_connection(self) -> None:
+        """Forget the connection and end everything that waits on it."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for inbox in self._requests.values():
+            inbox.put_nowait(None)
+        for future in self._statuses:
+            if not future.done():
+                future.set_exception(ConnectionError("the daemon is gone"))
+        self._statuses.clear()
+        if self._process is not None:
+            self._process.poll()  # reap it if it has ended
+
+    def _set_state(self, phase: Phase, message: str, fraction: float | None = None) -> None:
+        self._state = EngineState(phase=phase, message=message, fraction=fraction)
+        self._on_state(self._state)
+
+    async def _wait_until_wanted(self, at_least_s: float) -> None:
+        await asyncio.sleep(at_least_s)
+        self._wanted.clear()
+        await self._wanted.wait()
+
+    def _require_ready(self) -> asyncio.StreamWriter:
+        if self._state.phase is Phase.READY and self._writer is not None and not self._writer.is_closing():
+            return self._writer
+        self._wanted.set()
+        outcome = (
+            Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
+        )
+        raise EngineUnavailable(self._state.message, outcome)
+
+
+def _generate_message(request_id: int, prompt: Prompt, session: str, *, warm: bool) -> wire.Generate:
+    return wire.Generate(
+        id=request_id,
+        session=session,
+        prompt=wire.pack_ids(prompt.token_ids),
+        heal=prompt.heal,
+        stop_token_ids=list(prompt.stop_token_ids),
+        max_tokens=0 if warm else prompt.max_tokens,
+        warm=warm,
+    )
+
+
+def _stats(done: wire.Done) -> GenerationStats:
+    return GenerationStats(
+        n_prompt=done.n_prompt,
+        n_cached=done.n_cached,
+        n_computed=done.n_computed,
+        n_generated=done.n_generated,
+        queue_ms=done.queue_ms,
+        prefill_ms=done.prefill_ms,
+        decode_ms=done.decode_ms,
+    )

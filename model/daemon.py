@@ -1,0 +1,292 @@
+"""The model daemon: `python -I -m model.daemon --model NAME`. One per user and model, shared by all windows.
+
+The asyncio loop here only moves bytes between sockets and the scheduler. A second thread gets the model
+ready (fetch, quantize, load; the phases are broadcast to every client) and then becomes the scheduler's.
+
+Rules: this module owns no tensors, and imports torch only in the engine thread, so that a client hears
+"loading" within a tenth of a second. A malformed frame closes the connection it came from and nothing else.
+Every accepted Generate is answered by one Done as long as its client is connected.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from array import array
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from model import wire
+from model.spawn import EngineSettings, socket_path
+
+if TYPE_CHECKING:
+    from model.scheduler import Finished, Scheduler
+
+log = logging.getLogger(__name__)
+
+# Polite to everything else on the machine; the editor and the compiler go first.
+_NICENESS = 5
+_IDLE_CHECK_S = 1.0
+_READ_BYTES = 1 << 16
+
+
+class Daemon:
+    """Connections, the published state, and the bridge to the engine thread."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._state = wire.State("starting", "starting", -1.0, "")
+        self._scheduler: Scheduler | None = None
+        self._started = time.monotonic()
+        self._last_used = time.monotonic()
+        self._running: set[object] = set()  # keys of unfinished requests
+        self._leaving = asyncio.Event()
+        self._bye = ""
+
+    # -- the engine's side: called from the engine thread -------------------------------------------------
+
+    def publish(self, phase: str, message: str, fraction: float = -1.0, store: str = "") -> None:
+        """Announce where the engine stands to all clients; safe from any thread."""
+        self._loop.call_soon_threadsafe(self._publish, wire.State(phase, message, fraction, store))
+
+    def ready(self, scheduler: "Scheduler", message: str, store: Path) -> None:
+        """Hand over the scheduler, whose `run` the engine thread is about to enter."""
+        self._scheduler = scheduler
+        self.publish("ready", message, 1.0, str(store))
+
+    def failed(self, message: str) -> None:
+        """The model cannot be had: say so and leave; a client that is asked again starts afresh."""
+        self.publish("failed", message)
+        self._loop.call_soon_threadsafe(self._leaving.set)
+
+    # -- the clients' side ---------------------------------------------------------------------------------
+
+    def _publish(self, state: wire.State) -> None:
+        self._state = state
+        self._last_used = time.monotonic()
+        for writer in self._clients:
+            self._send(writer, state)
+
+    def _send(self, writer: asyncio.StreamWriter, message: wire.Message) -> None:
+        if not writer.is_closing():
+            writer.write(wire.encode(message))
+
+    async def serve(self, path: Path) -> None:
+        """Listen until it is time to leave."""
+        path.unlink(missing_ok=True)  # we hold the lock: whoever left it is gone
+        server = await asyncio.start_unix_server(self._connection, path)
+        path.chmod(0o600)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._leaving.set)
+        idle = asyncio.create_task(self._leave_when_idle())
+        await self._leaving.wait()
+        idle.cancel()
+        path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
+        if self._bye:
+            for writer in self._clients:
+                self._send(writer, wire.Bye(self._bye))
+        server.close()
+        for writer in list(self._clients):
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), 1.0)
+        if self._scheduler is not None:
+            self._scheduler.stop()
+
+    async def _leave_when_idle(self) -> None:
+        while True:
+            await asyncio.sleep(_IDLE_CHECK_S)
+            ready = self._scheduler is not None
+            if (
+                ready
+                and not self._running
+                and time.monotonic() - self._last_used > self._settings.idle_exit_s
+            ):
+                self._bye = "idle"
+                self._leaving.set()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
+        self._send(writer, self._state)
+        frames = wire.FrameReader()
+        try:
+            while data := await reader.read(_READ_BYTES):
+                for message in frames.feed(data):
+                    self._receive(message, writer)
+        except wire.ProtocolError as error:
+            log.warning("closing a client: %s", error)
+        except OSError as error:
+            log.info("client lost: %s", error)
+        finally:
+            self._clients.discard(writer)
+            for key in [k for k in self._running if isinstance(k, tuple) and k[0] is writer]:
+                if self._scheduler is not None:
+                    self._scheduler.cancel(key)
+            writer.close()
+
+    def _receive(self, message: wire.Message, writer: asyncio.StreamWriter) -> None:
+        match message:
+            case wire.Generate():
+                self._generate(message, writer)
+            case wire.Cancel(request_id):
+                if self._scheduler is not None:
+                    self._scheduler.cancel((writer, request_id))
+            case wire.Status():
+                self._send(writer, self._status())
+            case wire.Shutdown():
+                self._bye = "shutdown"
+                self._leaving.set()
+            case _:
+                raise wire.ProtocolError(f"{type(message).__name__} goes the other way")
+
+    def _generate(self, message: wire.Generate, writer: asyncio.StreamWriter) -> None:
+        self._last_used = time.monotonic()
+        prompt = wire.unpack_ids(message.prompt)
+        problem = self._problem(message.max_tokens, prompt)
+        if problem or self._scheduler is None:
+            self._send(writer, wire.Done(message.id, "failed", problem, len(prompt), 0, 0, 0, 0.0, 0.0, 0.0))
+            return
+        from model.scheduler import Request  # imported long ago by the engine thread: we are ready
+
+        key = (writer, message.id)
+        self._running.add(key)
+
+        def on_token(token_id: int, logprob: float) -> None:
+            self._loop.call_soon_threadsafe(self._send, writer, wire.Token(message.id, token_id, logprob))
+
+        def on_finished(finished: "Finished") -> None:
+            self._loop.call_soon_threadsafe(
+                self._finished, key, writer, wire.Done(message.id, **asdict(finished))
+            )
+
+        self._scheduler.submit(
+            Request(
+                key=key,
+                session=message.session,
+                prompt=prompt,
+                heal=message.heal,
+                stop_token_ids=frozenset(message.stop_token_ids),
+                max_tokens=message.max_tokens,
+                warm=message.warm,
+                on_token=on_token,
+                on_finished=on_finished,
+            )
+        )
+
+    def _problem(self, max_tokens: int, prompt: "array[int]") -> str:
+        """Why a Generate cannot be accepted, or ""."""
+        if self._scheduler is None:
+            return f"the model is not ready: {self._state.message}"
+        if not prompt:
+            return "the prompt is empty"
+        if len(prompt) + max_tokens > self._scheduler.context_tokens:
+            return f"{len(prompt)} + {max_tokens} tokens exceed the model's {self._scheduler.context_tokens}"
+        if max(prompt) >= self._scheduler.vocab:
+            return f"token id {max(prompt)} is not in the vocabulary of {self._scheduler.vocab}"
+        return ""
+
+    def _finished(self, key: object, writer: asyncio.StreamWriter, done: wire.Done) -> None:
+        self._running.discard(key)
+        self._last_used = time.monotonic()
+        self._send(writer, done)
+
+    def _status(self) -> wire.StatusReply:
+        counters = self._scheduler.counters if self._scheduler else None
+        return wire.StatusReply(
+            pid=os.getpid(),
+            model=self._settings.model,
+            uptime_s=time.monotonic() - self._started,
+            rss_mb=_rss_mb(),
+            n_sessions=counters.n_sessions if counters else 0,
+            n_requests=counters.n_requests if counters else 0,
+            n_computed_tokens=counters.n_computed_tokens if counters else 0,
+            n_cached_tokens=counters.n_cached_tokens if counters else 0,
+            prefill_tokens_per_s=counters.prefill_tokens_per_s if counters else 0.0,
+            last_error=counters.last_error if counters else self._state.message,
+        )
+
+
+def _rss_mb() -> float:
+    """Resident memory now; the peak where /proc is not there to ask."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
+    """Get the model ready, then run the scheduler until it is stopped."""
+    from model import engine
+
+    try:
+        scheduler = engine.prepare(settings, daemon.publish, daemon.ready)
+    except engine.EXPECTED_FAILURES as error:
+        log.error("model not available: %s", error)
+        daemon.failed(str(error))
+        return
+    except Exception as error:
+        log.exception("the model could not be prepared")
+        daemon.failed(f"internal error while preparing the model: {error}")
+        return
+    scheduler.run()
+
+
+def _lock(path: Path) -> BinaryIO | None:
+    """Hold this path's lock for the life of the process; None when another daemon holds it."""
+    handle = path.with_suffix(".lock").open("ab")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    return handle
+
+
+async def _main(settings: EngineSettings, path: Path) -> None:
+    daemon = Daemon(settings)
+    threading.Thread(target=_engine_thread, args=(daemon, settings), name="engine", daemon=True).start()
+    await daemon.serve(path)
+
+
+def main() -> int:
+    """Entry point; exits 0 at once when a daemon for this model runs already."""
+    parser = argparse.ArgumentParser(prog="model.daemon", description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--idle-exit-s", type=float, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--max-cache-tokens", type=int, required=True)
+    args = parser.parse_args()
+    settings = EngineSettings(
+        model=args.model,
+        idle_exit_s=args.idle_exit_s,
+        n_threads=args.threads,
+        max_cache_tokens=args.max_cache_tokens,
+    )
+    path = socket_path(settings)
+    lock = _lock(path)
+    if lock is None:
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    os.nice(_NICENESS)
+    asyncio.run(_main(settings, path))
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    # The engine thread may be deep in a C++ call; there is nothing left to flush but the log.
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,79 @@
+"""From a model's name to a running scheduler: fetch, quantize, load. Called in the daemon's engine thread."""
+
+import ctypes
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from model.architecture import UnsupportedModel
+from model.catalog import ModelError, resolve
+from model.fetch import Progress, fetch
+from model.kv import SessionPool
+from model.load import load_int8
+from model.quantize import ensure_store
+from model.sampler import ByteTable
+from model.scheduler import Scheduler
+from model.spawn import EngineSettings
+from model.store import StoreError
+from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
+
+# What can go wrong without a bug of ours; each message is written for the user.
+EXPECTED_FAILURES = (ModelError, UnsupportedModel, UnsupportedTokenizer, StoreError, OSError)
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEEP_BYTES = 64 << 20
+
+
+class Publish(Protocol):
+    """Announces a phase in words, with a fraction 0..1 (or -1)."""
+
+    def __call__(self, phase: str, message: str, fraction: float = -1.0) -> None: ...
+
+
+def prepare(
+    settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]
+) -> Scheduler:
+    """Make the model ready and return its scheduler, whose `run` the caller then enters.
+
+    Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.
+    """
+    torch.set_num_threads(settings.n_threads or len(os.sched_getaffinity(0)))
+    _keep_freed_memory()
+    source = resolve(settings.model)
+
+    def on_fetch(progress: Progress) -> None:
+        fraction = progress.done_bytes / progress.total_bytes if progress.total_bytes else -1.0
+        publish("fetching", f"{source.model_id}: {progress.stage}", fraction)
+
+    publish("fetching", f"looking for {source.model_id}")
+    file = fetch(source, on_fetch)
+    publish("quantizing", f"reading {source.model_id}", 0.0)
+    store = ensure_store(
+        source, file, lambda done: publish("quantizing", f"quantizing {source.model_id} to int8", done)
+    )
+    started = time.perf_counter()
+    decoder = load_int8(store, lambda done: publish("loading", f"loading {source.model_id}", done))
+    tokenizer = VocabTokenizer.open(store)
+
+    def table() -> ByteTable:
+        return ByteTable(decoder.architecture.vocab, tokenizer.token_bytes)
+
+    scheduler = Scheduler(decoder, table, SessionPool(decoder.new_kv, settings.max_cache_tokens))
+    ready(scheduler, f"{source.model_id} loaded in {time.perf_counter() - started:.1f} s", store)
+    return scheduler
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep the buffers of a prefill chunk instead of mapping and faulting them in each layer.
+
+    A chunk's gate|up output is 10 MB; by default glibc returns it to the kernel every time, and the page
+    faults cost more than the product it holds. Other C libraries have no mallopt: nothing to do there.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP_BYTES)

@@ -1,0 +1,144 @@
+"""Turns a published model into the local int8 store (see `store` for its layout).
+
+Called by the daemon on first use, by `midfill model pull`, and never by the editor's server.
+
+Rules: weights pass through one matrix at a time, so memory stays at one fp32 matrix beside the int8
+result. Two processes that quantize at once both end with the same store: the rename decides.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from completion.types import Format, PromptSpec
+from model.catalog import ModelSource
+from model.linear import quantize_rows
+from model.paths import stores_dir
+from model.source import WeightSource, open_source
+from model.store import NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
+
+# Sentinel spellings by family, for models that are not in the catalog.
+_REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
+_FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
+_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<PRE>", "▁<PRE>")
+_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<SUF>", "▁<SUF>")
+_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<MID>", "▁<MID>")
+
+
+def store_folder(source: ModelSource, source_sha256: str) -> Path:
+    """Where the int8 store of this model file lives."""
+    return stores_dir() / f"{source.model_id}-int8-{source_sha256[:12]}-n{NUMERICS_VERSION}"
+
+
+def ensure_store(source: ModelSource, file: Path, progress: Callable[[float], None]) -> Path:
+    """The complete store of `file`, made now if it is missing or damaged; progress goes from 0 to 1.
+
+    UnsupportedModel when the file is not one midfill can run; OSError when the disk is full.
+    """
+    sha256 = source_hash(source, file)
+    folder = store_folder(source, sha256)
+    try:
+        read_manifest(folder)
+        return folder
+    except StoreError:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        with open_source(file) as weights:
+            _write_store(partial, weights, source, sha256, progress)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            read_manifest(folder)  # another process was faster: its store is as good, or this raises
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def source_hash(source: ModelSource, file: Path) -> str:
+    """Identify a published model: the catalog's verified sha256, else name, size and time of its files."""
+    if source.row is not None:
+        return source.row.sha256
+    files = [file] if file.is_file() else sorted(file.glob("*.safetensors"))
+    facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return hashlib.sha256(json.dumps([str(file.resolve()), facts]).encode()).hexdigest()
+
+
+def _write_store(
+    folder: Path, weights: WeightSource, source: ModelSource, sha256: str, progress: Callable[[float], None]
+) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    steps = weights.architecture.n_layers + 2
+    for done, part in enumerate(_quantized_parts(weights)):
+        tensors.update(part)
+        progress((done + 1) / steps)
+    save_file(tensors, folder / WEIGHTS)
+    (folder / "tokenizer.json").write_text(weights.tokenizer_json)
+    (folder / "special_tokens.json").write_text(json.dumps(weights.special_tokens))
+    manifest = Manifest(
+        model_id=source.model_id,
+        kind="int8",
+        numerics_version=NUMERICS_VERSION,
+        source=source.row.file if source.row else str(source.path),
+        source_sha256=sha256,
+        architecture=weights.architecture,
+        prompt=prompt_spec(weights, source),
+        n_tokens=weights.architecture.vocab,
+        file_bytes={f.name: f.stat().st_size for f in folder.iterdir()},
+    )
+    write_manifest(folder, manifest)
+
+
+def _quantized_parts(weights: WeightSource) -> Iterator[dict[str, torch.Tensor]]:
+    """The store's tensors in order: embedding, each layer, then the head and the last norm."""
+    yield _quantized("embed", weights.tensor("embed"))
+    for index in range(weights.architecture.n_layers):
+        prefix = f"layers.{index}."
+
+        def get(part: str, prefix: str = prefix) -> torch.Tensor:
+            return weights.tensor(prefix + part)
+
+        layer = {f"{prefix}{norm}": get(norm) for norm in ("attn_norm", "ffn_norm")}
+        if weights.architecture.qkv_bias:
+            layer[f"{prefix}qkv.bias"] = torch.cat([get("q.bias"), get("k.bias"), get("v.bias")])
+        layer |= _quantized(f"{prefix}qkv", torch.cat([get("q"), get("k"), get("v")]))
+        layer |= _quantized(f"{prefix}o", get("o"))
+        layer |= _quantized(f"{prefix}gate_up", torch.cat([get("gate"), get("up")]))
+        layer |= _quantized(f"{prefix}down", get("down"))
+        yield layer
+    yield {"norm": weights.tensor("norm"), **_quantized("head", weights.tensor("head"))}
+
+
+def _quantized(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    rows, scale = quantize_rows(weight)
+    return {f"{name}.weight": rows, f"{name}.scale": scale}
+
+
+def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:
+    """The prompt layout: sentinels found in the vocabulary, formats from the catalog where it has the model."""
+    special = weights.special_tokens
+
+    def find(spellings: tuple[str, ...]) -> int | None:
+        return next((special[s] for s in spellings if s in special), None)
+
+    has_fim = all(find(s) is not None for s in (_FIM_PREFIX, _FIM_SUFFIX, _FIM_MIDDLE))
+    default = Format.FIM if has_fim else Format.LEFT
+    return PromptSpec(
+        repo_name=find(_REPO_NAME),
+        file_sep=find(_FILE_SEP),
+        fim_prefix=find(_FIM_PREFIX),
+        fim_suffix=find(_FIM_SUFFIX),
+        fim_middle=find(_FIM_MIDDLE),
+        stop_token_ids=tuple(sorted({*special.values(), *weights.end_of_text})),
+        bos=weights.add_bos,
+        line_format=source.row.line_format if source.row else default,
+        block_format=source.row.block_format if source.row else default,
+    )

@@ -1,0 +1,70 @@
+"""The local store: a model quantized once, laid out so that a daemon starts fast.
+
+    <cache>/stores/<model>-int8-<source hash>-n<NUMERICS_VERSION>/
+        manifest.json         what it is, made from what, and the size of every file (written last)
+        weights.safetensors   int8 matrices `X.weight` with `X.scale`, fp32 norms and biases
+        tokenizer.json        for `tokenizers`;  special_tokens.json  name -> id
+
+Rules: a store is complete or it is not there: it is written into a temporary folder and renamed. A store
+whose files do not match its manifest raises `StoreError`, and the daemon then makes it anew.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cattrs
+
+from completion.types import PromptSpec
+from model.architecture import Architecture
+
+# Part of every store's name. Raise it when the same weights would give different numbers.
+NUMERICS_VERSION = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+
+
+class StoreError(Exception):
+    """The store is missing, incomplete or damaged; the message says which file and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a store holds. `source_sha256` identifies the published file it was made from."""
+
+    model_id: str
+    kind: str  # "int8"
+    numerics_version: int
+    source: str
+    source_sha256: str
+    architecture: Architecture
+    prompt: PromptSpec
+    n_tokens: int
+    file_bytes: dict[str, int]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write manifest.json; the last file of a store."""
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check a store: StoreError when a file is missing or its size is not the recorded one."""
+    try:
+        raw: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        manifest = cattrs.structure(raw, Manifest)
+    except FileNotFoundError as error:
+        raise StoreError(f"no store at {folder}") from error
+    except (OSError, ValueError, KeyError, cattrs.BaseValidationError) as error:
+        raise StoreError(f"{folder / MANIFEST} is damaged: delete the folder, it is made again") from error
+    for name, size in manifest.file_bytes.items():
+        file = folder / name
+        actual = file.stat().st_size if file.is_file() else 0
+        if actual != size:
+            raise StoreError(
+                f"{file} has {actual:,} bytes, the manifest says {size:,}: delete the folder, it is made again"
+            )
+    if manifest.numerics_version != NUMERICS_VERSION:
+        raise StoreError(f"{folder} was written by another version of midfill")
+    return manifest

@@ -1,0 +1,64 @@
+"""The wire: whatever goes in comes out, in pieces of any size, and garbage is named."""
+
+import struct
+from array import array
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model import wire
+
+MESSAGES: list[wire.Message] = [
+    wire.Generate(1, "w1:file:///a.py", wire.pack_ids(array("I", [1, 2, 151_663])), b"re\xff", [7, 8], 64, False),
+    wire.Cancel(1),
+    wire.Status(),
+    wire.Shutdown(),
+    wire.State("fetching", "half way", 0.5, ""),
+    wire.Token(1, 42, -0.25),
+    wire.Done(1, "stop", "", 10, 8, 2, 3, 0.1, 20.0, 30.0),
+    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 300.0, ""),
+    wire.Bye("idle"),
+]
+
+
+def frame(body: object) -> bytes:
+    packed = msgpack.packb(body)
+    return struct.pack(">I", len(packed)) + packed
+
+
+@given(st.integers(1, 200))
+def test_messages_survive_being_cut_into_pieces(size: int) -> None:
+    stream = b"".join(wire.encode(message) for message in MESSAGES)
+    reader = wire.FrameReader()
+    got = [m for at in range(0, len(stream), size) for m in reader.feed(stream[at : at + size])]
+    assert got == MESSAGES
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=50))
+def test_packed_ids_come_back(ids: list[int]) -> None:
+    assert wire.unpack_ids(wire.pack_ids(array("I", ids))) == array("I", ids)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (struct.pack(">I", wire.MAX_FRAME_BYTES + 1), "limit"),
+        (struct.pack(">I", 3) + b"\xc1\xc1\xc1", "msgpack"),
+        (frame([1, 2]), "tagged"),
+        (frame({"t": "Explode"}), "Explode"),
+        (frame({"t": "Cancel"}), "missing id"),
+        (frame({"t": "Cancel", "id": "one"}), "id"),
+        (frame({"t": "Cancel", "id": 1, "extra": 2}), "extra"),
+        (frame({"t": "Cancel", "id": True}), "id"),
+    ],
+)
+def test_garbage_is_refused_by_name(data: bytes, says: str) -> None:
+    with pytest.raises(wire.ProtocolError, match=says):
+        list(wire.FrameReader().feed(data))
+
+
+def test_ids_of_a_broken_length_are_refused() -> None:
+    with pytest.raises(wire.ProtocolError):
+        wire.unpack_ids(b"12345")

@@ -1,0 +1,47 @@
+"""A tiny random model as a safetensors folder: real files, real architecture, milliseconds to run."""
+
+import json
+from pathlib import Path
+
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from model.tokenizer import build_bpe
+
+SIZES = {
+    "vocab_size": 272,
+    "hidden_size": 96,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 4096,
+    "rms_norm_eps": 1e-6,
+    "initializer_range": 0.2,
+}
+SPECIAL = ("<|endoftext|>", "<|repo_name|>", "<|file_sep|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+
+
+def make_tiny_model(folder: Path, seed: int = 7) -> Path:
+    """Write config.json, model.safetensors and a byte-level tokenizer.json into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=False, eos_token_id=256)).save_pretrained(folder)
+    tokenizer = json.loads(build_bpe(byte_tokens(), [], "qwen2").to_str())
+    tokenizer["added_tokens"] = [
+        {"id": 256 + i, "content": text, "special": True, "single_word": False, "lstrip": False, "rstrip": False,
+         "normalized": False}
+        for i, text in enumerate(SPECIAL)
+    ]  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return folder
+
+
+def byte_tokens() -> list[str]:
+    """The 256 single-byte tokens, id == byte."""
+    from model.tokenizer import _byte_alphabet
+
+    alphabet = {byte: character for character, byte in _byte_alphabet().items()}
+    return [alphabet[byte] for byte in range(256)]
+
+
