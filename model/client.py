@@ -15,13 +15,13 @@ import logging
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Prompt, PromptSpec
 from model import wire
-from model.catalog import ModelError
+from model.catalog import ModelError, ModelRow, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
 from model.store import read_manifest
 from model.tokenizer import VocabTokenizer
@@ -244,7 +244,7 @@ class EngineClient:
                 self._loaded = LoadedModel(
                     name=manifest.model_id,
                     tokenizer=VocabTokenizer.open(Path(message.store)),
-                    spec=manifest.prompt,
+                    spec=_with_measured_formats(manifest.prompt, resolve(self._settings.model).row),
                     context_tokens=manifest.architecture.context_tokens,
                 )
         self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
@@ -280,6 +280,11 @@ class EngineClient:
             Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
         )
         raise EngineUnavailable(self._state.message, outcome)
+
+
+def _with_measured_formats(spec: PromptSpec, row: ModelRow | None) -> PromptSpec:
+    """The store's layout with the catalog's present formats: a new measurement must not need a new store."""
+    return spec if row is None else replace(spec, line_format=row.line_format, block_format=row.block_format)
 
 
 def _generate_message(request_id: int, prompt: Prompt, session: str, *, warm: bool) -> wire.Generate:

@@ -42,21 +42,22 @@ def prepare(
     Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.
     """
     torch.set_num_threads(settings.n_threads or len(os.sched_getaffinity(0)))
-    _keep_freed_memory()
     source = resolve(settings.model)
 
     def on_fetch(progress: Progress) -> None:
         fraction = progress.done_bytes / progress.total_bytes if progress.total_bytes else -1.0
         publish("fetching", f"{source.model_id}: {progress.stage}", fraction)
 
-    publish("fetching", f"looking for {source.model_id}")
     file = fetch(source, on_fetch)
-    publish("quantizing", f"reading {source.model_id}", 0.0)
     store = ensure_store(
         source, file, lambda done: publish("quantizing", f"quantizing {source.model_id} to int8", done)
     )
     started = time.perf_counter()
+    _trim_memory()
+    publish("loading", f"loading {source.model_id}", 0.0)
     decoder = load_int8(store, lambda done: publish("loading", f"loading {source.model_id}", done))
+    _trim_memory()
+    _keep_freed_memory()
     tokenizer = VocabTokenizer.open(store)
 
     def table() -> ByteTable:
@@ -65,6 +66,13 @@ def prepare(
     scheduler = Scheduler(decoder, table, SessionPool(decoder.new_kv, settings.max_cache_tokens))
     ready(scheduler, f"{source.model_id} loaded in {time.perf_counter() - started:.1f} s", store)
     return scheduler
+
+
+def _trim_memory() -> None:
+    """Give what quantizing or packing used back to the kernel (glibc only)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _keep_freed_memory() -> None:

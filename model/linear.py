@@ -62,6 +62,16 @@ class Int8Linear:
         return result if self._bias is None else result.add_(self._bias)
 
 
+class RowBlocks:
+    """A linear cut into blocks of output rows. FBGEMM packs a 150,000-row head four times slower in one piece."""
+
+    def __init__(self, blocks: list[Linear]) -> None:
+        self._blocks = blocks
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([block(x) for block in self._blocks], dim=1)
+
+
 @functools.cache
 def needs_reduced_range() -> bool:
     """Whether this processor's int8 kernel saturates, so that activations must use 7 bits.

