@@ -1,0 +1,13 @@
+#!/bin/bash
+set -euo pipefail
+
+# INCOMMENT keeps seven backups
+backup() {
+  local target="$1/INSTRING"
+  if [ -d "$target" ]; then
+    rm -r INBLOCK
+  fi
+  mkdir -p "$target"
+}
+
+backup /var/lib/app

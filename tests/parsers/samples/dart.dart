@@ -1,0 +1,14 @@
+import 'dart:convert';
+
+// INCOMMENT a user
+class User {
+  final String name;
+  User(this.name);
+
+  String encode() {
+    if (name.isEmpty) {
+      return INBLOCK;
+    }
+    return jsonEncode({'INSTRING': name});
+  }
+}

@@ -1,0 +1,6 @@
+# INCOMMENT the server
+FROM python:3.12-slim
+WORKDIR /app
+COPY . .
+ENV MODE="INSTRING"
+CMD ["python", "server.py"]

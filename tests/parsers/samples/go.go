@@ -1,0 +1,17 @@
+package queue
+
+import "errors"
+
+// INCOMMENT Queue is a bounded queue.
+type Queue struct {
+	items []int
+}
+
+func (q *Queue) Pop() (int, error) {
+	if len(q.items) == 0 {
+		return INBLOCK, errors.New("INSTRING")
+	}
+	item := q.items[0]
+	q.items = q.items[1:]
+	return item, nil
+}

@@ -1,0 +1,5 @@
+# INCOMMENT a bucket
+resource "aws_s3_bucket" "logs" {
+  bucket = "INSTRING"
+  tags = INBLOCK
+}

@@ -1,0 +1,11 @@
+import { readFile } from 'node:fs/promises';
+
+// INCOMMENT reads the settings once
+export async function loadSettings(path) {
+  const text = await readFile(path, 'INSTRING');
+  const settings = JSON.parse(text);
+  if (!settings.port) {
+    settings.INBLOCK = 8080;
+  }
+  return settings;
+}

@@ -1,0 +1,13 @@
+package shop
+
+data class Item(val name: String, val price: Int)
+
+// INCOMMENT sums up
+fun total(items: List<Item>): Int {
+    var sum = 0
+    for (item in items) {
+        sum += item.price + INBLOCK
+    }
+    println("INSTRING")
+    return sum
+}

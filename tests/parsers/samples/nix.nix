@@ -1,0 +1,6 @@
+# INCOMMENT a package
+{ pkgs }:
+pkgs.stdenv.mkDerivation {
+  pname = "INSTRING";
+  version = INBLOCK;
+}

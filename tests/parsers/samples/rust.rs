@@ -1,0 +1,12 @@
+use std::collections::HashMap;
+
+/// Counts words.
+// INCOMMENT case matters
+pub fn count(text: &str) -> HashMap<String, usize> {
+    let mut counts = HashMap::new();
+    for word in text.split("INSTRING") {
+        let n = counts.entry(word.to_string()).or_insert(0);
+        *n += INBLOCK;
+    }
+    counts
+}

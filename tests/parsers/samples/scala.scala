@@ -1,0 +1,12 @@
+package shop
+
+case class Item(name: String, price: Int)
+
+object Cart {
+  // INCOMMENT sums up
+  def total(items: Seq[Item]): Int = {
+    val label = "INSTRING"
+    println(label)
+    items.map(_.price).sum + INBLOCK
+  }
+}

@@ -1,0 +1,83 @@
+"""Every language row, by one real sample each: look-ups, a clean parse, and what stands at marked places."""
+
+from pathlib import Path
+
+import pytest
+
+from parsers.languages import LANGUAGES, PLAINTEXT, BlockStyle, Language, by_id, for_document
+from parsers.parse import SyntaxTree, byte_offset, parse
+from parsers.scope import CursorKind, cursor_kind, enclosing_block, error_count
+
+SAMPLES = {path.stem: path for path in (Path(__file__).parent / "samples").iterdir()}
+
+
+def inside(tree: SyntaxTree, word: str) -> int | None:
+    """The byte offset in the middle of a marker word; None when the sample lacks it."""
+    at = tree.source.upper().find(word.encode())
+    return None if at < 0 else at + 3
+
+
+@pytest.mark.parametrize("row", LANGUAGES, ids=lambda row: row.id)
+def test_a_real_sample_of_the_language(row: Language) -> None:
+    path = SAMPLES[row.id]
+    text = path.read_text()
+    assert for_document(f"file:///w/{path.name}") is row
+    assert all(for_document("untitled:Untitled-1", lsp_id) is row for lsp_id in row.lsp_ids)
+    assert all(for_document(f"/w/{name}") is row for name in row.filenames)
+
+    tree = parse(row.id, text)
+    assert error_count(tree) == 0
+    if (at := inside(tree, "INCOMMENT")) is not None:
+        assert cursor_kind(tree, at) is CursorKind.COMMENT
+    if (at := inside(tree, "INSTRING")) is not None:
+        assert cursor_kind(tree, at) is CursorKind.STRING
+    if (at := inside(tree, "INBLOCK")) is not None:
+        assert cursor_kind(tree, at) is CursorKind.CODE or row.id == "json"
+        block = enclosing_block(tree, at)
+        assert block is not None
+        assert 0 < block.end - block.start < len(tree.source)
+
+    edited = text.replace("\n", "\n\n", 1)
+    assert str(parse(row.id, edited, tree).root) == str(parse(row.id, edited).root)
+
+
+def test_every_brace_or_end_language_has_a_comment_and_a_block_marker_in_its_sample() -> None:
+    """The parametrised test skips missing markers; this keeps samples from losing them."""
+    for row in LANGUAGES:
+        text = SAMPLES[row.id].read_text().upper()
+        if row.line_comment is not None:
+            assert "INCOMMENT" in text, row.id
+        if row.block_style is not BlockStyle.NONE:
+            assert "INBLOCK" in text, row.id
+
+
+def test_there_are_at_least_32_languages_with_unique_keys() -> None:
+    assert len(LANGUAGES) >= 32
+    for column in ("extensions", "filenames", "lsp_ids"):
+        values = [value for row in LANGUAGES for value in getattr(row, column)]
+        assert len(values) == len(set(values)), column
+
+
+@pytest.mark.parametrize(
+    ("uri", "lsp_id", "expected"),
+    [
+        ("file:///a/b.PY", None, "python"),
+        ("file:///a/b%20c.rs?x=1", None, "rust"),
+        ("untitled:Untitled-1", "typescriptreact", "tsx"),
+        ("file:///a/b.py", "ruby", "ruby"),
+        ("file:///a/b.py", "no-such-language", "python"),
+        ("file:///a/b.xyz", "no-such-language", "plaintext"),
+        ("", None, "plaintext"),
+    ],
+)
+def test_the_editors_word_comes_first_then_the_name(uri: str, lsp_id: str | None, expected: str) -> None:
+    assert for_document(uri, lsp_id).id == expected
+
+
+def test_an_unknown_language_is_plain_text() -> None:
+    assert by_id("klingon") is PLAINTEXT
+    tree = parse("klingon", "nuqneH\n")
+    assert tree.tree is None
+    assert error_count(tree) == 0
+    assert enclosing_block(tree, 3) is None
+    assert cursor_kind(tree, byte_offset("nuqneH\n", 3)) is CursorKind.CODE
