@@ -1,0 +1,136 @@
+"""The command line of the harness: `midfill eval SUITE ...` and `midfill bench ...`.
+
+`main` gets the words after `midfill`. What goes wrong without a bug of ours is one line on standard error
+and exit code 1; wrong arguments exit with 2, as argparse does.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from evals.engines import ENGINES, FORMATS
+from evals.report import EvalError
+from evals.worker import WorkerError
+from model.catalog import DEFAULT_MODEL, ModelError
+
+_SPLITS = ("single-line", "multi-line", "random-span")
+
+
+def main(argv: list[str]) -> int:
+    """Run one suite; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except (EvalError, ModelError, WorkerError) as error:
+        print(f"midfill: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("midfill: interrupted; the examples so far are kept", file=sys.stderr)
+        return 130
+
+
+def _run(a: argparse.Namespace) -> int:
+    """Dispatch; suites are imported here, so that `--help` and a typo answer at once."""
+    if a.command == "bench":
+        from evals import bench
+
+        return asyncio.run(bench.run(a.model, a.repetitions, a.out))
+    if a.suite == "humaneval-infilling":
+        from evals import humaneval_infilling as suite
+
+        selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
+        return asyncio.run(
+            suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
+        )
+    if a.suite == "lines":
+        from evals import lines
+
+        return asyncio.run(
+            lines.run(
+                a.path,
+                limit=a.limit,
+                seed=a.seed,
+                engine=a.engine,
+                model=a.model,
+                prompt_format=a.format,
+                nll=not a.no_nll,
+                out=a.out,
+            )
+        )
+    if a.suite == "nll":
+        from evals import nll
+
+        return nll.run(a.path, n_tokens=a.tokens, model=a.model, fp32=a.fp32, out=a.out)
+    if a.suite == "blocks":
+        from evals import blocks
+
+        return blocks.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+    from evals import compare
+
+    return compare.run(a.a, a.b)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="midfill")
+    commands = parser.add_subparsers(dest="command", required=True)
+    bench = commands.add_parser("bench", help="speed and memory beside llama.cpp on the same model file")
+    bench.add_argument("--repetitions", type=_positive, default=3)
+    _add_model(bench)
+    suites = commands.add_parser("eval", help="quality").add_subparsers(dest="suite", required=True)
+
+    infilling = suites.add_parser("humaneval-infilling", help="masked lines of HumanEval, executed")
+    infilling.add_argument("--split", choices=_SPLITS, default="single-line")
+    infilling.add_argument("--half", choices=("a", "b"), default="", help="problems of one half only")
+    infilling.add_argument("--data", type=Path, help="folder that holds humaneval-infilling/; else downloaded")
+    _add_generation(infilling, limit=0)
+
+    lines = suites.add_parser("lines", help="masked lines of any source tree")
+    lines.add_argument("--path", type=Path, required=True)
+    lines.add_argument("--no-nll", action="store_true", help="exact match only: half the time and memory")
+    _add_generation(lines, limit=100)
+
+    nll = suites.add_parser("nll", help="what quantization costs, beside llama.cpp")
+    nll.add_argument("--path", type=Path, required=True)
+    nll.add_argument("--tokens", type=_positive, default=10_000)
+    nll.add_argument("--fp32", action="store_true", help="score the unquantized arithmetic too (slow)")
+    _add_model(nll)
+
+    blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
+    blocks.add_argument("--path", type=Path, required=True)
+    _add_sample(blocks, limit=200)
+    _add_model(blocks)
+
+    compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
+    compare.add_argument("a", type=Path)
+    compare.add_argument("b", type=Path)
+    return parser
+
+
+def _add_generation(parser: argparse.ArgumentParser, limit: int) -> None:
+    parser.add_argument("--engine", choices=ENGINES, default="midfill")
+    parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
+    _add_sample(parser, limit)
+    _add_model(parser)
+
+
+def _add_sample(parser: argparse.ArgumentParser, limit: int) -> None:
+    parser.add_argument("--limit", type=_count, default=limit, help=f"examples, 0 for all (default {limit})")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="catalog name, or path of a GGUF file")
+    parser.add_argument("--out", type=Path, help="results file (default: a new one under evals/results/)")
+
+
+def _count(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _positive(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

@@ -1,0 +1,97 @@
+"""One completion as a user would get it: a document, a cursor, and `completion.pipeline.complete`.
+
+Used by every suite that generates. Rules: the limits are the product's defaults, but for the deadline: what
+is scored must not depend on this machine's load. Nothing is reused from one request's answer to the next.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from completion.cache import ReuseCache
+from completion.pipeline import Deps, complete
+from completion.segments import SegmentCache
+from completion.types import (
+    Completion,
+    CompletionRequest,
+    DocumentSnapshot,
+    Limits,
+    Mode,
+    Prompt,
+    Trigger,
+)
+from evals.engines import RecordingEngine, Subject
+from parsers.languages import for_document
+from parsers.parse import parse
+
+LIMITS = Limits(max_prompt_tokens=4096, max_line_tokens=64, max_block_tokens=256, suffix_share=0.25, max_wait_ms=0)
+# Every request names the same KV session: what it holds changes the time, never the answer.
+_SESSION = "eval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A text with a cursor (code points) in a file, and how much to complete there."""
+
+    path: str
+    repo: str
+    text: str
+    cursor: int
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back, and what it was made of. `prompt` is None when the engine was not asked."""
+
+    completion: Completion
+    prompt: Prompt | None
+    raw: str  # the generated text, healed bytes included
+
+    def record(self) -> dict[str, Any]:
+        """The part of a results line that is the same in every suite."""
+        stats = self.completion.stats
+        return {
+            "completion": self.completion.text,
+            "raw": self.raw,
+            "outcome": self.completion.outcome.value,
+            "reason": self.completion.reason,
+            "mode": self.completion.mode.value,
+            "prompt_tokens": list(self.prompt.token_ids) if self.prompt else [],
+            "heal": self.prompt.heal.decode("utf-8", "replace") if self.prompt else "",
+            "timings_ms": self.completion.timings_ms,
+            "n_cached": stats.n_cached if stats else 0,
+            "n_generated": stats.n_generated if stats else 0,
+        }
+
+
+async def answer(subject: Subject, document: Document) -> Answer:
+    """Ask for one completion."""
+    engine = RecordingEngine(subject.engine)
+    deps = Deps(
+        engine=engine,
+        tokenizer=subject.tokenizer,
+        spec=subject.spec,
+        limits=LIMITS,
+        cache=ReuseCache(),
+        segments=SegmentCache(subject.tokenizer),
+    )
+    language = for_document(document.path, None).id
+    snapshot = DocumentSnapshot(
+        uri=f"file:///{document.path}",
+        path=document.path,
+        repo=document.repo,
+        version=1,
+        text=document.text,
+        language=language,
+        tree=parse(language, document.text),
+    )
+    request = CompletionRequest(
+        snapshot=snapshot,
+        cursor=document.cursor,
+        mode=document.mode,
+        trigger=Trigger.INVOKED,
+        session=_SESSION,
+    )
+    completion = await complete(deps, request)
+    raw = b"".join(subject.tokenizer.token_bytes(token_id) for token_id in engine.token_ids)
+    return Answer(completion=completion, prompt=engine.prompt, raw=raw.decode("utf-8", "replace"))

@@ -1,0 +1,164 @@
+"""Opens what a suite is run on: midfill's own engine through its daemon, or the llama.cpp peer.
+
+Used by the suites through `open_subject`. Both get the same tokenizer, prompt layout and formats: those of
+midfill's store of the model. midfill's daemon is the one that editors use, and stays when the suite ends.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from completion.types import Delta, Engine, Format, Prompt, PromptSpec, Tokenizer
+from evals.llamacpp import LlamaCppEngine, PeerSettings
+from evals.report import EvalError
+from evals.worker import WorkerError
+from model.catalog import ModelError, resolve
+from model.client import EngineClient, EngineState, Phase
+from model.fetch import fetch
+from model.spawn import EngineSettings
+from model.store import read_manifest
+from model.tokenizer import VocabTokenizer
+
+ENGINES = ("midfill", "llamacpp")
+FORMATS = ("auto", "fim", "left")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An engine under evaluation, ready to generate, with what `complete` needs besides."""
+
+    name: str  # "midfill", "llamacpp", or a test's own
+    model: str
+    engine: Engine
+    tokenizer: Tokenizer
+    spec: PromptSpec
+
+
+class RecordingEngine:
+    """Passes a generation on and remembers it, so that results can keep the prompt and the raw text."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.prompt: Prompt | None = None
+        self.token_ids: list[int] = []
+
+    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+        """As the engine's own."""
+        self.prompt, self.token_ids = prompt, []
+        deltas = self._engine.generate(prompt, session=session)
+        try:
+            async for delta in deltas:
+                self.token_ids += delta.token_ids
+                yield delta
+        finally:  # closing this iterator must stop the engine too
+            if (aclose := getattr(deltas, "aclose", None)) is not None:
+                await aclose()
+
+
+@asynccontextmanager
+async def open_subject(engine: str, model: str, prompt_format: str) -> AsyncIterator[Subject]:
+    """Open an engine of ENGINES; `prompt_format` of FORMATS. EvalError when it cannot be had."""
+    opener = _open_midfill if engine == "midfill" else _open_llamacpp
+    async with opener(model) as subject:
+        yield subject if prompt_format == "auto" else with_format(subject, Format(prompt_format))
+
+
+def with_format(subject: Subject, chosen: Format) -> Subject:
+    """The same subject with one prompt format for every mode; EvalError when the model lacks sentinels."""
+    if chosen is Format.FIM and subject.spec.fim_middle is None:
+        raise EvalError(f"{subject.model} has no fill-in-the-middle tokens: use --format left")
+    return replace(subject, spec=replace(subject.spec, line_format=chosen, block_format=chosen))
+
+
+@asynccontextmanager
+async def _open_midfill(model: str) -> AsyncIterator[Subject]:
+    client, running = await connect(EngineSettings(model=model))
+    try:
+        loaded = client.loaded
+        assert loaded is not None
+        yield Subject(
+            name="midfill",
+            model=loaded.name,
+            engine=client,
+            tokenizer=loaded.tokenizer,
+            spec=loaded.spec,
+        )
+    finally:
+        await disconnect(client, running)
+
+
+@asynccontextmanager
+async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
+    gguf = gguf_file(model)
+    name, tokenizer, spec = await asyncio.to_thread(_vocabulary, model, gguf)
+    try:
+        engine = await asyncio.to_thread(LlamaCppEngine, gguf, tokenizer, PeerSettings())
+    except WorkerError as error:
+        raise EvalError(f"llama.cpp: {error}") from error
+    try:
+        yield Subject(name="llamacpp", model=name, engine=engine, tokenizer=tokenizer, spec=spec)
+    finally:
+        engine.close()
+
+
+def _vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
+    """The model's name, tokenizer and prompt layout as midfill itself would use them."""
+    from model.quantize import ensure_store  # imports torch: only where the store may have to be made
+
+    source = resolve(model)
+    store = ensure_store(source, gguf, lambda done: None)
+    manifest, row = read_manifest(store), source.row
+    spec = manifest.prompt
+    if row is not None:  # as the client does: the catalog's present formats, whenever the store was made
+        spec = replace(spec, line_format=row.line_format, block_format=row.block_format)
+    return manifest.model_id, VocabTokenizer.open(store), spec
+
+
+def gguf_file(model: str) -> Path:
+    """The model's GGUF on this machine, fetched if needed; EvalError when it has none."""
+    try:
+        file = fetch(resolve(model))
+    except ModelError as error:
+        raise EvalError(str(error)) from error
+    if file.suffix != ".gguf":
+        raise EvalError(f"{file.name} is not a GGUF file: llama.cpp cannot run it")
+    return file
+
+
+async def connect(settings: EngineSettings) -> tuple[EngineClient, asyncio.Task[None]]:
+    """A client whose engine is ready, and the task that keeps it; EvalError when the model cannot be had."""
+    settled = asyncio.Event()
+
+    def on_state(state: EngineState) -> None:
+        if state.phase in (Phase.READY, Phase.FAILED):
+            settled.set()
+        elif sys.stderr.isatty():
+            percent = "" if state.fraction is None else f" {state.fraction:.0%}"
+            print(f"\r\033[K{state.message}{percent}", end="", file=sys.stderr, flush=True)
+
+    client = EngineClient(settings, on_state)
+    running = asyncio.create_task(client.run())
+    waiting = asyncio.create_task(settled.wait())
+    await asyncio.wait((waiting, running), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if client.state.phase is not Phase.READY:
+        message = client.state.message
+        if running.done() and (error := running.exception()) is not None:
+            message = str(error)
+        await disconnect(client, running)
+        raise EvalError(message)
+    return client, running
+
+
+async def disconnect(client: EngineClient, running: "asyncio.Task[None]") -> None:
+    """Leave the daemon to others."""
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ModelError):
+        await running
+    await client.close()

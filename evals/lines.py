@@ -1,0 +1,177 @@
+"""`midfill eval lines --path DIR`: masks real lines of any source tree and asks for them back.
+
+The cursor stands at the end of the line's indentation; above and below it is the real file. Two numbers: how
+often the completed line equals the true one, and how probable the true line was under the very same prompt
+(NLL per token, its newline included), which tells more per example.
+
+Rules: exact match ignores white space at the line's end. Blank lines, comments, text inside of strings, and
+lines shorter than six characters are not asked for.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from completion.types import Mode
+from evals.documents import Answer, Document, answer
+from evals.engines import Subject, open_subject
+from evals.llamacpp import LlamaCppEngine
+from evals.progress import tracked
+from evals.report import EvalError, Results, open_results
+from evals.scoring import TargetScorer, open_midfill_scorer
+from evals.sources import SourceFile, source_files
+from evals.stats import mean_interval, ratio_interval
+from parsers.parse import byte_offset, parse
+from parsers.scope import CursorKind, cursor_kind
+
+_MIN_LINE_CHARS = 6
+_DOCSTRING_QUOTES = ('"""', "'''")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedLine:
+    """Line `number` (from 1) of a file; `begin` and `end` are code-point offsets of its code."""
+
+    file: SourceFile
+    number: int
+    begin: int
+    end: int
+
+    @property
+    def truth(self) -> str:
+        """The code that was masked, without the white space around it."""
+        return self.file.text[self.begin : self.end]
+
+    def document(self, repo: str) -> Document:
+        """The file without the line's code, the cursor where it began."""
+        before, after = self.file.text[: self.begin], self.file.text[self.end :]
+        # Blanks at the line's end go with the line: nobody has them before the code is typed.
+        after = after.lstrip(" \t")
+        return Document(path=self.file.path, repo=repo, text=before + after, cursor=self.begin, mode=Mode.LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class LineScore:
+    """One example's result; `nll` is the sum over `n_tokens` tokens, 0 of 0 when it was not scored."""
+
+    exact: bool
+    nll: float
+    n_tokens: int
+
+
+def masked_lines(root: Path, limit: int, seed: int) -> list[MaskedLine]:
+    """A seeded sample of `limit` lines (0: all) of the tree; EvalError when it has no code."""
+    lines = [line for file in source_files(root) for line in _lines_of(file)]
+    random.Random(seed).shuffle(lines)
+    chosen: list[MaskedLine] = []
+    for line in lines:
+        if limit and len(chosen) == limit:
+            break
+        if _is_code(line):
+            chosen.append(line)
+    if not chosen:
+        raise EvalError(f"{root} holds no lines of code that can be scored")
+    return chosen
+
+
+def _lines_of(file: SourceFile) -> list[MaskedLine]:
+    result, offset = [], 0
+    for number, line in enumerate(file.text.split("\n"), 1):
+        code = line.strip()
+        if len(code) >= _MIN_LINE_CHARS:
+            begin = offset + len(line) - len(line.lstrip())
+            result.append(MaskedLine(file, number, begin, begin + len(code)))
+        offset += len(line) + 1
+    return result
+
+
+def _is_code(line: MaskedLine) -> bool:
+    """Whether the line begins outside of comments and strings. Parses: asked of sampled lines only."""
+    text = line.file.text
+    if line.truth.startswith(_DOCSTRING_QUOTES):
+        return False
+    tree = parse(line.file.language, text)
+    if cursor_kind(tree, byte_offset(text, line.begin)) is not CursorKind.CODE:
+        return False
+    # Right before a comment's first character is still code.
+    return cursor_kind(tree, byte_offset(text, line.begin + 1)) is not CursorKind.COMMENT
+
+
+async def evaluate(
+    subject: Subject, lines: Sequence[MaskedLine], scorer: TargetScorer | None, repo: str, results: Results
+) -> list[LineScore]:
+    """Ask for every line; without a scorer there is no NLL."""
+    scores = []
+    for line in tracked(lines, subject.name):
+        got = await answer(subject, line.document(repo))
+        target = _target(subject, got, line)
+        logprobs: list[float] = []
+        if scorer is not None and got.prompt is not None:
+            logprobs = scorer.target_logprobs(got.prompt.token_ids, target)
+        score = LineScore(got.completion.text.rstrip() == line.truth.rstrip(), -sum(logprobs), len(logprobs))
+        scores.append(score)
+        results.add(
+            {
+                "id": f"{line.file.path}:{line.number}",
+                "score": float(score.exact),
+                "nll": score.nll,
+                "n_target_tokens": score.n_tokens,
+                "truth": line.truth,
+                "language": line.file.language,
+                **got.record(),
+            }
+        )
+    return scores
+
+
+def _target(subject: Subject, got: Answer, line: MaskedLine) -> list[int]:
+    """Ids of the true line and its newline, beginning with the indentation that token healing took back."""
+    heal = got.prompt.heal.decode("utf-8", "replace") if got.prompt else ""
+    return subject.tokenizer.encode(heal + line.truth + "\n")
+
+
+async def run(
+    root: Path,
+    *,
+    limit: int,
+    seed: int,
+    engine: str,
+    model: str,
+    prompt_format: str,
+    nll: bool,
+    out: Path | None,
+) -> int:
+    """Run the suite and print its JSON line."""
+    lines = masked_lines(root, limit, seed)
+    async with open_subject(engine, model, prompt_format) as subject:
+        with open_results("lines", out) as results:
+            scores = await evaluate(
+                subject, lines, _scorer(subject, model) if nll else None, root.resolve().name, results
+            )
+            exact = mean_interval([float(score.exact) for score in scores])
+            summary: dict[str, Any] = {
+                "suite": "lines",
+                "n": len(scores),
+                "exact_match": exact.mean,
+                "low": exact.low,
+                "high": exact.high,
+                "model": subject.model,
+                "engine": subject.name,
+                "format": subject.spec.line_format.value,
+                "seed": seed,
+            }
+            print(f"lines: exact match {exact} over {len(scores)} lines")
+            if scored := [score for score in scores if score.n_tokens]:
+                per_token = ratio_interval([s.nll for s in scored], [s.n_tokens for s in scored])
+                summary |= {"nll": per_token.mean, "nll_low": per_token.low, "nll_high": per_token.high}
+                print(f"lines: NLL per token {per_token} over {sum(s.n_tokens for s in scored)} tokens")
+            results.finish(summary)
+    return 0
+
+
+def _scorer(subject: Subject, model: str) -> TargetScorer:
+    if isinstance(subject.engine, LlamaCppEngine):
+        return subject.engine
+    return open_midfill_scorer(model)

@@ -1,0 +1,100 @@
+"""What every suite leaves behind: a JSONL file with all its examples, and one JSON line with the result.
+
+Rules: examples are written as they come, so that an interrupted run keeps them. The last line of a file is
+{"summary": ...}, the same object that is printed last on standard output. No host or user name is recorded.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+_RESULTS = Path(__file__).parent / "results"
+
+
+class EvalError(Exception):
+    """The evaluation cannot go on; the message is one line for the user."""
+
+
+@dataclass(slots=True)
+class Results:
+    """An open results file."""
+
+    path: Path
+    _file: TextIO
+
+    def add(self, example: dict[str, Any]) -> None:
+        """Write one example; `id` and `score` are what `midfill eval compare` reads."""
+        self._file.write(json.dumps(example) + "\n")
+        self._file.flush()
+
+    def finish(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """Add machine and commit to the summary, keep it in the file, and print it as the last line."""
+        summary = {**_rounded(summary), "machine": machine(), "commit": commit()}
+        self._file.write(json.dumps({"summary": summary}) + "\n")
+        print(f"examples: {self.path}")
+        print(json.dumps(summary))
+        return summary
+
+
+@contextmanager
+def open_results(suite: str, out: Path | None) -> Iterator[Results]:
+    """Open `out`, or a new file under evals/results/; EvalError when it cannot be written."""
+    path = out or _RESULTS / f"{suite}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise EvalError(f"cannot write {path} ({error.strerror}): use --out") from error
+    with file:
+        yield Results(path, file)
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The examples of a results file, without its summary; EvalError when it is not one."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise EvalError(f"{path} is not a results file: {error}") from error
+    return [row for row in rows if "summary" not in row]
+
+
+def _rounded(value: Any) -> Any:
+    """Floats to four digits behind the point: no interval here is narrower."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def machine() -> dict[str, Any]:
+    """CPU model, usable cores and memory; never a host name."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "memory_gb": round(memory_gb, 1)}
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def commit() -> str:
+    """Short git hash of the checkout this code runs from, "-dirty" with local changes; "" outside of one."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        short = git("rev-parse", "--short", "HEAD")
+        return short + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
