@@ -12,9 +12,10 @@ from array import array
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from parsers.parse import SyntaxTree
+if TYPE_CHECKING:  # the daemon and the client import this module too, and need no parser
+    from parsers.parse import SyntaxTree
 
 
 class Mode(StrEnum):
@@ -62,7 +63,7 @@ class DocumentSnapshot:
     version: int
     text: str
     language: str  # a `parsers.languages` id; "plaintext" when unknown
-    tree: SyntaxTree
+    tree: "SyntaxTree"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ class GenerationStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """Newly generated tokens with their log-probabilities; `stats` is set on the last one only."""
+    """Newly generated tokens with their log-probabilities; `stats` is set when the prompt is done and at the end."""
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]

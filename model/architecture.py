@@ -113,9 +113,7 @@ def from_gguf(metadata: Mapping[str, Any], tensor_names: set[str]) -> Architectu
     """Read a GGUF's key-value metadata; UnsupportedModel names what the decoder does not cover."""
     family = str(metadata.get("general.architecture"))
     if family not in SUPPORTED:
-        raise UnsupportedModel(
-            f"architecture {family!r} is not supported (supported: {', '.join(SUPPORTED)})"
-        )
+        raise UnsupportedModel(f"architecture {family!r} is not supported (supported: {', '.join(SUPPORTED)})")
     if "rope_freqs.weight" in tensor_names:
         raise UnsupportedModel(
             "GGUF files with a rope_freqs tensor (Llama 3.1 and later) are not supported: use safetensors"

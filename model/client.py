@@ -82,7 +82,7 @@ class EngineClient:
         self._writer: asyncio.StreamWriter | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ids = itertools.count(1)
-        self._requests: dict[int, asyncio.Queue[wire.Token | wire.Done | None]] = {}
+        self._requests: dict[int, asyncio.Queue[wire.Token | wire.Prefilled | wire.Done | None]] = {}
         self._statuses: list[asyncio.Future[wire.StatusReply]] = []
         self._wanted = asyncio.Event()
         self._bye = ""
@@ -112,9 +112,7 @@ class EngineClient:
             finally:
                 self._drop_connection()
             if self._bye:
-                self._set_state(
-                    Phase.ASLEEP, "the model was unloaded after an idle time; the next request loads it"
-                )
+                self._set_state(Phase.ASLEEP, "the model was unloaded after an idle time; the next request loads it")
                 await self._wait_until_wanted(0.0)
                 backoff = _BACKOFF_FIRST_S
             elif self._state.phase is Phase.FAILED:
@@ -122,14 +120,12 @@ class EngineClient:
             else:
                 if time.monotonic() - began > _HEALTHY_S:
                     backoff = _BACKOFF_FIRST_S
-                self._set_state(
-                    Phase.DOWN, f"the model process ended unexpectedly; next start in {backoff:.2g} s"
-                )
+                self._set_state(Phase.DOWN, f"the model process ended unexpectedly; next start in {backoff:.2g} s")
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, _BACKOFF_MOST_S)
 
     async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
-        """Yield tokens as they come; the last delta carries the stats. Closing the iterator cancels.
+        """Yield tokens as they come; stats come when the prompt is done and at the end. Closing the iterator cancels.
 
         EngineUnavailable at once when the model is not ready, and when the daemon dies meanwhile.
         """
@@ -146,6 +142,9 @@ class EngineClient:
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):
                     yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,))
+                    continue
+                if isinstance(message, wire.Prefilled):
+                    yield Delta(token_ids=(), logprobs=(), stats=_stats_so_far(message))
                     continue
                 done = True
                 if message.finish == "failed":
@@ -222,7 +221,7 @@ class EngineClient:
 
     def _receive(self, message: wire.Message) -> None:
         match message:
-            case wire.Token() | wire.Done():
+            case wire.Token() | wire.Prefilled() | wire.Done():
                 if inbox := self._requests.get(message.id):
                     inbox.put_nowait(message)
             case wire.State():
@@ -276,9 +275,7 @@ class EngineClient:
         if self._state.phase is Phase.READY and self._writer is not None and not self._writer.is_closing():
             return self._writer
         self._wanted.set()
-        outcome = (
-            Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
-        )
+        outcome = Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
         raise EngineUnavailable(self._state.message, outcome)
 
 
@@ -308,4 +305,16 @@ def _stats(done: wire.Done) -> GenerationStats:
         queue_ms=done.queue_ms,
         prefill_ms=done.prefill_ms,
         decode_ms=done.decode_ms,
+    )
+
+
+def _stats_so_far(prefilled: wire.Prefilled) -> GenerationStats:
+    return GenerationStats(
+        n_prompt=prefilled.n_prompt,
+        n_cached=prefilled.n_cached,
+        n_computed=prefilled.n_computed,
+        n_generated=0,
+        queue_ms=prefilled.queue_ms,
+        prefill_ms=prefilled.prefill_ms,
+        decode_ms=0.0,
     )

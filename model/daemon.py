@@ -106,11 +106,7 @@ class Daemon:
         while True:
             await asyncio.sleep(_IDLE_CHECK_S)
             ready = self._scheduler is not None
-            if (
-                ready
-                and not self._running
-                and time.monotonic() - self._last_used > self._settings.idle_exit_s
-            ):
+            if ready and not self._running and time.monotonic() - self._last_used > self._settings.idle_exit_s:
                 self._bye = "idle"
                 self._leaving.set()
 
@@ -160,13 +156,17 @@ class Daemon:
         key = (writer, message.id)
         self._running.add(key)
 
+        def on_prefilled(report: "Finished") -> None:
+            prefilled = wire.Prefilled(
+                message.id, report.n_prompt, report.n_cached, report.n_computed, report.queue_ms, report.prefill_ms
+            )
+            self._loop.call_soon_threadsafe(self._send, writer, prefilled)
+
         def on_token(token_id: int, logprob: float) -> None:
             self._loop.call_soon_threadsafe(self._send, writer, wire.Token(message.id, token_id, logprob))
 
         def on_finished(finished: "Finished") -> None:
-            self._loop.call_soon_threadsafe(
-                self._finished, key, writer, wire.Done(message.id, **asdict(finished))
-            )
+            self._loop.call_soon_threadsafe(self._finished, key, writer, wire.Done(message.id, **asdict(finished)))
 
         self._scheduler.submit(
             Request(
@@ -177,6 +177,7 @@ class Daemon:
                 stop_token_ids=frozenset(message.stop_token_ids),
                 max_tokens=message.max_tokens,
                 warm=message.warm,
+                on_prefilled=on_prefilled,
                 on_token=on_token,
                 on_finished=on_finished,
             )

@@ -128,9 +128,9 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor
     if n > _FOLD_TOKENS:
         # With nothing before the chunk the kernel's own causal path applies and no mask is built.
         mask = None if n == slots else _causal_mask(n, slots)
-        return F.scaled_dot_product_attention(
-            q[None], k[None], v[None], mask, is_causal=mask is None, enable_gqa=True
-        )[0]
+        return F.scaled_dot_product_attention(q[None], k[None], v[None], mask, is_causal=mask is None, enable_gqa=True)[
+            0
+        ]
     groups = q.shape[0] // k.shape[0]
     folded = q.reshape(k.shape[0], groups * n, -1)  # rows of one KV head: its query heads, then tokens
     scores = folded @ k.transpose(1, 2) * q.shape[2] ** -0.5

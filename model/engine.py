@@ -34,9 +34,7 @@ class Publish(Protocol):
     def __call__(self, phase: str, message: str, fraction: float = -1.0) -> None: ...
 
 
-def prepare(
-    settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]
-) -> Scheduler:
+def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]) -> Scheduler:
     """Make the model ready and return its scheduler, whose `run` the caller then enters.
 
     Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.

@@ -133,7 +133,9 @@ def from_hub(row: ModelRow, partial: Path, report: OnProgress) -> None:
     timeout = str(int(_HUB_TIMEOUT_S))
     environment = {**os.environ, "HF_HUB_DOWNLOAD_TIMEOUT": timeout, "HF_HUB_ETAG_TIMEOUT": timeout}
     if not _hub_answers():
-        raise _SourceFailed("no answer" if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0") else "HF_HUB_OFFLINE is set")
+        raise _SourceFailed(
+            "no answer" if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0") else "HF_HUB_OFFLINE is set"
+        )
     command = [sys.executable, "-I", "-c", code, row.source_repo, row.file, str(scratch), str(partial)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while process.poll() is None:

@@ -40,6 +40,7 @@ class Request:
     stop_token_ids: frozenset[int]
     max_tokens: int
     warm: bool
+    on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
     on_token: Callable[[int, float], None]
     on_finished: Callable[["Finished"], None]
 
@@ -176,27 +177,12 @@ class Scheduler:
         self._jobs.remove(job)
         if job.steps is not None:
             job.steps.close()
-        end = time.perf_counter()
-        started = job.started or end
-        first = job.first or end
         if job.n_computed >= CHUNK_TOKENS // 4 and job.first:
-            self.counters.prefill_tokens_per_s = job.n_computed / (first - started)
+            self.counters.prefill_tokens_per_s = job.n_computed / (job.first - job.started)
         self.counters.n_computed_tokens += job.n_computed
         self.counters.n_cached_tokens += job.n_cached
         self.counters.n_sessions = len(self._pool)
-        job.request.on_finished(
-            Finished(
-                finish=finish,
-                error=error,
-                n_prompt=len(job.request.prompt),
-                n_cached=job.n_cached,
-                n_computed=job.n_computed,
-                n_generated=job.n_generated,
-                queue_ms=(started - job.arrived) * 1e3,
-                prefill_ms=(first - started) * 1e3,
-                decode_ms=(end - first) * 1e3 if job.first else 0.0,
-            )
-        )
+        job.request.on_finished(_report(job, finish, error))
 
     def _generate(self, job: _Job) -> Generator[None, None, str]:
         """Prefill what is not cached, then decode greedily. Returns how it finished."""
@@ -207,6 +193,7 @@ class Scheduler:
         job.first = time.perf_counter()
         if request.warm:
             return "stop"
+        request.on_prefilled(_report(job, "", ""))
         outstanding = request.heal
         while job.n_generated < request.max_tokens:
             allowed = self._bytes.allowed(outstanding) if outstanding else None
@@ -266,6 +253,23 @@ class Scheduler:
         if self._table is None:
             self._table = self._make_table()
         return self._table
+
+
+def _report(job: _Job, finish: str, error: str) -> Finished:
+    now = time.perf_counter()
+    started = job.started or now
+    first = job.first or now
+    return Finished(
+        finish=finish,
+        error=error,
+        n_prompt=len(job.request.prompt),
+        n_cached=job.n_cached,
+        n_computed=job.n_computed,
+        n_generated=job.n_generated,
+        queue_ms=(started - job.arrived) * 1e3,
+        prefill_ms=(first - started) * 1e3,
+        decode_ms=(now - first) * 1e3,
+    )
 
 
 @dataclass(frozen=True, slots=True)

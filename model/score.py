@@ -38,9 +38,7 @@ class Scorer:
             raise ValueError(f"kind {kind!r} is neither 'int8' nor 'fp32'")
         return cls(decoder, VocabTokenizer.open(store), store)
 
-    def run(
-        self, ids: Sequence[int], kv: KVBuffer, *, position: int, write: int, attend: Slots
-    ) -> torch.Tensor:
+    def run(self, ids: Sequence[int], kv: KVBuffer, *, position: int, write: int, attend: Slots) -> torch.Tensor:
         """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
         positions = torch.arange(position, position + len(ids))
         steps = self.decoder.forward(torch.tensor(ids), positions, kv, attend=attend, write=write)

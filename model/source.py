@@ -97,9 +97,7 @@ def _open_gguf(path: Path) -> WeightSource:
             f"tokenizer {metadata.get('tokenizer.ggml.model')!r} is not supported (supported: gpt2 byte-level BPE)"
         )
     tokens, kinds = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
-    tokenizer = build_bpe(
-        tokens, metadata["tokenizer.ggml.merges"], str(metadata.get("tokenizer.ggml.pre", "gpt-2"))
-    )
+    tokenizer = build_bpe(tokens, metadata["tokenizer.ggml.merges"], str(metadata.get("tokenizer.ggml.pre", "gpt-2")))
 
     def tensor(name: str) -> torch.Tensor:
         gguf_name = _gguf_name(name, set(tensors))
@@ -111,22 +109,14 @@ def _open_gguf(path: Path) -> WeightSource:
         return weight
 
     end_ids = {
-        int(metadata[key])
-        for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
-        if key in metadata
+        int(metadata[key]) for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id") if key in metadata
     }
-    bos = (
-        metadata.get("tokenizer.ggml.bos_token_id")
-        if metadata.get("tokenizer.ggml.add_bos_token", False)
-        else None
-    )
+    bos = metadata.get("tokenizer.ggml.bos_token_id") if metadata.get("tokenizer.ggml.add_bos_token", False) else None
     return WeightSource(
         architecture=architecture,
         tokenizer_json=tokenizer.to_str(),
         special_tokens={
-            t: i
-            for i, (t, kind) in enumerate(zip(tokens, kinds, strict=True))
-            if kind in _SPECIAL_TOKEN_TYPES
+            t: i for i, (t, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind in _SPECIAL_TOKEN_TYPES
         },
         end_of_text=tuple(sorted(end_ids)),
         add_bos=int(bos) if bos is not None else None,

@@ -17,7 +17,9 @@ from tokenizers import Regex, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as HfTokenizer
 
 # The pre-tokenizer patterns of llama.cpp's `tokenizer.ggml.pre` names, as published with the models.
-_QWEN2_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_QWEN2_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _LLAMA3_PATTERN = _QWEN2_PATTERN.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 _GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _PATTERNS = {
@@ -46,9 +48,7 @@ def build_bpe(tokens: Sequence[str], merges: Sequence[str], pre: str) -> HfToken
     Special tokens stay in the vocabulary only, so text never becomes one.
     """
     if pre not in _PATTERNS:
-        raise UnsupportedTokenizer(
-            f"tokenizer.ggml.pre={pre!r} is not supported (known: {', '.join(_PATTERNS)})"
-        )
+        raise UnsupportedTokenizer(f"tokenizer.ggml.pre={pre!r} is not supported (known: {', '.join(_PATTERNS)})")
     pairs = [(left, right) for left, right in (merge.split(" ", 1) for merge in merges)]
     vocab = {token: index for index, token in enumerate(tokens)}
     tokenizer = HfTokenizer(models.BPE(vocab=vocab, merges=pairs, fuse_unk=False))

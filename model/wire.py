@@ -78,6 +78,18 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefilled:
+    """The prompt of request `id` is in the KV; tokens follow. Most streams are closed before their Done."""
+
+    id: int
+    n_prompt: int
+    n_cached: int
+    n_computed: int
+    queue_ms: float
+    prefill_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end of request `id`: "stop", "length", "cancelled", "superseded" or "failed" (see `error`)."""
 
@@ -116,9 +128,9 @@ class Bye:
     reason: str
 
 
-Message = Generate | Cancel | Status | Shutdown | State | Token | Done | StatusReply | Bye
+Message = Generate | Cancel | Status | Shutdown | State | Token | Prefilled | Done | StatusReply | Bye
 _TYPES: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Generate, Cancel, Status, Shutdown, State, Token, Done, StatusReply, Bye)
+    cls.__name__: cls for cls in (Generate, Cancel, Status, Shutdown, State, Token, Prefilled, Done, StatusReply, Bye)
 }
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
 for _exact in (int, str, bytes, bool):  # cattrs would coerce; on a wire a wrong type is an error

@@ -40,7 +40,10 @@ def test_a_zero_row_gives_the_bias() -> None:
 def test_the_chosen_range_does_not_saturate_at_full_scale() -> None:
     """All weights and activations at their maximum: where 16-bit sums overflow, this is far off."""
     layer = Int8Linear(
-        torch.full((16, 512), 127, dtype=torch.int8), torch.full((16,), 1 / 127), None, reduce_range=needs_reduced_range()
+        torch.full((16, 512), 127, dtype=torch.int8),
+        torch.full((16,), 1 / 127),
+        None,
+        reduce_range=needs_reduced_range(),
     )
     assert torch.allclose(layer(torch.ones(3, 512)), torch.full((3, 16), 512.0), rtol=0.01)
 

@@ -71,7 +71,7 @@ class Engine:
         self.scheduler.submit(
             Request(
                 key=self._n, session=session, prompt=array("I", prompt), heal=heal, stop_token_ids=frozenset(stop),
-                max_tokens=0 if warm else n, warm=warm, on_token=answer.on_token, on_finished=answer.on_finished,
+                max_tokens=0 if warm else n, warm=warm, on_prefilled=lambda report: None, on_token=answer.on_token, on_finished=answer.on_finished,
             )
         )  # fmt: skip
         return self._n, answer

@@ -43,5 +43,3 @@ def byte_tokens() -> list[str]:
 
     alphabet = {byte: character for character, byte in _byte_alphabet().items()}
     return [alphabet[byte] for byte in range(256)]
-
-
