@@ -1,0 +1,38 @@
+"""`lsp_server --stdio`: the language server of one editor window."""
+
+import argparse
+import logging
+import sys
+from importlib.metadata import version
+
+# Python threads take turns this often: a parse in a worker thread then stalls the event loop 3 ms at worst.
+_SWITCH_INTERVAL_S = 0.0005
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the `lsp_server` script."""
+    parser = argparse.ArgumentParser(prog="lsp_server", description="midfill: local code completion over LSP")
+    parser.add_argument("--stdio", action="store_true", help="speak LSP on standard input and output")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--log-file", help="log here instead of standard error")
+    parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
+    args = parser.parse_args(argv)
+    if not args.stdio:
+        parser.print_help(sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=args.log_level.upper(),
+        filename=args.log_file,
+        stream=None if args.log_file else sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    logging.getLogger("pygls").setLevel(logging.WARNING)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    from lsp_server.handlers import build_server
+
+    build_server().start_io()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

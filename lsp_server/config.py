@@ -1,0 +1,160 @@
+"""The configuration: nested frozen dataclasses, all with defaults, read from what an editor sends.
+
+Rules: a wrong configuration never stops the server. Unknown keys and wrong types are named in one message
+and their defaults used. Keys are camelCase on the wire; FIELDS is the one table that the README's is
+checked against.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from completion.types import Format, Limits, Mode, PromptSpec
+from model.catalog import DEFAULT_MODEL
+from model.spawn import EngineSettings
+
+MAX_PROMPT_TOKENS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """The model process."""
+
+    idle_exit_minutes: float = 30.0
+    threads: int = 0
+    max_cache_tokens: int = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a user can set."""
+
+    enabled: bool = True
+    model: str = DEFAULT_MODEL
+    mode: str = "auto"
+    format: str = "auto"
+    max_prompt_tokens: int = 4_096
+    max_line_tokens: int = 48
+    max_block_tokens: int = 192
+    suffix_share: float = 0.25
+    max_wait_ms: int = 10_000
+    disabled_languages: tuple[str, ...] = ()
+    daemon: DaemonConfig = field(default_factory=DaemonConfig)
+
+    def limits(self) -> Limits:
+        """The budgets for the completion core."""
+        return Limits(
+            max_prompt_tokens=self.max_prompt_tokens,
+            max_line_tokens=self.max_line_tokens,
+            max_block_tokens=self.max_block_tokens,
+            suffix_share=self.suffix_share,
+            max_wait_ms=self.max_wait_ms,
+        )
+
+    def engine_settings(self) -> EngineSettings:
+        """Which daemon to use."""
+        return EngineSettings(
+            model=self.model,
+            idle_exit_s=60 * self.daemon.idle_exit_minutes,
+            n_threads=self.daemon.threads,
+            max_cache_tokens=self.daemon.max_cache_tokens,
+        )
+
+    def forced_mode(self) -> Mode | None:
+        """The mode every request gets, or None to decide at each."""
+        return None if self.mode == "auto" else Mode(self.mode)
+
+    def prompt_spec(self, spec: PromptSpec) -> PromptSpec:
+        """The model's prompt layout, with the format the user insists on."""
+        if self.format == "auto":
+            return spec
+        return replace(spec, line_format=Format(self.format), block_format=Format(self.format))
+
+
+# wire key -> (what it does, allowed values or (low, high) bounds, or None)
+FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
+    "enabled": ("Answer completion requests at all", None),
+    "model": ("A catalog name (`midfill model list`), or the path of a GGUF file or safetensors folder", None),
+    "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
+    "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),
+    "maxPromptTokens": ("Size of the context window in tokens", (256, MAX_PROMPT_TOKENS)),
+    "maxLineTokens": ("Longest line suggestion in tokens", (1, 512)),
+    "maxBlockTokens": ("Longest block suggestion in tokens", (1, 1024)),
+    "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
+    "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
+    "disabledLanguages": ("Language ids that are never completed", None),
+    "daemon.idleExitMinutes": ("The model is unloaded after this time without requests", (0.01, 100_000.0)),
+    "daemon.threads": ("Threads of the model process; 0 means all cores", (0, 1024)),
+    "daemon.maxCacheTokens": ("Tokens of keys and values kept over all documents", (1024, 1_000_000)),
+}
+
+
+def load(raw: object) -> tuple[Config, list[str]]:
+    """Read what an editor sent; returns the configuration and what was wrong with it, in words."""
+    if raw is None:
+        return Config(), []
+    if not isinstance(raw, Mapping):
+        return Config(), [f"the configuration is {type(raw).__name__}, expected an object"]
+    problems: list[str] = []
+    return _load_into(Config(), raw, "", problems), problems
+
+
+def _load_into(default: Any, raw: Mapping[str, Any], prefix: str, problems: list[str]) -> Any:
+    names = {_camel(f.name): f.name for f in fields(default)}
+    changes: dict[str, Any] = {}
+    for key, value in raw.items():
+        if (name := names.get(str(key))) is None:
+            problems.append(f"unknown key {prefix}{key!s}")
+            continue
+        current = getattr(default, name)
+        if isinstance(current, DaemonConfig):
+            if isinstance(value, Mapping):
+                changes[name] = _load_into(current, value, f"{key}.", problems)
+            else:
+                problems.append(f"{prefix}{key} must be an object")
+        elif value is not None:
+            problem, converted = _convert(f"{prefix}{key}", value, current)
+            if problem:
+                problems.append(problem)
+            else:
+                changes[name] = converted
+    return replace(default, **changes)
+
+
+def _convert(key: str, value: Any, current: Any) -> tuple[str, Any]:
+    """(problem, "") or ("", the value as the field's own type)."""
+    allowed = FIELDS[key][1]
+    if isinstance(current, tuple):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return "", tuple(value)
+        return f"{key} must be a list of strings", None
+    if isinstance(current, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(current):
+        return f"{key} must be {_words(type(current))}, not {value!r}", None
+    if isinstance(current, str) and allowed and value not in allowed:
+        return f"{key} must be one of {', '.join(allowed)}, not {value!r}", None
+    if not isinstance(current, str | bool) and allowed and not allowed[0] <= value <= allowed[1]:
+        return f"{key} must lie between {allowed[0]} and {allowed[1]}, not {value!r}", None
+    return "", value
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def _words(kind: type) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}[kind]
+
+
+def defaults() -> dict[str, Any]:
+    """Wire key -> default value, for the documentation and its check."""
+    flat: dict[str, Any] = {}
+    for f in fields(Config):
+        value = getattr(Config(), f.name)
+        if isinstance(value, DaemonConfig):
+            flat |= {f"{_camel(f.name)}.{_camel(g.name)}": getattr(value, g.name) for g in fields(value)}
+        else:
+            flat[_camel(f.name)] = list(value) if isinstance(value, tuple) else value
+    return flat

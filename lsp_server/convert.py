@@ -1,0 +1,87 @@
+"""Between the protocol's types and ours. With `documents`, the only place that knows position encodings.
+
+Rules: pure functions. Our offsets are code points into the snapshot's text.
+"""
+
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import cattrs
+from lsprotocol import types as t
+from pygls.protocol import default_converter
+
+from completion.types import Completion, CompletionRequest, DocumentSnapshot, Mode, Outcome, Trigger
+from lsp_server.documents import Document, units_of
+
+
+def shown_path(uri: str, folders: list[str]) -> tuple[str, str]:
+    """(path, repository) that the model is shown: relative to the innermost folder that holds the file.
+
+    A document outside of every folder, or one that was never saved, has its name only, and no repository.
+    """
+    path = PurePosixPath(unquote(urlparse(uri).path or uri))
+    inside = [f for f in (PurePosixPath(unquote(urlparse(uri_).path)) for uri_ in folders) if path.is_relative_to(f)]
+    if uri.startswith("file:") and inside:
+        folder = max(inside, key=lambda candidate: len(candidate.parts))
+        return str(path.relative_to(folder)), folder.name
+    return path.name or "untitled", ""
+
+
+def trigger_of(context: t.InlineCompletionContext | None, zero_based: bool) -> Trigger:
+    """Invoked or automatic. The protocol says 1 and 2; older VS Code clients send 0 and 1 (see the hook below)."""
+    kind = 2 if context is None else int(context.trigger_kind)
+    return Trigger.INVOKED if kind == (0 if zero_based else 1) else Trigger.AUTOMATIC
+
+
+class LooseTriggerKind(int):
+    """A trigger kind of any number, where lsprotocol would refuse 0 and with it the whole request."""
+
+
+def converter_factory() -> cattrs.Converter:
+    """pygls's converter, tolerant of trigger kind 0 and of a missing context."""
+    converter = default_converter()
+    strict = converter.get_structure_hook(t.InlineCompletionParams)
+
+    def structure_params(raw: Any, kind: type) -> t.InlineCompletionParams:
+        raw = dict(raw)
+        context = dict(raw.get("context") or {"triggerKind": 2})
+        number = context.get("triggerKind", 2)
+        raw["context"] = {**context, "triggerKind": 2}
+        params: t.InlineCompletionParams = strict(raw, kind)
+        params.context.trigger_kind = LooseTriggerKind(number if isinstance(number, int) else 2)  # type: ignore[assignment]
+        return params
+
+    def structure_request(raw: Any, _: type) -> t.InlineCompletionRequest:
+        return t.InlineCompletionRequest(id=raw["id"], params=structure_params(raw["params"], t.InlineCompletionParams))
+
+    converter.register_structure_hook(t.InlineCompletionParams, structure_params)
+    converter.register_structure_hook(t.InlineCompletionRequest, structure_request)
+    return converter
+
+
+def completion_request(
+    snapshot: DocumentSnapshot, cursor: int, trigger: Trigger, mode: Mode | None, window: str
+) -> CompletionRequest:
+    """Our request; the KV session is one per editor window and document."""
+    return CompletionRequest(
+        snapshot=snapshot, cursor=cursor, mode=mode, trigger=trigger, session=f"{window}:{snapshot.uri}"
+    )
+
+
+def inline_list(
+    completion: Completion, document: Document, position: t.Position, encoding: t.PositionEncodingKind | str
+) -> t.InlineCompletionList:
+    """What the editor shows: the whole line anew, over a range that covers what is typed of it.
+
+    Editors that fix a suggestion to a range re-draw it without flicker as the user types or accepts a word.
+    """
+    if completion.outcome is not Outcome.OK:
+        return t.InlineCompletionList(items=[])
+    number, index = document.locate(position, encoding)
+    line = document.line(number)
+    end = units_of(line[: index + completion.replace_right], encoding)
+    covered = t.Range(start=t.Position(number, 0), end=t.Position(number, end))
+    return t.InlineCompletionList(
+        items=[t.InlineCompletionItem(insert_text=line[:index] + completion.text, range=covered)]
+    )

@@ -1,0 +1,162 @@
+"""The server object: what it holds, how it is put together, and how it follows the configuration.
+
+Rules: one asyncio thread owns everything here. Parsing happens in worker threads on immutable texts; the
+model lives in another process. No handler waits for the model to become ready.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+from lsprotocol import types as t
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from completion.cache import ReuseCache
+from completion.pipeline import Deps
+from completion.segments import SegmentCache
+from completion.types import Completion, DocumentSnapshot
+from lsp_server import convert
+from lsp_server.config import Config, load
+from lsp_server.documents import Document, DocumentStore
+from lsp_server.progress import ProgressReporter
+from lsp_server.status import Journal
+from model.client import EngineClient, EngineState, Phase
+from parsers.languages import for_document
+from parsers.parse import SyntaxTree, parse
+
+log = logging.getLogger(__name__)
+
+
+class Protocol(LanguageServerProtocol):
+    """pygls's protocol without its own document store: ours follows the edits (see `documents`)."""
+
+    @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: t.DidOpenTextDocumentParams) -> None:
+        self._server.documents.open(params.text_document)
+
+    @lsp_method(t.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: t.DidChangeTextDocumentParams) -> None:
+        self._server.documents.change(params, self._server.encoding)
+
+    @lsp_method(t.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: t.DidCloseTextDocumentParams) -> None:
+        self._server.documents.close(params.text_document.uri)
+        self._server.forget(params.text_document.uri)
+
+
+class Midfill(LanguageServer):
+    """The language server of one editor window."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "midfill", version("midfill"), protocol_cls=Protocol, converter_factory=convert.converter_factory
+        )
+        self.documents = DocumentStore()
+        self.config = Config()
+        self.raw_config: dict[str, Any] = {}
+        self.journal = Journal()
+        self.window = uuid.uuid4().hex[:12]
+        self.zero_based_triggers = False
+        self.running: dict[str, asyncio.Task[Completion]] = {}
+        self.client: EngineClient | None = None
+        self._client_task: asyncio.Task[None] | None = None
+        self._deps: Deps | None = None
+        self._trees: dict[str, SyntaxTree] = {}
+        self._progress = ProgressReporter(self)
+        self._last_failure = ""
+
+    @property
+    def encoding(self) -> t.PositionEncodingKind | str:
+        """The negotiated position encoding."""
+        return self.server_capabilities.position_encoding or t.PositionEncodingKind.Utf16
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log; an internal error is never a pop-up."""
+        log.error("%s: %s", source, error, exc_info=error)
+
+    # -- configuration and engine --------------------------------------------------------------------------
+
+    async def configure(self, raw: object) -> None:
+        """Take over a configuration; problems are told once, and the engine follows when its settings changed."""
+        config, problems = load(raw)
+        if problems:
+            message = "midfill configuration: " + "; ".join(problems)
+            log.warning(message)
+            self.window_show_message(t.ShowMessageParams(type=t.MessageType.Warning, message=message))
+        changed = config.engine_settings() != self.config.engine_settings()
+        self.config, self.raw_config = config, dict(raw) if isinstance(raw, dict) else {}
+        self._deps = None
+        if self.client is None or changed:
+            await self.start_engine()
+
+    async def start_engine(self) -> None:
+        """Use the daemon of the present settings; returns at once, progress comes through the state."""
+        await self.stop_engine()
+        self._deps = None
+        self.client = EngineClient(self.config.engine_settings(), self._on_state)
+        self._client_task = asyncio.create_task(self.client.run(), name="engine client")
+
+    async def stop_engine(self) -> None:
+        """Let go of the daemon; it stays for other windows."""
+        if self._client_task is not None:
+            self._client_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._client_task
+            self._client_task = None
+        if self.client is not None:
+            await self.client.close()
+
+    def _on_state(self, state: EngineState) -> None:
+        log.debug("engine %s: %s", state.phase, state.message)
+        self._progress.follow(state)
+        if state.phase in (Phase.FAILED, Phase.DOWN):
+            if state.phase is Phase.FAILED and state.message != self._last_failure:
+                self._last_failure = state.message  # a pop-up once, not at every attempt
+                self.window_show_message(
+                    t.ShowMessageParams(type=t.MessageType.Error, message=f"midfill: {state.message}")
+                )
+            elif state.phase is Phase.DOWN:
+                log.warning("engine down: %s", state.message)
+        elif state.phase is Phase.READY:
+            log.info("engine ready: %s", state.message)
+            self._last_failure = ""
+
+    def deps(self) -> Deps | None:
+        """What the completion core needs; None until a model has been loaded once."""
+        if self._deps is None and self.client is not None and (loaded := self.client.loaded) is not None:
+            limits = self.config.limits()
+            room = loaded.context_tokens - limits.max_block_tokens
+            self._deps = Deps(
+                engine=self.client,
+                tokenizer=loaded.tokenizer,
+                spec=self.config.prompt_spec(loaded.spec),
+                limits=replace(limits, max_prompt_tokens=min(limits.max_prompt_tokens, room)),
+                cache=ReuseCache(),
+                segments=SegmentCache(loaded.tokenizer),
+            )
+        return self._deps
+
+    # -- documents -----------------------------------------------------------------------------------------
+
+    async def snapshot(self, document: Document) -> DocumentSnapshot:
+        """An immutable copy of a document with its syntax tree; parsed off the event loop."""
+        text, uri, number = document.text, document.uri, document.version
+        language = for_document(uri, document.language_id)
+        tree = await asyncio.to_thread(parse, language.id, text, self._trees.get(uri))
+        if self.documents.get(uri) is not None:
+            self._trees[uri] = tree
+        path, repo = convert.shown_path(uri, list(self.workspace.folders))
+        return DocumentSnapshot(
+            uri=uri, path=path, repo=repo, version=number, text=text, language=language.id, tree=tree
+        )
+
+    def forget(self, uri: str) -> None:
+        """Drop what is kept of a closed document."""
+        self._trees.pop(uri, None)
+        if task := self.running.pop(uri, None):
+            task.cancel()

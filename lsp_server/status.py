@@ -1,0 +1,70 @@
+"""What the server can say about itself: counts, the last answer, and in words why nothing is shown."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from completion.types import Completion
+from model.client import EngineState, Phase
+from model.wire import StatusReply
+
+
+@dataclass(slots=True)
+class Journal:
+    """The last completion and how many ended in which way."""
+
+    last: Completion | None = None
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def record(self, completion: Completion) -> None:
+        """Remember an answer."""
+        self.last = completion
+        self.outcomes[completion.outcome] += 1
+
+
+def describe(state: EngineState, last: Completion | None, enabled: bool) -> str:
+    """One sentence for the user: what works, or why nothing is shown."""
+    if not enabled:
+        return "midfill is switched off (midfill.enabled)"
+    if state.phase is not Phase.READY:
+        share = f" ({state.fraction:.0%})" if state.fraction is not None else ""
+        return f"nothing is shown yet: {state.message}{share}"
+    if last is None:
+        return "ready; nothing has been asked yet"
+    if last.text:
+        return "ready; the last request was answered"
+    return f"ready; the last request showed nothing ({last.outcome}): {last.reason or 'no further reason'}"
+
+
+def status(
+    state: EngineState, journal: Journal, config: dict[str, Any], enabled: bool, daemon: StatusReply | None
+) -> dict[str, Any]:
+    """The answer to `midfill/status`."""
+    last = journal.last
+    return {
+        "phase": str(state.phase),
+        "message": describe(state, last, enabled),
+        "engine": state.message,
+        "outcomes": {str(outcome): n for outcome, n in journal.outcomes.items()},
+        "last": None if last is None else summary(last),
+        "daemon": None
+        if daemon is None
+        else {name: getattr(daemon, name) for name in StatusReply.__dataclass_fields__},
+        "config": config,
+    }
+
+
+def summary(completion: Completion) -> dict[str, Any]:
+    """Counters and timings of one completion, without its text."""
+    stats = completion.stats
+    return {
+        "outcome": str(completion.outcome),
+        "mode": str(completion.mode),
+        "reason": completion.reason,
+        "reused": completion.reused,
+        "nPrompt": stats.n_prompt if stats else 0,
+        "nCached": stats.n_cached if stats else 0,
+        "nComputed": stats.n_computed if stats else 0,
+        "nGenerated": stats.n_generated if stats else 0,
+        "timingsMs": {name: round(ms, 2) for name, ms in completion.timings_ms.items()},
+    }
