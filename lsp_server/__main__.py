@@ -22,8 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(
         level=args.log_level.upper(),
-        filename=args.log_file,
-        stream=None if args.log_file else sys.stderr,
+        handlers=[logging.FileHandler(args.log_file) if args.log_file else logging.StreamHandler()],
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("pygls").setLevel(logging.WARNING)

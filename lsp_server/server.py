@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 class Protocol(LanguageServerProtocol):
     """pygls's protocol without its own document store: ours follows the edits (see `documents`)."""
 
+    _server: "Midfill"
+
     @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: t.DidOpenTextDocumentParams) -> None:
         self._server.documents.open(params.text_document)

@@ -2,7 +2,8 @@
 
 A row's prompt formats are measured, not assumed: see `evals/LOG.md` and `midfill eval`.
 
-Rules: data only; nothing here reads a model file or the network.
+Rules: data only; nothing here reads a model file or the network. Sentinels are not listed: they are found in
+a model's own vocabulary when its store is made.
 """
 
 import hashlib
@@ -54,6 +55,8 @@ class ModelSource:
 
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
+# What a folder must hold to be a model.
+_FOLDER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
 
 CATALOG: tuple[ModelRow, ...] = (
     ModelRow(
@@ -93,9 +96,11 @@ def resolve(name_or_path: str) -> ModelSource:
         if name_or_path.lower() in (row.name, row.title.lower(), row.source_repo.lower()):
             return ModelSource(model_id=row.name, row=row, path=None)
     path = Path(name_or_path).expanduser()
-    if path.is_dir() or path.suffix == ".gguf":
-        if not path.exists():
-            raise ModelError(f"there is no model file at {path}")
+    if path.suffix == ".gguf" and not path.is_file():
+        raise ModelError(f"there is no model file at {path}")
+    if path.is_dir() and (missing := [name for name in _FOLDER_FILES if not any(path.glob(name))]):
+        raise ModelError(f"{path} is not a model folder: it has no {' and no '.join(missing)}")
+    if path.suffix == ".gguf" or path.is_dir():
         return ModelSource(model_id=_id_of(path.resolve()), row=None, path=path.resolve())
     known = ", ".join(row.name for row in CATALOG)
     raise ModelError(
@@ -105,5 +110,6 @@ def resolve(name_or_path: str) -> ModelSource:
 
 def _id_of(path: Path) -> str:
     """A short, stable, file-name-safe id: the file's own name and a hash of where it is."""
-    stem = re.sub(r"[^a-z0-9.]+", "-", path.stem.lower()).strip("-.")[:24] or "model"
-    return f"{stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = path.stem if path.suffix == ".gguf" else path.name
+    readable = re.sub(r"[^a-z0-9.]+", "-", name.lower())[:24].strip("-.") or "model"
+    return f"{readable}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

@@ -155,6 +155,10 @@ class EngineClient:
             if not done and not writer.is_closing():
                 writer.write(wire.encode(wire.Cancel(request_id)))
 
+    def wake(self) -> None:
+        """Have a daemon that left (idle, or without its model) started again; returns at once."""
+        self._wanted.set()
+
     async def warm(self, prompt: Prompt, *, session: str) -> None:
         """Have the prompt prefilled when the engine has nothing better to do; does nothing when not ready."""
         if self._state.phase is Phase.READY and self._writer is not None:
@@ -274,7 +278,7 @@ class EngineClient:
     def _require_ready(self) -> asyncio.StreamWriter:
         if self._state.phase is Phase.READY and self._writer is not None and not self._writer.is_closing():
             return self._writer
-        self._wanted.set()
+        self.wake()
         outcome = Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
         raise EngineUnavailable(self._state.message, outcome)
 

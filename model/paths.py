@@ -4,6 +4,7 @@ Rules: nothing is ever kept in a repository or a workspace. `MIDFILL_CACHE` move
 never share a daemon: the runtime folder's name holds a hash of a moved cache's path.
 """
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -39,16 +40,23 @@ def stores_dir() -> Path:
 def runtime_dir() -> Path:
     """The 0700 folder for sockets, locks and daemon logs; made when missing. UnsafeFolder when not ours."""
     name = "midfill"
-    if "MIDFILL_CACHE" in os.environ:
+    if os.environ.get("MIDFILL_CACHE"):
         name += "-" + hashlib.sha256(str(cache_dir()).encode()).hexdigest()[:8]
-    parent = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    if not os.access(parent, os.W_OK) or len(os.fsencode(parent / name)) > _MAX_FOLDER_BYTES:
-        parent, name = Path(tempfile.gettempdir()), f"{name}-{os.getuid()}"
-    folder = parent / name
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = f"{name}-{os.getuid()}"  # temporary folders are shared with other users
+    # macOS has a temporary folder per user, whose long path may leave no room for a socket's name.
+    places = [Path(tempfile.gettempdir()) / own, Path("/tmp") / own]
+    if session := os.environ.get("XDG_RUNTIME_DIR"):
+        places.insert(0, Path(session) / name)
+    folder = next((place for place in places if _is_usable(place)), places[-1])
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise UnsafeFolder(f"{folder} belongs to another user: remove it, or set TMPDIR to a folder of yours")
+        raise UnsafeFolder(f"{folder} is not a folder of yours: remove it, or set TMPDIR to a folder of yours")
     if status.st_mode & 0o077:
         folder.chmod(0o700)
     return folder
+
+
+def _is_usable(folder: Path) -> bool:
+    return len(os.fsencode(folder)) <= _MAX_FOLDER_BYTES and os.access(folder.parent, os.W_OK)
