@@ -178,12 +178,17 @@ class EngineClient:
         except (TimeoutError, ConnectionError):
             return None
 
-    async def shut_down(self) -> None:
-        """Ask the daemon to leave, for all its clients."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(wire.encode(wire.Shutdown()))
-            with contextlib.suppress(OSError):
-                await self._writer.drain()
+    @staticmethod
+    async def stop_daemon(path: Path) -> bool:
+        """Ask the daemon at a socket to leave, for all its clients; False when there is none."""
+        try:
+            _, writer = await asyncio.open_unix_connection(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        writer.write(wire.encode(wire.Shutdown()))
+        await writer.drain()
+        writer.close()
+        return True
 
     async def close(self) -> None:
         """Drop the connection; the daemon stays for others. Cancel `run` first."""

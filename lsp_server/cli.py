@@ -1,0 +1,39 @@
+"""The `midfill` command: models, a completion in the terminal, doctor, evals and benchmarks.
+
+Rules: bad input gets one line on standard error and exit code 2, never a traceback.
+"""
+
+import argparse
+import importlib
+import sys
+from importlib.metadata import version
+
+from lsp_server import cli_complete, cli_doctor, cli_model
+from model.catalog import ModelError
+
+
+class UsageError(Exception):
+    """What the user asked for makes no sense; the message says why."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the `midfill` script."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
+        return int(importlib.import_module("evals.cli").main(arguments))
+    parser = argparse.ArgumentParser(prog="midfill", description="Local code completion: models, checks and evals")
+    parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    cli_model.add_parser(commands)
+    cli_complete.add_parser(commands)
+    cli_doctor.add_parser(commands)
+    for name, text in (("eval", "score the model (midfill eval --help)"), ("bench", "measure speed beside llama.cpp")):
+        commands.add_parser(name, help=text)
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except (ModelError, UsageError, cli_complete.BadPlace) as error:
+        print(f"midfill: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

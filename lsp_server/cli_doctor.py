@@ -1,0 +1,110 @@
+"""`midfill doctor [FILE:LINE[:COL]]`: says in words what works, and why nothing would be shown somewhere.
+
+Also `midfill status` and `midfill stop`, for the model process.
+"""
+
+import argparse
+import asyncio
+import platform
+import shutil
+import sys
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from completion.trigger import decide
+from completion.types import CompletionRequest, Trigger
+from lsp_server.cli_complete import complete_once, parse_place
+from lsp_server.config import Config
+from lsp_server.local import ready_engine, request_for
+from lsp_server.status import describe
+from model import fetch
+from model.catalog import resolve
+from model.client import EngineClient
+from model.paths import cache_dir, stores_dir
+from model.spawn import socket_path
+
+_PROBE = "def add(a, b):\n    return"
+
+
+def add_parser(commands: Any) -> None:
+    """Register `doctor`, `status` and `stop`."""
+    doctor = commands.add_parser("doctor", help="check everything, and say in words what is wrong")
+    doctor.add_argument("place", nargs="?", metavar="FILE:LINE[:COL]", help="say why nothing is shown here")
+    doctor.set_defaults(run=_doctor)
+    for name, run, text in (
+        ("status", _status, "show the model process"),
+        ("stop", _stop, "end the model process"),
+    ):
+        commands.add_parser(name, help=text).set_defaults(run=run)
+    for action in (doctor, commands.choices["status"], commands.choices["stop"]):
+        action.add_argument("--model", default=Config().model)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    config = replace(Config(), model=args.model, max_wait_ms=0)
+    source = resolve(args.model)
+    place = parse_place(args.place) if args.place else None
+    print(f"midfill {version('midfill')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    cache = cache_dir()
+    nearest = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    print(f"cache: {cache} ({shutil.disk_usage(nearest).free / 1e9:.0f} GB free)")
+    cached = source.row is None or fetch.is_cached(source.row)
+    print(
+        f"model: {source.model_id}, {'on this machine' if cached else 'not downloaded; it is fetched when first used'}"
+    )
+    stored = any(stores_dir().glob(f"{source.model_id}-int8-*/manifest.json"))
+    print(f"store: {'ready' if stored else 'not made yet; quantizing takes about half a minute'}")
+    print(
+        f"model process: {'running' if socket_path(config.engine_settings()).exists() else 'not running; starting it'}"
+    )
+    completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
+    total = completion.timings_ms.get("total", 0.0)
+    print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
+    if place is not None:
+        _explain(config, *place)
+    return 0 if completion.text else 1
+
+
+def _explain(config: Config, file: Path, text: str, cursor: int) -> None:
+    """Why an editor would show something, or nothing, at a place."""
+    request = request_for(file, text, cursor, None)
+    automatic = CompletionRequest(
+        snapshot=request.snapshot, cursor=cursor, mode=None, trigger=Trigger.AUTOMATIC, session=request.session
+    )
+    decision = decide(automatic)
+    print(f"at this place: language {request.snapshot.language}, {decision.mode} mode")
+    if decision.skip:
+        print(f"while typing nothing is asked here: {decision.skip}")
+    completion = asyncio.run(complete_once(config, file, text, cursor, None))
+    print(f"asked explicitly: {completion.text!r}" if completion.text else f"nothing is shown: {completion.reason}")
+
+
+def _status(args: argparse.Namespace) -> int:
+    config = replace(Config(), model=args.model)
+    path = socket_path(config.engine_settings())
+    if not path.exists():
+        print("the model process is not running")
+        return 1
+
+    async def ask() -> int:
+        async with ready_engine(config, lambda state: None) as client:
+            print(describe(client.state, None, enabled=True))
+            daemon = await client.daemon_status()
+            for name in type(daemon).__dataclass_fields__ if daemon else ():
+                print(f"  {name}: {getattr(daemon, name)}")
+        return 0
+
+    return asyncio.run(ask())
+
+
+def _stop(args: argparse.Namespace) -> int:
+    path = socket_path(replace(Config(), model=args.model).engine_settings())
+
+    async def stop() -> bool:
+        return await EngineClient.stop_daemon(path)
+
+    stopped = asyncio.run(stop())
+    print("the model process was asked to leave" if stopped else "no model process is running", file=sys.stderr)
+    return 0

@@ -1,0 +1,70 @@
+"""One completion outside of an editor: the same engine client and the same core, from a file on disk.
+
+Used by `midfill complete`, `midfill doctor` and the evals.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from completion.cache import ReuseCache
+from completion.pipeline import Deps
+from completion.segments import SegmentCache
+from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
+from lsp_server.config import Config
+from model.catalog import ModelError
+from model.client import EngineClient, EngineState, Phase
+from parsers.languages import for_document
+from parsers.parse import parse
+
+
+@asynccontextmanager
+async def ready_engine(config: Config, on_state: Callable[[EngineState], None]) -> AsyncIterator[EngineClient]:
+    """An engine client that has become READY; ModelError when the model cannot be had."""
+    client = EngineClient(config.engine_settings(), on_state)
+    task = asyncio.create_task(client.run())
+    try:
+        while client.state.phase is not Phase.READY:
+            if client.state.phase is Phase.FAILED:
+                raise ModelError(client.state.message)
+            if task.done():
+                await task
+            await asyncio.sleep(0.02)
+        yield client
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await client.close()
+
+
+def deps_for(client: EngineClient, config: Config) -> Deps:
+    """What `complete` needs, for a client that is READY."""
+    loaded = client.loaded
+    assert loaded is not None
+    return Deps(
+        engine=client,
+        tokenizer=loaded.tokenizer,
+        spec=config.prompt_spec(loaded.spec),
+        limits=config.limits(),
+        cache=ReuseCache(),
+        segments=SegmentCache(loaded.tokenizer),
+    )
+
+
+def request_for(file: Path, text: str, cursor: int, mode: Mode | None, session: str = "cli") -> CompletionRequest:
+    """A request at an offset of a file's text; its repository is the nearest folder with a `.git`, else none."""
+    file = file.absolute()
+    root = next((parent for parent in file.parents if (parent / ".git").exists()), None)
+    language = for_document(str(file)).id
+    snapshot = DocumentSnapshot(
+        uri=file.as_uri(),
+        path=file.relative_to(root).as_posix() if root else file.name,
+        repo=root.name if root else "",
+        version=1,
+        text=text,
+        language=language,
+        tree=parse(language, text),
+    )
+    return CompletionRequest(snapshot=snapshot, cursor=cursor, mode=mode, trigger=Trigger.INVOKED, session=session)
