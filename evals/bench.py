@@ -181,8 +181,8 @@ async def run(model: str, repetitions: int, out: Path | None) -> int:
             "engine": "midfill,llamacpp",
             "format": "int8,gguf",
         }
-        for figure, samples in ours.items():
-            summary[f"{figure}_s"] = median(samples)
+        for figure, seconds in ours.items():
+            summary[f"{figure}_s"] = median(seconds)
             summary[f"{figure}_s_llamacpp"] = min(median(other[figure]) for other in theirs)
         results.finish(summary)
     return 0

@@ -11,6 +11,7 @@ other. The interval is a plain bootstrap over tasks, so it is too narrow where o
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,14 @@ class Selection:
 
 
 def load_tasks(selection: Selection, data: Path | None) -> list[Task]:
-    """The selected tasks in a seeded order; EvalError when the data cannot be had."""
+    """The selected tasks; EvalError when the data cannot be had."""
+    return select(load(SPLITS[selection.split], data), selection)
+
+
+def select(rows: Sequence[dict[str, Any]], selection: Selection) -> list[Task]:
+    """The selected tasks of a split's rows, in a seeded order that does not depend on the rows' order."""
     whole_lines = selection.split != "random-span"
-    tasks = [_task(row, whole_lines) for row in load(SPLITS[selection.split], data)]
+    tasks = [_task(row, whole_lines) for row in rows]
     if selection.half:
         tasks = [task for task in tasks if task.problem % 2 == "ab".index(selection.half)]
     tasks.sort(key=lambda task: task.task_id)

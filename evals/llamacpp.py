@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class LlamaCppEngine:
         self._turn = asyncio.Lock()
 
     async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
-        """Yield one delta per token, then the stats; closing the iterator simply asks for no more."""
+        """Yield stats, one delta per token, and stats again; closing the iterator simply asks for no more."""
         asked = time.perf_counter()
         async with self._turn:
             queue_ms = (time.perf_counter() - asked) * 1e3
@@ -57,6 +57,16 @@ class LlamaCppEngine:
             heal = base64.b64encode(prompt.heal).decode()
             ids = list(prompt.token_ids)
             started = await self._ask("start", ids=ids, heal=heal, keep=True)
+            stats = GenerationStats(
+                n_prompt=len(ids),
+                n_cached=started["n_cached"],
+                n_computed=started["n_computed"],
+                n_generated=0,
+                queue_ms=queue_ms,
+                prefill_ms=started["prefill_ms"],
+                decode_ms=0.0,
+            )
+            yield Delta(token_ids=(), logprobs=(), stats=stats)
             decode_ms, n_generated, last = 0.0, 0, None
             while n_generated < prompt.max_tokens:
                 token = await self._ask("next", after=last)
@@ -66,15 +76,7 @@ class LlamaCppEngine:
                     break
                 n_generated += 1
                 yield Delta(token_ids=(last,), logprobs=(token["logprob"],))
-            stats = GenerationStats(
-                n_prompt=len(ids),
-                n_cached=started["n_cached"],
-                n_computed=started["n_computed"],
-                n_generated=n_generated,
-                queue_ms=queue_ms,
-                prefill_ms=started["prefill_ms"],
-                decode_ms=decode_ms,
-            )
+            stats = replace(stats, n_generated=n_generated, decode_ms=decode_ms)
             yield Delta(token_ids=(), logprobs=(), stats=stats)
 
     def target_logprobs(self, prompt: Sequence[int], target: Sequence[int]) -> list[float]:

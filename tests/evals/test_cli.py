@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from evals.bench import ratios
+from evals.cli import main
+
+
+def test_an_expected_failure_is_one_line_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(tmp_path / "missing")
+    assert main(["eval", "lines", "--path", missing]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"midfill: there is no folder {missing}\n"
+    assert captured.out == ""
+
+
+def test_an_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.py").write_text("value = compute(1)\n")
+    assert main(["eval", "nll", "--path", str(tmp_path), "--model", "no-such-model"]) == 1
+    assert capsys.readouterr().err.startswith("midfill: unknown model 'no-such-model'")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], ["eval"], ["eval", "no-such-suite"], ["eval", "lines"], ["eval", "lines", "--path", ".", "--limit", "-1"],
+     ["bench", "--repetitions", "0"], ["eval", "humaneval-infilling", "--half", "c"]],
+)  # fmt: skip
+def test_wrong_arguments_exit_with_2(argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(argv)
+    assert exit_info.value.code == 2
+
+
+def test_compare_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({"id": "x", "score": 1.0}) + "\n")
+    assert main(["eval", "compare", str(file), str(file)]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["difference"] == 0
+
+
+def test_a_ratio_compares_medians_with_the_best_settings_of_the_peer_for_each_figure() -> None:
+    ours = {"prefill_512": [1.0, 2.0, 9.0], "step_1": [0.2, 0.2, 0.2]}
+    theirs = [
+        {"prefill_512": [6.0, 6.0, 0.1], "step_1": [0.1, 0.1, 9.0]},
+        {"prefill_512": [4.0, 4.0, 4.0], "step_1": [0.3, 0.3, 0.3]},
+    ]
+    assert ratios(ours, theirs) == {"prefill_512": 2.0, "step_1": 0.5}

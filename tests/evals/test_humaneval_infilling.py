@@ -1,0 +1,92 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from completion.types import Mode
+from evals.humaneval_infilling import Selection, Task, evaluate, program, select
+from evals.report import open_results, read_results
+from evals.sandbox import run_python
+from tests.evals.scripted import scripted_subject
+
+ADD: dict[str, Any] = {
+    "task_id": "SingleLineInfilling/HumanEval/0/L1",
+    "entry_point": "add",
+    "prompt": "def add(a, b):\n    total = a\n",
+    "canonical_solution": "    total += b\n",
+    "suffix": "    return total\n",
+    "test": "def check(candidate):\n    assert candidate(2, 3) == 5\n",
+}
+
+
+def rows(n_problems: int, n_lines: int) -> list[dict[str, Any]]:
+    return [
+        {**ADD, "task_id": f"SingleLineInfilling/HumanEval/{problem}/L{line}"}
+        for problem in range(n_problems)
+        for line in range(n_lines)
+    ]
+
+
+def selection(**changes: Any) -> Selection:
+    return Selection(**({"split": "single-line", "limit": 0, "half": "", "seed": 0} | changes))
+
+
+def add_task() -> Task:
+    return select([ADD], selection())[0]
+
+
+def test_halves_share_no_problem_and_cover_everything() -> None:
+    a = select(rows(9, 4), selection(half="a"))
+    b = select(rows(9, 4), selection(half="b"))
+    assert not {task.problem for task in a} & {task.problem for task in b}
+    assert len(a) + len(b) == 36
+
+
+def test_a_sample_depends_on_the_seed_and_not_on_the_order_of_the_file() -> None:
+    tasks = rows(10, 3)
+    first = [task.task_id for task in select(tasks, selection(limit=8))]
+    assert first == [task.task_id for task in select(tasks[::-1], selection(limit=8))]
+    assert first != [task.task_id for task in select(tasks, selection(limit=8, seed=1))]
+    assert len(first) == 8
+
+
+def test_a_smaller_sample_is_the_beginning_of_a_larger_one() -> None:
+    small, large = select(rows(10, 3), selection(limit=5)), select(rows(10, 3), selection(limit=9))
+    assert large[:5] == small
+
+
+def test_a_masked_line_leaves_an_empty_line_for_the_cursor() -> None:
+    task = add_task()
+    assert task.before + task.canonical + task.after == ADD["prompt"] + ADD["canonical_solution"] + ADD["suffix"]
+    assert task.after.startswith("\n")
+
+
+def test_a_random_span_is_cut_out_to_the_character() -> None:
+    row = {**ADD, "prompt": "def add(a, b):\n    total = a\n    tot", "canonical_solution": "al += b\n"}
+    task = select([row], selection(split="random-span"))[0]
+    assert (task.canonical, task.after) == ("al += b\n", ADD["suffix"])
+
+
+def test_the_true_line_passes_and_others_do_not() -> None:
+    task = add_task()
+    assert run_python(program(task, task.canonical)).passed
+    assert run_python(program(task, "    total -= b")).error == "AssertionError"
+    assert not run_python(program(task, "")).passed
+
+
+def test_replaced_characters_are_cut_from_the_text_after_the_cursor() -> None:
+    task = Task(task_id="T/HumanEval/0/0", before="x = (1", after=")]", canonical=")", test="", entry_point="x")
+    assert program(task, ")", replace_right=2).startswith("x = (1)\n")
+
+
+def test_what_the_pipeline_answers_is_executed_and_kept(tmp_path: Path) -> None:
+    tasks = select([ADD, {**ADD, "task_id": "SingleLineInfilling/HumanEval/1/L1"}], selection())
+    answers = iter(["    total += b\nignored\n", "    total *= b\n"])
+    subject = scripted_subject(lambda _: next(answers))
+    with open_results("suite", tmp_path / "out.jsonl") as results:
+        scores = asyncio.run(evaluate(subject, tasks, Mode.LINE, results))
+    assert scores == [1.0, 0.0]
+    kept = read_results(tmp_path / "out.jsonl")
+    assert [row["completion"] for row in kept] == ["    total += b", "    total *= b"]
+    assert [row["error"] for row in kept] == ["", "AssertionError"]
+    assert [row["id"] for row in kept] == [task.task_id for task in tasks]
+    assert all(bytes(row["prompt_tokens"]).decode().endswith("total = a\n") for row in kept)

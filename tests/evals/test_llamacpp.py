@@ -1,0 +1,133 @@
+"""The llama.cpp peer, with the real wheel and the default model; skipped where either is not on this machine."""
+
+import asyncio
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from completion.types import Format, Prompt
+from evals import llamacpp_binding
+from evals.llamacpp import LlamaCppEngine, PeerSettings
+from evals.llamacpp_binding import XLLAMACPP_VERSION, ContextParams, PeerUnavailable
+from evals.llamacpp_worker import ByteTable
+from evals.worker import Worker, WorkerError
+from model.catalog import DEFAULT_MODEL, resolve
+from model.paths import models_dir
+
+# "def add(a, b):\n    return"
+IDS = [750, 912, 2877, 11, 293, 982, 262, 470]
+_SPELLED = {262: b"   ", 470: b" return", 264: b" a", 488: b" +", 293: b" b", 271: b"\n\n"}
+
+
+class KnownBytes:
+    """The bytes of the few tokens that the tests meet, and of single characters (ids below 95)."""
+
+    def encode(self, text: str) -> list[int]:
+        raise NotImplementedError
+
+    def token_bytes(self, token_id: int) -> bytes:
+        return bytes([token_id + 33]) if token_id < 94 else _SPELLED.get(token_id, b"")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaCppEngine]:
+    row = resolve(DEFAULT_MODEL).row
+    assert row is not None
+    gguf = models_dir() / row.file
+    if not gguf.is_file():
+        pytest.skip("the default model is not in the cache")
+    try:
+        engine = LlamaCppEngine(gguf, KnownBytes(), PeerSettings(n_ctx=512))
+    except WorkerError as error:
+        pytest.skip(str(error))
+    yield engine
+    engine.close()
+
+
+def generate(engine: LlamaCppEngine, ids: list[int], heal: bytes = b"", max_tokens: int = 6) -> tuple[list[int], int]:
+    """Generated ids and how many prompt tokens were reused."""
+    prompt = Prompt(
+        token_ids=array("I", ids), heal=heal, stop_token_ids=(151643,), max_tokens=max_tokens, format=Format.LEFT
+    )
+
+    async def collect() -> tuple[list[int], int]:
+        tokens: list[int] = []
+        n_cached = -1
+        async for delta in engine.generate(prompt, session="test"):
+            tokens += delta.token_ids
+            n_cached = delta.stats.n_cached if delta.stats else n_cached
+        return tokens, n_cached
+
+    return asyncio.run(collect())
+
+
+def test_it_completes_code(engine: LlamaCppEngine) -> None:
+    tokens, _ = generate(engine, IDS, max_tokens=4)
+    assert tokens[:3] == [264, 488, 293]  # " a + b"
+
+
+def test_the_common_prefix_is_reused_and_changes_nothing(engine: LlamaCppEngine) -> None:
+    generate(engine, IDS[:3], max_tokens=1)
+    cold, _ = generate(engine, [500, *IDS])
+    warm, n_cached = generate(engine, [500, *IDS])
+    assert n_cached == len(IDS)  # all but the last token, whose logits are needed
+    assert warm == cold
+
+
+def test_a_generation_begins_with_the_bytes_that_were_taken_back(engine: LlamaCppEngine) -> None:
+    tokens, _ = generate(engine, IDS[:-2], heal=b"    return", max_tokens=3)
+    assert tokens == [262, 470, 264]
+
+
+def test_a_consumer_that_stops_early_leaves_the_engine_usable(engine: LlamaCppEngine) -> None:
+    async def stop_after_two() -> None:
+        prompt = Prompt(token_ids=array("I", IDS), heal=b"", stop_token_ids=(), max_tokens=50, format=Format.LEFT)
+        deltas = engine.generate(prompt, session="test")
+        seen = 0
+        async for delta in deltas:
+            seen += len(delta.token_ids)
+            if seen == 2:
+                break
+        await deltas.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(stop_after_two())
+    assert generate(engine, IDS, max_tokens=3)[0] == [264, 488, 293]
+
+
+def test_the_greedy_continuation_is_the_most_probable_of_its_scores(engine: LlamaCppEngine) -> None:
+    best = engine.target_logprobs(IDS, [264, 488, 293])
+    other = engine.target_logprobs(IDS, [488, 264, 293])
+    assert len(best) == 3
+    assert best[0] > other[0]
+    assert all(value <= 0 for value in best)
+    assert engine.target_logprobs(IDS[:4], [*IDS[4:], 264])[-1] == pytest.approx(best[0], abs=0.05)
+
+
+def test_a_missing_model_is_an_error_in_words(tmp_path: Path, engine: LlamaCppEngine) -> None:
+    with pytest.raises(WorkerError, match=r"cannot load gone\.gguf"):
+        LlamaCppEngine(tmp_path / "gone.gguf", KnownBytes(), PeerSettings())
+
+
+def test_another_version_of_the_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llamacpp_binding, "version", lambda name: "1.0")
+    with pytest.raises(PeerUnavailable, match=f"pip install xllamacpp=={XLLAMACPP_VERSION}"):
+        llamacpp_binding.open_library()
+
+
+def test_a_shifted_struct_is_refused() -> None:
+    params = ContextParams(n_batch=512)
+    with pytest.raises(PeerUnavailable, match="n_batch is 512, not 2048"):
+        llamacpp_binding._check("params", params, {"n_batch": 2048})
+
+
+def test_the_byte_table_allows_what_continues_or_covers_the_outstanding_bytes() -> None:
+    table = ByteTable([b"", b"re", b"return", b"retry", b"r", b"x", b"returned"])
+    assert table.allowed(b"return") == [1, 2, 4, 6]
+    assert table.allowed(b"ret") == [1, 2, 3, 4, 6]
+
+
+def test_a_worker_that_cannot_start_is_an_error() -> None:
+    with Worker("evals.no_such_module") as worker, pytest.raises(WorkerError, match="ended with code 1"):
+        worker.ask("load")
