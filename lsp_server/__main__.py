@@ -2,11 +2,22 @@
 
 import argparse
 import logging
+import os
 import sys
 from importlib.metadata import version
 
 # Python threads take turns this often: a parse in a worker thread then stalls the event loop 3 ms at worst.
 _SWITCH_INTERVAL_S = 0.0005
+
+
+def _isolate() -> None:
+    """Start again as `python -I` unless that is how we run.
+
+    An editor starts the server in the workspace, perhaps with a PYTHONPATH that points there: its own
+    `model/` or `msgpack.py` must not be imported in the place of ours.
+    """
+    if not sys.flags.isolated:
+        os.execv(sys.executable, [sys.executable, "-I", "-m", "lsp_server", *sys.argv[1:]])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -17,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--log-file", help="log here instead of standard error")
     parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
     args = parser.parse_args(argv)
+    if argv is None:
+        _isolate()
     if not args.stdio:
         parser.print_help(sys.stderr)
         return 2
