@@ -148,13 +148,18 @@ def _words(kind: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}[kind]
 
 
-def defaults() -> dict[str, Any]:
-    """Wire key -> default value, for the documentation and its check."""
+def flatten(config: Config) -> dict[str, Any]:
+    """Wire key -> value: for `midfill/status`, and of `Config()` for the documentation and its check."""
     flat: dict[str, Any] = {}
     for f in fields(Config):
-        value = getattr(Config(), f.name)
+        value = getattr(config, f.name)
         if isinstance(value, DaemonConfig):
             flat |= {f"{_camel(f.name)}.{_camel(g.name)}": getattr(value, g.name) for g in fields(value)}
         else:
             flat[_camel(f.name)] = list(value) if isinstance(value, tuple) else value
     return flat
+
+
+def defaults() -> dict[str, Any]:
+    """Wire key -> default value."""
+    return flatten(Config())

@@ -3,13 +3,14 @@
 Rules: pure functions. Our offsets are code points into the snapshot's text.
 """
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 import cattrs
 from lsprotocol import types as t
-from pygls.protocol import default_converter
+from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, default_converter
 
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Mode, Outcome, Trigger
 from lsp_server.documents import Document, units_of
@@ -39,8 +40,8 @@ class LooseTriggerKind(int):
 
 
 def converter_factory() -> cattrs.Converter:
-    """pygls's converter, tolerant of trigger kind 0 and of a missing context."""
-    converter = default_converter()
+    """pygls's converter, tolerant of trigger kind 0, of a missing context, and of custom methods without `params`."""
+    converter: cattrs.Converter = default_converter()
     strict = converter.get_structure_hook(t.InlineCompletionParams)
 
     def structure_params(raw: Any, kind: type) -> t.InlineCompletionParams:
@@ -57,7 +58,53 @@ def converter_factory() -> cattrs.Converter:
 
     converter.register_structure_hook(t.InlineCompletionParams, structure_params)
     converter.register_structure_hook(t.InlineCompletionRequest, structure_request)
+    for custom in (JsonRPCRequestMessage, JsonRPCNotification):
+        strict_custom = converter.get_structure_hook(custom)
+        converter.register_structure_hook(
+            custom, lambda raw, kind, strict=strict_custom: strict({"params": None, **raw}, kind)
+        )
     return converter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to complete, taken from the live document at the moment of the request.
+
+    When an item of the editor's own popup is selected, `text` is what the document would be with it: the
+    protocol wants suggestions that go on from there.
+    """
+
+    text: str
+    cursor: int  # offset in `text`
+    line_number: int
+    line: str  # as it is in the editor, without its end
+    typed: str  # what stands before the cursor: the beginning of `line`, or that with the selected item
+    covered: int  # characters of `line` that `typed` stands for
+
+
+def place_of(document: Document, params: t.InlineCompletionParams, encoding: t.PositionEncodingKind | str) -> Place:
+    """The place a request asks about."""
+    number, index = document.locate(params.position, encoding)
+    line = document.line(number).rstrip("\r\n")
+    begin, end, inserted = index, index, ""
+    if selected := params.context.selected_completion_info:
+        (first, from_index), (last, to_index) = (
+            document.locate(position, encoding) for position in (selected.range.start, selected.range.end)
+        )
+        if first == last == number and from_index <= index <= to_index:
+            begin, end, inserted = from_index, to_index, selected.text
+    line_start = document.offset(t.Position(number, 0), encoding)
+    text = document.text
+    if inserted:
+        text = text[: line_start + begin] + inserted + text[line_start + end :]
+    return Place(
+        text=text,
+        cursor=line_start + begin + len(inserted),
+        line_number=number,
+        line=line,
+        typed=line[:begin] + inserted,
+        covered=end,
+    )
 
 
 def completion_request(
@@ -69,19 +116,15 @@ def completion_request(
     )
 
 
-def inline_list(
-    completion: Completion, document: Document, position: t.Position, encoding: t.PositionEncodingKind | str
-) -> t.InlineCompletionList:
+def inline_list(completion: Completion, place: Place, encoding: t.PositionEncodingKind | str) -> t.InlineCompletionList:
     """What the editor shows: the whole line anew, over a range that covers what is typed of it.
 
     Editors that fix a suggestion to a range re-draw it without flicker as the user types or accepts a word.
     """
     if completion.outcome is not Outcome.OK:
         return t.InlineCompletionList(items=[])
-    number, index = document.locate(position, encoding)
-    line = document.line(number)
-    end = units_of(line[: index + completion.replace_right], encoding)
-    covered = t.Range(start=t.Position(number, 0), end=t.Position(number, end))
+    end = units_of(place.line[: place.covered + completion.replace_right], encoding)
+    covered = t.Range(start=t.Position(place.line_number, 0), end=t.Position(place.line_number, end))
     return t.InlineCompletionList(
-        items=[t.InlineCompletionItem(insert_text=line[:index] + completion.text, range=covered)]
+        items=[t.InlineCompletionItem(insert_text=place.typed + completion.text, range=covered)]
     )

@@ -7,23 +7,28 @@ editors never cancel. The guard in `inline_completion` is the only broad `except
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
 from lsprotocol import types as t
+from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
-from completion.types import Completion, Mode, Outcome, Trigger
+from completion.types import Completion, Mode, Outcome
 from lsp_server import convert
-from lsp_server.config import defaults
+from lsp_server.config import flatten
 from lsp_server.documents import Document
 from lsp_server.server import Midfill
 from lsp_server.status import status, summary
 from model.client import Phase
+from parsers.languages import for_document
 
 log = logging.getLogger(__name__)
 
 _EMPTY = t.InlineCompletionList(items=[])
+# An editor that says it can be asked for its configuration, but does not answer, gets the defaults after this.
+_CONFIGURATION_WAIT_S = 5.0
 
 
 def build_server() -> Midfill:
@@ -32,39 +37,32 @@ def build_server() -> Midfill:
 
     @server.feature(t.INITIALIZE)
     def initialize(ls: Midfill, params: t.InitializeParams) -> None:
-        ls.raw_config = params.initialization_options if isinstance(params.initialization_options, dict) else {}
+        ls.options = _section(params.initialization_options)
 
     @server.feature(t.INITIALIZED)
     async def initialized(ls: Midfill, params: t.InitializedParams) -> None:
-        await ls.configure(_merged(ls.raw_config, await _pull_configuration(ls)))
+        _ask_for_configuration_changes(ls)
+        await ls.configure(_merged(ls.options, await _pull_configuration(ls)))
 
     @server.feature(t.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(ls: Midfill, params: t.DidChangeConfigurationParams) -> None:
-        pushed = params.settings.get("midfill", params.settings) if isinstance(params.settings, dict) else {}
-        await ls.configure(_merged(ls.raw_config, await _pull_configuration(ls) or pushed))
+        await ls.configure(_merged(ls.options, await _pull_configuration(ls) or _section(params.settings)))
 
     # The options object is required: without it pygls does not advertise the capability.
     @server.feature(t.TEXT_DOCUMENT_INLINE_COMPLETION, t.InlineCompletionOptions())
     async def inline_completion(ls: Midfill, params: t.InlineCompletionParams) -> t.InlineCompletionList:
         if int(params.context.trigger_kind) == 0:
             ls.zero_based_triggers = True
-        document = ls.documents.get(params.text_document.uri)
-        if document is None:
-            return _EMPTY
         try:
-            completion = await _latest(ls, document, params)
+            return await _inline_completion(ls, params)
         except Exception:
             log.exception("inline completion failed")
             return _EMPTY
-        ls.journal.record(completion)
-        return convert.inline_list(completion, document, params.position, ls.encoding)
 
     @server.feature("midfill/status")
     async def report_status(ls: Midfill, params: Any) -> dict[str, Any]:
-        assert ls.client is not None
-        daemon = await ls.client.daemon_status()
-        config = {**defaults(), **ls.raw_config}
-        return status(ls.client.state, ls.journal, config, ls.config.enabled, daemon)
+        daemon = await ls.client.daemon_status() if ls.client is not None else None
+        return status(ls.engine_state, ls.journal, flatten(ls.config), ls.config.enabled, daemon)
 
     @server.feature(t.SHUTDOWN)
     async def shutdown(ls: Midfill, params: None) -> None:
@@ -73,12 +71,30 @@ def build_server() -> Midfill:
     return server
 
 
-async def _latest(ls: Midfill, document: Document, params: t.InlineCompletionParams) -> Completion:
-    """Run the request as its document's only one. A cancel from the editor goes through to the engine."""
-    uri = document.uri
+async def _inline_completion(ls: Midfill, params: t.InlineCompletionParams) -> t.InlineCompletionList:
+    """Answer, and leave a trace of the answer in the journal and the log."""
+    document, completion = ls.documents.get(params.text_document.uri), None
+    if document is None:
+        _record(ls, _nothing(Outcome.SKIPPED, "the document is not open"), "unknown")
+        return _EMPTY
+    place, number = convert.place_of(document, params, ls.encoding), document.version
+    language = for_document(document.uri, document.language_id).id
+    try:
+        completion = await _latest(ls, document.uri, _answer(ls, document, place, params.context, language))
+    except asyncio.CancelledError:
+        _record(ls, _nothing(Outcome.CANCELLED, "the editor cancelled the request"), language)
+        raise
+    if document.version != number or ls.documents.get(document.uri) is not document:
+        completion = replace(completion, text="", outcome=Outcome.STALE, reason="the document changed meanwhile")
+    _record(ls, completion, language)
+    return convert.inline_list(completion, place, ls.encoding)
+
+
+async def _latest(ls: Midfill, uri: str, answer: Coroutine[Any, Any, Completion]) -> Completion:
+    """Run a request as its document's only one. A cancel from the editor goes through to the engine."""
     if older := ls.running.get(uri):
         older.cancel()
-    task = ls.running[uri] = asyncio.create_task(_answer(ls, document, params))
+    task = ls.running[uri] = asyncio.create_task(answer)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -91,36 +107,33 @@ async def _latest(ls: Midfill, document: Document, params: t.InlineCompletionPar
             del ls.running[uri]
 
 
-async def _answer(ls: Midfill, document: Document, params: t.InlineCompletionParams) -> Completion:
+async def _answer(
+    ls: Midfill, document: Document, place: convert.Place, context: t.InlineCompletionContext, language: str
+) -> Completion:
     if not ls.config.enabled:
         return _nothing(Outcome.SKIPPED, "midfill is switched off (midfill.enabled)")
-    deps, client = ls.deps(), ls.client
-    if deps is None or client is None or client.state.phase is not Phase.READY:
-        if client is not None:
-            client.wake()
-        down = client is not None and client.state.phase in (Phase.DOWN, Phase.FAILED)
-        return _nothing(
-            Outcome.ENGINE_DOWN if down else Outcome.NOT_READY, client.state.message if client else "not initialized"
-        )
-    cursor, version = document.offset(params.position, ls.encoding), document.version
-    snapshot = await ls.snapshot(document)
-    if snapshot.language in ls.config.disabled_languages:
-        return _nothing(Outcome.SKIPPED, f"{snapshot.language} is in midfill.disabledLanguages")
-    if document.version != version:
+    if language in ls.config.disabled_languages:
+        return _nothing(Outcome.SKIPPED, f"{language} is in midfill.disabledLanguages")
+    deps, state = ls.deps(), ls.engine_state
+    if deps is None or state.phase is not Phase.READY:
+        if ls.client is not None:
+            ls.client.wake()
+        down = state.phase in (Phase.DOWN, Phase.FAILED)
+        return _nothing(Outcome.ENGINE_DOWN if down else Outcome.NOT_READY, state.message)
+    number = document.version
+    snapshot = await ls.snapshot(document, place.text)
+    if document.version != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
-    trigger = convert.trigger_of(params.context, ls.zero_based_triggers)
-    request = convert.completion_request(snapshot, cursor, trigger, ls.config.forced_mode(), ls.window)
-    completion = await complete(deps, request)
-    _log(snapshot.language, trigger, completion)
-    if document.version != version:
-        return replace(completion, text="", outcome=Outcome.STALE, reason="the document changed meanwhile")
-    return completion
+    trigger = convert.trigger_of(context, ls.zero_based_triggers)
+    request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window)
+    return await complete(deps, request)
 
 
-def _log(language: str, trigger: Trigger, completion: Completion) -> None:
-    """One line per request; never source text."""
+def _record(ls: Midfill, completion: Completion, language: str) -> None:
+    """Count an answer, and log one line about it; never source text."""
+    ls.journal.record(completion)
     facts = " ".join(f"{key}={value}" for key, value in summary(completion).items())
-    log.info("completion language=%s trigger=%s %s", language, trigger.value, facts)
+    log.info("completion id=%s language=%s %s", ls.protocol.msg_id, language, facts)
 
 
 def _nothing(outcome: Outcome, reason: str) -> Completion:
@@ -134,12 +147,30 @@ async def _pull_configuration(ls: Midfill) -> dict[str, Any]:
         return {}
     items = [t.ConfigurationItem(section="midfill")]
     try:
-        answer = await asyncio.wait_for(ls.workspace_configuration_async(t.ConfigurationParams(items=items)), 5.0)
-    except TimeoutError:
-        log.warning("the editor did not answer workspace/configuration")
+        answer = await asyncio.wait_for(
+            ls.workspace_configuration_async(t.ConfigurationParams(items=items)), _CONFIGURATION_WAIT_S
+        )
+    except (TimeoutError, JsonRpcException) as error:
+        log.warning("the editor did not answer workspace/configuration: %s", error or "no answer in time")
         return {}
-    section = answer[0] if answer else None
+    return _section(answer[0] if answer else None)
+
+
+def _section(settings: object) -> dict[str, Any]:
+    """midfill's part of what an editor sent: some editors send the section, some the object that holds it."""
+    section = settings.get("midfill", settings) if isinstance(settings, dict) else None
     return section if isinstance(section, dict) else {}
+
+
+def _ask_for_configuration_changes(ls: Midfill) -> None:
+    """Some editors send didChangeConfiguration only to servers that register for it."""
+    workspace = ls.client_capabilities.workspace
+    changes = workspace.did_change_configuration if workspace else None
+    if changes and changes.dynamic_registration:
+        method = t.WORKSPACE_DID_CHANGE_CONFIGURATION
+        options = t.DidChangeConfigurationRegistrationOptions(section="midfill")
+        registration = t.Registration(id=method, method=method, register_options=options)
+        ls.client_register_capability(t.RegistrationParams(registrations=[registration]))
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

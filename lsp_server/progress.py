@@ -4,12 +4,16 @@ Rules: nothing is sent to a client that did not say it can show progress. Every 
 """
 
 import asyncio
+import logging
 import uuid
 
 from lsprotocol import types as t
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from model.client import EngineState, Phase
+
+log = logging.getLogger(__name__)
 
 _BUSY = (Phase.FETCHING, Phase.QUANTIZING, Phase.LOADING)
 # Editors redraw at every report: whole per cents are enough.
@@ -38,6 +42,13 @@ class ProgressReporter:
             self._server.work_done_progress.end(self._token, t.WorkDoneProgressEnd(message=state.message))
             self._token = None
 
+    def stop(self) -> None:
+        """End what is shown: nobody follows the engine any more."""
+        self._state = None
+        if self._token is not None:
+            self._server.work_done_progress.end(self._token, t.WorkDoneProgressEnd())
+            self._token = None
+
     def _supported(self) -> bool:
         window = self._server.client_capabilities.window
         return bool(window and window.work_done_progress)
@@ -46,6 +57,9 @@ class ProgressReporter:
         token = uuid.uuid4().hex
         try:
             await self._server.work_done_progress.create_async(token)
+        except JsonRpcException as error:
+            log.info("the editor declined to show progress: %s", error)
+            return
         finally:
             self._creating = None
         state = self._state

@@ -5,7 +5,6 @@ model lives in another process. No handler waits for the model to become ready.
 """
 
 import asyncio
-import contextlib
 import logging
 import uuid
 from dataclasses import replace
@@ -13,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from lsprotocol import types as t
+from pygls.exceptions import JsonRpcException, JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
@@ -37,6 +37,15 @@ class Protocol(LanguageServerProtocol):
 
     _server: "Midfill"
 
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Turn JSON into a typed message. pygls leaves a malformed request without an answer; it gets one here."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
     @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: t.DidOpenTextDocumentParams) -> None:
         self._server.documents.open(params.text_document)
@@ -60,7 +69,7 @@ class Midfill(LanguageServer):
         )
         self.documents = DocumentStore()
         self.config = Config()
-        self.raw_config: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}  # initializationOptions: what every later configuration is laid over
         self.journal = Journal()
         self.window = uuid.uuid4().hex[:12]
         self.zero_based_triggers = False
@@ -70,16 +79,25 @@ class Midfill(LanguageServer):
         self._deps: Deps | None = None
         self._trees: dict[str, SyntaxTree] = {}
         self._progress = ProgressReporter(self)
-        self._last_failure = ""
+        self._told_problems = ""
+        self._told_failure = ""
 
     @property
     def encoding(self) -> t.PositionEncodingKind | str:
         """The negotiated position encoding."""
         return self.server_capabilities.position_encoding or t.PositionEncodingKind.Utf16
 
+    @property
+    def engine_state(self) -> EngineState:
+        """Where the engine stands; also before there is one."""
+        if self.client is not None:
+            return self.client.state
+        return EngineState(phase=Phase.STARTING, message="the model process has not been asked for yet", fraction=None)
+
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log; an internal error is never a pop-up."""
-        log.error("%s: %s", source, error, exc_info=error)
+        if not isinstance(error, JsonRpcMethodNotFound):  # pygls has logged that one, in a line
+            log.error("%s: %s", source, error, exc_info=error)
 
     # -- configuration and engine --------------------------------------------------------------------------
 
@@ -89,44 +107,48 @@ class Midfill(LanguageServer):
         if problems:
             message = "midfill configuration: " + "; ".join(problems)
             log.warning(message)
-            self.window_show_message(t.ShowMessageParams(type=t.MessageType.Warning, message=message))
+            if message != self._told_problems:  # a pop-up once, not at every change of another setting
+                self.window_show_message(t.ShowMessageParams(type=t.MessageType.Warning, message=message))
+            self._told_problems = message
         changed = config.engine_settings() != self.config.engine_settings()
-        self.config, self.raw_config = config, dict(raw) if isinstance(raw, dict) else {}
-        self._deps = None
-        if self.client is None or changed:
+        self.config, self._deps = config, None
+        if config.enabled and (self.client is None or changed):
             await self.start_engine()
+        elif not config.enabled:
+            await self.stop_engine()
 
     async def start_engine(self) -> None:
-        """Use the daemon of the present settings; returns at once, progress comes through the state."""
-        await self.stop_engine()
-        self._deps = None
-        self.client = EngineClient(self.config.engine_settings(), self._on_state)
-        self._client_task = asyncio.create_task(self.client.run(), name="engine client")
+        """Use the daemon of the present settings; how it gets on comes through the state."""
+        client = EngineClient(self.config.engine_settings(), self._on_state)
+        await self._replace_engine(client, asyncio.create_task(client.run(), name="engine client"))
 
     async def stop_engine(self) -> None:
         """Let go of the daemon; it stays for other windows."""
-        if self._client_task is not None:
-            self._client_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._client_task
-            self._client_task = None
-        if self.client is not None:
-            await self.client.close()
+        await self._replace_engine(None, None)
+
+    async def _replace_engine(self, client: EngineClient | None, task: asyncio.Task[None] | None) -> None:
+        # All is swapped before the first await: of two configurations in a row the later one's engine stays.
+        old_client, old_task = self.client, self._client_task
+        self.client, self._client_task, self._deps = client, task, None
+        self._progress.stop()
+        if old_task is not None:
+            old_task.cancel()
+            await asyncio.wait([old_task])
+        if old_client is not None:
+            await old_client.close()
 
     def _on_state(self, state: EngineState) -> None:
         log.debug("engine %s: %s", state.phase, state.message)
         self._progress.follow(state)
         if state.phase in (Phase.FAILED, Phase.DOWN):
-            if state.phase is Phase.FAILED and state.message != self._last_failure:
-                self._last_failure = state.message  # a pop-up once, not at every attempt
-                self.window_show_message(
-                    t.ShowMessageParams(type=t.MessageType.Error, message=f"midfill: {state.message}")
-                )
-            elif state.phase is Phase.DOWN:
-                log.warning("engine down: %s", state.message)
+            log.warning("engine %s: %s", state.phase, state.message)
+            if state.phase != self._told_failure:  # a pop-up once, not at every attempt
+                self._told_failure = state.phase
+                kind = t.MessageType.Error if state.phase is Phase.FAILED else t.MessageType.Warning
+                self.window_show_message(t.ShowMessageParams(type=kind, message=f"midfill: {state.message}"))
         elif state.phase is Phase.READY:
             log.info("engine ready: %s", state.message)
-            self._last_failure = ""
+            self._told_failure = ""
 
     def deps(self) -> Deps | None:
         """What the completion core needs; None until a model has been loaded once."""
@@ -145,17 +167,22 @@ class Midfill(LanguageServer):
 
     # -- documents -----------------------------------------------------------------------------------------
 
-    async def snapshot(self, document: Document) -> DocumentSnapshot:
-        """An immutable copy of a document with its syntax tree; parsed off the event loop."""
-        text, uri, number = document.text, document.uri, document.version
+    async def snapshot(self, document: Document, text: str) -> DocumentSnapshot:
+        """An immutable copy of a document, with `text` as its text, and its syntax tree; parsed off the event loop."""
+        uri, number = document.uri, document.version
         language = for_document(uri, document.language_id)
         tree = await asyncio.to_thread(parse, language.id, text, self._trees.get(uri))
         if self.documents.get(uri) is not None:
             self._trees[uri] = tree
-        path, repo = convert.shown_path(uri, list(self.workspace.folders))
+        path, repo = convert.shown_path(uri, self._folders())
         return DocumentSnapshot(
             uri=uri, path=path, repo=repo, version=number, text=text, language=language.id, tree=tree
         )
+
+    def _folders(self) -> list[str]:
+        """URIs of the workspace folders; older editors send one `rootUri` instead."""
+        root = self.workspace.root_uri
+        return [folder.uri for folder in self.workspace.folders.values()] or ([root] if root else [])
 
     def forget(self, uri: str) -> None:
         """Drop what is kept of a closed document."""

@@ -74,9 +74,7 @@ def test_lines_joined_are_the_text_and_only_the_last_has_no_end(text: str) -> No
     [(0, 99, 2), (1, 99, 6), (2, 0, 8), (2, 99, 9), (99, 0, 9), (0, 2**31 - 1, 2)],
 )
 def test_a_position_beyond_an_end_is_clamped_to_it(line: int, character: int, offset: int) -> None:
-    assert (
-        document("ab\ncde\r\nf").offset(t.Position(line, character), t.PositionEncodingKind.Utf16) == offset
-    )
+    assert document("ab\ncde\r\nf").offset(t.Position(line, character), t.PositionEncodingKind.Utf16) == offset
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -101,9 +99,7 @@ def test_several_changes_of_one_notification_apply_in_order() -> None:
             text_document=t.VersionedTextDocumentIdentifier(uri="file:///a", version=7),
             content_changes=[
                 t.TextDocumentContentChangeWholeDocument(text="ab"),
-                t.TextDocumentContentChangePartial(
-                    range=t.Range(t.Position(0, 1), t.Position(0, 1)), text="-"
-                ),
+                t.TextDocumentContentChangePartial(range=t.Range(t.Position(0, 1), t.Position(0, 1)), text="-"),
             ],
         ),
         t.PositionEncodingKind.Utf16,
