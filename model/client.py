@@ -224,9 +224,10 @@ class EngineClient:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """Handle messages until the connection ends."""
         frames = wire.FrameReader()
-        while data := await reader.read(_READ_BYTES):
-            for message in frames.feed(data):
-                self._receive(message)
+        with contextlib.suppress(ConnectionError):  # killed: as if it had ended, which is what `run` will say
+            while data := await reader.read(_READ_BYTES):
+                for message in frames.feed(data):
+                    self._receive(message)
 
     def _receive(self, message: wire.Message) -> None:
         match message:

@@ -78,6 +78,11 @@ class Session:
         else:
             self._process.kill()
 
+    @property
+    def pid(self) -> int:
+        """The server process."""
+        return self._process.pid
+
     def close(self) -> None:
         """Shut down; AssertionError when the server did not behave."""
         self.request("shutdown", None)

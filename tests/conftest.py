@@ -1,0 +1,74 @@
+"""Caches for tests: an empty one with a tiny model, and one that borrows the real model from the user's cache.
+
+Each has a runtime folder of its own, so that no test ever meets the daemon the user works with.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model.catalog import DEFAULT_MODEL, resolve
+from tests.model.tiny import make_tiny_model
+
+
+def stop_daemons(cache: Path) -> None:
+    """End whatever daemons were started for a cache."""
+    for pid in daemons_of(cache):
+        os.kill(pid, signal.SIGKILL)
+
+
+def daemons_of(cache: Path) -> list[int]:
+    """Process ids of the daemons whose environment names this cache."""
+    found = []
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environment = (proc / "cmdline").read_bytes(), (proc / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"model.daemon" in command and f"MIDFILL_CACHE={cache}\0".encode() in environment + b"\0":
+            found.append(int(proc.name))
+    return found
+
+
+@pytest.fixture
+def tiny_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache in the environment; daemons started for it end with the test."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("MIDFILL_CACHE", str(cache))
+    yield cache
+    stop_daemons(cache)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random model as a safetensors folder."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def real_model() -> str:
+    """The default model, fetched and quantized through the product's own command into the user's cache."""
+    command = [sys.executable, "-c", "from lsp_server.cli import main; main()", "model", "pull", DEFAULT_MODEL]
+    subprocess.run(command, check=True)
+    return DEFAULT_MODEL
+
+
+@pytest.fixture(scope="session")
+def real_cache(real_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that shares the real model's files with the user's, and no daemon."""
+    from model.paths import models_dir, stores_dir
+
+    cache = tmp_path_factory.mktemp("real-cache")
+    row = resolve(real_model).row
+    assert row is not None
+    (cache / "models").mkdir()
+    for file in models_dir().glob(f"{row.file}*"):
+        (cache / "models" / file.name).symlink_to(file)
+    (cache / "stores").symlink_to(stores_dir())
+    yield cache
+    stop_daemons(cache)

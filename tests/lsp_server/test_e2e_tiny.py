@@ -1,0 +1,228 @@
+"""The real server and the real daemon over stdio, with a tiny model: processes, failures, garbage."""
+
+import os
+import signal
+import socket
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from model.spawn import EngineSettings, socket_path
+from tests.conftest import daemons_of
+from tests.lsp_server.session import Session
+
+pytestmark = pytest.mark.e2e
+TEXT = "def add(a, b):\n    return "
+
+
+def start(cwd: Path, model: Path, **more: object) -> Session:
+    return Session(cwd, options={"model": str(model)}, folders=[cwd], **more)  # type: ignore[arg-type]
+
+
+def test_two_servers_started_at_once_share_one_daemon(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as one, start(tmp_path, tiny_model) as two:
+        first, second = one.wait_for_phase("ready"), two.wait_for_phase("ready")
+        assert first["daemon"]["pid"] == second["daemon"]["pid"]
+        assert daemons_of(tiny_cache) == [first["daemon"]["pid"]]
+
+
+def test_before_the_model_is_ready_a_request_is_answered_at_once(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with start(tmp_path, tiny_model) as session:
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        assert session.complete(uri, 1, 11) == []
+        status = session.status()
+        assert status["outcomes"] == {"not_ready": 1}
+        assert status["message"].startswith("nothing is shown yet")
+        session.wait_for_phase("ready")
+
+
+def test_progress_is_shown_while_the_model_is_prepared_and_ends(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with start(tmp_path, tiny_model) as session:
+        session.wait_for_phase("ready")
+        time.sleep(0.3)
+        kinds = [m["params"]["value"]["kind"] for m in session.messages if m["method"] == "$/progress"]
+    created = [m for m in session.messages if m["method"] == "window/workDoneProgress/create"]
+    assert len(created) >= len([kind for kind in kinds if kind == "begin"])
+    assert kinds.count("begin") == kinds.count("end")
+
+
+def test_a_client_without_progress_is_sent_none(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model, progress=False) as session:
+        session.wait_for_phase("ready")
+    assert not [m for m in session.messages if "rogress" in m["method"]]
+
+
+@pytest.mark.parametrize("through", ["cwd", "PYTHONPATH"])
+def test_nothing_of_a_hostile_workspace_is_imported(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path, through: str
+) -> None:
+    workspace, marker = tmp_path / "w", tmp_path / "imported"
+    for name in ("model/__init__.py", "evals/__init__.py", "completion/__init__.py", "msgpack.py", "cattrs.py"):
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_text(f"open({str(marker)!r}, 'a').write({name!r})\nraise SystemExit(9)\n")
+    environment = {"PYTHONPATH": str(workspace)} if through == "PYTHONPATH" else {}
+    with start(workspace, tiny_model, environment=environment) as session:
+        uri = (workspace / "a.py").as_uri()
+        session.open(uri, TEXT)
+        session.wait_for_phase("ready")
+        session.complete(uri, 1, 11)
+        assert session.status()["outcomes"].keys().isdisjoint({"engine_down", "not_ready"})
+    assert not marker.exists()
+
+
+def test_a_killed_daemon_is_started_again(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as session:
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        session.allowed_errors = 1  # it is said, once
+        pid = session.wait_for_phase("ready")["daemon"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        session.complete(uri, 1, 11)  # answered, whatever with
+        assert session.wait_for_phase("ready")["daemon"]["pid"] != pid
+        session.complete(uri, 1, 11)
+        assert session.status()["last"]["outcome"] not in ("engine_down", "not_ready")
+
+
+def test_a_model_that_cannot_be_had_is_said_once_in_words(tiny_cache: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "broken.gguf"
+    bad.write_bytes(b"not a gguf")
+    with start(tmp_path, bad) as session:
+        session.allowed_errors = 1
+        status = session.wait_for_phase("failed")
+        assert "broken.gguf" in status["message"]
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        assert session.complete(uri, 1, 11) == []
+        assert session.complete(uri, 1, 11) == []
+    assert len([m for m in session.messages if m["method"] == "window/showMessage"]) == 1
+
+
+def test_an_idle_daemon_leaves_and_the_next_request_wakes_it(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    options = {"model": str(tiny_model), "daemon": {"idleExitMinutes": 0.02}}
+    with Session(tmp_path, options=options, folders=[tmp_path]) as session:
+        session.wait_for_phase("ready")
+        session.wait_for_phase("asleep")
+        assert daemons_of(tiny_cache) == []
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        assert session.complete(uri, 1, 11) == []
+        session.wait_for_phase("ready")
+
+
+def test_a_malformed_frame_closes_that_client_only(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as session:
+        pid = session.wait_for_phase("ready")["daemon"]["pid"]
+        path = socket_path(EngineSettings(model=str(tiny_model)))
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        for garbage in (b"\xff" * 64, struct.pack(">I", 4) + b"junk", struct.pack(">I", 1 << 31)):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(10)
+                client.connect(str(path))
+                client.sendall(garbage)
+                while client.recv(4096):  # the state it is told first, then the end
+                    pass
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        session.complete(uri, 1, 11)
+        assert session.status()["daemon"]["pid"] == pid
+
+
+def test_a_truncated_store_is_made_again(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as session:
+        session.allowed_errors = 1  # it is said, once
+        pid = session.wait_for_phase("ready")["daemon"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        (weights,) = tiny_cache.glob("stores/*/weights.safetensors")
+        size = weights.stat().st_size
+        os.truncate(weights, size // 2)
+        assert session.wait_for_phase("ready")["daemon"]["pid"] != pid
+        (weights,) = tiny_cache.glob("stores/*/weights.safetensors")
+        assert weights.stat().st_size == size
+
+
+GARBAGE = {
+    "position beyond the end": ("x = 1\n", "python", (900, 900)),
+    "position beyond the line": ("x = 1\ny = 2\n", "python", (0, 500)),
+    "binary": ("\x00\x01\x7f\ufffd" * 500, "plaintext", (0, 3)),
+    "5 MB": ("value = compute(12345)\n" * 220_000, "python", (110_000, 5)),
+    "one line of 1 MB": ("x" * 1_000_000, "javascript", (0, 500_000)),
+    "mixed line ends": ("a = 1\r\nb = 2\rc = 3\n\r\n", "python", (2, 2)),
+    "emoji before the cursor": ("s = '😀😀'; t = ", "python", (0, 15)),
+    "unknown language": ("hello wor", "klingon", (0, 9)),
+    "empty": ("", "python", (0, 0)),
+}
+
+
+def test_garbage_gets_an_answer_and_the_server_lives(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as session:
+        session.wait_for_phase("ready")
+        assert session.complete("file:///never/opened.py", 0, 0) == []
+        for name, (text, language, (line, character)) in GARBAGE.items():
+            uri = f"untitled:{name.replace(' ', '-')}"
+            session.open(uri, text, language)
+            for item in session.complete(uri, line, character):
+                span = item["range"]
+                assert span["start"]["line"] == span["end"]["line"], name
+            last = session.status()["last"]
+            assert last["outcome"] in ("ok", "empty", "filtered"), (name, last)
+            session.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+        session.change("file:///never/opened.py", 2, [{"text": "x"}])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_edits_after_an_emoji_land_where_the_editor_means(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path, encoding: str
+) -> None:
+    units = {"utf-8": 4, "utf-16": 2, "utf-32": 1}[encoding]
+    with start(tmp_path, tiny_model, encoding=encoding) as session:
+        assert session.capabilities["positionEncoding"] == encoding
+        session.wait_for_phase("ready")
+        uri = "untitled:a"
+        session.open(uri, "s = '😀'\n")
+        at = {"line": 0, "character": 6 + units}
+        session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": ".upper"}])
+        items = session.complete(uri, 0, 6 + units + 6)
+        assert session.status()["last"]["outcome"] in ("ok", "empty", "filtered")
+        for item in items:
+            assert item["insertText"].startswith("s = '😀'.upper")
+            assert item["range"]["end"]["character"] >= 6 + units + 6
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, None])
+def test_every_trigger_kind_is_tolerated(tiny_cache: Path, tiny_model: Path, tmp_path: Path, kind: int | None) -> None:
+    with start(tmp_path, tiny_model) as session:
+        session.open("untitled:a", TEXT)
+        session.complete("untitled:a", 1, 11, kind)
+
+
+def test_a_wrong_configuration_is_named_and_the_defaults_apply(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    options = {"model": str(tiny_model), "maxWaitMs": "soon", "colour": 1}
+    with Session(tmp_path, options=options, configuration={"mode": "line"}) as session:
+        session.allowed_errors = 1
+        session.wait_for_phase("ready")
+        (shown,) = [m for m in session.messages if m["method"] == "window/showMessage"]
+        assert "maxWaitMs" in shown["params"]["message"]
+        assert "colour" in shown["params"]["message"]
+        assert session.status()["config"]["mode"] == "line"
+
+
+def test_the_server_never_imports_torch(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as session:
+        session.wait_for_phase("ready")
+        session.open("untitled:a", TEXT)
+        session.complete("untitled:a", 1, 11)
+        maps = Path(f"/proc/{session.pid}/maps").read_text()
+    assert "tree_sitter" in maps
+    assert "libtorch" not in maps
