@@ -140,12 +140,15 @@ class Midfill(LanguageServer):
     def _on_state(self, state: EngineState) -> None:
         log.debug("engine %s: %s", state.phase, state.message)
         self._progress.follow(state)
-        if state.phase in (Phase.FAILED, Phase.DOWN):
-            log.warning("engine %s: %s", state.phase, state.message)
-            if state.phase != self._told_failure:  # a pop-up once, not at every attempt
-                self._told_failure = state.phase
-                kind = t.MessageType.Error if state.phase is Phase.FAILED else t.MessageType.Warning
-                self.window_show_message(t.ShowMessageParams(type=kind, message=f"midfill: {state.message}"))
+        if state.phase is Phase.DOWN:
+            log.warning("engine down: %s", state.message)  # heals by itself; `midfill/status` says so meanwhile
+        elif state.phase is Phase.FAILED:
+            log.warning("engine failed: %s", state.message)
+            if state.message != self._told_failure:  # a pop-up once, not at every attempt
+                self.window_show_message(
+                    t.ShowMessageParams(type=t.MessageType.Error, message=f"midfill: {state.message}")
+                )
+            self._told_failure = state.message
         elif state.phase is Phase.READY:
             log.info("engine ready: %s", state.message)
             self._told_failure = ""
