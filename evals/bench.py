@@ -10,6 +10,7 @@ Medians throughout. A ratio is a speed of ours over llama.cpp's: above 1 midfill
 """
 
 import asyncio
+import fcntl
 import itertools
 import random
 import time
@@ -29,7 +30,7 @@ from evals.llamacpp import PeerSettings, load_peer
 from evals.report import EvalError, open_results
 from evals.worker import Worker, WorkerError
 from model.catalog import resolve
-from model.client import Phase
+from model.client import EngineClient
 from model.spawn import EngineSettings, socket_path
 
 PREFILLS = (512, 2048)
@@ -102,13 +103,8 @@ async def measure_daemon(model: str) -> tuple[float, float]:
     """
     settings = EngineSettings(model=model)
     client, running = await connect(settings)  # makes the store, if this is the first time
-    await client.shut_down()
-    deadline = time.monotonic() + _LEAVE_TIMEOUT_S
-    while client.state.phase is not Phase.ASLEEP or socket_path(settings).exists():
-        if time.monotonic() > deadline:
-            raise EvalError("the running daemon does not leave")
-        await asyncio.sleep(0.05)
     await disconnect(client, running)
+    await _stop_daemon(settings)
     started = time.perf_counter()
     client, running = await connect(settings)
     try:
@@ -130,8 +126,24 @@ async def measure_daemon(model: str) -> tuple[float, float]:
             raise EvalError("the daemon does not answer")
         return first_token_s, status.rss_mb
     finally:
-        await client.shut_down()
         await disconnect(client, running)
+        await _stop_daemon(settings)
+
+
+async def _stop_daemon(settings: EngineSettings) -> None:
+    """Have the daemon leave, and wait until it has: it holds its lock for its whole life."""
+    path = socket_path(settings)
+    await EngineClient.stop_daemon(path)
+    deadline = time.monotonic() + _LEAVE_TIMEOUT_S
+    with path.with_suffix(".lock").open("ab") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise EvalError("the running daemon does not leave") from None
+            await asyncio.sleep(0.05)
 
 
 def show(console: Console, ours: Samples, theirs: list[Samples]) -> None:

@@ -109,7 +109,7 @@ async def evaluate(
         target = _target(subject, got, line)
         logprobs: list[float] = []
         if scorer is not None and got.prompt is not None:
-            logprobs = scorer.target_logprobs(got.prompt.token_ids, target)
+            logprobs = scorer.target_logprobs(list(got.prompt.token_ids), target)
         score = LineScore(got.completion.text.rstrip() == line.truth.rstrip(), -sum(logprobs), len(logprobs))
         scores.append(score)
         results.add(

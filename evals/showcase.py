@@ -112,10 +112,8 @@ def _highlighted(highlighter: Syntax, lines: list[str], newline: str = "\n") -> 
     text = Text()
     for line in lines:
         highlighted = highlighter.highlight(line)
-        highlighted.rstrip()
-        indentation = line[: len(line) - len(line.lstrip())] if not line.strip() else ""
-        text.append_text(highlighted if line.strip() else Text(indentation))
-        text.append(newline)
+        highlighted.right_crop(1)  # the newline that `highlight` adds
+        text.append_text(highlighted).append(newline)
     return text
 
 
@@ -136,23 +134,11 @@ async def initialize(editor: Editor) -> None:
     editor.notify("initialized", {})
 
 
-async def wait_for_model(editor: Editor, progress: Progress) -> None:
+async def wait_for_model(editor: Editor) -> None:
     """Wait until the model can answer; ServerFailed, with the server's own words, when it never will."""
-    task = progress.add_task("starting", total=None)
-    while True:
-        status: Json = await editor.request("midfill/status", None)
-        if status["phase"] == "ready":
-            progress.update(task, description="ready")
-            return
+    while (status := await editor.request("midfill/status", None))["phase"] != "ready":
         if status["phase"] == "failed":
-            raise ServerFailed(status["message"])
-        fraction = status.get("fraction")
-        progress.update(
-            task,
-            description=status["message"],
-            total=None if fraction is None else 1.0,
-            completed=0.0 if fraction is None else fraction,
-        )
+            raise ServerFailed(status["engine"])
         await asyncio.sleep(_POLL_S)
 
 
@@ -177,7 +163,6 @@ async def ask(editor: Editor, sample: Sample) -> Shown:
 
 async def show(console: Console) -> int:
     """Run the showcase; returns the exit code."""
-    reports: list[Json] = []
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -185,24 +170,29 @@ async def show(console: Console) -> int:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
+    progress = Progress(*columns, console=console, transient=True)
+    loading = progress.add_task("starting the language server", total=None)
 
     def on_notification(method: str, params: Json) -> None:
-        if method == "window/showMessage":
-            reports.append(params)
+        if method == "$/progress":
+            value: Json = params["value"]
+            percentage = value.get("percentage")
+            progress.update(loading, total=None if percentage is None else 100, completed=percentage or 0)
+            progress.update(loading, description=value.get("message") or value.get("title") or "")
+        elif method == "window/showMessage":
+            console.print(f"[yellow]{params['message']}[/]")
 
     began = time.perf_counter()
     async with await Editor.start(on_notification, subprocess.DEVNULL) as editor:
         await initialize(editor)
-        with Progress(*columns, console=console, transient=True) as progress:
-            await wait_for_model(editor, progress)
+        with progress:
+            await wait_for_model(editor)
         console.print(f"[green]✓[/] the model was ready after {time.perf_counter() - began:.1f} s\n")
         shown = []
         for sample in load_samples():
             with console.status(f"{sample.name} …"):
                 shown.append(await ask(editor, sample))
             console.print(render(shown[-1]))
-    for report in reports:
-        console.print(f"[yellow]{report.get('message', '')}[/]")
     n_good = sum(bool(entry.ghost) for entry in shown)
     console.print(Group(summary_table(shown), Text(f"{n_good} of {len(shown)} files got a completion")))
     return 0 if n_good >= _NEEDED else 1
@@ -213,7 +203,7 @@ def summary_table(shown: list[Shown]) -> Table:
     table = Table("file", "lines", "prompt tokens", "computed", "generated", "ms", box=None)
     for entry in shown:
         last: Json = entry.status.get("last") or {}
-        counts = [str(last.get(name, "")) for name in ("n_prompt", "n_computed", "n_generated")]
+        counts = [str(last.get(name, "")) for name in ("nPrompt", "nComputed", "nGenerated")]
         n_lines = len(entry.ghost.split("\n")) if entry.ghost else 0
         table.add_row(entry.sample.name, str(n_lines), *counts, f"{entry.seconds * 1e3:.0f}")
     return table

@@ -26,8 +26,8 @@ def rows(n_problems: int, n_lines: int) -> list[dict[str, Any]]:
     ]
 
 
-def selection(**changes: Any) -> Selection:
-    return Selection(**({"split": "single-line", "limit": 0, "half": "", "seed": 0} | changes))
+def selection(split: str = "single-line", limit: int = 0, half: str = "", seed: int = 0) -> Selection:
+    return Selection(split=split, limit=limit, half=half, seed=seed)
 
 
 def add_task() -> Task:

@@ -90,7 +90,7 @@ class UniformScorer:
         self.asked: list[bytes] = []
 
     def target_logprobs(self, prompt: Sequence[int], target: Sequence[int]) -> list[float]:
-        self.asked.append(bytes(prompt) + bytes(target))
+        self.asked.append(bytes([*prompt, *target]))
         return [-2.0] * len(target)
 
 
