@@ -46,7 +46,7 @@ _PEER_CONFIGS = tuple(
     for flash, n_ubatch in itertools.product(("on", "off"), (512, 256, 128))
 )
 _SETTLE_S = 0.2  # both engines' threads spin for some milliseconds after their work
-_LEAVE_TIMEOUT_S = 20.0
+_LEAVE_TIMEOUT_S, _LEAVE_POLL_S = 20.0, 0.2
 
 Samples = dict[str, list[float]]  # figure -> seconds
 
@@ -133,7 +133,6 @@ async def measure_daemon(model: str) -> tuple[float, float]:
 async def _stop_daemon(settings: EngineSettings) -> None:
     """Have the daemon leave, and wait until it has: it holds its lock for its whole life."""
     path = socket_path(settings)
-    await EngineClient.stop_daemon(path)
     deadline = time.monotonic() + _LEAVE_TIMEOUT_S
     with path.with_suffix(".lock").open("ab") as lock:
         while True:
@@ -143,7 +142,8 @@ async def _stop_daemon(settings: EngineSettings) -> None:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise EvalError("the running daemon does not leave") from None
-            await asyncio.sleep(0.05)
+            await EngineClient.stop_daemon(path)
+            await asyncio.sleep(_LEAVE_POLL_S)
 
 
 def show(console: Console, ours: Samples, theirs: list[Samples]) -> None:

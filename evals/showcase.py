@@ -28,6 +28,8 @@ from evals.editor import Editor, Json, ServerFailed
 _MARKER = "▮"
 _NEEDED = 5
 _POLL_S = 0.1
+# Every file is new to the model here and read from its beginning; an editor has warmed it long before.
+_MAX_WAIT_MS = 30_000
 _LINES_BEFORE, _LINES_AFTER = 8, 4
 _LANGUAGE_IDS = {".py": "python", ".ts": "typescript", ".go": "go", ".rs": "rust", ".java": "java", ".c": "c"}
 _ROOT = "file:///showcase"
@@ -97,11 +99,14 @@ def render(shown: Shown) -> Panel:
     code = Text(no_wrap=True, overflow="ellipsis")
     code.append_text(_highlighted(highlighter, before[first:-1]))
     code.append_text(_highlighted(highlighter, before[-1:], newline=""))
-    code.append(shown.ghost or "(nothing)", style="bold black on green" if shown.ghost else "red")
+    last: Json = shown.status.get("last") or {}
+    if shown.ghost:
+        code.append(shown.ghost, style="bold black on green")
+    else:
+        code.append(f"(nothing: {last.get('reason', '')})", style="red")
     code.append(after[0] + "\n")
     code.append_text(_highlighted(highlighter, after[1 : 1 + _LINES_AFTER]))
     code.rstrip()
-    last: Json = shown.status.get("last") or {}
     detail = f"{shown.seconds * 1e3:.0f} ms"
     if (mode := last.get("mode")) is not None:
         detail = f"{mode} · {detail}"
@@ -125,6 +130,7 @@ async def initialize(editor: Editor) -> None:
             "processId": None,
             "rootUri": _ROOT,
             "workspaceFolders": [{"uri": _ROOT, "name": "showcase"}],
+            "initializationOptions": {"maxWaitMs": _MAX_WAIT_MS},
             "capabilities": {
                 "window": {"workDoneProgress": True},
                 "textDocument": {"inlineCompletion": {"dynamicRegistration": False}},

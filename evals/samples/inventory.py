@@ -29,8 +29,8 @@ class Warehouse:
             raise ValueError(f"only {item.quantity} of {item.name} left")
         item.quantity -= quantity
 
+    # The value of all items together: quantity times unit price.
     def total_value(self) -> float:
-        """The value of all items together: quantity times unit price."""
         ▮
 
     def low_stock(self, threshold: int) -> list[Item]:
