@@ -1,145 +1,128 @@
-"""`midfill model pull | list | path | rm`: the models on this machine. Called by `cli`.
+"""`midfill model pull|list|path|rm`: the models on this machine. Called by `cli`, which prints a ModelError.
 
-Rules: no torch: a pull fetches and verifies; the daemon quantizes on first use. A model given by path is the
-user's own file and is never deleted. What can go wrong is one line on stderr and exit code 1, or 130 for Ctrl-C.
+Rules: torch is imported only to quantize, after the download. A model given by path is the user's own file
+and is never deleted. Standard output holds the answer alone; progress and remarks go to standard error.
 """
 
 import argparse
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from rich import progress as bars
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from model import fetch
 from model.catalog import CATALOG, DEFAULT_MODEL, ModelError, ModelRow, ModelSource, resolve
-from model.fetch import Progress, fetch, is_cached, remove
 from model.paths import models_dir, stores_dir
-from model.store import StoreError, read_manifest
+from model.store import Manifest, StoreError, read_manifest
 
-# A table that is read by a program, or mailed to somebody, is not cut to a window's width.
+# A table read by a program is not folded to a window's width.
 _PIPED_COLUMNS = 200
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `model` and its four actions; each sets `args.run`, which takes the arguments and returns an exit code."""
-    parser = subparsers.add_parser("model", help="download, list and delete models")
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-
-    def add(name: str, action: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=text)
-        added.set_defaults(run=run, action=action)
-        return added
-
-    pull = add("pull", _pull, "download a model and verify it")
-    pull.add_argument("model", nargs="?", default=DEFAULT_MODEL, metavar="NAME", help=f"default: {DEFAULT_MODEL}")
-    add("list", _list, "show the known models and what is on this machine")
-    path = add("path", _path, "print where a model's file is")
-    path.add_argument("model", metavar="NAME")
-    rm = add("rm", _rm, "delete a downloaded model and what was made from it")
-    rm.add_argument("model", metavar="NAME")
+def add_parser(commands: Any) -> None:
+    """Register `model` and its actions; each sets `run`, which returns an exit code or raises ModelError."""
+    parser = commands.add_parser("model", help="fetch, list and remove models")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, run, text in (
+        ("pull", _pull, "fetch a model and quantize it for this machine"),
+        ("path", _path, "print where a model's file is"),
+        ("rm", _remove, "delete a model's file and everything made from it"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument("model", nargs="?" if name == "pull" else None, default=DEFAULT_MODEL)
+        action.set_defaults(run=run)
+    actions.add_parser("list", help="show the known models").set_defaults(run=_list)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do `args.action`: 0 when done, 1 with a line on stderr when not, 130 when the user interrupted."""
-    try:
-        args.action(args)
-    except (ModelError, OSError) as error:
-        print(f"midfill: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("midfill: interrupted; a download goes on where it stopped", file=sys.stderr)
-        return 130
+def _pull(args: argparse.Namespace) -> int:
+    source = resolve(args.model)
+    file = _fetch(source)
+    store = _quantize(source, file)
+    print(f"{source.model_id} is ready: {store}", file=sys.stderr)
     return 0
 
 
-def _pull(args: argparse.Namespace) -> None:
-    source = resolve(args.model)
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.DownloadColumn(),
-        bars.TransferSpeedColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(source.model_id, total=None)
+def _fetch(source: ModelSource) -> Path:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking for the file", total=None, visible=source.row is not None)
 
-        def show(progress: Progress) -> None:
+        def show(progress: fetch.Progress) -> None:
             bar.update(
                 task, description=progress.stage, completed=progress.done_bytes, total=progress.total_bytes or None
             )
 
-        path = fetch(source, show)
-    print(path)
+        return fetch.fetch(source, show)
 
 
-def _list(args: argparse.Namespace) -> None:
-    table = Table("name", "size", "license", "state", "where", box=None, pad_edge=False)
-    table.columns[1].justify = "right"
-    table.columns[4].overflow = "fold"
+def _quantize(source: ModelSource, file: Path) -> Path:
+    from model.engine import EXPECTED_FAILURES  # this and the next import torch
+    from model.quantize import ensure_store
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("quantizing to int8", total=1.0)
+            return ensure_store(source, file, lambda done: bar.update(task, completed=done))
+    except EXPECTED_FAILURES as error:
+        raise ModelError(f"{source.model_id} cannot be prepared: {error}") from error
+
+
+def _list(args: argparse.Namespace) -> int:
+    table = Table("model", "size", "license", "state", "where", box=None, pad_edge=False)
+    table.columns[-1].overflow = "fold"
     for row in CATALOG:
         name = f"{row.name} (default)" if row.name == DEFAULT_MODEL else row.name
-        where = str(models_dir() / row.file) if is_cached(row) else ""
+        where = str(models_dir() / row.file) if fetch.is_cached(row) else row.source_repo
         table.add_row(name, _megabytes(row.size_bytes), row.license, _state(row), where)
-    for folder in _store_folders():
-        if (origin := _local_origin(folder)) is not None:
-            table.add_row(Path(origin).name, _megabytes(_size_of(folder)), "", "store int8 ready", origin)
+    known = {row.name for row in CATALOG}
+    for folder in sorted(stores_dir().glob("*-int8-*")):
+        manifest = _manifest(folder)
+        if manifest is not None and manifest.model_id not in known:
+            table.add_row(manifest.model_id, _megabytes(_size_of(folder)), "", "store int8 ready", manifest.source)
     Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS, markup=False, highlight=False).print(table)
-
-
-def _path(args: argparse.Namespace) -> None:
-    source = resolve(args.model)
-    if source.row is not None and not is_cached(source.row):
-        raise ModelError(f"{source.model_id} is not downloaded: midfill model pull {source.model_id}")
-    print(source.path or _cached_file(source))
-
-
-def _rm(args: argparse.Namespace) -> None:
-    source = resolve(args.model)
-    freed = remove(source.row) if source.row is not None else 0
-    for folder in _store_folders():
-        # A folder with a dot in front is what an interrupted quantization left.
-        if folder.name.lstrip(".").startswith(f"{source.model_id}-int8-"):
-            freed += _size_of(folder)
-            shutil.rmtree(folder)
-    kept = f"; your own {source.path} is untouched" if source.path is not None else ""
-    if freed == 0:
-        raise ModelError(f"there is nothing of {source.model_id} to delete{kept}")
-    print(f"{source.model_id} deleted, {_megabytes(freed)} freed{kept}")
-
-
-def _cached_file(source: ModelSource) -> Path:
-    assert source.row is not None
-    return models_dir() / source.row.file
+    return 0
 
 
 def _state(row: ModelRow) -> str:
-    ready = any(f.name.startswith(f"{row.name}-int8-") and _is_complete(f) for f in _store_folders())
-    return ("in cache" if is_cached(row) else "not downloaded") + (", store int8 ready" if ready else "")
+    ready = any(_manifest(folder) is not None for folder in stores_dir().glob(f"{row.name}-int8-*"))
+    return ("in cache" if fetch.is_cached(row) else "not downloaded") + (", store int8 ready" if ready else "")
 
 
-def _store_folders() -> list[Path]:
-    return sorted(f for f in stores_dir().iterdir() if f.is_dir()) if stores_dir().is_dir() else []
+def _path(args: argparse.Namespace) -> int:
+    source = resolve(args.model)
+    if source.row is not None and not fetch.is_cached(source.row):
+        raise ModelError(f"{source.row.name} is not downloaded: midfill model pull {source.row.name}")
+    print(source.path if source.row is None else models_dir() / source.row.file)
+    return 0
 
 
-def _is_complete(folder: Path) -> bool:
+def _remove(args: argparse.Namespace) -> int:
+    source = resolve(args.model)
+    freed = fetch.remove(source.row) if source.row is not None else 0
+    # A folder with a dot in front is what an interrupted quantization left.
+    for store in [*stores_dir().glob(f"{source.model_id}-int8-*"), *stores_dir().glob(f".{source.model_id}-int8-*")]:
+        freed += _size_of(store)
+        try:
+            shutil.rmtree(store)
+        except OSError as error:
+            raise ModelError(f"{store} cannot be deleted: {error.strerror}") from error
+    if freed == 0:
+        raise ModelError(f"there is nothing of {source.model_id} to delete")
+    print(f"{source.model_id}: {_megabytes(freed)} freed", file=sys.stderr)
+    return 0
+
+
+def _manifest(store: Path) -> Manifest | None:
+    """What a complete store holds; None for one that the daemon would make anew."""
     try:
-        read_manifest(folder)
-    except StoreError:
-        return False
-    return True
-
-
-def _local_origin(folder: Path) -> str | None:
-    """The user's own file that a complete store was made from; None for a catalog model's store."""
-    try:
-        manifest = read_manifest(folder)
+        return read_manifest(store)
     except StoreError:
         return None
-    return None if any(manifest.model_id == row.name for row in CATALOG) else manifest.source
 
 
 def _size_of(folder: Path) -> int:
