@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lsprotocol import types as t
 
+from lsp_server.config import Config
 from lsp_server.handlers import build_server
 from lsp_server.server import Midfill
 from model.client import EngineState, Phase
@@ -27,6 +28,7 @@ def run(scenario: Callable[[Midfill, FakeClient], Awaitable[None]], says: str = 
         for _ in server.protocol.lsp_initialize(initialize):
             pass
         server.client = client  # type: ignore[assignment]
+        server.config = Config(max_wait_ms=0)  # nothing ends by itself
         item = t.TextDocumentItem(uri=URI, language_id="python", version=1, text=TEXT)
         server.documents.open(item)
         await scenario(server, client)
