@@ -42,8 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     from lsp_server.handlers import build_server
 
-    build_server().start_io()
-    return 0
+    server = build_server()
+    server.start_io()
+    return 0 if server.was_shut_down else 1  # the protocol wants to see an `exit` without a `shutdown`
 
 
 if __name__ == "__main__":

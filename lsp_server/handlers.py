@@ -66,6 +66,7 @@ def build_server() -> Midfill:
 
     @server.feature(t.SHUTDOWN)
     async def shutdown(ls: Midfill, params: None) -> None:
+        ls.was_shut_down = True
         await ls.stop_engine()
 
     return server

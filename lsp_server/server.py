@@ -73,6 +73,7 @@ class Midfill(LanguageServer):
         self.journal = Journal()
         self.window = uuid.uuid4().hex[:12]
         self.zero_based_triggers = False
+        self.was_shut_down = False
         self.running: dict[str, asyncio.Task[Completion]] = {}
         self.client: EngineClient | None = None
         self._client_task: asyncio.Task[None] | None = None

@@ -1,20 +1,11 @@
-"""An engine that says what a test scripted, and an engine client around it that is always ready."""
+"""An engine client that is always ready, and whose generations wait for the test."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
-from completion.types import Delta, Format, Prompt, PromptSpec
+from completion.types import Delta, Prompt
 from model.client import EngineState, Phase
-
-
-class ByteTokenizer:
-    """One token per byte: ids 0..255. Implements completion.types.Tokenizer."""
-
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode("utf-8", "replace"))
-
-    def token_bytes(self, token_id: int) -> bytes:
-        return bytes([token_id]) if token_id < 256 else b""
+from tests.fakes import SPEC, ByteTokenizer
 
 
 class FakeModel:
@@ -22,17 +13,7 @@ class FakeModel:
 
     name = "fake"
     tokenizer = ByteTokenizer()
-    spec = PromptSpec(
-        repo_name=None,
-        file_sep=None,
-        fim_prefix=None,
-        fim_suffix=None,
-        fim_middle=None,
-        stop_token_ids=(256,),
-        bos=None,
-        line_format=Format.LEFT,
-        block_format=Format.LEFT,
-    )
+    spec = SPEC
     context_tokens = 32_768
 
 
