@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from model import fetch
@@ -47,9 +55,8 @@ def _pull(args: argparse.Namespace) -> int:
 
 
 def _fetch(source: ModelSource) -> Path:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking for the file", total=None, visible=source.row is not None)
+    with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
+        task = bar.add_task("looking for the file", total=None)
 
         def show(progress: fetch.Progress) -> None:
             bar.update(
@@ -63,13 +70,19 @@ def _quantize(source: ModelSource, file: Path) -> Path:
     from model.engine import EXPECTED_FAILURES  # this and the next import torch
     from model.quantize import ensure_store
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with _bar(TaskProgressColumn()) as bar:
             task = bar.add_task("quantizing to int8", total=1.0)
             return ensure_store(source, file, lambda done: bar.update(task, completed=done))
     except EXPECTED_FAILURES as error:
         raise ModelError(f"{source.model_id} cannot be prepared: {error}") from error
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    """A progress bar on standard error while that is a terminal; it disappears when it is done."""
+    console = Console(stderr=True)
+    parts = (TextColumn("{task.description}"), BarColumn(), *columns)
+    return Progress(*parts, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _list(args: argparse.Namespace) -> int:
