@@ -25,7 +25,7 @@ class _Entry:
 
 
 class ReuseCache:
-    """Recent completions, newest first."""
+    """Recent completions, the last used first; what was used longest ago leaves."""
 
     def __init__(self) -> None:
         self._entries: deque[_Entry] = deque(maxlen=_MAX_ENTRIES)
@@ -61,6 +61,8 @@ class ReuseCache:
                 and text[entry.n_before : cursor] == entry.completion.text[:typed]
                 and text[max(0, entry.n_before - _COMPARED_CHARACTERS) : entry.n_before] == entry.before
             ):
+                self._entries.remove(entry)
+                self._entries.appendleft(entry)
                 return replace(
                     entry.completion, text=entry.completion.text[typed:], reused=True, stats=None, timings_ms={}
                 )

@@ -7,9 +7,11 @@ Rules: pure; a filter never invents text, it only cuts, converts line ends and i
 range that is replaced.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from completion.lines import TAB_COLUMNS, after_cursor, before_cursor, columns, line_above, lines_below
 from completion.types import CompletionRequest
 
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
@@ -17,6 +19,9 @@ _CLOSERS = frozenset(_OPENERS.values())
 _QUOTES = frozenset("\"'`")
 # A line said this often in a row is a loop, not code.
 _MAX_SAME_LINES = 3
+# How far around the cursor to look for the document's way of indenting, in characters on each side.
+_SURROUNDINGS = 10_000
+_SPACES_AT_LINE_START = re.compile(r"^ +(?=\S)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,18 @@ class Candidate:
 Filter = Callable[[Candidate, CompletionRequest], Candidate]
 
 
-def line_ends(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Use the document's own line ends."""
-    plain = candidate.text.replace("\r\n", "\n").replace("\r", "\n")
-    return replace(candidate, text=plain.replace("\n", "\r\n") if "\r\n" in request.snapshot.text else plain)
+def repetition(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """Cut where the same line comes the third time in a row: models fall into loops.
+
+    Lines are the same with their indentation: three closing braces in a row are code.
+    """
+    typed = before_cursor(request.snapshot.text, request.cursor)
+    lines = (typed + candidate.text).split("\n")
+    for index in range(len(lines) - _MAX_SAME_LINES + 1):
+        run = {line.rstrip() for line in lines[index : index + _MAX_SAME_LINES]}
+        if len(run) == 1 and run != {""}:
+            return replace(candidate, text="\n".join(lines[: index + 1])[len(typed) :])
+    return candidate
 
 
 def trailing_blanks(candidate: Candidate, request: CompletionRequest) -> Candidate:
@@ -41,24 +54,63 @@ def trailing_blanks(candidate: Candidate, request: CompletionRequest) -> Candida
     return replace(candidate, text=candidate.text.rstrip())
 
 
-def repetition(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Cut where the same line comes the third time in a row: models fall into loops."""
-    lines = candidate.text.split("\n")
-    for index in range(len(lines) - _MAX_SAME_LINES + 1):
-        run = {line.strip() for line in lines[index : index + _MAX_SAME_LINES]}
-        if len(run) == 1 and run != {""}:
-            return replace(candidate, text="\n".join(lines[: index + 1]))
-    return candidate
+def doubled_indentation(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """Drop the indentation of the first line when it was typed already and the model said it again.
+
+    Kept right below a header or an open bracket of the same indentation, where the line belongs deeper.
+    """
+    text = request.snapshot.text
+    typed = before_cursor(text, request.cursor)
+    if not typed or typed.strip() or not candidate.text.startswith(typed):
+        return candidate
+    above, _ = line_above(text, request.cursor)
+    deeper = above.endswith((":", "{", "(", "[", ",", "=", "->", "do", "then")) and columns(typed) <= columns(above)
+    return candidate if deeper else replace(candidate, text=candidate.text.lstrip(" \t"))
+
+
+def indentation(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """Indent the lines after the first as the document does, with tabs or with spaces."""
+    first, *rest = candidate.text.split("\n")
+    text, cursor = request.snapshot.text, request.cursor
+    around = text[max(0, cursor - _SURROUNDINGS) : cursor + _SURROUNDINGS]
+    spaced = [len(spaces) for spaces in _SPACES_AT_LINE_START.findall(around)]
+    n_tabbed = around.count("\n\t")
+    if n_tabbed > len(spaced):
+        widths = [len(line) - len(line.lstrip(" ")) for line in rest if line.strip()]
+        unit = TAB_COLUMNS if all(width % TAB_COLUMNS == 0 for width in widths) else 2
+        rest = [_with_tabs(line, unit) for line in rest]
+    elif spaced:
+        unit = min((width for width in spaced if width > 1), default=TAB_COLUMNS)
+        rest = [_with_spaces(line, unit) for line in rest]
+    return replace(candidate, text="\n".join([first, *rest]))
+
+
+def _with_tabs(line: str, unit: int) -> str:
+    body = line.lstrip(" \t")
+    blanks = line[: len(line) - len(body)]
+    n_tabs, n_spaces = divmod(blanks.count(" "), unit)
+    return "\t" * (blanks.count("\t") + n_tabs) + " " * n_spaces + body
+
+
+def _with_spaces(line: str, unit: int) -> str:
+    body = line.lstrip(" \t")
+    return line[: len(line) - len(body)].replace("\t", " " * unit) + body
 
 
 def repeats_next_line(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Drop a suggestion that only says what the following lines say already."""
+    """Drop a suggestion that only says what the following lines say already.
+
+    Lines without a letter (closing brackets) count only when they are indented the same.
+    """
     text, cursor = request.snapshot.text, request.cursor
-    typed = text[text.rfind("\n", 0, cursor) + 1 : cursor]
-    suggested = [line.strip() for line in (typed + candidate.text).split("\n") if line.strip()]
-    below = [line.strip() for line in text[cursor:].split("\n")[1 : 4 * len(suggested) + 4] if line.strip()]
-    repeats = bool(suggested) and suggested == below[: len(suggested)]
-    return Candidate("") if repeats else candidate
+    whole = before_cursor(text, cursor) + candidate.text
+    suggested = [_said(line) for line in whole.split("\n") if line.strip()]
+    below = [_said(line) for line, _ in zip(lines_below(text, cursor), suggested, strict=False)]
+    return Candidate("") if suggested and suggested == below else candidate
+
+
+def _said(line: str) -> str:
+    return line.strip() if any(character.isalnum() for character in line) else line.rstrip()
 
 
 def suffix_overlap(candidate: Candidate, request: CompletionRequest) -> Candidate:
@@ -67,59 +119,50 @@ def suffix_overlap(candidate: Candidate, request: CompletionRequest) -> Candidat
     Replacing what stands right of the cursor, rather than cutting the suggestion, is right also when the
     suggestion goes on after the closer: `def f(▮)` completed with `self):`.
     """
-    rest = request.snapshot.text[request.cursor :].split("\n", 1)[0].rstrip()
+    rest = after_cursor(request.snapshot.text, request.cursor).rstrip()
     if not rest or not candidate.text:
         return candidate
     if candidate.text.endswith(rest) and not set(rest) <= _CLOSERS:
         return replace(candidate, replace_right=len(rest))
-    unmatched = _unmatched_closers(candidate.text)
-    taken = 0
-    while taken < min(len(rest), len(unmatched)) and rest[taken] == unmatched[taken]:
-        taken += 1
-    if taken == 0 and rest[0] in _QUOTES and candidate.text.count(rest[0]) % 2:
-        taken = 1
-    # `f(▮);` completed with `x);`: what follows the closers may be said twice, too.
-    tail = rest[taken:]
-    if taken and tail and candidate.text.endswith(rest):
+    taken, last = 0, 0
+    for at in _unmatched(candidate.text):
+        if taken < len(rest) and rest[taken] == candidate.text[at]:
+            taken, last = taken + 1, at
+    # `f(▮) + 1` completed with `x) + 1;`: what follows the closers may be said again, too.
+    if taken and rest[taken:].strip() and rest[taken:].strip() in candidate.text[last + 1 :]:
         taken = len(rest)
     return replace(candidate, replace_right=taken)
 
 
-def _unmatched_closers(text: str) -> str:
-    """The closing brackets of a text that no bracket in it opens, in order."""
-    stack, unmatched = [], ""
-    for character in text:
+def _unmatched(text: str) -> list[int]:
+    """Offsets of the closing brackets and quotes that nothing in the text opens, in order."""
+    stack: list[str] = []
+    unmatched = []
+    odd_quotes = {quote for quote in _QUOTES if text.count(quote) % 2}
+    for at, character in enumerate(text):
         if character in _OPENERS:
             stack.append(_OPENERS[character])
-        elif character in _CLOSERS:
-            if stack and stack[-1] == character:
+        elif character in _CLOSERS and stack:
+            if stack[-1] == character:
                 stack.pop()
-            elif not stack:
-                unmatched += character
+        elif character in _CLOSERS:
+            unmatched.append(at)
+        elif character in odd_quotes:  # the first of an odd number closes what was open at the cursor
+            unmatched.append(at)
+            odd_quotes.discard(character)
     return unmatched
 
 
-def indentation(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Indent later lines with tabs where the document does, and never mix the two."""
-    lines = candidate.text.split("\n")
-    if len(lines) == 1 or not _uses_tabs(request.snapshot.text):
-        return candidate
-    return replace(candidate, text="\n".join([lines[0], *(_with_tabs(line) for line in lines[1:])]))
-
-
-def _uses_tabs(text: str) -> bool:
-    return text.count("\n\t") > text.count("\n  ")
-
-
-def _with_tabs(line: str) -> str:
-    body = line.lstrip(" \t")
-    width = len(line[: len(line) - len(body)].expandtabs(4))
-    return "\t" * (width // 4) + " " * (width % 4) + body
+def line_ends(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """Use the document's own line ends."""
+    plain = candidate.text.replace("\r\n", "\n").replace("\r", "\n")
+    return replace(candidate, text=plain.replace("\n", "\r\n") if "\r\n" in request.snapshot.text else plain)
 
 
 FILTERS: tuple[Filter, ...] = (
     repetition,
     trailing_blanks,
+    doubled_indentation,
     indentation,
     repeats_next_line,
     suffix_overlap,

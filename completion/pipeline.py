@@ -49,32 +49,35 @@ class _Generation:
     """What came out of the engine so far: text from the cursor on, and why it ended."""
 
     text: str = ""
-    logprobs: list[float] = field(default_factory=list)
+    logprobs: list[tuple[int, float]] = field(default_factory=list)  # length of `text` before a token, its value
     stats: GenerationStats | None = None
     timed_out: bool = False
+    complete: bool = True  # not cut off in its last line, by the time or by the number of tokens
 
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     """Answer a request; every way it can end is an `Outcome`. Cancellation propagates."""
-    began = time.perf_counter()
+    clock = _Clock()
     if reused := deps.cache.reuse(request):
-        return replace(reused, timings_ms={"total": _ms_since(began)})
+        return replace(reused, timings_ms=clock.total())
     decision = decide(request)
     mode = decision.mode
+    clock.lap("trigger")
     if decision.skip:
-        return Completion(text="", outcome=Outcome.SKIPPED, mode=mode, reason=decision.skip)
+        return _nothing(Outcome.SKIPPED, mode, decision.skip, clock)
     prompt = build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
-    prompt_ms = _ms_since(began)
     rule = stop_rule(request, mode)
+    clock.lap("prompt")
     try:
         generation = await _generate(deps, prompt, rule, request.session)
     except EngineUnavailable as error:
-        return Completion(text="", outcome=error.outcome, mode=mode, reason=str(error))
+        return _nothing(error.outcome, mode, str(error), clock)
+    clock.lap("generate")
     completion = _to_completion(generation, rule, request, mode)
-    timings = {"prompt": prompt_ms, "total": _ms_since(began)}
+    clock.lap("filters")
     if generation.stats is not None:
-        timings |= {"prefill": generation.stats.prefill_ms, "decode": generation.stats.decode_ms}
-    completion = replace(completion, timings_ms=timings)
+        clock.laps |= {"prefill": generation.stats.prefill_ms, "decode": generation.stats.decode_ms}
+    completion = replace(completion, timings_ms=clock.total())
     deps.cache.remember(request, completion)
     return completion
 
@@ -90,48 +93,72 @@ async def _generate(deps: Deps, prompt: Prompt, rule: StopRule, session: str) ->
             async for delta in stream:
                 if delta.stats is not None:
                     result.stats, prefilled_at = delta.stats, time.perf_counter()
-                spelled = b"".join(deps.tokenizer.token_bytes(token_id) for token_id in delta.token_ids)
-                healed, outstanding = spelled[: len(outstanding)], outstanding[len(spelled) :]
-                result.text += decoder.decode(spelled[len(healed) :])
-                result.logprobs += delta.logprobs
+                for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
+                    result.logprobs.append((len(result.text), logprob))
+                    spelled = deps.tokenizer.token_bytes(token_id)
+                    typed, outstanding = spelled[: len(outstanding)], outstanding[len(spelled) :]
+                    result.text += decoder.decode(spelled[len(typed) :])
                 if find_end(rule, result.text) is not None:
                     break
     except TimeoutError:
         result.timed_out = True
     finally:
+        # A plain async iterator need not have it; the generators of all our engines do.
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
+    n_generated = len(result.logprobs)
+    result.complete = not result.timed_out and n_generated < prompt.max_tokens
     if result.stats is not None:  # closed before the engine's last word: count here
-        result.stats = replace(
-            result.stats, n_generated=len(result.logprobs), decode_ms=result.stats.decode_ms or _ms_since(prefilled_at)
-        )
+        decode_ms = result.stats.decode_ms or (time.perf_counter() - prefilled_at) * 1e3
+        result.stats = replace(result.stats, n_generated=n_generated, decode_ms=decode_ms)
     return result
 
 
 def _to_completion(generation: _Generation, rule: StopRule, request: CompletionRequest, mode: Mode) -> Completion:
     """Cut, filter and judge what was generated."""
-    partial_line = mode is Mode.LINE and generation.timed_out and find_end(rule, generation.text) is None
-    raw = "" if partial_line else finish(rule, generation.text)
+    raw = finish(rule, generation.text, complete=generation.complete)
+    # When the time is up, only what ends with its line is shown: half a line would be worse than none.
+    if generation.timed_out and "\n" not in generation.text:
+        raw = ""
     candidate, changed = apply_filters(raw, request)
     if candidate.text.strip():
-        outcome, reason = Outcome.OK, ""
+        outcome, reason = Outcome.OK, f"changed by: {', '.join(changed)}" if changed else ""
     elif generation.timed_out:
         outcome, reason = Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
     elif raw.strip():
         outcome, reason = Outcome.FILTERED, f"nothing was left after: {', '.join(changed)}"
     else:
         outcome, reason = Outcome.EMPTY, "the model has nothing to add here"
+    kept = [logprob for begins, logprob in generation.logprobs if begins < max(1, len(raw))]
+    shown = outcome is Outcome.OK
     return Completion(
-        text=candidate.text if outcome is Outcome.OK else "",
+        text=candidate.text if shown else "",
         outcome=outcome,
         mode=mode,
-        replace_right=candidate.replace_right if outcome is Outcome.OK else 0,
-        reason=reason or (f"changed by: {', '.join(changed)}" if changed else ""),
-        mean_logprob=sum(generation.logprobs) / len(generation.logprobs) if generation.logprobs else 0.0,
+        replace_right=candidate.replace_right if shown else 0,
+        reason=reason,
+        mean_logprob=sum(kept) / len(kept) if kept else 0.0,
         stats=generation.stats,
     )
 
 
-def _ms_since(began: float) -> float:
-    return (time.perf_counter() - began) * 1e3
+def _nothing(outcome: Outcome, mode: Mode, reason: str, clock: "_Clock") -> Completion:
+    return Completion(text="", outcome=outcome, mode=mode, reason=reason, timings_ms=clock.total())
+
+
+class _Clock:
+    """Milliseconds per stage of one request, by name."""
+
+    def __init__(self) -> None:
+        self._began = self._lap = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """End a stage: what passed since the last one ended is its time."""
+        now = time.perf_counter()
+        self.laps[stage], self._lap = (now - self._lap) * 1e3, now
+
+    def total(self) -> dict[str, float]:
+        """All stages, and the time since the request began."""
+        return {**self.laps, "total": (time.perf_counter() - self._began) * 1e3}

@@ -1,9 +1,10 @@
 """Token ids of text, cached by segment, so that a keystroke tokenizes one line and not the file.
 
-A text is cut only before a line that holds a non-blank character. Byte-level BPE splits text by a regular
-expression first, and none of its pieces (the pattern of Qwen2.5 and Llama 3) spans such a cut: runs of
-blank lines stay with the line before them. So the ids of the segments, joined, are the ids of the whole
-text; a property test holds the two against each other.
+A text is cut only before a line that holds a visible character. Byte-level BPE splits text by a regular
+expression first, and none of its pieces (the patterns of Qwen2.5 and Llama 3) spans such a cut: a run of
+blank lines stays with the line before it. So the ids of the segments, joined, are the ids of the whole
+text; a property test holds the two against each other. With GPT-2's own pattern, which StarCoder uses, a
+piece may hold a newline and the indentation behind it: there the ids are valid, but not the same.
 
 Rules: pure but for the cache; the cache is bounded by characters.
 """
@@ -32,7 +33,7 @@ def segments(text: str) -> Iterator[str]:
 
 
 class SegmentCache:
-    """Encodes text through the cache."""
+    """Encodes text through the cache; what was used longest ago leaves first."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer

@@ -1,15 +1,26 @@
 """When a generation has said enough: at the end of the line, or of the block it is filling.
 
+Called by the pipeline, after each token with `find_end` and at last with `finish`.
+
 Rules: pure functions of the text so far (which begins at the cursor) and the request. A stop rule never
 sees tokens; it ends a generation by having the stream closed, which costs at most one decode step.
 """
 
+import re
 from dataclasses import dataclass
 
+from completion.lines import before_cursor, columns, line_above, lines_below, opens_block
 from completion.types import CompletionRequest, Mode
 from parsers.languages import BlockStyle, by_id
 
-_CLOSING = ("}", ")", "]", "end", "fi", "done", "esac", "});", "};", "),", "},")
+_BRACKETS = r"[)\]}]+[;,]?"
+# What closes a block, at the start of its line: brackets in any language, and a keyword in some.
+_CLOSER = re.compile(rf"\s*{_BRACKETS}")
+_CLOSER_WITH_KEYWORDS = re.compile(rf"\s*(?:{_BRACKETS}|(?:end|fi|done|esac)\b(?!\s*=)[;,)]*)")
+# An unfinished line that may yet become a closer.
+_MAY_CLOSE = re.compile(r"\s*(?:[)\]}]|(?:e|en|end|es|esa|esac|f|fi|d|do|don|done)\b)")
+# What goes on with a block instead of closing it.
+_CONTINUES = re.compile(r"\s*(?:else|elif|elseif|elsif|rescue|ensure|catch|finally|after|until|when)\b")
 # Shorter lines (a brace, `else`) repeat all the time and say nothing.
 _MIN_REPEATED_CHARACTERS = 4
 
@@ -19,23 +30,23 @@ class StopRule:
     """What of the surroundings decides the end: made once per request."""
 
     mode: Mode
-    body: int  # indentation of the block being filled, in columns; 0 at the top level
-    closes: bool  # whether blocks of this language end with a closing line
-    next_line: str  # the next non-empty line below, stripped; "" at the end of the file
+    body: int  # least indentation of the block being filled, in columns; 0 at the top level
+    style: BlockStyle
+    next_line: str  # the next line below that is not blank, with its indentation; "" at the end of the file
 
 
 def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
-    """The rule for a cursor: a block's indentation is that of the cursor's line, or one more than its header's."""
+    """The rule for a cursor: the block is that of the cursor's line, or the one its header line opens."""
     text, cursor = request.snapshot.text, request.cursor
-    line = text[text.rfind("\n", 0, cursor) + 1 : cursor]
-    below = text[cursor:].split("\n")[1:]
-    next_line = next((candidate.strip() for candidate in below if candidate.strip()), "")
     style = by_id(request.snapshot.language).block_style
+    line = before_cursor(text, cursor)
     body = columns(line)
-    if body == 0 and not line.strip():  # a blank line without indentation yet: the body is below its header
-        above = [candidate for candidate in text[:cursor].split("\n")[:-1] if candidate.strip()]
-        body = columns(above[-1]) + 1 if above and above[-1].rstrip()[-1:] in ("{", ":") else 0
-    return StopRule(mode, body, style in (BlockStyle.BRACE, BlockStyle.END), next_line)
+    above, _ = line_above(text, cursor)
+    if opens_block(line, style) and not line.endswith(" "):  # `x = ` is no header
+        body += 1
+    elif not line.strip() and opens_block(above, style):  # perhaps not indented yet
+        body = max(body, columns(above) + 1)
+    return StopRule(mode, body, style, next(lines_below(text, cursor), ""))
 
 
 def find_end(rule: StopRule, text: str) -> int | None:
@@ -47,47 +58,53 @@ def find_end(rule: StopRule, text: str) -> int | None:
         return newline
     start = newline + 1
     while (end := text.find("\n", start)) >= 0:
-        if (cut := _ends_before(rule, text, start, end)) is not None:
+        if (cut := _ends_at(rule, text, start, end)) is not None:
             return cut
         start = end + 1
     # The unfinished last line: its indentation alone can tell, once something visible stands in it.
     last = text[start:]
-    outside = rule.body > 0 and last.strip() and columns(last) < rule.body
-    return start - 1 if outside and not (rule.closes and _may_close(last)) else None
+    if not last.strip() or columns(last) >= rule.body:
+        return None
+    return None if _MAY_CLOSE.match(last) else start - 1
 
 
-def finish(rule: StopRule, text: str) -> str:
-    """What to keep of a generation that was cut off: whole lines, or nothing in line mode."""
-    if (end := find_end(rule, text)) is not None:
+def finish(rule: StopRule, text: str, *, complete: bool) -> str:
+    """What to keep of a generation that ended; `complete` unless it was cut off in its last line.
+
+    Cut off, a block keeps its whole lines, and a line is kept as it is.
+    """
+    if (end := find_end(rule, text + "\n" if complete else text)) is not None:
         return text[:end]
-    if rule.mode is Mode.LINE:
+    if rule.mode is Mode.LINE or complete or "\n" not in text:
         return text
-    return text[: text.rfind("\n")] if "\n" in text else text
+    return text[: text.rfind("\n")]
 
 
-def columns(line: str) -> int:
-    """Indentation of a line in columns, tabs to multiples of four."""
-    expanded = line.expandtabs(4)
-    return len(expanded) - len(expanded.lstrip())
-
-
-def _ends_before(rule: StopRule, text: str, start: int, end: int) -> int | None:
+def _ends_at(rule: StopRule, text: str, start: int, end: int) -> int | None:
     """Where to cut because of the complete line text[start:end], or None."""
-    line = text[start:end]
-    stripped = line.strip()
-    if not stripped:
+    line = text[start:end].rstrip()
+    if not line:
         return None
-    if stripped == rule.next_line and len(stripped) >= _MIN_REPEATED_CHARACTERS:
+    if line.strip() == rule.next_line.strip() and len(line.strip()) >= _MIN_REPEATED_CHARACTERS:
         return start - 1
-    if columns(line) >= rule.body and rule.body > 0:
+    if rule.body == 0:  # at the top level a block ends at the first blank line before another definition
+        return start - 1 if columns(line) == 0 and text[:start].endswith("\n\n") else None
+    if columns(line) >= rule.body:
         return None
-    if rule.body > 0:
-        keeps_closer = rule.closes and stripped.startswith(_CLOSING) and stripped != rule.next_line
-        return end if keeps_closer else start - 1
-    # At the top level a block ends at the first blank line before another definition.
-    return start - 1 if columns(line) == 0 and text[:start].endswith("\n\n") else None
+    return _closed_at(rule, line, start) or start - 1
 
 
-def _may_close(line: str) -> bool:
-    stripped = line.strip()
-    return any(closer.startswith(stripped) or stripped.startswith(closer) for closer in _CLOSING)
+def _closed_at(rule: StopRule, line: str, start: int) -> int | None:
+    """Where the closer in a dedented line ends, when the block needs it."""
+    closer = (_CLOSER_WITH_KEYWORDS if rule.style is BlockStyle.END else _CLOSER).match(line)
+    if closer is None or _is_closed(line, closer.group().strip(), rule.next_line):
+        return None
+    # `} else {` closes this block and opens another, which would be left open.
+    reopens = opens_block(line, rule.style)
+    return start + (closer.end() if reopens else len(line))
+
+
+def _is_closed(line: str, closer: str, next_line: str) -> bool:
+    """Whether the line below closes the block already; one that is indented otherwise belongs to another."""
+    same_level = columns(next_line) == columns(line)
+    return same_level and bool(next_line.strip().startswith(closer.rstrip(";,")) or _CONTINUES.match(next_line))

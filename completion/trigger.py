@@ -1,4 +1,4 @@
-"""Whether to ask the model at all, and for how much: a line or a block.
+"""Whether to ask the model at all, and for how much: a line or a block. Called by the pipeline and `doctor`.
 
 Rules: pure. Somebody who asks explicitly (`Trigger.INVOKED`) is never refused.
 """
@@ -6,16 +6,15 @@ Rules: pure. Somebody who asks explicitly (`Trigger.INVOKED`) is never refused.
 import re
 from dataclasses import dataclass
 
-from completion.types import CompletionRequest, Mode, Trigger
-from parsers.languages import BlockStyle, by_id
+from completion.lines import after_cursor, before_cursor, columns, line_above, lines_below, opens_block
+from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
+from parsers.languages import by_id
+from parsers.parse import byte_offset
+from parsers.scope import CursorKind, cursor_kind
 
 # More than this to the right of the cursor, closers aside, and the user is editing inside a line.
 _MAX_RIGHT_CHARACTERS = 8
 _CLOSERS = re.compile(r"[\s)\]}>\"'`,;:]*")
-# A line that opens a block of a language whose blocks end with a keyword.
-_END_OPENERS = re.compile(
-    r"(\b(do|then|else|begin|repeat|try|function\b.*|def\b.*|class\b.*|module\b.*|struct\b.*)|->|\|)\s*$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +27,36 @@ class Decision:
 
 def decide(request: CompletionRequest) -> Decision:
     """Choose the mode, and refuse automatic requests where a suggestion would be in the way."""
-    text, cursor = request.snapshot.text, request.cursor
-    line_end = text.find("\n", cursor)
-    right = text[cursor : line_end if line_end >= 0 else len(text)].rstrip("\r")
     mode = request.mode or (Mode.BLOCK if opens_empty_block(request) else Mode.LINE)
+    if request.trigger is Trigger.INVOKED:
+        return Decision(mode, "")
+    right = after_cursor(request.snapshot.text, request.cursor)
     skip = ""
-    if request.trigger is Trigger.AUTOMATIC:
-        if right[:1].isalnum() or right[:1] == "_":
-            skip = "the cursor is inside a word"
-        elif len(_CLOSERS.sub("", right)) > _MAX_RIGHT_CHARACTERS:
-            skip = f"more than {_MAX_RIGHT_CHARACTERS} characters stand to the right of the cursor"
+    if right[:1].isalnum() or right[:1] == "_":
+        skip = "a word stands right behind the cursor"
+    elif len(_CLOSERS.sub("", right)) > _MAX_RIGHT_CHARACTERS:
+        skip = f"more than {_MAX_RIGHT_CHARACTERS} characters stand to the right of the cursor"
     return Decision(mode, skip)
 
 
 def opens_empty_block(request: CompletionRequest) -> bool:
     """Whether the cursor stands on a blank line right below a header whose body is still empty."""
-    text, cursor = request.snapshot.text, request.cursor
-    above = text[:cursor].split("\n")
-    if above[-1].strip() or text[cursor:].split("\n", 1)[0].strip():
+    snapshot, cursor = request.snapshot, request.cursor
+    text = snapshot.text
+    if before_cursor(text, cursor).strip() or after_cursor(text, cursor).strip():
         return False
-    header = next((line for line in reversed(above[:-1]) if line.strip()), "")
-    if not _opens_block(header.rstrip(), by_id(request.snapshot.language).block_style):
+    header, end = line_above(text, cursor)
+    style = by_id(snapshot.language).block_style
+    if not opens_block(_code_of(header, end, snapshot), style):
         return False
-    following = next((line for line in text[cursor:].split("\n")[1:] if line.strip()), None)
-    return following is None or _indentation(following) <= _indentation(header)
+    following = next(lines_below(text, cursor), None)
+    return following is None or columns(following) <= columns(header)
 
 
-def _opens_block(header: str, style: BlockStyle) -> bool:
-    if style is BlockStyle.BRACE:
-        return header.endswith("{")
-    if style is BlockStyle.INDENT:
-        return header.endswith((":", "=", "where", "do", "of", "->"))
-    return style is BlockStyle.END and bool(_END_OPENERS.search(header) or header.endswith("{"))
-
-
-def _indentation(line: str) -> int:
-    expanded = line.expandtabs(4)
-    return len(expanded) - len(expanded.lstrip())
+def _code_of(line: str, end: int, snapshot: DocumentSnapshot) -> str:
+    """A line that ends at the offset `end`, without the comment it may end with."""
+    marker = by_id(snapshot.language).line_comment
+    if marker is None or marker not in line:  # most lines: the syntax tree need not be asked
+        return line
+    at_end = cursor_kind(snapshot.tree, byte_offset(snapshot.text, end))
+    return line[: line.find(marker)].rstrip() if at_end is CursorKind.COMMENT else line

@@ -2,10 +2,11 @@
 
 The whole file when it fits. Else the start of the window stands at a multiple of a quarter of the budget,
 counted in characters from the top of the file: it moves in large steps, and a keystroke leaves every token
-before the current line as it was, so that the KV of the prompt's beginning stays valid.
+before the current line as it was, so that the KV of the prompt's beginning stays valid. No state is needed
+for that: the start is a function of the text above and the budget.
 
 Rules: pure. The cost follows the budget, not the file: only lines near the cursor are tokenized, from the
-cursor outwards, so that a 5 MB file costs what a small one does.
+cursor outwards, so that a 5 MB file costs what a small one does. Called by prompt.
 """
 
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ _STEP_CHARACTERS_PER_TOKEN = 3.5
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Token ids of the lines above, the current line's text before the cursor, ids of the text after it."""
+    """Token ids of the lines above, of the current line's text before the cursor, of the text after it."""
 
     above: list[int]
-    line: str
+    line: list[int]
     after: list[int]
 
 
@@ -33,55 +34,63 @@ def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cach
 
     What the text after the cursor does not need of its share goes to the lines above.
     """
+    if budget <= 0:
+        return Window([], [], [])
     line_budget = min(_LINE_TOKENS, budget // 4)
     line_start = text.rfind("\n", 0, cursor) + 1
-    line = _fit_tail(text[line_start:cursor], line_budget, cache)
-    after = _after(text[cursor:], int(budget * suffix_share), line_budget, cache) if suffix_share > 0 else []
-    above = _above(text[:line_start], budget - line_budget - len(after), cache)
+    line = _line(text[line_start:cursor], line_budget, cache)
+    after_budget = min(int(budget * suffix_share), budget - line_budget)
+    after = _after(text, cursor, after_budget, line_budget, cache)
+    # The step must not follow what the suffix leaves over, or moving the cursor would move the start.
+    step = max(1, int((budget - line_budget) * _STEP_CHARACTERS_PER_TOKEN / 4))
+    above = _above(text, line_start, budget - line_budget - len(after), step, cache)
     return Window(above, line, after)
 
 
-def _fit_tail(line: str, budget: int, cache: SegmentCache) -> str:
-    """The end of a line that fits: a line may be a megabyte long."""
-    line = line[-budget * _MAX_CHARACTERS_PER_TOKEN :]
-    while len(cache.segment(line)) > budget if line else False:
-        line = line[len(line) // 2 :]
-    return line
+def _line(line: str, budget: int, cache: SegmentCache) -> list[int]:
+    """Token ids of the end of a line, which may be a megabyte long; its start, too, moves in quarters."""
+    start = _next_multiple(len(line) - budget * _MAX_CHARACTERS_PER_TOKEN, budget * _MAX_CHARACTERS_PER_TOKEN // 4)
+    ids = cache.segment(line[start:]) if start < len(line) else ()
+    return list(ids[_next_multiple(len(ids) - budget, budget // 4) :])
 
 
-def _after(text: str, budget: int, line_budget: int, cache: SegmentCache) -> list[int]:
+def _after(text: str, cursor: int, budget: int, line_budget: int, cache: SegmentCache) -> list[int]:
     """Token ids of what follows the cursor: the rest of its line, then whole lines while they fit."""
-    text = text[: budget * _MAX_CHARACTERS_PER_TOKEN]
+    reach = cursor + budget * _MAX_CHARACTERS_PER_TOKEN
+    if reach < len(text):  # at a line end, when there is one
+        reach = text.rfind("\n", cursor, reach) + 1 or reach
     ids: list[int] = []
-    for index, segment in enumerate(segments(text)):
+    for index, segment in enumerate(segments(text[cursor:reach])):
         new = cache.segment(segment)
-        if index == 0:
-            new = new[:line_budget]
+        if index == 0 and len(new) > min(budget, line_budget):
+            return list(new[: min(budget, line_budget)])
         if len(ids) + len(new) > budget:
             break
         ids += new
     return ids
 
 
-def _above(text: str, budget: int, cache: SegmentCache) -> list[int]:
-    """Token ids of the last lines of `text` that fit, from a start that moves in steps."""
-    if budget <= 0:
-        return []
-    reach = budget * _MAX_CHARACTERS_PER_TOKEN
-    begin = max(0, len(text) - reach)
+def _above(text: str, end: int, budget: int, step: int, cache: SegmentCache) -> list[int]:
+    """Token ids of the last lines of text[:end] that fit, from the first line at or after a multiple of `step`."""
+    begin = max(0, end - max(0, budget) * _MAX_CHARACTERS_PER_TOKEN)
     if begin:
-        begin = text.find("\n", begin) + 1 or len(text)
-    lines = list(segments(text[begin:]))
-    fits, n_tokens = len(text), 0  # the lowest offset from which everything fits
-    for segment in reversed(lines):
-        n_tokens += len(cache.segment(segment)) if len(segment) <= reach else budget + 1
+        begin = text.find("\n", begin, end) + 1 or end
+    chosen: list[tuple[int, tuple[int, ...]]] = []  # from the cursor upwards: where a segment starts, its ids
+    start, n_tokens = end, 0
+    for segment in reversed(list(segments(text[begin:end]))):
+        ids = cache.segment(segment)
+        n_tokens += len(ids)
         if n_tokens > budget:
             break
-        fits -= len(segment)
-    if fits > 0:
-        step = max(1, int(budget * _STEP_CHARACTERS_PER_TOKEN / 4))
-        stepped = -(-fits // step) * step
-        # The next line start at or after the step; whatever fits when one huge line hides them all.
-        at = text.find("\n", max(0, stepped - 1)) + 1
-        fits = at if fits <= at < len(text) else fits
-    return cache.encode(text[fits:])
+        start -= len(segment)
+        chosen.append((start, ids))
+    # Where one line is longer than a step there may be no line behind the multiple: then whatever fits.
+    stepped = _next_multiple(start, step)
+    kept = [ids for at, ids in chosen if at >= stepped] or [ids for _, ids in chosen]
+    return [token_id for ids in reversed(kept) for token_id in ids]
+
+
+def _next_multiple(value: int, step: int) -> int:
+    """The smallest multiple of `step` that is not below `value`; 0 for values up to 0."""
+    step = max(1, step)
+    return -(-max(0, value) // step) * step

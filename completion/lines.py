@@ -1,0 +1,67 @@
+"""The lines around a cursor, and what can be told from a line alone. Called by trigger, stop and filters.
+
+Rules: pure. Nothing here walks the whole file: a 5 MB document costs a few line searches. A line is what
+stands between two "\\n"; a "\\r" at its end counts as blank.
+"""
+
+import re
+from collections.abc import Iterator
+
+from parsers.languages import BlockStyle
+
+# Tab stops, in columns; only comparisons between lines of one document depend on it.
+TAB_COLUMNS = 4
+_OPENERS = {
+    BlockStyle.INDENT: re.compile(r"(:|=|->|\b(where|do|of|then|else|in|struct|sig))$"),
+    # The brace, or a lambda's parameters behind one: Kotlin's `{ x ->`, Swift's `{ x in`.
+    BlockStyle.BRACE: re.compile(r"\{(\s*[^{}]*(->|\bin))?$"),
+    # A keyword that begins a statement with an `end`, or one that ends the line just before the body.
+    BlockStyle.END: re.compile(
+        r"^\s*(local\s+)?(begin|case|class|def|defp|elif|else|elseif|elsif|ensure|for|function|if|macro|module"
+        r"|quote|repeat|rescue|struct|try|unless|until|when|while)\b(?!.*(\bend|\bfi|\bdone|;)$)"
+        r"|\b(do|then|else|begin)$|\bdo\s*\|[^|]*\|$|\bfunction\s*\([^)]*\)$|(->|\{)$"
+    ),
+}
+
+
+def before_cursor(text: str, cursor: int) -> str:
+    """The cursor's line up to the cursor."""
+    return text[text.rfind("\n", 0, cursor) + 1 : cursor]
+
+
+def after_cursor(text: str, cursor: int) -> str:
+    """The cursor's line from the cursor on, without its line end."""
+    end = text.find("\n", cursor)
+    return text[cursor : end if end >= 0 else len(text)].rstrip("\r")
+
+
+def line_above(text: str, cursor: int) -> tuple[str, int]:
+    """The nearest line above the cursor's that is not blank, and where it ends; ("", 0) when there is none."""
+    end = text.rfind("\n", 0, cursor)
+    while end >= 0:
+        start = text.rfind("\n", 0, end) + 1
+        if line := text[start:end].rstrip():
+            return line, start + len(line)
+        end = start - 1
+    return "", 0
+
+
+def lines_below(text: str, cursor: int) -> Iterator[str]:
+    """The lines below the cursor's that are not blank, without blanks at their ends."""
+    end = text.find("\n", cursor)
+    while end >= 0:
+        start = end + 1
+        end = text.find("\n", start)
+        if line := text[start : end if end >= 0 else len(text)].rstrip():
+            yield line
+
+
+def columns(line: str) -> int:
+    """The width of a line's indentation, in columns."""
+    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(TAB_COLUMNS))
+
+
+def opens_block(line: str, style: BlockStyle) -> bool:
+    """Whether a line of code, its comment cut off, is the header of a block whose body comes below."""
+    opener = _OPENERS.get(style)
+    return opener is not None and opener.search(line.rstrip()) is not None

@@ -1,0 +1,187 @@
+"""The whole path on a scripted engine: every outcome, streaming, deadlines and cancellation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from completion.pipeline import Deps, complete
+from completion.types import Completion, Delta, EngineUnavailable, Limits, Mode, Outcome, Prompt, Trigger
+from tests.fakes import LIMITS, ByteTokenizer, ScriptedEngine, deps_with, request_at
+
+_IN_A_HURRY = replace(LIMITS, max_wait_ms=30)
+
+
+def _run(
+    marked: str,
+    pieces: Sequence[str | bytes],
+    *,
+    mode: Mode | None = None,
+    language: str = "python",
+    limits: Limits = LIMITS,
+    hangs: bool = False,
+    trigger: Trigger = Trigger.INVOKED,
+) -> tuple[Completion, ScriptedEngine]:
+    async def go() -> tuple[Completion, ScriptedEngine]:
+        engine = ScriptedEngine(pieces, hangs=hangs)
+        request = request_at(marked, mode=mode, language=language, trigger=trigger)
+        return await complete(deps_with(engine, limits=limits), request), engine
+
+    return asyncio.run(go())
+
+
+def _check(marked: str, pieces: Sequence[str | bytes], expected: str, **options: object) -> None:
+    completion, engine = _run(marked, pieces, **options)  # type: ignore[arg-type]
+    assert (completion.text, completion.outcome) == (expected, Outcome.OK)
+    assert engine.n_closed == 1
+
+
+def test_a_line_is_completed() -> None:
+    _check("def f(a):\n    ret▮\n", ["urn", " a", "\n", "\n"], "urn a")
+
+
+def test_an_empty_body_is_completed_as_a_block() -> None:
+    completion, _ = _run("def f(a):\n    ▮\n", ["b = a\n", "    return b\n", "\n\ndef g():\n"])
+    assert (completion.text, completion.mode) == ("b = a\n    return b", Mode.BLOCK)
+
+
+def test_the_typed_bytes_are_not_part_of_the_answer() -> None:
+    completion, engine = _run("x = va▮\n", ["lue", "\n"])
+    assert engine.prompts[0].heal == b"va"
+    assert completion.text == "lue"
+
+
+def test_a_token_may_span_the_cursor() -> None:
+    class WordTokenizer(ByteTokenizer):
+        def token_bytes(self, token_id: int) -> bytes:
+            return b"value" if token_id == 500 else super().token_bytes(token_id)
+
+    class WordEngine(ScriptedEngine):
+        async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+            assert prompt.heal == b"va"
+            yield Delta(token_ids=(500, ord("\n")), logprobs=(-0.5, -9.0))
+
+    deps = replace(deps_with(WordEngine([])), tokenizer=WordTokenizer())
+    completion = asyncio.run(complete(deps, request_at("x = va▮\n")))
+    assert (completion.text, completion.mean_logprob) == ("lue", -0.5)
+
+
+def test_characters_may_be_split_over_tokens() -> None:
+    _check("s = '▮", ["caf", b"\xc3", b"\xa9 \xf0\x9f", b"\x98", b"\x80'", "\n"], "café 😀'")
+
+
+def test_half_a_character_at_the_end_is_not_shown() -> None:
+    _check("s = ▮", ["'a", b"\xf0\x9f"], "'a")
+
+
+def test_generation_is_closed_once_the_line_is_done() -> None:
+    _, engine = _run("x = ▮", ["1", "\n", "y = 2", "\n"])
+    assert (engine.n_said, engine.n_closed) == (3, 1)  # the healed bytes and two pieces
+
+
+def test_windows_line_ends_are_kept() -> None:
+    _check("def f(a):\r\n    ▮\r\n", ["b = a\r\n    return b\r\n"], "b = a\r\n    return b", mode=Mode.BLOCK)
+
+
+def test_a_last_line_that_the_model_ended_itself_is_whole() -> None:
+    _check("def f(a):\n    ▮\n", ["b = a\n", "    return b"], "b = a\n    return b", mode=Mode.BLOCK)
+
+
+def test_a_block_cut_off_by_the_number_of_tokens_keeps_whole_lines() -> None:
+    pieces = ["b = a\n", "    retur"]
+    limits = replace(LIMITS, max_block_tokens=len(" ".join(pieces)))  # one byte is healed
+    _check("def f(a):\n    ▮\n", pieces, "b = a", mode=Mode.BLOCK, limits=limits)
+
+
+@pytest.mark.parametrize("marked", ["▮", "▮\nx = 1\n", "x = 1\n▮", "s = '😀'; y ▮\n", "\t\t▮"])
+def test_any_place_can_be_completed(marked: str) -> None:
+    _check(marked, ["= 5", "\n"], "= 5", mode=Mode.LINE)
+
+
+def test_nothing_to_add_is_said_so() -> None:
+    completion, _ = _run("x = 1▮\n", ["\n", "y"])
+    assert (completion.outcome, completion.text) == (Outcome.EMPTY, "")
+    assert completion.reason == "the model has nothing to add here"
+
+
+def test_a_suggestion_that_a_filter_removed_names_the_filter() -> None:
+    completion, _ = _run("x = 1\n▮\nyy = 2\n", ["yy = 2", "\n"])
+    assert (completion.outcome, completion.text) == (Outcome.FILTERED, "")
+    assert "repeats_next_line" in completion.reason
+
+
+def test_a_suggestion_that_a_filter_changed_names_the_filter() -> None:
+    completion, _ = _run("foo(▮)\n", ["bar)", "\n"])
+    assert (completion.text, completion.replace_right) == ("bar)", 1)
+    assert "suffix_overlap" in completion.reason
+
+
+def test_typing_inside_a_word_does_not_ask_the_engine() -> None:
+    completion, engine = _run("fo▮o\n", ["x"], trigger=Trigger.AUTOMATIC)
+    assert (completion.outcome, engine.prompts) == (Outcome.SKIPPED, [])
+    assert "word" in completion.reason
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_READY, Outcome.ENGINE_DOWN])
+def test_an_engine_that_cannot_answer_says_why(outcome: Outcome) -> None:
+    async def go() -> Completion:
+        engine = ScriptedEngine([], unavailable=EngineUnavailable("the model is loading", outcome))
+        return await complete(deps_with(engine), request_at("x = ▮"))
+
+    completion = asyncio.run(go())
+    assert (completion.outcome, completion.reason) == (outcome, "the model is loading")
+
+
+def test_when_the_time_is_up_half_a_line_is_not_shown() -> None:
+    for mode in Mode:
+        completion, engine = _run("def f():\n    ▮\n", ["return compu"], mode=mode, limits=_IN_A_HURRY, hangs=True)
+        assert (completion.outcome, completion.text, engine.n_closed) == (Outcome.DEADLINE, "", 1)
+        assert "in time" in completion.reason
+
+
+def test_when_the_time_is_up_the_whole_lines_of_a_block_are_shown() -> None:
+    pieces = ["a = 1\n", "    b = 2\n", "    c = "]
+    _check("def f():\n    ▮\n", pieces, "a = 1\n    b = 2", mode=Mode.BLOCK, limits=_IN_A_HURRY, hangs=True)
+
+
+def test_cancelling_closes_the_generation_and_is_not_swallowed() -> None:
+    async def go() -> ScriptedEngine:
+        engine = ScriptedEngine(["retur"], hangs=True)
+        task = asyncio.create_task(complete(deps_with(engine), request_at("def f():\n    x = ▮\n")))
+        await engine.is_hanging.wait()
+        assert engine.n_closed == 0
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return engine
+
+    assert asyncio.run(go()).n_closed == 1
+
+
+def _ask_twice(deps: Deps, *marked: str) -> list[Completion]:
+    async def go() -> list[Completion]:
+        return [await complete(deps, request_at(text)) for text in marked]
+
+    return asyncio.run(go())
+
+
+def test_typing_through_a_suggestion_does_not_ask_again_until_its_end() -> None:
+    engine = ScriptedEngine(["foo(a)", "\n"])
+    answers = _ask_twice(deps_with(engine), "x = ▮\n", "x = foo▮\n", "x = foo(a)▮\n")
+    assert [(answer.text, answer.reused) for answer in answers[:2]] == [("foo(a)", False), ("(a)", True)]
+    assert len(engine.prompts) == 2
+
+
+def test_time_is_recorded_by_stage() -> None:
+    completion, _ = _run("x = ▮", ["1", "\n"])
+    assert set(completion.timings_ms) == {"trigger", "prompt", "generate", "filters", "prefill", "decode", "total"}
+    assert completion.timings_ms["total"] >= completion.timings_ms["generate"]
+    skipped, _ = _run("fo▮o\n", ["x"], trigger=Trigger.AUTOMATIC)
+    assert set(skipped.timings_ms) == {"trigger", "total"}
+
+
+def test_counters_are_right_though_the_stream_was_closed_early() -> None:
+    completion, _ = _run("x = ▮", ["12", "\n", "more"])
+    assert completion.stats is not None
+    assert completion.stats.n_generated == len(" 12\n")

@@ -1,0 +1,178 @@
+"""The prompt is laid out as promised, fits, ends safely, and changes little from key to key."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from completion.prompt import build_prompt
+from completion.segments import SegmentCache
+from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Tokenizer
+from tests.fakes import (
+    BOS,
+    CURSOR,
+    FILE,
+    LIMITS,
+    MIDDLE,
+    PREFIX,
+    REPO,
+    SPEC,
+    SUFFIX,
+    ByteTokenizer,
+    bpe_tokenizer,
+    request_at,
+)
+
+_NAMES = {REPO: "<repo>", FILE: "<file>", PREFIX: "<pre>", SUFFIX: "<suf>", MIDDLE: "<mid>", BOS: "<bos>"}
+_BARE = replace(SPEC, repo_name=None, file_sep=None, fim_middle=None)
+
+
+def _prompt(
+    request: CompletionRequest,
+    mode: Mode = Mode.LINE,
+    *,
+    spec: PromptSpec = SPEC,
+    limits: Limits = LIMITS,
+    tokenizer: Tokenizer | None = None,
+) -> Prompt:
+    tokenizer = tokenizer or ByteTokenizer()
+    return build_prompt(spec, tokenizer, SegmentCache(tokenizer), limits, request, mode)
+
+
+def _spelled(prompt: Prompt, tokenizer: Tokenizer) -> str:
+    parts = [_NAMES[i].encode() if i in _NAMES else tokenizer.token_bytes(i) for i in prompt.token_ids]
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _check(marked: str, expected: str, heal: str, mode: Mode = Mode.LINE, spec: PromptSpec = SPEC) -> None:
+    prompt = _prompt(request_at(marked), mode, spec=spec)
+    assert (_spelled(prompt, ByteTokenizer()), prompt.heal.decode()) == (expected, heal)
+
+
+def test_fim_has_what_is_typed_last() -> None:
+    _check(
+        "import os\nx = (▮)\ny = 2\n",
+        "<repo>project\n<file>src/file.py\n<pre>import os\n<suf>)\ny = 2\n<mid>x = ",
+        heal="(",
+    )
+
+
+def test_left_to_right_has_no_text_after_the_cursor() -> None:
+    expected = "<repo>project\n<file>src/file.py\nimport os\nx = "
+    _check("import os\nx = (▮)\ny = 2\n", expected, heal="(", mode=Mode.BLOCK)
+
+
+def test_a_model_without_sentinels_gets_plain_text() -> None:
+    _check("a\nb = ▮c\n", "a\nb =", heal=" ", spec=_BARE)
+    assert _prompt(request_at("a▮"), spec=_BARE).format is Format.LEFT
+
+
+def test_the_token_that_begins_a_text_comes_first() -> None:
+    _check("b =▮", "<bos><repo>project\n<file>src/file.py\n<pre><suf><mid>b ", heal="=", spec=replace(SPEC, bos=BOS))
+
+
+def test_a_buffer_outside_a_workspace_has_no_repository() -> None:
+    prompt = _prompt(request_at("▮", repo="", path="untitled"))
+    assert _spelled(prompt, ByteTokenizer()) == "<file>untitled\n<pre><suf><mid>"
+
+
+def test_sentinels_in_a_document_are_plain_text() -> None:
+    prompt = _prompt(request_at('s = "<|fim_middle|>"\nt = ▮'))
+    assert list(prompt.token_ids).count(MIDDLE) == 1
+    assert "<|fim_middle|>" in _spelled(prompt, ByteTokenizer())
+
+
+@pytest.mark.parametrize("marked", ["▮", "▮x = 1\n", "x = 1\n▮"])
+def test_an_empty_line_heals_nothing(marked: str) -> None:
+    assert _prompt(request_at(marked)).heal == b""
+
+
+def test_an_empty_file_still_gives_the_model_a_token() -> None:
+    assert len(_prompt(request_at("▮"), spec=_BARE).token_ids) == 1
+
+
+def test_the_mode_sets_the_number_of_tokens() -> None:
+    request = request_at("x▮")
+    assert _prompt(request, Mode.LINE).max_tokens == LIMITS.max_line_tokens
+    assert _prompt(request, Mode.BLOCK).max_tokens == LIMITS.max_block_tokens
+
+
+def test_a_cursor_behind_the_end_is_a_bug_of_the_caller() -> None:
+    with pytest.raises(AssertionError):
+        _prompt(replace(request_at("x▮"), cursor=9))
+
+
+def test_a_path_longer_than_the_budget_is_left_out() -> None:
+    limits = replace(LIMITS, max_prompt_tokens=100)
+    prompt = _prompt(request_at("x = 1▮", path="a" * 500), limits=limits)
+    assert FILE not in prompt.token_ids
+    assert len(prompt.token_ids) <= 100
+
+
+@pytest.mark.parametrize(
+    ("marked", "heal"),
+    [
+        ("x = compute▮", "compute"),  # a word, whole: it may go on as another token
+        ("    ▮", "    "),  # an indentation
+        ("def f(▮", "("),
+    ],
+)
+def test_what_may_still_grow_is_taken_back(marked: str, heal: str) -> None:
+    assert heal in _prompt(request_at(marked), tokenizer=bpe_tokenizer()).heal.decode()
+
+
+def test_a_word_of_several_tokens_is_taken_back_whole() -> None:
+    tokenizer = bpe_tokenizer()
+    assert len(tokenizer.encode(" = blizzard")) > 3
+    heal = _prompt(request_at("x = blizz▮"), tokenizer=tokenizer).heal.decode()
+    assert heal.strip() == "blizz"
+
+
+def test_a_very_long_word_is_not_taken_back_whole() -> None:
+    heal = _prompt(request_at("x" * 300 + CURSOR)).heal
+    assert heal == b"xxxx"
+
+
+def test_a_character_of_several_tokens_is_taken_back_whole() -> None:
+    assert _prompt(request_at('s = "😀▮')).heal.decode() == "😀"
+
+
+@settings(max_examples=200, deadline=None)
+@given(before=st.text(max_size=60), after=st.text(max_size=60), mode=st.sampled_from(Mode), limit=st.integers(40, 400))
+def test_prompts_fit_and_with_the_healed_bytes_they_spell_the_text_up_to_the_cursor(
+    before: str, after: str, mode: Mode, limit: int
+) -> None:
+    before, after = (text.replace(CURSOR, "").encode("utf-8", "ignore").decode() for text in (before, after))
+    tokenizer = bpe_tokenizer()
+    request = request_at(before + CURSOR + after, language="plaintext")
+    prompt = _prompt(request, mode, tokenizer=tokenizer, limits=replace(LIMITS, max_prompt_tokens=limit))
+    assert len(prompt.token_ids) <= limit
+    prompt = _prompt(request, mode, tokenizer=tokenizer)
+    line = before[before.rfind("\n") + 1 :].encode()
+    spelled = _spelled(prompt, tokenizer).encode("utf-8", "surrogateescape")
+    assert (spelled + prompt.heal).endswith(line)
+    assert line.endswith(prompt.heal)
+    above = before[: before.rfind("\n") + 1].encode()
+    if prompt.format is Format.LEFT:
+        assert (spelled + prompt.heal).endswith(above + line)
+    else:
+        assert b"<pre>" + above + b"<suf>" + after.encode() + b"<mid>" in spelled
+
+
+@pytest.mark.parametrize("mode", [Mode.LINE, Mode.BLOCK])
+def test_typing_ten_characters_keeps_all_but_the_last_tokens(mode: Mode) -> None:
+    tokenizer = bpe_tokenizer()
+    above = "import os\n\n\n" + "def function(first, second):\n    return first + second\n\n\n" * 400
+    typed = "    window"
+    limits = replace(LIMITS, max_prompt_tokens=1_000)
+    cache = SegmentCache(tokenizer)
+    prompts = [
+        build_prompt(SPEC, tokenizer, cache, limits, request_at(f"{above}{typed[:n]}▮\n{above}"), mode).token_ids
+        for n in range(11)
+    ]
+    for earlier, later in itertools.pairwise(prompts):
+        n_same = next((i for i, (a, b) in enumerate(zip(earlier, later, strict=False)) if a != b), len(earlier))
+        assert len(earlier) - n_same <= 2
+        assert n_same > 500
