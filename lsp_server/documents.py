@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 from lsprotocol import types as t
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def split_lines(text: str) -> list[str]:
     """Lines with their ends; the last has none and may be empty. At least one."""
-    lines = _LINE.findall(text)
-    return [*lines, text[sum(map(len, lines)) :]]
+    ends = [match.end() for match in _LINE_END.finditer(text)]
+    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
 def index_of_units(line: str, units: int, encoding: t.PositionEncodingKind | str) -> int:
