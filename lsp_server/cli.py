@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         return int(args.run(args))
-    except (ModelError, UsageError, cli_complete.BadPlace) as error:
+    except (ModelError, UsageError, cli_complete.BadPlace, OSError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
