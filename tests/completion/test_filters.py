@@ -32,6 +32,7 @@ def _check_unchanged(marked: str, *, model: str, language: str = "python") -> No
         ('print("▮")\n', 'hello")', 'print("hello")▮\n'),
         ('print("▮")\n', 'hello"', 'print("hello"▮)\n'),
         ('print("▮")\n', 'hello", file)', 'print("hello", file)▮\n'),
+        ('"""▮"""\n', 'Say hello."""\n    print()', '"""Say hello."""\n    print()▮\n'),
         ("if (a▮) {\n", " > 0) {", "if (a > 0) {▮\n"),
         ("x = [▮]\n", "1, 2]", "x = [1, 2]▮\n"),
         ("f(▮, b)\n", "a, b)", "f(a, b)▮\n"),

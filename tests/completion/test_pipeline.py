@@ -26,15 +26,17 @@ def _run(
     async def go() -> tuple[Completion, ScriptedEngine]:
         engine = ScriptedEngine(pieces, hangs=hangs)
         request = request_at(marked, mode=mode, language=language, trigger=trigger)
-        return await complete(deps_with(engine, limits=limits), request), engine
+        completion = await complete(deps_with(engine, limits=limits), request)
+        # Here and now: the end of the event loop would close a generation that the core forgot.
+        assert engine.n_closed == len(engine.prompts)
+        return completion, engine
 
     return asyncio.run(go())
 
 
 def _check(marked: str, pieces: Sequence[str | bytes], expected: str, **options: object) -> None:
-    completion, engine = _run(marked, pieces, **options)  # type: ignore[arg-type]
+    completion, _ = _run(marked, pieces, **options)  # type: ignore[arg-type]
     assert (completion.text, completion.outcome) == (expected, Outcome.OK)
-    assert engine.n_closed == 1
 
 
 def test_a_line_is_completed() -> None:

@@ -161,6 +161,14 @@ def test_prompts_fit_and_with_the_healed_bytes_they_spell_the_text_up_to_the_cur
         assert b"<pre>" + above + b"<suf>" + after.encode() + b"<mid>" in spelled
 
 
+def test_a_full_prompt_has_room_for_the_sentinels() -> None:
+    limits = replace(LIMITS, max_prompt_tokens=100, suffix_share=0.5)
+    line = "(" * 22
+    requests = [request_at("a" * n + "\n" + line + CURSOR + "\nb" * 99, path="f", repo="r") for n in range(60)]
+    sizes = [len(_prompt(request, limits=limits).token_ids) for request in requests]
+    assert 98 <= max(sizes) <= 100
+
+
 @pytest.mark.parametrize("mode", [Mode.LINE, Mode.BLOCK])
 def test_typing_ten_characters_keeps_all_but_the_last_tokens(mode: Mode) -> None:
     tokenizer = bpe_tokenizer()

@@ -9,40 +9,9 @@ from completion.segments import SegmentCache, segments
 from tests.fakes import ByteTokenizer, bpe_tokenizer
 
 # Pieces that meet in code, and every kind of blank that the pattern treats on its own.
-_PIECES = st.sampled_from(
-    [
-        "\n",
-        "\r\n",
-        "\r",
-        "\t",
-        "\x0c",
-        "\x0b",
-        " ",
-        "    ",
-        "\x85",
-        "\u2028",
-        "\xa0",
-        "\u3000",
-        "\x1c",
-        "\ufeff",
-        "}",
-        ");",
-        "(",
-        "foo",
-        "_bar",
-        "x1",
-        "'s",
-        "'ll",
-        "# é",
-        "中文",
-        "😀",
-        "é",
-        "\x00",
-        '"',
-        "42",
-        "//",
-    ]
-)
+_BLANKS = ["\n", "\r\n", "\r", "\t", "\f", "\v", " ", "    ", "\x85", "\u2028", "\u00a0", "\u3000", "\x1c", "\ufeff"]
+_VISIBLE = ["}", ");", "(", "foo", "_bar", "x1", "'s", "'ll", "# é", "中文", "😀", "e\u0301", "\x00", '"', "42", "//"]
+_PIECES = st.sampled_from([*_BLANKS, *_VISIBLE])
 _TEXTS = st.lists(_PIECES | st.text(max_size=3), max_size=24).map("".join)
 
 

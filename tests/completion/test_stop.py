@@ -56,6 +56,7 @@ def test_a_python_body_ends_where_it_is_dedented(marked: str, model: str, expect
     ("marked", "model", "expected", "language"),
     [
         ("int f() {\n  ▮\n}\n", "return 1;\n}\nint g() {\n", "return 1;", "c"),
+        ("int f() {\n  ▮\n}\n", "return 1;\n}", "return 1;", "c"),
         ("int f() {\n  ▮", "return 1;\n}\n\nint g() {\n", "return 1;\n}", "c"),
         # The brace below closes the class, not the method.
         ("class A {\n  int f() {\n    ▮\n}\n", "return 1;\n  }\n  int g() {\n", "return 1;\n  }", "java"),
@@ -65,7 +66,8 @@ def test_a_python_body_ends_where_it_is_dedented(marked: str, model: str, expect
         ("if (a) {\n  ▮", "f();\n} else {\n  g();\n}\n", "f();\n}", "javascript"),
         ("if (a) {\n  ▮\n} else {\n  g();\n}\n", "f();\n} else {\n  h();\n", "f();", "javascript"),
         ("void f() {\n  ▮", "g();\nfile.close();\n", "g();", "cpp"),
-        ("void f() {\n  ▮", "g();\ndone = true;\n", "g();", "cpp"),
+        ("void f() {\n  ▮", "g();\nend();\n", "g();", "cpp"),
+        ("def f\n  ▮", "1\ndone = true\n", "1", "ruby"),
         ("fn f() {\r\n    ▮\r\n}\r\n", "g();\r\n}\r\n", "g();\r", "rust"),
         ("def f\n  ▮", "1\nend\n\ndef g\n", "1\nend", "ruby"),
         ("def f\n  ▮\nend\n", "1\nend\n", "1", "ruby"),

@@ -78,15 +78,20 @@ def test_typing_lines_moves_the_start_only_in_steps_of_a_quarter(share: float) -
     assert min(moves) > (budget - 250) * 3.5 / 4 - 40  # a step, but for the line it falls into
 
 
-def test_moving_down_a_line_leaves_the_start_where_it_was() -> None:
+def test_moving_down_leaves_the_start_where_it_was() -> None:
     cache = SegmentCache(bpe_tokenizer())
-    lines = _LINES.splitlines(keepends=True)
+    lines = [
+        f"    value_{number} = compute({', '.join(str(n) for n in range(number % 7))})\n" for number in range(4_000)
+    ]
     starts = set()
-    for number in range(2_000, 2_010):
-        cursor = len("".join(lines[:number]))
-        window = choose_window(_LINES, cursor, 4_000, 0.25, cache)
+    for number in range(3_000, 3_060):
+        window = choose_window("".join(lines), len("".join(lines[:number])), 4_000, 0.25, cache)
         starts.add(tuple(window.above[:50]))
-    assert len(starts) <= 2
+    assert len(starts) <= 3
+
+
+def test_a_large_share_for_what_follows_still_leaves_room_for_the_line() -> None:
+    assert _size(_window("x" * 1_000, "\n" + "y\n" * 1_000, 400, share=0.9)) <= 400
 
 
 def test_what_follows_stays_the_same_while_a_line_is_typed() -> None:

@@ -35,7 +35,7 @@ def test_a_real_sample_of_the_language(row: Language) -> None:
         assert cursor_kind(tree, at) is CursorKind.CODE or row.id == "json"
         block = enclosing_block(tree, at)
         assert block is not None
-        assert 0 < block.end - block.start < len(tree.source)
+        assert 0 < block.end_byte - block.start_byte < len(tree.source)
 
     edited = text.replace("\n", "\n\n", 1)
     assert str(parse(row.id, edited, tree).root) == str(parse(row.id, edited).root)

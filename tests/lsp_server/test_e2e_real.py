@@ -1,0 +1,122 @@
+"""The real server, the real daemon and the real default model, over stdio: what a user gets."""
+
+import os
+import signal
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lsp_server.session import Session
+
+pytestmark = [pytest.mark.e2e, pytest.mark.model]
+
+# A file long enough that recomputing it at each keystroke would be seen.
+HELPER = "def helper_{0}(value: int) -> int:\n    # Add {0} to a value.\n    return value + {0}\n\n\n"
+FILLER = "".join(HELPER.format(i) for i in range(40))
+TYPED = FILLER + "def subtract(first: int, second: int) -> int:\n    "
+
+
+@pytest.fixture
+def session(real_cache: Path, tmp_path: Path) -> Session:
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    return Session(tmp_path, folders=[tmp_path], environment=environment, options={"maxWaitMs": 0})
+
+
+def place(text: str) -> tuple[int, int]:
+    """Line and character of the end of a text."""
+    return text.count("\n"), len(text) - text.rfind("\n") - 1
+
+
+@pytest.mark.parametrize("format", ["left", "fim"])
+def test_typing_on_a_line_computes_only_a_few_tokens_per_key(real_cache: Path, tmp_path: Path, format: str) -> None:
+    options = {"format": format, "mode": "line", "maxWaitMs": 0}
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    with Session(tmp_path, folders=[tmp_path], options=options, environment=environment) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TYPED)
+        session.complete(uri, *place(TYPED), kind=2)
+        assert session.status()["last"]["nComputed"] > 1000  # the first request pays for the file
+        computed, text = [], TYPED
+        for number, character in enumerate("value = xy"):  # not what is suggested: every key asks the model
+            line, column = place(text)
+            at = {"line": line, "character": column}
+            session.change(uri, number + 2, [{"range": {"start": at, "end": at}, "text": character}])
+            text += character
+            session.complete(uri, *place(text), kind=2)
+            last = session.status()["last"]
+            if not last["reused"]:
+                computed.append(last["nComputed"])
+    assert len(computed) >= 5
+    assert statistics.median(computed) <= 3
+    assert max(computed) <= 12
+
+
+def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.py").as_uri()
+        text = "def fibonacci(n: int) -> int:\n    if n < 2:\n        return n\n    ret"
+        session.open(uri, text)
+        (item,) = session.complete(uri, *place(text))
+        assert item["insertText"].startswith("    return")
+        at = dict(zip(("line", "character"), place(text), strict=True))
+        session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "urn"}])
+        (rest,) = session.complete(uri, *place(text + "urn"))
+        assert rest["insertText"] == item["insertText"]
+        assert session.status()["last"]["reused"]
+
+
+def test_a_killed_daemon_gives_an_empty_answer_and_the_next_request_works(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.allowed_errors = 1
+        pid = session.wait_for_phase("ready")["daemon"]["pid"]
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TYPED)
+        request = session.start("textDocument/inlineCompletion", session.complete_params(uri, *place(TYPED)))
+        time.sleep(0.3)  # a prefill of this size takes seconds
+        os.kill(pid, signal.SIGKILL)
+        assert session.finish(request)["result"]["items"] == []
+        session.wait_for_phase("ready")
+        assert session.complete(uri, *place(TYPED))
+
+
+def test_a_cancelled_request_ends_and_the_next_one_is_answered(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "b.py").as_uri()
+        session.open(uri, TYPED.replace("helper", "cancelled"))
+        params = session.complete_params(uri, *place(TYPED.replace("helper", "cancelled")))
+        request = session.start("textDocument/inlineCompletion", params)
+        time.sleep(0.2)
+        session.notify("$/cancelRequest", {"id": request})
+        assert session.finish(request)["error"]["code"] == -32800
+        assert session.request("textDocument/inlineCompletion", params)["items"]
+
+
+def test_a_newer_request_for_the_document_ends_the_older_one(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "c.py").as_uri()
+        text = TYPED.replace("helper", "superseded")
+        session.open(uri, text)
+        params = session.complete_params(uri, *place(text))
+        older = session.start("textDocument/inlineCompletion", params)
+        time.sleep(0.2)
+        newer = session.start("textDocument/inlineCompletion", params)
+        assert session.finish(older)["result"]["items"] == []
+        assert session.finish(newer)["result"]["items"]
+        assert session.status()["outcomes"] == {"stale": 1, "ok": 1}
+
+
+def test_an_empty_body_is_completed_as_a_block(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        text = "import os\n\n\ndef count_files(folder: str) -> int:\n    \n\n\nprint(count_files('.'))\n"
+        session.open("untitled:block", text)
+        (item,) = session.complete("untitled:block", 4, 4)
+        assert session.status()["last"]["mode"] == "block"
+        assert "return" in item["insertText"]
+        assert "print(count_files" not in item["insertText"]
