@@ -145,11 +145,8 @@ def _unmatched(text: str) -> list[int]:
         elif character in _CLOSERS and stack:
             if stack[-1] == character:
                 stack.pop()
-        elif character in _CLOSERS:
+        elif character in _CLOSERS or character in odd_quotes:  # of quotes, one closes what was open before
             unmatched.append(at)
-        elif character in odd_quotes:  # the first of an odd number closes what was open at the cursor
-            unmatched.append(at)
-            odd_quotes.discard(character)
     return unmatched
 
 
