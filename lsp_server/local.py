@@ -26,7 +26,7 @@ async def ready_engine(config: Config, on_state: Callable[[EngineState], None]) 
     task = asyncio.create_task(client.run())
     try:
         while client.state.phase is not Phase.READY:
-            if client.state.phase is Phase.FAILED:
+            if client.state.phase in (Phase.FAILED, Phase.DOWN):
                 raise ModelError(client.state.message)
             if task.done():
                 await task

@@ -82,6 +82,7 @@ class Midfill(LanguageServer):
         self._progress = ProgressReporter(self)
         self._told_problems = ""
         self._told_failure = ""
+        self._told_down = False
 
     @property
     def encoding(self) -> t.PositionEncodingKind | str:
@@ -142,7 +143,12 @@ class Midfill(LanguageServer):
         log.debug("engine %s: %s", state.phase, state.message)
         self._progress.follow(state)
         if state.phase is Phase.DOWN:
-            log.warning("engine down: %s", state.message)  # heals by itself; `midfill/status` says so meanwhile
+            log.warning("engine down: %s", state.message)
+            if not self._told_down:  # once per window: it heals by itself, and `midfill/status` knows the rest
+                self._told_down = True
+                self.window_show_message(
+                    t.ShowMessageParams(type=t.MessageType.Warning, message=f"midfill: {state.message}")
+                )
         elif state.phase is Phase.FAILED:
             log.warning("engine failed: %s", state.message)
             if state.message != self._told_failure:  # a pop-up once, not at every attempt

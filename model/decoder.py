@@ -136,7 +136,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor
     scores = folded @ k.transpose(1, 2) * q.shape[2] ** -0.5
     if n > 1:
         scores.view(-1, groups, n, slots).add_(_causal_mask(n, slots))
-    return (scores.softmax(-1) @ v).view(q.shape)
+    folded_out: torch.Tensor = scores.softmax(-1) @ v
+    return folded_out.view(q.shape)
 
 
 def _causal_mask(n: int, slots: int) -> torch.Tensor:

@@ -8,6 +8,7 @@ Rules: `ids` grows only when a forward has completed, so slots beyond it are scr
 The pool's books must balance: reserved slots never exceed `max_slots` while more than one session lives.
 """
 
+import itertools
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Generator
@@ -53,7 +54,7 @@ class KVBuffer:
         keys, values = self.keys[layer], self.values[layer]
         keys[:, write:end], values[:, write:end] = k, v
         ranges = (*(r for r in attend if r[0] < r[1]), (write, end))
-        if all(left[1] == right[0] for left, right in zip(ranges, ranges[1:], strict=False)):
+        if all(left[1] == right[0] for left, right in itertools.pairwise(ranges)):
             return keys[:, ranges[0][0] : end], values[:, ranges[0][0] : end]
         return (
             torch.cat([keys[:, a:b] for a, b in ranges], dim=1),

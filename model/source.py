@@ -152,7 +152,8 @@ def _open_folder(path: Path) -> WeightSource:
 
     def tensor(name: str) -> torch.Tensor:
         hf_name = _hf_name(name, set(where))
-        return where[hf_name].get_tensor(hf_name).float()
+        weight: torch.Tensor = where[hf_name].get_tensor(hf_name)
+        return weight.float()
 
     eos = config.get("eos_token_id")
     return WeightSource(

@@ -12,10 +12,10 @@ from model.kv import KVBuffer
 from model.load import load_fp32
 from model.source import open_source
 
-SIZES = dict(
-    vocab_size=160, hidden_size=96, intermediate_size=96, num_hidden_layers=3, num_attention_heads=6,
-    num_key_value_heads=2, head_dim=16, max_position_embeddings=512, rms_norm_eps=1e-6, initializer_range=0.2,
-)  # fmt: skip
+SIZES = {
+    "vocab_size": 160, "hidden_size": 96, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 6,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512, "rms_norm_eps": 1e-6, "initializer_range": 0.2,
+}  # fmt: skip
 LLAMA3_ROPE = {
     "rope_type": "llama3", "rope_theta": 10_000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,

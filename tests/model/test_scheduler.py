@@ -107,7 +107,7 @@ def test_the_same_chunks_reused_give_the_same_bits(folder: Path) -> None:
     """Where the cut between reused and computed tokens is the same, fp32 reuse is exact."""
     with Engine(folder) as engine:
         text = prompt(CHUNK_TOKENS + 40)
-        engine.ask(text[:CHUNK_TOKENS] + [1], n=1)
+        engine.ask([*text[:CHUNK_TOKENS], 1], n=1)
         warm, stats = engine.ask(text)
         fresh, _ = engine.ask(text, session="other")
         assert stats.n_cached == CHUNK_TOKENS
