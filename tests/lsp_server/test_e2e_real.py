@@ -40,7 +40,7 @@ def test_typing_on_a_line_computes_only_a_few_tokens_per_key(real_cache: Path, t
         session.complete(uri, *place(TYPED), kind=2)
         assert session.status()["last"]["nComputed"] > 1000  # the first request pays for the file
         computed, text = [], TYPED
-        for number, character in enumerate("value = xy"):  # not what is suggested: every key asks the model
+        for number, character in enumerate("qz9 = w3(x7"):  # nobody would suggest this: every key asks the model
             line, column = place(text)
             at = {"line": line, "character": column}
             session.change(uri, number + 2, [{"range": {"start": at, "end": at}, "text": character}])
@@ -49,7 +49,7 @@ def test_typing_on_a_line_computes_only_a_few_tokens_per_key(real_cache: Path, t
             last = session.status()["last"]
             if not last["reused"]:
                 computed.append(last["nComputed"])
-    assert len(computed) >= 5
+    assert len(computed) >= 9
     assert statistics.median(computed) <= 3
     assert max(computed) <= 12
 
