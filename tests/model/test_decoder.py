@@ -13,13 +13,25 @@ from model.load import load_fp32
 from model.source import open_source
 
 SIZES = {
-    "vocab_size": 160, "hidden_size": 96, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 6,
-    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512, "rms_norm_eps": 1e-6, "initializer_range": 0.2,
-}  # fmt: skip
+    "vocab_size": 160,
+    "hidden_size": 96,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-6,
+    "initializer_range": 0.2,
+}
 LLAMA3_ROPE = {
-    "rope_type": "llama3", "rope_theta": 10_000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
-}  # fmt: skip
+}
 CASES = {
     "qwen2 with an untied head": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": False}),
     "qwen2 with a tied head": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": True}),

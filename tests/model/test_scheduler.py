@@ -63,17 +63,30 @@ class Engine:
         assert not self._thread.is_alive()
 
     def submit(
-        self, prompt: list[int], session: str = "s", heal: bytes = b"", stop: tuple[int, ...] = (), n: int = 8,
+        self,
+        prompt: list[int],
+        session: str = "s",
+        heal: bytes = b"",
+        stop: tuple[int, ...] = (),
+        n: int = 8,
         warm: bool = False,
-    ) -> tuple[int, Answer]:  # fmt: skip
+    ) -> tuple[int, Answer]:
         self._n += 1
         answer = Answer()
         self.scheduler.submit(
             Request(
-                key=self._n, session=session, prompt=array("I", prompt), heal=heal, stop_token_ids=frozenset(stop),
-                max_tokens=0 if warm else n, warm=warm, on_prefilled=lambda report: None, on_token=answer.on_token, on_finished=answer.on_finished,
+                key=self._n,
+                session=session,
+                prompt=array("I", prompt),
+                heal=heal,
+                stop_token_ids=frozenset(stop),
+                max_tokens=0 if warm else n,
+                warm=warm,
+                on_prefilled=lambda report: None,
+                on_token=answer.on_token,
+                on_finished=answer.on_finished,
             )
-        )  # fmt: skip
+        )
         return self._n, answer
 
     def ask(self, prompt: list[int], session: str = "s", **more: object) -> tuple[Answer, Finished]:
