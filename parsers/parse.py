@@ -53,16 +53,17 @@ def parse(language: str, text: str, old: SyntaxTree | None = None) -> SyntaxTree
     The edit is found by comparing the two texts, so callers need not keep track of edits.
     """
     source = to_bytes(text)
+    if old is not None and old.language != language:
+        old = None
+    if old is not None and old.source == source:
+        return old
     grammar = by_id(language).grammar
     if grammar is None or len(source) > _MAX_PARSE_BYTES:
         return SyntaxTree(language, source, None)
-    if old is not None and old.language == language and old.tree is not None:
-        if old.source == source:
-            return old
-        return SyntaxTree(
-            language, source, _parser(grammar).parse(_reader(source), _edited(old.tree, old.source, source))
-        )
-    return SyntaxTree(language, source, _parser(grammar).parse(_reader(source)))
+    if old is None or old.tree is None:
+        return SyntaxTree(language, source, _parser(grammar).parse(_reader(source)))
+    edited = _edited(old.tree, old.source, source)
+    return SyntaxTree(language, source, _parser(grammar).parse(_reader(source), edited))
 
 
 def _parser(grammar: str) -> Parser:
@@ -79,9 +80,13 @@ def _reader(source: bytes) -> Callable[[int, Point], bytes]:
 
 def _edited(tree: Tree, old: bytes, new: bytes) -> Tree:
     """A copy of `tree` told of the one edit that turns `old` into `new`."""
-    start = _common(old, new, lambda n: old[:n] == new[:n])
-    most = min(len(old), len(new)) - start
-    end = _common(old, new, lambda n: n == 0 or old[-n:] == new[-n:], most)
+    shorter = min(len(old), len(new))
+    start = _largest(shorter, lambda n: old[:n] == new[:n])
+    while start > 0 and (_splits(old, start) or _splits(new, start)):
+        start -= 1
+    end = _largest(shorter - start, lambda n: n == 0 or old[-n:] == new[-n:])
+    while end > 0 and _splits(new, len(new) - end):
+        end -= 1
     copy = tree.copy()
     copy.edit(
         start_byte=start,
@@ -94,16 +99,21 @@ def _edited(tree: Tree, old: bytes, new: bytes) -> Tree:
     return copy
 
 
-def _common(old: bytes, new: bytes, equal: Callable[[int], bool], most: int | None = None) -> int:
-    """The largest n <= most for which `equal(n)`, by halving: comparing slices runs at C speed."""
-    low, high = 0, min(len(old), len(new)) if most is None else most
+def _largest(most: int, holds: Callable[[int], bool]) -> int:
+    """The largest n <= most for which `holds(n)`, by halving: comparing slices runs at C speed."""
+    low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
-        if equal(middle):
+        if holds(middle):
             low = middle
         else:
             high = middle - 1
     return low
+
+
+def _splits(source: bytes, offset: int) -> bool:
+    """Whether `offset` is inside of a character: é and è begin with the same byte."""
+    return offset < len(source) and source[offset] & 0xC0 == 0x80
 
 
 def _point(source: bytes, offset: int) -> Point:
