@@ -1,19 +1,50 @@
-"""Where the cursor is: in code, a comment or a string, and in which block. Pure functions on a SyntaxTree.
+"""Where the cursor is: in code, a comment or a string; in which block, in which definition.
 
-Rules: offsets are byte offsets into `SyntaxTree.source`. Plain text is all code in no block.
+Pure functions on a SyntaxTree, called by completion's trigger and by the evals. Users type in broken code, so
+each question has a fallback for what the grammar makes of it: ERROR nodes, and closing tokens that are MISSING.
+
+Rules: offsets are byte offsets into `SyntaxTree.source`. Plain text is all code, in no block. What differs
+between languages is a column of `parsers.languages`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tree_sitter import Node
 
-from parsers.languages import BlockStyle, by_id
+from parsers.languages import BlockStyle, Language, by_id
 from parsers.parse import SyntaxTree
 
-# Names of nodes that are code again inside of a string: `f"{here}"`, `${here}`.
-_INTERPOLATION = ("interpolation", "template_substitution", "string_interpolation", "interpolated_expression")
+# Nodes that are code again inside of a string, in any language: `f"{here}"`, `"$here"`.
+_INTERPOLATION = frozenset(
+    {
+        "interpolation",
+        "template_substitution",
+        "string_interpolation",
+        "interpolated_expression",
+        "interpolated_identifier",
+        "template_interpolation",
+        "command_substitution",
+        "arithmetic_expansion",
+        "expansion",
+        "simple_expansion",
+        "sub_expression",
+        "variable",
+        "variable_name",
+        "member_access_expression",
+        "subscript_expression",
+        "scalar",
+        "array",
+    }
+)
+# Tokens right inside of a string that begin an interpolation, where the grammar has no node around it.
+_INTERPOLATION_STARTS = ("{", "${", "\\(", "#{", "$(", "$")
+_QUOTE = re.compile(rb"[A-Za-z@$]*(\"\"\"|'''|[\"'`])")
+_MULTILINE_QUOTES = (b'"""', b"'''", b"`")
+# What a line ends with when the indented body it announces is still missing.
+_HEADER_ENDS = (b":", b"=", b"->", b" do", b" of", b" where", b" then", b" else", b" with")
 
 
 class CursorKind(StrEnum):
@@ -26,94 +57,205 @@ class CursorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A body: the half-open byte range of its node, and the node's type."""
+    """A body: the half-open byte range of its node, and the node's type. A body not begun yet is its header."""
 
-    start: int
-    end: int
+    start_byte: int
+    end_byte: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The half-open byte range of a node, and the node's type."""
+
+    start_byte: int
+    end_byte: int
     kind: str
 
 
 def cursor_kind(tree: SyntaxTree, offset: int) -> CursorKind:
     """Whether text typed at `offset` lands in a comment, in a string, or in code."""
     language = by_id(tree.language)
-    for node in _around(tree, offset):
-        if node.type in _INTERPOLATION and node.start_byte < offset < node.end_byte:
+    inner: Node | None = None
+    for node in reversed(_path(tree, offset)):
+        if node.type in _INTERPOLATION and not _is_behind_closer(node, tree, offset):
             return CursorKind.CODE
-        if node.type in language.comments and _in_comment(node, tree, offset, language.line_comment):
+        if node.type in language.comments and _in_comment(node, tree, offset, language):
             return CursorKind.COMMENT
-        if node.type in language.strings and _in_string(node, offset):
-            return CursorKind.STRING
-    return CursorKind.CODE
-
-
-def _in_comment(node: Node, tree: SyntaxTree, offset: int, line_comment: str | None) -> bool:
-    if node.start_byte < offset < node.end_byte:
-        return True
-    # The end of a line comment is still inside of it; the end of `/* */` is not.
-    text = tree.source[node.start_byte : node.end_byte]
-    is_line = line_comment is not None and text.startswith(line_comment.encode())
-    return is_line and node.start_byte < offset and offset <= node.start_byte + len(text.rstrip(b"\r\n"))
-
-
-def _in_string(node: Node, offset: int) -> bool:
-    """Strictly inside; at the very end only when the closing quote is missing."""
-    if node.start_byte < offset < node.end_byte:
-        return True
-    missing_quote = bool(node.children) and node.children[-1].is_missing
-    return missing_quote and node.start_byte < offset <= node.end_byte
+        if node.type in language.strings and (offset < node.end_byte or _is_unclosed(node)):
+            starts_code = inner is not None and inner.type in _INTERPOLATION_STARTS and offset == inner.end_byte
+            return CursorKind.CODE if starts_code else CursorKind.STRING
+        inner = node
+    if tree.root is None or not tree.root.has_error:
+        return CursorKind.CODE
+    if _in_unclosed_comment(tree, offset, language):
+        return CursorKind.COMMENT
+    return CursorKind.STRING if _in_unclosed_string(tree.root, tree, offset) else CursorKind.CODE
 
 
 def enclosing_block(tree: SyntaxTree, offset: int) -> Block | None:
     """The innermost body around `offset`; None at the top level, and in plain text.
 
-    Where blocks end by dedentation, the cursor may stand on the lines after a block's last token: there
-    the indentation of its line decides, since the tree's node ends with the token.
+    A tree's node ends with its last token. So where blocks end by dedentation, the indentation of the cursor's
+    line says which of the blocks before it still goes on; elsewhere, a missing closing token does.
     """
     language = by_id(tree.language)
-    for node in _around(tree, offset):
-        if node.type in language.blocks and node.start_byte < offset <= node.end_byte:
+    column = _column(tree, offset)
+    for node in _around(tree, offset, language):
+        if node.type in language.blocks and _block_holds(node, offset, column, language.block_style):
             return Block(node.start_byte, node.end_byte, node.type)
-    if language.block_style is BlockStyle.INDENT:
-        return _block_before(tree, offset, language.blocks)
+        if node.is_error and (start := _open_block_in_error(node, tree, offset, language.block_style)) is not None:
+            return Block(start, node.end_byte, node.type)
+        if language.block_style is BlockStyle.INDENT and _is_header(node, tree, offset, column):
+            return Block(node.start_byte, node.end_byte, node.type)
     return None
 
 
-def _block_before(tree: SyntaxTree, offset: int, kinds: tuple[str, ...]) -> Block | None:
-    line = tree.source[tree.source.rfind(b"\n", 0, offset) + 1 : offset]
-    column = len(line) - len(line.lstrip())
-    end = len(tree.source[:offset].rstrip())
-    if column == 0 or end == 0:
-        return None
-    for node in _around(tree, end):
-        if node.type in kinds and node.start_point.column <= column:
-            return Block(node.start_byte, node.end_byte, node.type)
+def enclosing_definition(tree: SyntaxTree, offset: int) -> Span | None:
+    """The innermost function, method, class or the like around `offset`; None outside of any."""
+    language = by_id(tree.language)
+    column = _column(tree, offset)
+    by_indent = language.block_style is BlockStyle.INDENT
+    for node in _around(tree, offset, language):
+        if node.type in language.definitions and (
+            offset <= node.end_byte or _is_unclosed(node) or (by_indent and node.start_point.column < column)
+        ):
+            return Span(node.start_byte, node.end_byte, node.type)
     return None
 
 
 def error_count(tree: SyntaxTree) -> int:
     """How many ERROR and MISSING nodes the tree has."""
-    count, stack = 0, [tree.root] if tree.root is not None else []
+    return sum(node.is_error or node.is_missing for node in _broken(tree.root))
+
+
+def _broken(root: Node | None) -> Iterator[Node]:
+    """The nodes with an error in or below them, in the order of the text."""
+    stack = [] if root is None else [root]
     while stack:
         node = stack.pop()
-        if node is None or not (node.has_error or node.is_missing):
+        # A leaf that the lexer gave up on is an error, yet says that it has none.
+        if node.has_error or node.is_error or node.is_missing:
+            yield node
+            stack.extend(reversed(node.children))
+
+
+def _path(tree: SyntaxTree, offset: int) -> list[Node]:
+    """From the root down, the nodes that hold the byte left of `offset`: those that typing there would extend."""
+    if tree.root is None or offset <= 0:
+        return []
+    cursor = tree.root.walk()
+    path = [tree.root]
+    while cursor.goto_first_child_for_byte(offset - 1) is not None:
+        node = cursor.node
+        if node is None or node.start_byte >= offset:
+            break
+        path.append(node)
+    return path
+
+
+def _around(tree: SyntaxTree, offset: int, language: Language) -> Iterator[Node]:
+    """Innermost first: nodes that hold the last code before `offset`, then those that begin with white space."""
+    path = _path(tree, _code_end(tree, offset))
+    while path and path[-1].type in language.comments:
+        path = _path(tree, _code_end(tree, path[-1].start_byte))
+    yield from reversed(path)
+    yield from reversed(_path(tree, offset))
+
+
+def _code_end(tree: SyntaxTree, offset: int) -> int:
+    return len(tree.source[:offset].rstrip())
+
+
+def _column(tree: SyntaxTree, offset: int) -> int:
+    """The indentation, in bytes, of the part of the cursor's line that is before the cursor."""
+    line = tree.source[tree.source.rfind(b"\n", 0, offset) + 1 : offset]
+    return len(line) - len(line.lstrip())
+
+
+def _is_unclosed(node: Node) -> bool:
+    """Whether the last token in the node is one that the parser had to make up."""
+    last: Node | None = node
+    while last is not None and not last.is_missing:
+        last = last.child(last.child_count - 1) if last.child_count else None
+    return last is not None
+
+
+def _is_behind_closer(node: Node, tree: SyntaxTree, offset: int) -> bool:
+    return offset == node.end_byte and tree.source[offset - 1 : offset] in (b"}", b")", b"]", b"`")
+
+
+def _in_comment(node: Node, tree: SyntaxTree, offset: int, language: Language) -> bool:
+    """The end of a line comment is still inside of it; the end of `/* */` is not, nor is the next line."""
+    text = tree.source[node.start_byte : node.end_byte]
+    if language.block_comment is not None and text.startswith(language.block_comment[0].encode()):
+        return offset < node.end_byte or _is_unclosed(node)
+    return offset <= node.start_byte + len(text.rstrip(b"\r\n"))
+
+
+def _in_unclosed_comment(tree: SyntaxTree, offset: int, language: Language) -> bool:
+    if language.block_comment is None:
+        return False
+    opener, closer = (token.encode() for token in language.block_comment)
+    at = tree.source.rfind(opener, 0, offset)
+    if at < 0 or tree.source.find(closer, at + len(opener), offset) >= 0:
+        return False
+    path = _path(tree, at + 1)
+    is_text = any(node.type in language.comments + language.strings for node in path)
+    return not is_text and any(node.is_error for node in path)
+
+
+def _in_unclosed_string(root: Node, tree: SyntaxTree, offset: int) -> bool:
+    """Whether an opening quote stands in an ERROR before `offset`, on the same line unless it may span lines."""
+    line_start = tree.source.rfind(b"\n", 0, offset) + 1
+    opened: bytes | None = None
+    for node in _broken(root):
+        if not node.is_error or node.start_byte >= offset:
             continue
-        count += node.is_error or node.is_missing
-        stack.extend(node.children)
-    return count
+        for token in node.children or [node]:
+            quote = _QUOTE.match(tree.source, token.start_byte, min(token.end_byte, offset))
+            # A token that is nothing but a quote, or text that the lexer gave up on at its opening quote.
+            if quote is None or not (quote.end() == token.end_byte or token is node):
+                continue
+            if opened is not None:
+                opened = None if opened == quote[1] else opened
+            elif token.start_byte >= line_start or quote[1] in _MULTILINE_QUOTES:
+                opened = quote[1]
+    return opened is not None
 
 
-def _around(tree: SyntaxTree, offset: int) -> Iterator[Node]:
-    """Nodes that touch `offset`, innermost first: those to its left, which typing there would extend."""
-    if tree.root is None:
-        return
-    left = max(0, offset - 1)
-    node = tree.root.descendant_for_byte_range(left, min(offset, len(tree.source)))
-    seen = tree.root.descendant_for_byte_range(left, left)
-    chain: list[Node] = []
-    while seen is not None and (node is None or seen.id != node.id):
-        chain.append(seen)
-        seen = seen.parent
-    yield from chain
-    while node is not None:
-        yield node
-        node = node.parent
+def _block_holds(node: Node, offset: int, column: int, style: BlockStyle) -> bool:
+    if offset < node.end_byte or _is_unclosed(node):
+        return True
+    if style is BlockStyle.INDENT and node.start_point.column <= column:
+        return True
+    last = node.child(node.child_count - 1) if node.child_count else None
+    return offset == node.end_byte and (last is None or last.is_named)  # no closing token ends it
+
+
+def _open_block_in_error(node: Node, tree: SyntaxTree, offset: int, style: BlockStyle) -> int | None:
+    """Where a block begins that an ERROR node leaves open: its last unmatched `{`; with `end`, the whole node."""
+    if style is BlockStyle.END:
+        return node.start_byte if tree.source.find(b"\n", node.start_byte, offset) >= 0 else None
+    depth = 0
+    for child in reversed(node.children):
+        if child.type == "{" and child.end_byte <= offset:
+            if depth == 0:
+                return child.start_byte
+            depth -= 1
+        elif child.type == "}" and child.end_byte <= offset:
+            depth += 1
+    return None
+
+
+def _is_header(node: Node, tree: SyntaxTree, offset: int, column: int) -> bool:
+    """Whether `node` announces an indented body that has no statement yet, and the cursor stands in its place."""
+    end = node.end_byte
+    return (
+        node.is_named
+        and node.parent is not None
+        and end <= offset
+        and tree.source.find(b"\n", end, offset) >= 0
+        and node.start_point.column < column
+        and tree.source[node.start_byte : end].rstrip().endswith(_HEADER_ENDS)
+    )

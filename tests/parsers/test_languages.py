@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tree_sitter_language_pack import get_language
 
-from parsers.languages import LANGUAGES, PLAINTEXT, BlockStyle, Language, by_id, for_document
+from parsers.languages import LANGUAGES, PLAINTEXT, Language, by_id, for_document
 from parsers.parse import SyntaxTree, byte_offset, parse
-from parsers.scope import CursorKind, cursor_kind, enclosing_block, error_count
+from parsers.scope import CursorKind, cursor_kind, enclosing_block, enclosing_definition, error_count
 
 SAMPLES = {path.stem: path for path in (Path(__file__).parent / "samples").iterdir()}
 
@@ -36,19 +37,37 @@ def test_a_real_sample_of_the_language(row: Language) -> None:
         block = enclosing_block(tree, at)
         assert block is not None
         assert 0 < block.end_byte - block.start_byte < len(tree.source)
+        span = enclosing_definition(tree, at)
+        assert (span is None) == (row.definitions == ())
+        assert span is None or (span.start_byte < at < span.end_byte and span.kind in row.definitions)
 
     edited = text.replace("\n", "\n\n", 1)
     assert str(parse(row.id, edited, tree).root) == str(parse(row.id, edited).root)
 
 
-def test_every_brace_or_end_language_has_a_comment_and_a_block_marker_in_its_sample() -> None:
+def test_every_sample_has_the_markers_that_its_row_gives_a_meaning() -> None:
     """The parametrised test skips missing markers; this keeps samples from losing them."""
     for row in LANGUAGES:
         text = SAMPLES[row.id].read_text().upper()
-        if row.line_comment is not None:
-            assert "INCOMMENT" in text, row.id
-        if row.block_style is not BlockStyle.NONE:
-            assert "INBLOCK" in text, row.id
+        assert "INCOMMENT" in text or (row.line_comment is None and row.block_comment is None), row.id
+        assert "INSTRING" in text or row.strings == (), row.id
+        assert "INBLOCK" in text or row.blocks == (), row.id
+
+
+@pytest.mark.parametrize("row", LANGUAGES, ids=lambda row: row.id)
+def test_every_node_type_of_a_row_is_one_of_its_grammar(row: Language) -> None:
+    assert row.grammar is not None
+    grammar = get_language(row.grammar)  # type: ignore[arg-type]
+    known = {grammar.node_kind_for_id(n) for n in range(grammar.node_kind_count)}
+    assert set(row.strings + row.comments + row.blocks + row.definitions) <= known
+
+
+@pytest.mark.parametrize("row", [row for row in LANGUAGES if row.line_comment], ids=lambda row: row.id)
+def test_the_comment_marker_of_a_row_begins_a_comment_up_to_the_end_of_its_line(row: Language) -> None:
+    text = SAMPLES[row.id].read_text() + f"\n{row.line_comment} marked"
+    tree = parse(row.id, text)
+    assert cursor_kind(tree, len(tree.source)) is CursorKind.COMMENT
+    assert cursor_kind(tree, len(tree.source) - len("marked")) is CursorKind.COMMENT
 
 
 def test_there_are_at_least_32_languages_with_unique_keys() -> None:

@@ -107,7 +107,7 @@ def test_a_string_begins_behind_its_opening_quote_and_ends_before_the_closing_on
 def test_an_interpolation_is_code_and_the_string_around_it_is_not(
     language: str, before: str, interpolation: str
 ) -> None:
-    tail = ('`' if "`" in before else '"') + {"nix": "; }", "scala": " }", "php": ";"}.get(language, "") + "\n"
+    tail = ("`" if "`" in before else '"') + {"nix": "; }", "scala": " }", "php": ";"}.get(language, "") + "\n"
     opener, closer = interpolation.split("b")
     check_kind(language, f"{before}x ▮{interpolation} y{tail}", STRING)
     check_kind(language, f"{before}x {opener}▮b{closer} y{tail}", CODE)
@@ -139,9 +139,7 @@ def test_an_interpolation_is_code_and_the_string_around_it_is_not(
         ("javascript", "const a = '/*'\nfoo(▮", CODE),
     ],
 )
-def test_a_string_or_comment_still_without_its_end_is_known(
-    language: str, marked: str, expected: CursorKind
-) -> None:
+def test_a_string_or_comment_still_without_its_end_is_known(language: str, marked: str, expected: CursorKind) -> None:
     check_kind(language, marked, expected)
 
 
@@ -158,6 +156,7 @@ def test_a_string_or_comment_still_without_its_end_is_known(
         ("def f(a):\n    if a:\n        x\n    ▮\n    return 2\n", "if a:\n        x\n    \n    return 2"),
         ("if a:\n    b\nelse:\n    ▮", "else:"),
         ("try:\n    ▮", "try:"),
+        ("if a:\n▮", None),
         ("x = 1\n▮", None),
     ],
 )
@@ -219,7 +218,7 @@ def test_errors_are_counted_with_what_is_missing(language: str, text: str, error
 
 @pytest.mark.parametrize("language", ["python", "javascript", "ruby", "haskell", "markdown"])
 def test_every_offset_of_broken_text_has_an_answer(language: str) -> None:
-    tree = parse(language, "def f(é:\n\t{ 'x \"\"\" /* \0 if (a) {\n\n    `${ #{ do |\r\n  class }) end\ud800")
+    tree = parse(language, 'def f(é:\n\t{ \'x """ /* \0 if (a) {\n\n    `${ #{ do |\r\n  class }) end\ud800')
     for offset in range(-1, len(tree.source) + 2):
         cursor_kind(tree, offset)
         block, span = enclosing_block(tree, offset), enclosing_definition(tree, offset)

@@ -1,4 +1,14 @@
-; INCOMMENT sums the prices
-(defn total [items]
-  (println "INSTRING")
-  (reduce + INBLOCK (map :price items)))
+(ns shop.cart
+  (:require [clojure.string :as str]))
+
+;; INCOMMENT prices are net
+(defn total
+  "INSTRING of the cart"
+  [items tax]
+  (let [subtotal (reduce + (map :price items))]
+    (if (pos? subtotal)
+      (* subtotal (+ 1 inblock tax))
+      0)))
+
+(defn label [item]
+  (str/upper-case (:name item)))

@@ -1,6 +1,14 @@
-# INCOMMENT the library
-project(shop)
-set(NAME "INSTRING")
-if(BUILD_TESTS)
-  add_test(INBLOCK)
-endif()
+cmake_minimum_required(VERSION 3.20)
+project(store LANGUAGES CXX)
+
+# INCOMMENT one test per source
+function(add_unit_test name)
+  if(BUILD_TESTING)
+    add_executable(${name} inblock.cpp ${name}.cpp)
+    target_link_libraries(${name} PRIVATE store)
+  endif()
+  add_test(NAME "${name} INSTRING" COMMAND ${name})
+endfunction()
+
+add_library(store STATIC cart.cpp order.cpp)
+add_unit_test(cart_test)

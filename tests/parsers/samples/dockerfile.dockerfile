@@ -1,6 +1,11 @@
-# INCOMMENT the server
-FROM python:3.12-slim
+FROM python:3.12-slim AS build
 WORKDIR /app
+
+# INCOMMENT dependencies first, they change rarely
+COPY pyproject.toml ./
+RUN pip install --no-cache-dir .
+
+ENV GREETING="INSTRING"
 COPY . .
-ENV MODE="INSTRING"
-CMD ["python", "server.py"]
+EXPOSE 8080
+CMD ["python", "-m", "app"]

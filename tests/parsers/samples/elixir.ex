@@ -1,8 +1,19 @@
-defmodule Shop.Cart do
-  # INCOMMENT sums the prices
-  def total(items) do
-    sum = Enum.reduce(items, 0, fn item, acc -> acc + item.price end)
-    IO.puts("INSTRING")
-    sum + INBLOCK
+defmodule Cart do
+  @moduledoc "INSTRING of a shop"
+
+  defstruct items: [], tax: 0.2
+
+  # INCOMMENT prices are net
+  def total(%Cart{items: items, tax: tax}) do
+    subtotal =
+      Enum.reduce(items, 0, fn item, sum ->
+        sum + item.price
+      end)
+
+    if subtotal > 0 do
+      subtotal * INBLOCK + tax
+    else
+      0
+    end
   end
 end

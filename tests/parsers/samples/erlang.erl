@@ -1,7 +1,15 @@
--module(shop).
--export([total/1]).
+-module(queue_server).
+-export([start/0, loop/1]).
 
-% INCOMMENT sums the prices
-total(Prices) ->
-    io:format("INSTRING"),
-    lists:sum(Prices) + inblock.
+start() ->
+    spawn(fun() -> loop([]) end).
+
+% INCOMMENT serves pushes and pops
+loop(Items) ->
+    receive
+        {push, Item} ->
+            io:format("INSTRING ~p~n", [Item]),
+            loop([Item | Items]);
+        stop ->
+            inblock + length(Items)
+    end.

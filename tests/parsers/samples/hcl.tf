@@ -1,5 +1,17 @@
-# INCOMMENT a bucket
+variable "region" {
+  type    = string
+  default = "eu-west-1"
+}
+
+# INCOMMENT one bucket for each environment
 resource "aws_s3_bucket" "logs" {
-  bucket = "INSTRING"
-  tags = INBLOCK
+  bucket = "INSTRING-${var.region}"
+
+  versioning {
+    enabled = inblock
+  }
+
+  tags = {
+    Team = "platform"
+  }
 }

@@ -1,9 +1,14 @@
-# INCOMMENT builds the app
-CC ?= gcc
+CC := gcc
+OBJECTS := cart.o order.o
 
-app: main.o
-	$(CC) -o app INBLOCK
+.PHONY: all clean
 
-.PHONY: clean
+all: store
+
+# INCOMMENT links the program
+store: $(OBJECTS)
+	$(CC) -o $@ $^ inblock
+	@echo done
+
 clean:
-	rm -f app
+	rm -f store $(OBJECTS)

@@ -1,6 +1,15 @@
-# INCOMMENT a package
-{ pkgs }:
+{ pkgs ? import <nixpkgs> { } }:
+
+let
+  version = "1.2.3";
+  # INCOMMENT what the build needs
+  inputs = [ pkgs.gcc pkgs.cmake ];
+in
 pkgs.stdenv.mkDerivation {
-  pname = "INSTRING";
-  version = INBLOCK;
+  name = "INSTRING-${version}";
+  buildInputs = inputs;
+  meta = {
+    maintainers = inblock;
+    description = "A store";
+  };
 }

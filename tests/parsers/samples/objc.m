@@ -1,10 +1,18 @@
 #import <Foundation/Foundation.h>
 
-// INCOMMENT adds two numbers
-int add(int a, int b) {
-    if (a == 0) {
-        return INBLOCK;
+@interface Cart : NSObject
+@property(nonatomic, strong) NSArray *items;
+- (double)total;
+@end
+
+// INCOMMENT prices are net
+@implementation Cart
+- (double)total {
+    double sum = 0;
+    for (NSNumber *price in self.items) {
+        sum += [price doubleValue] * inblock;
     }
-    NSLog(@"INSTRING");
-    return a + b;
+    NSLog(@"INSTRING %f", sum);
+    return sum;
 }
+@end

@@ -8,4 +8,7 @@ module type S = sig
   val push : item -> inblock t -> bool
 end
 
+external length : 'a t -> int = "instring_length"
+
 val create : capacity:int -> 'a t
+val pop : 'a t -> 'a option

@@ -1,8 +1,15 @@
-# INCOMMENT removes old logs
-function Remove-OldLogs($Path) {
-    $files = Get-ChildItem $Path
-    foreach ($file in $files) {
-        Remove-Item INBLOCK
+param([string]$Root = ".")
+
+# INCOMMENT removes old backups
+function Remove-OldBackup {
+    param([int]$Days)
+    $limit = (Get-Date).AddDays(-$Days)
+    foreach ($file in Get-ChildItem $Root) {
+        if ($file.LastWriteTime -lt $limit) {
+            Write-Host "INSTRING"
+            Remove-Item $file INBLOCK
+        }
     }
-    Write-Output "INSTRING"
 }
+
+Remove-OldBackup -Days 7

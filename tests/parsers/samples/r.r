@@ -1,9 +1,13 @@
 library(stats)
 
-# INCOMMENT centers a vector
-center <- function(x, label = "INSTRING") {
-  if (length(x) == 0) {
-    return(INBLOCK)
+# INCOMMENT drops what is missing
+mean_of <- function(values, trim = 0) {
+  kept <- values[!is.na(values)]
+  if (length(kept) == 0) {
+    warning("INSTRING", inblock)
+    return(NA)
   }
-  x - mean(x)
+  mean(kept, trim = trim)
 }
+
+print(mean_of(c(1, 2, NA)))

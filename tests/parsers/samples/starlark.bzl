@@ -1,6 +1,14 @@
 load("//tools:defs.bzl", "library")
 
+_DEFAULT_DEPS = ["//base"]
+
 # INCOMMENT one target per name
-def libraries(names):
+def libraries(names, deps = _DEFAULT_DEPS):
     for name in names:
-        library(name = name, srcs = ["INSTRING"], deps = [INBLOCK])
+        if name.startswith("_"):
+            continue
+        library(
+            name = name,
+            srcs = ["INSTRING"],
+            deps = [INBLOCK] + deps,
+        )
