@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import torch
 
 from model.catalog import ModelError
-from model.engine import _keep_freed_memory
+from model.engine import keep_freed_memory
 from model.kv import KVBuffer
 from model.scheduler import CHUNK_TOKENS
 from model.score import Scorer
@@ -25,7 +25,7 @@ class Timing:
 
     def __init__(self) -> None:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        _keep_freed_memory()
+        keep_freed_memory()
         self._scorer: Scorer | None = None
         self._kv: KVBuffer | None = None
 

@@ -182,11 +182,13 @@ class EngineClient:
     async def stop_daemon(path: Path) -> bool:
         """Ask the daemon at a socket to leave, for all its clients; False when there is none."""
         try:
-            _, writer = await asyncio.open_unix_connection(path)
+            reader, writer = await asyncio.open_unix_connection(path)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         writer.write(wire.encode(wire.Shutdown()))
-        await writer.drain()
+        with contextlib.suppress(OSError, TimeoutError):
+            # Until the daemon hangs up: closing earlier could break its own writing before it reads this.
+            await asyncio.wait_for(reader.read(), _CONNECT_TIMEOUT_S)
         writer.close()
         return True
 

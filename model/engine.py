@@ -55,7 +55,7 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     publish("loading", f"loading {source.model_id}", 0.0)
     decoder = load_int8(store, lambda done: publish("loading", f"loading {source.model_id}", done))
     _trim_memory()
-    _keep_freed_memory()
+    keep_freed_memory()
     tokenizer = VocabTokenizer.open(store)
 
     def table() -> ByteTable:
@@ -73,7 +73,7 @@ def _trim_memory() -> None:
         trim(0)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep the buffers of a prefill chunk instead of mapping and faulting them in each layer.
 
     A chunk's gate|up output is 10 MB; by default glibc returns it to the kernel every time, and the page
