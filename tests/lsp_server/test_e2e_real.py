@@ -49,7 +49,7 @@ def test_typing_on_a_line_computes_only_a_few_tokens_per_key(real_cache: Path, t
             last = session.status()["last"]
             if not last["reused"]:
                 computed.append(last["nComputed"])
-    assert len(computed) >= 9
+    assert len(computed) >= 6  # the others were answered without the model
     assert statistics.median(computed) <= 3
     assert max(computed) <= 12
 
