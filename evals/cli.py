@@ -55,6 +55,7 @@ def _run(a: argparse.Namespace) -> int:
                 model=a.model,
                 prompt_format=a.format,
                 nll=not a.no_nll,
+                window_tokens=a.window,
                 out=a.out,
             )
         )
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     lines = suites.add_parser("lines", help="masked lines of any source tree")
     lines.add_argument("--path", type=Path, required=True)
     lines.add_argument("--no-nll", action="store_true", help="exact match only: half the time and memory")
+    lines.add_argument("--window", type=_positive, default=4096, help="longest prompt in tokens (default 4096)")
     _add_generation(lines, limit=100)
 
     nll = suites.add_parser("nll", help="what quantization costs, beside llama.cpp")

@@ -4,7 +4,7 @@ Used by every suite that generates. Rules: the limits are the product's defaults
 is scored must not depend on this machine's load. Nothing is reused from one request's answer to the next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from completion.cache import ReuseCache
@@ -64,14 +64,14 @@ class Answer:
         }
 
 
-async def answer(subject: Subject, document: Document) -> Answer:
-    """Ask for one completion."""
+async def answer(subject: Subject, document: Document, window_tokens: int = LIMITS.max_prompt_tokens) -> Answer:
+    """Ask for one completion with a prompt of at most `window_tokens`."""
     engine = RecordingEngine(subject.engine)
     deps = Deps(
         engine=engine,
         tokenizer=subject.tokenizer,
         spec=subject.spec,
-        limits=LIMITS,
+        limits=replace(LIMITS, max_prompt_tokens=window_tokens),
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )

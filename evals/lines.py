@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from completion.types import Mode
-from evals.documents import Answer, Document, answer
+from evals.documents import LIMITS, Answer, Document, answer
 from evals.engines import Subject, open_subject
 from evals.llamacpp import LlamaCppEngine
 from evals.progress import tracked
@@ -100,12 +100,17 @@ def _is_code(line: MaskedLine) -> bool:
 
 
 async def evaluate(
-    subject: Subject, lines: Sequence[MaskedLine], scorer: TargetScorer | None, repo: str, results: Results
+    subject: Subject,
+    lines: Sequence[MaskedLine],
+    scorer: TargetScorer | None,
+    repo: str,
+    results: Results,
+    window_tokens: int = LIMITS.max_prompt_tokens,
 ) -> list[LineScore]:
     """Ask for every line; without a scorer there is no NLL."""
     scores = []
     for line in tracked(lines, subject.name):
-        got = await answer(subject, line.document(repo))
+        got = await answer(subject, line.document(repo), window_tokens)
         target = _target(subject, got, line)
         logprobs: list[float] = []
         if scorer is not None and got.prompt is not None:
@@ -141,15 +146,15 @@ async def run(
     model: str,
     prompt_format: str,
     nll: bool,
+    window_tokens: int,
     out: Path | None,
 ) -> int:
     """Run the suite and print its JSON line."""
     lines = masked_lines(root, limit, seed)
     async with open_subject(engine, model, prompt_format) as subject:
         with open_results("lines", out) as results:
-            scores = await evaluate(
-                subject, lines, _scorer(subject, model) if nll else None, root.resolve().name, results
-            )
+            scorer = _scorer(subject, model) if nll else None
+            scores = await evaluate(subject, lines, scorer, root.resolve().name, results, window_tokens)
             exact = mean_interval([float(score.exact) for score in scores])
             summary: dict[str, Any] = {
                 "suite": "lines",
@@ -161,6 +166,7 @@ async def run(
                 "engine": subject.name,
                 "format": subject.spec.line_format.value,
                 "seed": seed,
+                "window_tokens": window_tokens,
             }
             print(f"lines: exact match {exact} over {len(scores)} lines")
             if scored := [score for score in scores if score.n_tokens]:
