@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from model.kv import KVBuffer
     from model.score import Scorer
 
-_MAX_SNIPPETS = 6
-_FILE_TOKENS = 768  # of the text above the line
+_MAX_SNIPPETS = 4
+_FILE_TOKENS = 512  # of the text above the line
 _CHUNK_TOKENS = 256
 
 
