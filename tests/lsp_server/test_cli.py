@@ -1,0 +1,105 @@
+"""The `midfill` command as it is typed: places, one completion, the model process, and errors in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lsp_server.cli_complete import BadPlace, parse_place
+from tests.conftest import daemons_of
+
+TEXT = "x = 1\r\ny = 'é😀'\nz"
+
+
+def midfill(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    code = "import sys; from lsp_server.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a:1.py"  # a colon in a name must not confuse anybody
+    path.write_bytes(TEXT.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "before"),
+    [
+        ("1", "x = 1"),
+        ("1:1", ""),
+        ("2", "x = 1\r\ny = 'é😀'"),
+        ("2:7", "x = 1\r\ny = 'é"),
+        ("3", TEXT),
+    ],
+)
+def test_a_place_is_one_based_and_without_a_column_the_end_of_the_line(file: Path, place: str, before: str) -> None:
+    _, text, cursor = parse_place(f"{file}:{place}")
+    assert text[:cursor] == before
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (":9", "has 3 lines, not 9"),
+        (":0", "has 3 lines, not 0"),
+        (":1:99", "columns 1 to 6, not 99"),
+        (":1:2:3:4", ""),
+        ("", "is not FILE:LINE"),
+    ],
+)
+def test_a_place_that_does_not_exist_is_named(tmp_path: Path, place: str, says: str) -> None:
+    (tmp_path / "a.py").write_bytes(TEXT.encode())
+    with pytest.raises(BadPlace, match=says):
+        parse_place(f"{tmp_path / 'a.py'}{place}")
+
+
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, tiny_cache: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for words in (
+        ("complete", f"{tmp_path}/missing.py:1"),
+        ("complete", f"{tmp_path}/binary:1"),
+        ("complete", f"{tmp_path}:1"),
+        ("doctor", "--model", "no-such-model"),
+    ):
+        result = midfill(*words)
+        assert result.returncode == 2, (words, result)
+        assert result.stderr.startswith("midfill: ")
+        assert result.stderr.count("\n") == 1, result.stderr
+
+
+@pytest.mark.e2e
+def test_complete_status_and_stop_with_a_tiny_model(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    model = ("--model", str(tiny_model))
+    source = tmp_path / "a.py"
+    source.write_text("def add(a, b):\n    return ")
+    assert midfill("status", *model).stdout.strip() == "the model process is not running"
+
+    result = midfill("complete", f"{source}:2", "--json", "--mode", "line", *model)
+    answer = json.loads(result.stdout)
+    assert answer["outcome"] in ("ok", "empty", "filtered")
+    assert answer["nPrompt"] == answer["nComputed"] > 0
+    assert result.returncode == (0 if answer["text"] else 1)
+
+    assert f"pid: {daemons_of(tiny_cache)[0]}" in midfill("status", *model).stdout
+    told = midfill("doctor", f"{source}:1:5", *model).stdout
+    assert "store: ready" in told
+    assert "nothing is asked here: a word stands right behind the cursor" in told
+
+    assert midfill("stop", *model).returncode == 0
+    assert "not running" in midfill("status", *model).stdout
+    assert daemons_of(tiny_cache) == []
+
+
+@pytest.mark.e2e
+def test_a_broken_model_file_is_an_error_in_words(tiny_cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.gguf").write_bytes(b"no")
+    (tmp_path / "a.py").write_text("x = ")
+    result = midfill("complete", f"{tmp_path / 'a.py'}:1", "--model", str(tmp_path / "broken.gguf"))
+    assert result.returncode == 2
+    assert "broken.gguf" in result.stderr
+    assert "Traceback" not in result.stderr
