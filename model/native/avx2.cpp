@@ -1,0 +1,24 @@
+#include "types.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma,f16c")
+#endif
+namespace avx2 {
+#include "simd_avx2.h"
+#include "kernels.h"
+}  // namespace avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+const Kernels* avx2_kernels() {
+    bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return has ? &avx2::kernels : nullptr;
+}
+#else
+const Kernels* avx2_kernels() { return nullptr; }
+#endif

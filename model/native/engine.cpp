@@ -1,0 +1,254 @@
+// A transformer layer of the Llama/Qwen2 family over explicit KV slots, and its parts, behind a C interface
+// that model/native.py calls with ctypes. Divides the kernels' work over a pool of threads.
+//
+// Rules: one thread calls in (the scheduler's); pointers are checked by the caller. Weights are read where
+// they lie, in the mapped store. Nothing here depends on Python.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "threads.h"
+#include "types.h"
+
+namespace {
+
+constexpr int kTaskRows = 32;         // query rows that share a segment's keys while they are in the cache
+constexpr int kSplitTokens = 16;      // up to here attention is divided by length too, not by rows alone
+constexpr size_t kTaskBytes = 96 << 10;  // of weights in one task of a linear
+
+const Kernels* kernels = nullptr;
+std::unique_ptr<Pool> pool;
+
+// Buffers that keep their size between calls.
+template <class T>
+struct Buffer {
+    std::vector<T> items;
+    T* get(size_t n) {
+        if (items.size() < n) items.resize(n);
+        return items.data();
+    }
+};
+
+struct Quantized {
+    Buffer<int8_t> q;
+    Buffer<float> scale;
+    Buffer<int32_t> sum;
+    Activations get(int n, int cols) {
+        size_t groups = (size_t)n * cols / kGroup;
+        return {q.get((size_t)n * cols), scale.get(groups), sum.get(groups)};
+    }
+};
+
+Quantized quantized;
+Buffer<float> normalized, projected, attended, activated, partial_out, token_rows;
+Buffer<Partial> partials;
+
+void quantize_token(const Activations& to, int token, const float* x, int cols) {
+    size_t at = (size_t)token * cols, group = at / kGroup;
+    kernels->quantize(x, cols, (int8_t*)to.q + at, (float*)to.scale + group, (int32_t*)to.sum + group);
+}
+
+Activations quantize(const float* x, int n, int cols) {
+    Activations to = quantized.get(n, cols);
+    pool->run(n, [&](int token) { quantize_token(to, token, x + (size_t)token * cols, cols); });
+    return to;
+}
+
+Activations normalize(const float* x, const float* weight, const Shape& shape, int n) {
+    Activations to = quantized.get(n, shape.hidden);
+    float* rows = normalized.get((size_t)n * shape.hidden);
+    pool->run(n, [&](int token) {
+        float* row = rows + (size_t)token * shape.hidden;
+        kernels->rms_norm(x + (size_t)token * shape.hidden, weight, shape.eps, shape.hidden, row);
+        quantize_token(to, token, row, shape.hidden);
+    });
+    return to;
+}
+
+void linear(const Matrix& w, Mode mode, const Activations& x, int n, float* out) {
+    const int n_blocks = mode == SWIGLU ? w.rows / 32 : w.rows / 16;
+    const size_t block_bytes = group_bytes(w.bits) * (w.cols / kGroup) * (mode == SWIGLU ? 2 : 1);
+    const int per_task = std::max<int>(1, kTaskBytes / block_bytes);
+    pool->run((n_blocks + per_task - 1) / per_task, [&](int task) {
+        const int last = std::min(n_blocks, (task + 1) * per_task);
+        // A tile of tokens meets all row blocks of the task while both are in the cache.
+        for (int token = 0; token < n; token += kernels->n_tokens)
+            for (int block = task * per_task; block < last; block++)
+                kernels->linear(w, mode, block, x, token, std::min(n, token + kernels->n_tokens), out);
+    });
+}
+
+// Rotates queries and keys of each token and writes keys and values to slots write..write + n.
+void rotate_and_store(const Shape& shape, float* qkv, int n, const float* cos, const float* sin, const KV& kv, int write) {
+    const int dim = shape.head_dim, heads = shape.n_heads, kv_heads = shape.n_kv_heads;
+    const float factor = 1.0f / std::sqrt((float)dim);
+    pool->run(n, [&](int token) {
+        float* q = qkv + (size_t)token * (heads + 2 * kv_heads) * dim;
+        const float *c = cos + (size_t)token * dim / 2, *s = sin + (size_t)token * dim / 2;
+        for (int head = 0; head < heads; head++) kernels->rotate(q + head * dim, dim, c, s, factor);
+        float *k = q + heads * dim, *v = k + kv_heads * dim;
+        for (int head = 0; head < kv_heads; head++) {
+            kernels->rotate(k + head * dim, dim, c, s, 1.0f);
+            kernels->store_kv(kv, head, dim, write + token, k + head * dim, v + head * dim);
+        }
+    });
+}
+
+struct Segment {
+    int begin, end;
+};
+
+// Ranges of slots, cut at multiples of kSegment.
+std::vector<Segment> segments_of(const int32_t* ranges, int n_ranges) {
+    std::vector<Segment> segments;
+    for (int i = 0; i < n_ranges; i++)
+        for (int begin = ranges[2 * i], stop = ranges[2 * i + 1]; begin < stop;) {
+            int end = std::min(stop, (begin / kSegment + 1) * kSegment);
+            segments.push_back({begin, end});
+            begin = end;
+        }
+    return segments;
+}
+
+// The query rows of one KV head: row r is token r / group, query head r % group of that KV head.
+struct Queries {
+    const float* q;
+    size_t token_stride;
+    int group, n_rows, dim, head, last_begin, write;
+    bool in_last(const Segment& s) const { return s.begin >= last_begin; }
+    const float* row(int r) const { return q + r / group * token_stride + (head * group + r % group) * dim; }
+    int limit(int r) const { return write + r / group + 1; }
+};
+
+// One segment for rows begin..end, merged into their partials.
+void attend_segment(const Queries& queries, const KV& kv, const Segment& segment, bool causal, int begin, int end, Partial* into) {
+    const int dim = queries.dim;
+    std::vector<float> out((size_t)kernels->n_rows * dim);
+    for (int r = begin; r < end; r += kernels->n_rows) {
+        const int m = std::min(kernels->n_rows, end - r);
+        const float* rows[16];
+        int limits[16];
+        Partial part[16];
+        for (int i = 0; i < m; i++) {
+            rows[i] = queries.row(r + i);
+            limits[i] = causal ? queries.limit(r + i) : segment.end;
+            part[i].out = out.data() + (size_t)i * dim;
+        }
+        const int stop = std::min(segment.end, limits[m - 1]);  // limits grow with the row
+        if (stop <= segment.begin) continue;
+        kernels->attend(kv, queries.head, dim, m, rows, limits, segment.begin, stop, part);
+        for (int i = 0; i < m; i++) kernels->merge(into[r + i - begin], part[i], dim);
+    }
+}
+
+void finish(const Queries& queries, const Partial* parts, int begin, int end, float* out, int width) {
+    for (int r = begin; r < end; r++) {
+        const Partial& part = parts[r - begin];
+        float* to = out + (size_t)(r / queries.group) * width + (queries.head * queries.group + r % queries.group) * queries.dim;
+        for (int d = 0; d < queries.dim; d++) to[d] = part.out[d] / part.total;
+    }
+}
+
+void clear(Partial* parts, float* out, int n, int dim) {
+    for (int i = 0; i < n; i++) parts[i] = {-INFINITY, 0.0f, out + (size_t)i * dim};
+}
+
+// Causal grouped-query attention: out (n, heads * dim). Every token sees the ranges, except that of the last
+// range, which ends at write + n, token i sees the slots up to write + i.
+void attention(const Shape& shape, const float* q, size_t token_stride, int n, const KV& kv, const int32_t* ranges,
+               int n_ranges, int write, float* out) {
+    const int dim = shape.head_dim, group = shape.n_heads / shape.n_kv_heads, n_rows = n * group;
+    const int width = shape.n_heads * dim;
+    const int last_begin = ranges[2 * n_ranges - 2];
+    std::vector<Segment> segments = segments_of(ranges, n_ranges - 1);
+    const int n_plain = (int)segments.size();
+    for (const Segment& segment : segments_of(ranges + 2 * (n_ranges - 1), 1)) segments.push_back(segment);
+    const int n_segments = (int)segments.size();
+    auto queries = [&](int head) { return Queries{q, token_stride, group, n_rows, dim, head, last_begin, write}; };
+
+    if (n <= kSplitTokens) {  // tasks: KV heads x segments, merged afterwards in the segments' order
+        const size_t n_parts = (size_t)shape.n_kv_heads * n_segments * n_rows;
+        Partial* parts = partials.get(n_parts);
+        float* rows = partial_out.get(n_parts * dim);
+        clear(parts, rows, (int)n_parts, dim);
+        pool->run(shape.n_kv_heads * n_segments, [&](int task) {
+            const int segment = task % n_segments;
+            attend_segment(queries(task / n_segments), kv, segments[segment], segment >= n_plain, 0, n_rows,
+                           parts + (size_t)task * n_rows);
+        });
+        for (int head = 0; head < shape.n_kv_heads; head++) {
+            Partial* into = parts + (size_t)head * n_segments * n_rows;
+            for (int segment = 1; segment < n_segments; segment++)
+                for (int r = 0; r < n_rows; r++) kernels->merge(into[r], into[(size_t)segment * n_rows + r], dim);
+            finish(queries(head), into, 0, n_rows, out, width);
+        }
+        return;
+    }
+    const int n_tasks = (n_rows + kTaskRows - 1) / kTaskRows;
+    pool->run(shape.n_kv_heads * n_tasks, [&](int task) {
+        // The rows that see the most come first, so that the threads end together.
+        const int begin = (n_tasks - 1 - task / shape.n_kv_heads) * kTaskRows, end = std::min(n_rows, begin + kTaskRows);
+        Partial parts[kTaskRows];
+        std::vector<float> rows((size_t)kTaskRows * dim);
+        clear(parts, rows.data(), end - begin, dim);
+        Queries mine = queries(task % shape.n_kv_heads);
+        for (int segment = 0; segment < n_segments; segment++)
+            attend_segment(mine, kv, segments[segment], segment >= n_plain, begin, end, parts);
+        finish(mine, parts, begin, end, out, width);
+    });
+}
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+// Chooses kernels by name ("" for the best) and the number of threads; returns the kernels' name, or null.
+EXPORT const char* midfill_open(const char* name, int n_threads) {
+    for (const Kernels* each : {avx512_kernels(), avx2_kernels(), neon_kernels(), scalar_kernels()}) {
+        if (each == nullptr || (*name && std::strcmp(name, each->name) != 0)) continue;
+        kernels = each;
+        if (!pool || pool->size() != n_threads) pool = std::make_unique<Pool>(n_threads);
+        return each->name;
+    }
+    return nullptr;
+}
+
+// hidden (n, hidden) in and out; cos and sin (n, head_dim / 2); ranges as in `attention`.
+EXPORT void midfill_layer(const Layer* layer, const Shape* shape, float* hidden, int n, const float* cos, const float* sin,
+                          const KV* kv, const int32_t* ranges, int n_ranges, int write) {
+    const int width = shape->n_heads * shape->head_dim;
+    const int qkv_width = width + 2 * shape->n_kv_heads * shape->head_dim;
+    float* qkv = projected.get((size_t)n * qkv_width);
+    linear(layer->qkv, STORE, normalize(hidden, layer->attn_norm, *shape, n), n, qkv);
+    rotate_and_store(*shape, qkv, n, cos, sin, *kv, write);
+    float* heads = attended.get((size_t)n * width);
+    attention(*shape, qkv, qkv_width, n, *kv, ranges, n_ranges, write, heads);
+    linear(layer->o, ADD, quantize(heads, n, width), n, hidden);
+    float* activation = activated.get((size_t)n * shape->ffn);
+    linear(layer->gate_up, SWIGLU, normalize(hidden, layer->ffn_norm, *shape, n), n, activation);
+    linear(layer->down, ADD, quantize(activation, n, shape->ffn), n, hidden);
+}
+
+EXPORT void midfill_rms_norm(const float* x, const float* weight, float eps, int n, int hidden, float* out) {
+    pool->run(n, [&](int token) {
+        kernels->rms_norm(x + (size_t)token * hidden, weight, eps, hidden, out + (size_t)token * hidden);
+    });
+}
+
+// x (n, cols); out (n, rows), or (n, rows / 2) for SWIGLU; ADD adds to out.
+EXPORT void midfill_linear(const Matrix* w, int mode, const float* x, int n, float* out) {
+    linear(*w, (Mode)mode, quantize(x, n, w->cols), n, out);
+}
+
+// q (n, heads, dim) rotated and scaled; k and v (n, kv_heads, dim) rotated, stored at slots write..write + n.
+EXPORT void midfill_attention(const Shape* shape, const float* q, const float* k, const float* v, int n, const KV* kv,
+                              const int32_t* ranges, int n_ranges, int write, float* out) {
+    const int width = shape->n_kv_heads * shape->head_dim;
+    for (int token = 0; token < n; token++)
+        for (int head = 0; head < shape->n_kv_heads; head++) {
+            size_t at = (size_t)token * width + (size_t)head * shape->head_dim;
+            kernels->store_kv(*kv, head, shape->head_dim, write + token, k + at, v + at);
+        }
+    attention(*shape, q, (size_t)shape->n_heads * shape->head_dim, n, *kv, ranges, n_ranges, write, out);
+}

@@ -1,0 +1,69 @@
+// What the kernels, the engine and model/native.py share. The structs are mirrored there in ctypes.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#define INLINE static inline __attribute__((always_inline))
+
+constexpr int kGroup = 32;     // weights and activations that share a scale
+constexpr int kSegment = 512;  // slots of one unfinished softmax; a multiple of 16
+
+// Bytes of one group of 16 rows: 16 fp16 scales, then the codes (see model/store.py).
+constexpr size_t group_bytes(int bits) { return 32 + 16 * kGroup * bits / 8; }
+
+enum Mode : int32_t { STORE = 0, ADD = 1, SWIGLU = 2 };
+
+struct Matrix {
+    const uint8_t* blocks;  // (rows / 16, cols / 32, group_bytes(bits))
+    const float* bias;      // (rows,) or null
+    int32_t rows, cols, bits;
+};
+
+// Tokens in int8: q (n, cols), scale and sum (n, cols / 32).
+struct Activations {
+    const int8_t* q;
+    const float* scale;
+    const int32_t* sum;
+};
+
+struct KV {
+    uint16_t* keys;    // fp16 (heads, capacity / 16, dim, 16)
+    uint16_t* values;  // fp16 (heads, capacity, dim)
+    int64_t capacity;  // slots, a multiple of 16
+};
+
+// A softmax in the making: the largest score, the sum of the exponentials, the weighted sum of values.
+struct Partial {
+    float top, total;
+    float* out;
+};
+
+struct Shape {
+    int32_t n_heads, n_kv_heads, head_dim, hidden, ffn;
+    float eps;
+};
+
+struct Layer {
+    const float *attn_norm, *ffn_norm;
+    Matrix qkv, o, gate_up, down;
+};
+
+// One instruction set's kernels.
+struct Kernels {
+    const char* name;
+    int n_tokens, n_rows;  // what one tile of a linear, and of attention, takes at most
+    void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
+    void (*quantize)(const float* x, int n, int8_t* q, float* scale, int32_t* sum);
+    void (*linear)(const Matrix& w, Mode mode, int index, const Activations& x, int begin, int end, float* out);
+    void (*rotate)(float* x, int dim, const float* cos, const float* sin, float factor);
+    void (*store_kv)(const KV& kv, int head, int dim, int slot, const float* k, const float* v);
+    void (*attend)(const KV& kv, int head, int dim, int n_rows, const float* const* q, const int* limits, int begin,
+                   int end, Partial* partials);
+    void (*merge)(Partial& into, const Partial& other, int dim);
+};
+
+// Null when this build or this processor lacks the instructions.
+const Kernels* avx512_kernels();
+const Kernels* avx2_kernels();
+const Kernels* neon_kernels();
+const Kernels* scalar_kernels();
