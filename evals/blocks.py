@@ -31,7 +31,7 @@ from model.catalog import resolve
 from model.store import read_manifest
 
 if TYPE_CHECKING:
-    from model.kv import KVBuffer
+    from model.kv import KV
     from model.score import Scorer
 
 _MAX_SNIPPETS = 4
@@ -101,7 +101,7 @@ class DecoderBlockScorer:
         correct = logits.argmax(1) == target
         return [TokenScore(p, c) for p, c in zip(logprobs.tolist(), correct.tolist(), strict=True)]
 
-    def _append(self, kv: "KVBuffer", ids: list[int], begin: int, seen: int) -> int:
+    def _append(self, kv: "KV", ids: list[int], begin: int, seen: int) -> int:
         """Write ids from slot `begin`, attending to slots 0..seen; returns the slot after them."""
         if ids:
             self._scorer.run(ids, kv, position=begin, write=begin, attend=((0, seen),))

@@ -107,10 +107,10 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
 
 def _vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
     """The model's name, tokenizer and prompt layout as midfill itself would use them."""
-    from model.quantize import ensure_store  # imports torch: only where the store may have to be made
+    from model.quantize import choose_kind, ensure_store  # imports torch: only where the store may have to be made
 
     source = resolve(model)
-    store = ensure_store(source, gguf, lambda done: None)
+    store = ensure_store(source, gguf, choose_kind("auto"), lambda done: None)
     manifest, row = read_manifest(store), source.row
     spec = manifest.prompt
     if row is not None:  # as the client does: the catalog's present formats, whenever the store was made

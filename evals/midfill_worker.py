@@ -15,7 +15,7 @@ import torch
 
 from model.catalog import ModelError
 from model.engine import keep_freed_memory
-from model.kv import KVBuffer
+from model.kv import KV
 from model.scheduler import CHUNK_TOKENS
 from model.score import Scorer
 
@@ -27,7 +27,7 @@ class Timing:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
         keep_freed_memory()
         self._scorer: Scorer | None = None
-        self._kv: KVBuffer | None = None
+        self._kv: KV | None = None
 
     def load(self, model: str, n_ctx: int) -> dict[str, Any]:
         """Load the model, with room for `n_ctx` tokens."""
@@ -53,7 +53,7 @@ class Timing:
         scorer.decoder.logits(hidden).argmax(1).tolist()
         return {"s": time.perf_counter() - started}
 
-    def _loaded(self) -> tuple[Scorer, KVBuffer]:
+    def _loaded(self) -> tuple[Scorer, KV]:
         assert self._scorer is not None
         assert self._kv is not None
         return self._scorer, self._kv

@@ -43,8 +43,8 @@ class MidfillScorer:
         return result
 
 
-def open_midfill_scorer(model: str, kind: str = "int8") -> MidfillScorer:
-    """Load a model ("int8" or "fp32") to score with; ModelError when it cannot be had."""
+def open_midfill_scorer(model: str, kind: str = "auto") -> MidfillScorer:
+    """Load a model ("auto", "int4", "int8" or "fp32") to score with; ModelError when it cannot be had."""
     from model.score import Scorer  # imports torch
 
     return MidfillScorer(Scorer.open(model, kind))

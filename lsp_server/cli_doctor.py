@@ -43,6 +43,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
+    from model import native  # imports torch
+
     config = replace(Config(), model=args.model, max_wait_ms=0)
     source = resolve(args.model)
     place = parse_place(args.place) if args.place else None
@@ -54,8 +56,9 @@ def _doctor(args: argparse.Namespace) -> int:
     print(
         f"model: {source.model_id}, {'on this machine' if cached else 'not downloaded; it is fetched when first used'}"
     )
-    stored = any(stores_dir().glob(f"{source.model_id}-int8-*/manifest.json"))
+    stored = any(stores_dir().glob(f"{source.model_id}-int[48]-*/manifest.json"))
     print(f"store: {'ready' if stored else 'not made yet; quantizing takes about half a minute'}")
+    print(f"kernels: {native.kernel_name() or 'torch (the native extension was not built: is there a C++ compiler?)'}")
     print(
         f"model process: {'running' if socket_path(config.engine_settings()).exists() else 'not running; starting it'}"
     )

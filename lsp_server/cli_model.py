@@ -68,12 +68,13 @@ def _fetch(source: ModelSource) -> Path:
 
 def _quantize(source: ModelSource, file: Path) -> Path:
     from model.engine import EXPECTED_FAILURES  # this and the next import torch
-    from model.quantize import ensure_store
+    from model.quantize import choose_kind, ensure_store
 
     try:
         with _bar(TaskProgressColumn()) as bar:
-            task = bar.add_task("quantizing to int8", total=1.0)
-            return ensure_store(source, file, lambda done: bar.update(task, completed=done))
+            kind = choose_kind("auto")
+            task = bar.add_task(f"quantizing to {kind}", total=1.0)
+            return ensure_store(source, file, kind, lambda done: bar.update(task, completed=done))
     except EXPECTED_FAILURES as error:
         raise ModelError(f"{source.model_id} cannot be prepared: {error}") from error
 
@@ -93,17 +94,20 @@ def _list(args: argparse.Namespace) -> int:
         where = str(models_dir() / row.file) if fetch.is_cached(row) else row.source_repo
         table.add_row(name, _megabytes(row.size_bytes), row.license, _state(row), where)
     known = {row.name for row in CATALOG}
-    for folder in sorted(stores_dir().glob("*-int8-*")):
+    for folder in sorted(stores_dir().glob("*-int[48]-*")):
         manifest = _manifest(folder)
         if manifest is not None and manifest.model_id not in known:
-            table.add_row(manifest.model_id, _megabytes(_size_of(folder)), "", "store int8 ready", manifest.source)
+            table.add_row(
+                manifest.model_id, _megabytes(_size_of(folder)), "", f"store {manifest.kind} ready", manifest.source
+            )
     Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS, markup=False, highlight=False).print(table)
     return 0
 
 
 def _state(row: ModelRow) -> str:
-    ready = any(_manifest(folder) is not None for folder in stores_dir().glob(f"{row.name}-int8-*"))
-    return ("in cache" if fetch.is_cached(row) else "not downloaded") + (", store int8 ready" if ready else "")
+    manifests = map(_manifest, stores_dir().glob(f"{row.name}-int[48]-*"))
+    ready = "".join(sorted(f", store {manifest.kind} ready" for manifest in manifests if manifest is not None))
+    return ("in cache" if fetch.is_cached(row) else "not downloaded") + ready
 
 
 def _path(args: argparse.Namespace) -> int:
@@ -118,7 +122,10 @@ def _remove(args: argparse.Namespace) -> int:
     source = resolve(args.model)
     freed = fetch.remove(source.row) if source.row is not None else 0
     # A folder with a dot in front is what an interrupted quantization left.
-    for store in [*stores_dir().glob(f"{source.model_id}-int8-*"), *stores_dir().glob(f".{source.model_id}-int8-*")]:
+    for store in [
+        *stores_dir().glob(f"{source.model_id}-int[48]-*"),
+        *stores_dir().glob(f".{source.model_id}-int[48]-*"),
+    ]:
         freed += _size_of(store)
         try:
             shutil.rmtree(store)

@@ -31,6 +31,7 @@ class Config:
 
     enabled: bool = True
     model: str = DEFAULT_MODEL
+    quantization: str = "auto"
     mode: str = "auto"
     format: str = "auto"
     max_prompt_tokens: int = 4_096
@@ -55,6 +56,7 @@ class Config:
         """Which daemon to use."""
         return EngineSettings(
             model=self.model,
+            quantization=self.quantization,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
             n_threads=self.daemon.threads,
             max_cache_tokens=self.daemon.max_cache_tokens,
@@ -75,6 +77,7 @@ class Config:
 FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "enabled": ("Answer completion requests at all", None),
     "model": ("A catalog name (`midfill model list`), or the path of a GGUF file or safetensors folder", None),
+    "quantization": ("Bits per weight; `auto` is int4 with the native kernels, else int8", ("auto", "int4", "int8")),
     "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
     "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),
     "maxPromptTokens": ("Size of the context window in tokens", (256, MAX_PROMPT_TOKENS)),

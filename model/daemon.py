@@ -267,12 +267,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="model.daemon", description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--idle-exit-s", type=float, required=True)
+    parser.add_argument("--quantization", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--max-cache-tokens", type=int, required=True)
     args = parser.parse_args()
     settings = EngineSettings(
         model=args.model,
         idle_exit_s=args.idle_exit_s,
+        quantization=args.quantization,
         n_threads=args.threads,
         max_cache_tokens=args.max_cache_tokens,
     )

@@ -13,8 +13,9 @@ from model.architecture import UnsupportedModel
 from model.catalog import ModelError, resolve
 from model.fetch import Progress, fetch
 from model.kv import SessionPool
-from model.load import load_int8
-from model.quantize import ensure_store
+from model.load import load
+from model.native_decoder import NativeDecoder
+from model.quantize import choose_kind, ensure_store
 from model.sampler import ByteTable
 from model.scheduler import Scheduler
 from model.spawn import EngineSettings
@@ -39,7 +40,8 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
 
     Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.
     """
-    torch.set_num_threads(settings.n_threads or len(os.sched_getaffinity(0)))
+    n_threads = settings.n_threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(n_threads)
     source = resolve(settings.model)
 
     def on_fetch(progress: Progress) -> None:
@@ -47,13 +49,16 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
         publish("fetching", f"{source.model_id}: {progress.stage}", fraction)
 
     file = fetch(source, on_fetch)
+    kind = choose_kind(settings.quantization)
     store = ensure_store(
-        source, file, lambda done: publish("quantizing", f"quantizing {source.model_id} to int8", done)
+        source, file, kind, lambda done: publish("quantizing", f"quantizing {source.model_id} to {kind}", done)
     )
     started = time.perf_counter()
     _trim_memory()
     publish("loading", f"loading {source.model_id}", 0.0)
-    decoder = load_int8(store, lambda done: publish("loading", f"loading {source.model_id}", done))
+    decoder = load(store, n_threads, lambda done: publish("loading", f"loading {source.model_id}", done))
+    if isinstance(decoder, NativeDecoder):
+        torch.set_num_threads(1)  # the kernels have threads of their own; torch's would only spin beside them
     _trim_memory()
     keep_freed_memory()
     tokenizer = VocabTokenizer.open(store)

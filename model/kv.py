@@ -13,6 +13,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
@@ -22,8 +23,21 @@ Slots = tuple[tuple[int, int], ...]
 _INITIAL_SLOTS = 1024
 
 
+class KV(Protocol):
+    """Keys and values of all layers, in whatever layout a decoder likes."""
+
+    @property
+    def capacity(self) -> int:
+        """Slots in this buffer."""
+        ...
+
+    def grow(self, capacity: int, n_valid: int) -> None:
+        """Move to at least `capacity` slots, keeping the first `n_valid`."""
+        ...
+
+
 class KVBuffer:
-    """Keys and values of all layers, fp32: per layer two tensors of (kv_heads, capacity, head_dim)."""
+    """The torch decoder's, fp32: keys and values, each (layers, kv_heads, capacity, head_dim)."""
 
     def __init__(self, n_layers: int, n_kv_heads: int, head_dim: int, capacity: int) -> None:
         self._shape = (n_layers, n_kv_heads, capacity, head_dim)
@@ -75,7 +89,7 @@ class Inflight:
 class Session:
     """One document's KV. `ids[i]` is the token in slot i; `inflight` survives its request's cancellation."""
 
-    kv: KVBuffer
+    kv: KV
     ids: "array[int]" = field(default_factory=lambda: array("I"))
     inflight: Inflight | None = None
 
@@ -112,7 +126,7 @@ def common_prefix(a: "array[int]", b: "array[int]") -> int:
 class SessionPool:
     """Sessions by name, least recently used last, within `max_slots` slots altogether."""
 
-    def __init__(self, new_kv: Callable[[int], KVBuffer], max_slots: int) -> None:
+    def __init__(self, new_kv: Callable[[int], KV], max_slots: int) -> None:
         self._new_kv = new_kv
         self._max_slots = max_slots
         self._sessions: OrderedDict[str, Session] = OrderedDict()

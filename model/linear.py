@@ -1,4 +1,4 @@
-"""The pluggable linear layer of the decoder: fp32 (the truth) and FBGEMM int8.
+"""The pluggable linear layer of the torch decoder: fp32 (the truth) and FBGEMM int8.
 
 The int8 kernel, `quantized.linear_dynamic`, picks one activation scale per call, so a token's result would
 depend on the tokens beside it (and the NLL of a 512-token chunk rises from 1.71 to 2.04). `Int8Linear`

@@ -1,5 +1,6 @@
-"""Builds a Decoder: int8 from a store (what the daemon runs), or fp32 from the published file (the truth)."""
+"""Builds a Decoder: low-bit from a store (what the daemon runs), or fp32 from the published file (the truth)."""
 
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,10 +8,14 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from model.decoder import Decoder, Embedding, Layer
-from model.linear import Fp32Linear, Int8Linear, Linear, RowBlocks, needs_reduced_range
+from model import native
+from model.decoder import Decoder, Embedding
+from model.linear import Fp32Linear, Int8Linear, Linear, RowBlocks, needs_reduced_range, quantize_rows
+from model.native_decoder import NativeDecoder, PackedLayer, PackedLinear, runs_natively
+from model.packing import ROWS, unpack
 from model.source import WeightSource
 from model.store import WEIGHTS, read_manifest
+from model.torch_decoder import Layer, TorchDecoder
 
 # Packing runs on one core per matrix at about 200 MB/s; two threads halve the start of the daemon.
 _PACK_THREADS = 2
@@ -18,60 +23,105 @@ _PACK_THREADS = 2
 _HEAD_BLOCK_ROWS = 9_496
 
 
-def load_int8(store: Path, progress: Callable[[float], None] = lambda fraction: None) -> Decoder:
-    """Load an int8 store; StoreError when it is damaged. Progress goes from 0 to 1.
-
-    The embedding stays in the mapped file and rows are gathered from it: as fp32 it would take 544 MB
-    for the 0.5B. Everything else is packed into memory.
-    """
+def load(store: Path, n_threads: int, progress: Callable[[float], None] = lambda fraction: None) -> Decoder:
+    """Load a store with the native kernels, or without them in torch; StoreError when it is damaged."""
+    library = native.load(n_threads)
     architecture = read_manifest(store).architecture
-    reduce_range = needs_reduced_range()
-    with safe_open(store / WEIGHTS, framework="pt") as file:
-        names = set(file.keys())
-
-        def linear(name: str) -> Int8Linear:
-            bias = file.get_tensor(f"{name}.bias").clone() if f"{name}.bias" in names else None
-            return Int8Linear(
-                file.get_tensor(f"{name}.weight"),
-                file.get_tensor(f"{name}.scale"),
-                bias,
-                reduce_range=reduce_range,
-            )
-
-        def layer(index: int) -> Layer:
-            prefix = f"layers.{index}."
-            return Layer(
-                attn_norm=file.get_tensor(f"{prefix}attn_norm").clone(),
-                qkv=linear(f"{prefix}qkv"),
-                o=linear(f"{prefix}o"),
-                ffn_norm=file.get_tensor(f"{prefix}ffn_norm").clone(),
-                gate_up=linear(f"{prefix}gate_up"),
-                down=linear(f"{prefix}down"),
-            )
-
-        def head_block(begin: int) -> Linear:
-            rows = slice(begin, begin + _HEAD_BLOCK_ROWS)
-            weight, scale = file.get_slice("head.weight")[rows], file.get_tensor("head.scale")[rows]
-            return Int8Linear(weight, scale, None, reduce_range=reduce_range)
-
-        with ThreadPoolExecutor(_PACK_THREADS) as pool:
-            head = [pool.submit(head_block, row) for row in range(0, architecture.vocab, _HEAD_BLOCK_ROWS)]
-            layers = []
-            for done, packed in enumerate(pool.map(layer, range(architecture.n_layers))):
-                layers.append(packed)
-                progress((done + 1) / architecture.n_layers)
-            blocks = RowBlocks([block.result() for block in head])
-        norm = file.get_tensor("norm").clone()
-    return Decoder(architecture, _map_embedding(store), layers, norm, blocks)
+    if library is not None and runs_natively(architecture):
+        return load_native(store, library)
+    return load_torch(store, progress)
 
 
-def _map_embedding(store: Path) -> Embedding:
-    """Map the store afresh: the mapping that packing read through would keep all its pages resident."""
-    with safe_open(store / WEIGHTS, framework="pt") as file:
-        return Embedding(file.get_tensor("embed.weight"), file.get_tensor("embed.scale").clone())
+def load_native(store: Path, library: ctypes.CDLL) -> NativeDecoder:
+    """Map a store: nothing is copied but norms, biases and the embedding's scales."""
+    file = _Store(store)
+
+    def linear(name: str) -> PackedLinear:
+        return PackedLinear(file.mapped(f"{name}.blocks"), file.bias(name))
+
+    def layer(index: int) -> PackedLayer:
+        prefix = f"layers.{index}."
+        return PackedLayer(
+            attn_norm=file.copied(f"{prefix}attn_norm"),
+            qkv=linear(f"{prefix}qkv"),
+            o=linear(f"{prefix}o"),
+            ffn_norm=file.copied(f"{prefix}ffn_norm"),
+            gate_up=linear(f"{prefix}gate_up"),
+            down=linear(f"{prefix}down"),
+        )
+
+    a = file.architecture
+    return NativeDecoder(
+        library, a, file.embedding(), [layer(i) for i in range(a.n_layers)], file.copied("norm"), linear("head")
+    )
 
 
-def load_fp32(weights: WeightSource) -> Decoder:
+def load_torch(
+    store: Path, progress: Callable[[float], None] = lambda fraction: None, *, exact: bool = False
+) -> TorchDecoder:
+    """The same weights in torch: `exact` in fp32 (the kernels' truth), else packed for FBGEMM's int8.
+
+    The embedding stays in the mapped file and rows are gathered from it. Progress goes from 0 to 1.
+    """
+    file = _Store(store)
+    reduce_range = not exact and needs_reduced_range()
+
+    def linear(name: str, rows: slice = slice(None)) -> Linear:
+        weight = unpack(file.mapped(f"{name}.blocks")[rows]).dequantize()
+        if exact:
+            return Fp32Linear(weight, file.bias(name))
+        return Int8Linear(*quantize_rows(weight), file.bias(name), reduce_range=reduce_range)
+
+    def layer(index: int) -> Layer:
+        prefix = f"layers.{index}."
+        return Layer(
+            attn_norm=file.copied(f"{prefix}attn_norm"),
+            qkv=linear(f"{prefix}qkv"),
+            o=linear(f"{prefix}o"),
+            ffn_norm=file.copied(f"{prefix}ffn_norm"),
+            gate_up=linear(f"{prefix}gate_up"),
+            down=linear(f"{prefix}down"),
+        )
+
+    a = file.architecture
+    with ThreadPoolExecutor(_PACK_THREADS) as pool:
+        starts = range(0, a.vocab // ROWS, _HEAD_BLOCK_ROWS // ROWS)
+        head = [pool.submit(linear, "head", slice(start, start + _HEAD_BLOCK_ROWS // ROWS)) for start in starts]
+        layers = []
+        for done, packed in enumerate(pool.map(layer, range(a.n_layers))):
+            layers.append(packed)
+            progress((done + 1) / a.n_layers)
+        blocks = RowBlocks([block.result() for block in head])
+    return TorchDecoder(a, file.embedding(), layers, file.copied("norm"), blocks)
+
+
+class _Store:
+    """A store's tensors, mapped. StoreError when it is damaged."""
+
+    def __init__(self, store: Path) -> None:
+        self.architecture = read_manifest(store).architecture
+        with safe_open(store / WEIGHTS, framework="pt") as file:
+            names: list[str] = list(file.keys())
+            self._tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
+
+    def mapped(self, name: str) -> torch.Tensor:
+        """A tensor whose pages are read from the file when they are touched."""
+        return self._tensors[name]
+
+    def copied(self, name: str) -> torch.Tensor:
+        """A tensor in memory."""
+        return self._tensors[name].clone()
+
+    def bias(self, name: str) -> torch.Tensor | None:
+        """The bias of a linear, if it has one."""
+        return self.copied(f"{name}.bias") if f"{name}.bias" in self._tensors else None
+
+    def embedding(self) -> Embedding:
+        """The embedding: as fp32 it would take 544 MB for the 0.5B."""
+        return Embedding(self.mapped("embed.weight"), self.copied("embed.scale"))
+
+
+def load_fp32(weights: WeightSource) -> TorchDecoder:
     """The same model with fp32 linears: the truth that int8 is measured against."""
 
     def linear(*names: str, prefix: str = "") -> Fp32Linear:
@@ -93,4 +143,4 @@ def load_fp32(weights: WeightSource) -> Decoder:
 
     layers = [layer(index) for index in range(weights.architecture.n_layers)]
     embedding = Embedding(weights.tensor("embed"), None)
-    return Decoder(weights.architecture, embedding, layers, weights.tensor("norm"), linear("head"))
+    return TorchDecoder(weights.architecture, embedding, layers, weights.tensor("norm"), linear("head"))

@@ -64,6 +64,7 @@ class Layer(ctypes.Structure):
 
 
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "midfill_best": (c_char_p, []),
     "midfill_open": (c_char_p, [c_char_p, c_int32]),
     "midfill_layer": (
         None,
@@ -130,8 +131,7 @@ def load(n_threads: int, name: str = "") -> ctypes.CDLL | None:
 def kernel_name() -> str:
     """What runs here, for people: "avx512-vnni", "avx2", "neon-dotprod", "scalar", or "" for none."""
     library = _library()
-    name = library.midfill_open(b"", 1) if library else None
-    return name.decode() if name else ""
+    return library.midfill_best().decode() if library else ""
 
 
 def matrix(blocks: torch.Tensor, bias: torch.Tensor | None) -> Matrix:

@@ -1,4 +1,4 @@
-"""The decoder on the native kernels: the same primitive as `model.decoder`, which is its truth.
+"""The decoder on the native kernels; `model.torch_decoder` is its truth.
 
 Weights are low-bit blocks read where the store is mapped, activations int8 per group of 32, keys and values
 fp16. A token's hidden state does not depend, bit for bit, on the tokens computed beside it: chunks, cached
@@ -17,7 +17,7 @@ import torch
 from model import native
 from model.architecture import Architecture
 from model.decoder import Embedding
-from model.kv import Slots
+from model.kv import KV, Slots
 from model.packing import ROWS, packable
 
 
@@ -102,9 +102,10 @@ class NativeDecoder:
 
     @torch.inference_mode()
     def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: NativeKV, *, attend: Slots, write: int
+        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, *, attend: Slots, write: int
     ) -> Generator[None, None, torch.Tensor]:
         """As `model.decoder.Decoder.forward`: (n,) ids and positions -> hidden states (n, hidden)."""
+        assert isinstance(kv, NativeKV)
         n = len(ids)
         angles = torch.outer(positions.float(), self._inverse_frequencies)
         cos, sin = angles.cos(), angles.sin()

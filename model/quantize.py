@@ -1,8 +1,8 @@
-"""Turns a published model into the local int8 store (see `store` for its layout).
+"""Turns a published model into the local low-bit store (see `store` for its layout).
 
 Called by the daemon on first use, by `midfill model pull`, and never by the editor's server.
 
-Rules: weights pass through one matrix at a time, so memory stays at one fp32 matrix beside the int8
+Rules: weights pass through one matrix at a time, so memory stays at one fp32 matrix beside the packed
 result. Two processes that quantize at once both end with the same store: the rename decides.
 """
 
@@ -18,8 +18,12 @@ import torch
 from safetensors.torch import save_file
 
 from completion.types import Format, PromptSpec
+from model import native
+from model.architecture import UnsupportedModel
 from model.catalog import ModelSource
 from model.linear import quantize_rows
+from model.lowbit import quantize_groups
+from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource, open_source
 from model.store import NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
@@ -32,18 +36,25 @@ _FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<SUF>", "▁<S
 _FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<MID>", "▁<MID>")
 
 
-def store_folder(source: ModelSource, source_sha256: str) -> Path:
-    """Where the int8 store of this model file lives."""
-    return stores_dir() / f"{source.model_id}-int8-{source_sha256[:12]}-n{NUMERICS_VERSION}"
+def choose_kind(setting: str) -> str:
+    """The kind of store for a setting: "auto" is int4 for the native kernels, int8 for torch (which gains nothing)."""
+    if setting != "auto":
+        return setting
+    return "int4" if native.kernel_name() else "int8"
 
 
-def ensure_store(source: ModelSource, file: Path, progress: Callable[[float], None]) -> Path:
+def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
+    """Where the store of this model file lives; `kind` of store.KINDS."""
+    return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:12]}-n{NUMERICS_VERSION}"
+
+
+def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:
     """The complete store of `file`, made now if it is missing or damaged; progress goes from 0 to 1.
 
     UnsupportedModel when the file is not one midfill can run; OSError when the disk is full.
     """
     sha256 = source_hash(source, file)
-    folder = store_folder(source, sha256)
+    folder = store_folder(source, kind, sha256)
     try:
         read_manifest(folder)
         return folder
@@ -54,7 +65,7 @@ def ensure_store(source: ModelSource, file: Path, progress: Callable[[float], No
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with open_source(file) as weights:
-            _write_store(partial, weights, source, sha256, progress)
+            _write_store(partial, weights, source, kind, sha256, progress)
         try:
             os.rename(partial, folder)
         except OSError:
@@ -74,11 +85,16 @@ def source_hash(source: ModelSource, file: Path) -> str:
 
 
 def _write_store(
-    folder: Path, weights: WeightSource, source: ModelSource, sha256: str, progress: Callable[[float], None]
+    folder: Path,
+    weights: WeightSource,
+    source: ModelSource,
+    kind: str,
+    sha256: str,
+    progress: Callable[[float], None],
 ) -> None:
     tensors: dict[str, torch.Tensor] = {}
     steps = weights.architecture.n_layers + 2
-    for done, part in enumerate(_quantized_parts(weights)):
+    for done, part in enumerate(_quantized_parts(weights, 4 if kind == "int4" else 8)):
         tensors.update(part)
         progress((done + 1) / steps)
     save_file(tensors, folder / WEIGHTS)
@@ -86,7 +102,7 @@ def _write_store(
     (folder / "special_tokens.json").write_text(json.dumps(weights.special_tokens))
     manifest = Manifest(
         model_id=source.model_id,
-        kind="int8",
+        kind=kind,
         numerics_version=NUMERICS_VERSION,
         source=source.row.file if source.row else str(source.path),
         source_sha256=sha256,
@@ -98,9 +114,10 @@ def _write_store(
     write_manifest(folder, manifest)
 
 
-def _quantized_parts(weights: WeightSource) -> Iterator[dict[str, torch.Tensor]]:
+def _quantized_parts(weights: WeightSource, bits: int) -> Iterator[dict[str, torch.Tensor]]:
     """The store's tensors in order: embedding, each layer, then the head and the last norm."""
-    yield _quantized("embed", weights.tensor("embed"))
+    rows, scale = quantize_rows(weights.tensor("embed"))
+    yield {"embed.weight": rows, "embed.scale": scale}
     for index in range(weights.architecture.n_layers):
         prefix = f"layers.{index}."
 
@@ -110,17 +127,18 @@ def _quantized_parts(weights: WeightSource) -> Iterator[dict[str, torch.Tensor]]
         layer = {f"{prefix}{norm}": get(norm) for norm in ("attn_norm", "ffn_norm")}
         if weights.architecture.qkv_bias:
             layer[f"{prefix}qkv.bias"] = torch.cat([get("q.bias"), get("k.bias"), get("v.bias")])
-        layer |= _quantized(f"{prefix}qkv", torch.cat([get("q"), get("k"), get("v")]))
-        layer |= _quantized(f"{prefix}o", get("o"))
-        layer |= _quantized(f"{prefix}gate_up", torch.cat([get("gate"), get("up")]))
-        layer |= _quantized(f"{prefix}down", get("down"))
+        layer |= _quantized(f"{prefix}qkv", torch.cat([get("q"), get("k"), get("v")]), bits)
+        layer |= _quantized(f"{prefix}o", get("o"), bits)
+        layer |= _quantized(f"{prefix}gate_up", torch.cat([get("gate"), get("up")]), bits)
+        layer |= _quantized(f"{prefix}down", get("down"), bits)
         yield layer
-    yield {"norm": weights.tensor("norm"), **_quantized("head", weights.tensor("head"))}
+    yield {"norm": weights.tensor("norm"), **_quantized("head", weights.tensor("head"), bits)}
 
 
-def _quantized(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
-    rows, scale = quantize_rows(weight)
-    return {f"{name}.weight": rows, f"{name}.scale": scale}
+def _quantized(name: str, weight: torch.Tensor, bits: int) -> dict[str, torch.Tensor]:
+    if not packable(*weight.shape):
+        raise UnsupportedModel(f"a matrix of {weight.shape[0]} x {weight.shape[1]} is no multiple of 16 x 32")
+    return {f"{name}.blocks": pack(quantize_groups(weight, bits))}
 
 
 def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:

@@ -1,4 +1,4 @@
-"""Teacher-forced log-probabilities, in process, for the evals and the tests: ours in int8, or the fp32 truth."""
+"""Teacher-forced log-probabilities, in process, for evals and tests: ours as users run it, or the fp32 truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,10 @@ import torch
 from model.catalog import resolve
 from model.decoder import Decoder
 from model.fetch import fetch
-from model.kv import KVBuffer, Slots
-from model.load import load_fp32, load_int8
-from model.quantize import ensure_store
+from model.kv import KV, Slots
+from model.load import load, load_fp32
+from model.native_decoder import NativeDecoder
+from model.quantize import choose_kind, ensure_store
 from model.source import open_source
 from model.tokenizer import VocabTokenizer
 
@@ -24,21 +25,23 @@ class Scorer:
         self.decoder, self.tokenizer, self.store = decoder, tokenizer, store
 
     @classmethod
-    def open(cls, model: str, kind: str = "int8") -> "Scorer":
-        """Fetch and quantize if needed, then load `kind` "int8" or "fp32"; ModelError when unknown."""
+    def open(cls, model: str, kind: str = "auto") -> "Scorer":
+        """Fetch and quantize if needed, then load `kind`: "auto", "int4", "int8", or "fp32" (the truth).
+
+        ModelError when the model is unknown.
+        """
         source = resolve(model)
         file = fetch(source)
-        store = ensure_store(source, file, lambda done: None)
-        if kind == "int8":
-            decoder = load_int8(store)
-        elif kind == "fp32":
+        store = ensure_store(source, file, choose_kind("auto" if kind == "fp32" else kind), lambda done: None)
+        if kind == "fp32":
             with open_source(file) as weights:
-                decoder = load_fp32(weights)
-        else:
-            raise ValueError(f"kind {kind!r} is neither 'int8' nor 'fp32'")
+                return cls(load_fp32(weights), VocabTokenizer.open(store), store)
+        decoder = load(store, torch.get_num_threads())
+        if isinstance(decoder, NativeDecoder):
+            torch.set_num_threads(1)  # as the daemon does
         return cls(decoder, VocabTokenizer.open(store), store)
 
-    def run(self, ids: Sequence[int], kv: KVBuffer, *, position: int, write: int, attend: Slots) -> torch.Tensor:
+    def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
         """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
         positions = torch.arange(position, position + len(ids))
         steps = self.decoder.forward(torch.tensor(ids), positions, kv, attend=attend, write=write)

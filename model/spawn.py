@@ -1,8 +1,8 @@
 """Where a model's daemon lives, and how one is started. Used by the client; no torch.
 
-Rules: a daemon is found by its socket's path alone, which holds the protocol version and the model. Anyone
-may start a daemon at any time: the lock file beside the socket, held for the daemon's whole life, lets
-one of them live and the others leave at once. The daemon runs isolated (`python -I`): a workspace that
+Rules: a daemon is found by its socket's path alone, which holds the protocol version, the model and its
+quantization. Anyone may start a daemon at any time: the lock file beside the socket, held for the daemon's
+whole life, lets one of them live and the others leave at once. The daemon runs isolated (`python -I`): a workspace that
 holds its own `model/` or `msgpack.py`, or a PYTHONPATH that points there, is never imported.
 """
 
@@ -23,17 +23,19 @@ _MAX_NAME = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Which daemon to use. All but `model` apply only when this process is the one that starts it."""
+    """Which daemon to use. All but the first and `quantization` apply only when this process starts it."""
 
     model: str  # catalog name, or path of a GGUF file or safetensors folder
     idle_exit_s: float = 1800.0
+    quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss
     n_threads: int = 0  # 0: all cores this process may use
     max_cache_tokens: int = 16_384  # KV slots over all sessions
 
 
 def socket_path(settings: EngineSettings) -> Path:
     """The daemon's address; ModelError when the model is unknown."""
-    name = f"{resolve(settings.model).model_id}-{version('midfill')}-w{PROTOCOL_VERSION}"
+    kind = "" if settings.quantization == "auto" else f"-{settings.quantization}"
+    name = f"{resolve(settings.model).model_id}{kind}-{version('midfill')}-w{PROTOCOL_VERSION}"
     if len(name) > _MAX_NAME:
         name = f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return runtime_dir() / f"{name}.sock"
@@ -44,7 +46,14 @@ def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
     log = socket_path(settings).with_suffix(".log").open("ab")
     command = [sys.executable, "-I", "-m", "model.daemon"]
     command += ["--model", settings.model, "--idle-exit-s", str(settings.idle_exit_s)]
-    command += ["--threads", str(settings.n_threads), "--max-cache-tokens", str(settings.max_cache_tokens)]
+    command += [
+        "--quantization",
+        settings.quantization,
+        "--threads",
+        str(settings.n_threads),
+        "--max-cache-tokens",
+        str(settings.max_cache_tokens),
+    ]
     with log:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True

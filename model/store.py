@@ -1,8 +1,9 @@
 """The local store: a model quantized once, laid out so that a daemon starts fast.
 
-    <cache>/stores/<model>-int8-<source hash>-n<NUMERICS_VERSION>/
+    <cache>/stores/<model>-<kind>-<source hash>-n<NUMERICS_VERSION>/
         manifest.json         what it is, made from what, and the size of every file (written last)
-        weights.safetensors   int8 matrices `X.weight` with `X.scale`, fp32 norms and biases
+        weights.safetensors   matrices `X.blocks` (see `packing`) with `X.bias`, fp32 norms; the embedding as
+                              int8 rows `embed.weight` with `embed.scale`, since its rows are gathered
         tokenizer.json        for `tokenizers`;  special_tokens.json  name -> id
 
 Rules: a store is complete or it is not there: it is written into a temporary folder and renamed. A store
@@ -20,7 +21,9 @@ from completion.types import PromptSpec
 from model.architecture import Architecture
 
 # Part of every store's name. Raise it when the same weights would give different numbers.
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
+# Bits per weight of most matrices; each matrix says its own.
+KINDS = ("int4", "int8")
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 
@@ -34,7 +37,7 @@ class Manifest:
     """What a store holds. `source_sha256` identifies the published file it was made from."""
 
     model_id: str
-    kind: str  # "int8"
+    kind: str  # of KINDS
     numerics_version: int
     source: str
     source_sha256: str

@@ -203,10 +203,20 @@ void attention(const Shape& shape, const float* q, size_t token_stride, int n, c
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
+static std::vector<const Kernels*> available() {
+    std::vector<const Kernels*> found;
+    for (const Kernels* each : {avx512_kernels(), avx2_kernels(), neon_kernels(), scalar_kernels()})
+        if (each != nullptr) found.push_back(each);
+    return found;
+}
+
+// The name of the fastest kernels that run here.
+EXPORT const char* midfill_best() { return available().front()->name; }
+
 // Chooses kernels by name ("" for the best) and the number of threads; returns the kernels' name, or null.
 EXPORT const char* midfill_open(const char* name, int n_threads) {
-    for (const Kernels* each : {avx512_kernels(), avx2_kernels(), neon_kernels(), scalar_kernels()}) {
-        if (each == nullptr || (*name && std::strcmp(name, each->name) != 0)) continue;
+    for (const Kernels* each : available()) {
+        if (*name && std::strcmp(name, each->name) != 0) continue;
         kernels = each;
         if (!pool || pool->size() != n_threads) pool = std::make_unique<Pool>(n_threads);
         return each->name;

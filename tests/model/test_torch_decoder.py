@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from model.decoder import Decoder, attention
 from model.kv import KVBuffer
 from model.load import load_fp32
 from model.source import open_source
+from model.torch_decoder import TorchDecoder, attention
 
 SIZES = {
     "vocab_size": 160,
@@ -56,7 +56,7 @@ def make_folder(folder: Path, case: str) -> torch.nn.Module:
     return model
 
 
-def run(decoder: Decoder, ids: torch.Tensor, kv: KVBuffer, start: int) -> torch.Tensor:
+def run(decoder: TorchDecoder, ids: torch.Tensor, kv: KVBuffer, start: int) -> torch.Tensor:
     """Run ids at slots and positions start.. after all earlier ones; returns logits (n, vocab)."""
     positions = torch.arange(start, start + len(ids))
     steps = decoder.forward(ids, positions, kv, attend=((0, start),), write=start)
@@ -68,14 +68,14 @@ def run(decoder: Decoder, ids: torch.Tensor, kv: KVBuffer, start: int) -> torch.
 
 
 @pytest.fixture(params=CASES)
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[torch.nn.Module, Decoder]:
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[torch.nn.Module, TorchDecoder]:
     reference = make_folder(tmp_path, request.param)
     with open_source(tmp_path) as weights:
         return reference, load_fp32(weights)
 
 
 @pytest.mark.parametrize("n", [1, 5, 16, 17, 130])
-def test_logits_equal_those_of_transformers(pair: tuple[torch.nn.Module, Decoder], n: int) -> None:
+def test_logits_equal_those_of_transformers(pair: tuple[torch.nn.Module, TorchDecoder], n: int) -> None:
     reference, decoder = pair
     ids = torch.randint(0, 160, (n,), generator=torch.Generator().manual_seed(n))
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_logits_equal_those_of_transformers(pair: tuple[torch.nn.Module, Decoder
 
 
 @pytest.mark.parametrize("cuts", [(40,), (1, 2, 3, 60), (17, 34, 51), (64,)])
-def test_chunked_prefill_equals_one_pass(pair: tuple[torch.nn.Module, Decoder], cuts: tuple[int, ...]) -> None:
+def test_chunked_prefill_equals_one_pass(pair: tuple[torch.nn.Module, TorchDecoder], cuts: tuple[int, ...]) -> None:
     _, decoder = pair
     ids = torch.randint(0, 160, (90,), generator=torch.Generator().manual_seed(3))
     whole = run(decoder, ids, decoder.new_kv(128), 0)
@@ -96,7 +96,7 @@ def test_chunked_prefill_equals_one_pass(pair: tuple[torch.nn.Module, Decoder], 
     torch.testing.assert_close(torch.cat(parts), whole, atol=1e-4, rtol=0)
 
 
-def test_a_gap_of_free_slots_is_never_seen(pair: tuple[torch.nn.Module, Decoder]) -> None:
+def test_a_gap_of_free_slots_is_never_seen(pair: tuple[torch.nn.Module, TorchDecoder]) -> None:
     """Attend to ranges with a hole in it: garbage in the hole must not change anything."""
     _, decoder = pair
     ids = torch.randint(0, 160, (30,), generator=torch.Generator().manual_seed(4))
@@ -119,7 +119,7 @@ def drain(steps: object) -> torch.Tensor:
             return done.value  # type: ignore[no-any-return]
 
 
-def test_forward_yields_once_per_layer(pair: tuple[torch.nn.Module, Decoder]) -> None:
+def test_forward_yields_once_per_layer(pair: tuple[torch.nn.Module, TorchDecoder]) -> None:
     _, decoder = pair
     steps = decoder.forward(torch.tensor([1, 2]), torch.tensor([0, 1]), decoder.new_kv(8), attend=(), write=0)
     assert sum(1 for _ in steps) == SIZES["num_hidden_layers"]
