@@ -111,6 +111,8 @@ class GenerationStats:
     n_cached: int  # of them, tokens whose keys and values were reused
     n_computed: int  # of them, tokens run through the model for this request
     n_generated: int
+    n_drafted: int = 0  # tokens that speculation guessed
+    n_accepted: int = 0  # of them, tokens that were right
     queue_ms: float
     prefill_ms: float
     decode_ms: float

@@ -15,8 +15,8 @@ import torch
 
 from model.catalog import ModelError
 from model.engine import keep_freed_memory
+from model.generate import CHUNK_TOKENS
 from model.kv import KV
-from model.scheduler import CHUNK_TOKENS
 from model.score import Scorer
 
 

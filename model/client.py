@@ -314,6 +314,8 @@ def _stats(done: wire.Done) -> GenerationStats:
         n_cached=done.n_cached,
         n_computed=done.n_computed,
         n_generated=done.n_generated,
+        n_drafted=done.n_drafted,
+        n_accepted=done.n_accepted,
         queue_ms=done.queue_ms,
         prefill_ms=done.prefill_ms,
         decode_ms=done.decode_ms,

@@ -27,7 +27,8 @@ from model import wire
 from model.spawn import EngineSettings, socket_path
 
 if TYPE_CHECKING:
-    from model.scheduler import Finished, Scheduler
+    from model.generate import Finished
+    from model.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -149,9 +150,9 @@ class Daemon:
         prompt = wire.unpack_ids(message.prompt)
         problem = self._problem(message.max_tokens, prompt)
         if problem or self._scheduler is None:
-            self._send(writer, wire.Done(message.id, "failed", problem, len(prompt), 0, 0, 0, 0.0, 0.0, 0.0))
+            self._send(writer, wire.Done(message.id, "failed", problem, len(prompt), 0, 0, 0, 0, 0, 0.0, 0.0, 0.0))
             return
-        from model.scheduler import Request  # imported long ago by the engine thread: we are ready
+        from model.generate import Request  # imported long ago by the engine thread: we are ready
 
         key = (writer, message.id)
         self._running.add(key)
@@ -211,6 +212,8 @@ class Daemon:
             n_requests=counters.n_requests if counters else 0,
             n_computed_tokens=counters.n_computed_tokens if counters else 0,
             n_cached_tokens=counters.n_cached_tokens if counters else 0,
+            n_drafted_tokens=counters.n_drafted_tokens if counters else 0,
+            n_accepted_tokens=counters.n_accepted_tokens if counters else 0,
             prefill_tokens_per_s=counters.prefill_tokens_per_s if counters else 0.0,
             last_error=counters.last_error if counters else self._state.message,
         )

@@ -53,3 +53,7 @@ class Decoder(Protocol):
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
         ...
+
+    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+        """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
+        ...

@@ -87,10 +87,14 @@ class Inflight:
 
 @dataclass(slots=True)
 class Session:
-    """One document's KV. `ids[i]` is the token in slot i; `inflight` survives its request's cancellation."""
+    """One document's KV. `ids[i]` is the token in slot i; `inflight` survives its request's cancellation.
+
+    `suggestion` is the end of the last prompt with what was generated after it, to draft from.
+    """
 
     kv: KV
     ids: "array[int]" = field(default_factory=lambda: array("I"))
+    suggestion: "array[int]" = field(default_factory=lambda: array("I"))
     inflight: Inflight | None = None
 
     def reuse(self, prompt: "array[int]") -> int:

@@ -82,6 +82,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
         ],
     ),
     "midfill_rms_norm": (None, [c_void_p, c_void_p, c_float, c_int32, c_int32, c_void_p]),
+    "midfill_greedy": (None, [c_void_p, c_int32, c_int32, c_void_p, c_void_p]),
     "midfill_linear": (None, [POINTER(Matrix), c_int32, c_void_p, c_int32, c_void_p]),
     "midfill_attention": (
         None,

@@ -141,12 +141,29 @@ class NativeDecoder:
         )
         return result
 
+    @torch.inference_mode()
+    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+        """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
+        logits = self.logits(hidden)
+        ids = torch.empty(len(logits), dtype=torch.int32)
+        logprobs = torch.empty(len(logits))
+        self._library.midfill_greedy(
+            logits.data_ptr(), len(logits), self.architecture.vocab, ids.data_ptr(), logprobs.data_ptr()
+        )
+        return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
+
 
 def runs_natively(a: Architecture) -> bool:
     """Whether the kernels' layouts fit this model's sizes; every published model of the family does."""
     width = a.n_heads * a.head_dim
     qkv = width + 2 * a.n_kv_heads * a.head_dim
-    shapes = ((qkv, a.hidden), (a.hidden, width), (2 * a.intermediate, a.hidden), (a.hidden, a.intermediate))
+    shapes = (
+        (qkv, a.hidden),
+        (a.hidden, width),
+        (2 * a.intermediate, a.hidden),
+        (a.hidden, a.intermediate),
+        (a.vocab, a.hidden),
+    )
     return a.head_dim % ROWS == 0 and a.intermediate % ROWS == 0 and all(packable(*shape) for shape in shapes)
 
 

@@ -12,52 +12,15 @@ A cancelled request leaves its half-done chunk with its session: the next prompt
 import logging
 import queue
 import time
-from array import array
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-import torch
-
 from model.decoder import Decoder
-from model.kv import Inflight, Session, SessionPool
-from model.sampler import ByteTable, pick
+from model.generate import CHUNK_TOKENS, Finished, Generation, Request
+from model.kv import SessionPool
+from model.sampler import ByteTable
 
 log = logging.getLogger(__name__)
-
-# Tokens per prefill step. 128 to 512 run within a few per cent of each other; a smaller chunk is kept
-# sooner when its request is cancelled.
-CHUNK_TOKENS = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What to generate. `warm` requests only fill the KV and give way to every other request."""
-
-    key: object  # unique; names the request in `cancel`
-    session: str
-    prompt: "array[int]"
-    heal: bytes
-    stop_token_ids: frozenset[int]
-    max_tokens: int
-    warm: bool
-    on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
-    on_token: Callable[[int, float], None]
-    on_finished: Callable[["Finished"], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """The end of a request, with the counters that `midfill/status` and the tests read."""
-
-    finish: str  # "stop", "length", "cancelled", "superseded", "failed"
-    error: str
-    n_prompt: int
-    n_cached: int
-    n_computed: int
-    n_generated: int
-    queue_ms: float
-    prefill_ms: float
-    decode_ms: float
 
 
 @dataclass(slots=True)
@@ -67,6 +30,8 @@ class Counters:
     n_requests: int = 0
     n_computed_tokens: int = 0
     n_cached_tokens: int = 0
+    n_drafted_tokens: int = 0
+    n_accepted_tokens: int = 0
     n_sessions: int = 0
     prefill_tokens_per_s: float = 0.0
     last_error: str = ""
@@ -78,9 +43,7 @@ class _Job:
     arrived: float = field(default_factory=time.perf_counter)
     started: float = 0.0
     first: float = 0.0  # when the prompt was done
-    n_cached: int = 0
-    n_computed: int = 0
-    n_generated: int = 0
+    generation: Generation | None = None
     steps: Generator[None, None, str] | None = None
 
 
@@ -177,77 +140,28 @@ class Scheduler:
         self._jobs.remove(job)
         if job.steps is not None:
             job.steps.close()
-        if job.n_computed >= CHUNK_TOKENS // 4 and job.first:
-            self.counters.prefill_tokens_per_s = job.n_computed / (job.first - job.started)
-        self.counters.n_computed_tokens += job.n_computed
-        self.counters.n_cached_tokens += job.n_cached
+        report = _report(job, finish, error)
+        if report.n_computed >= CHUNK_TOKENS // 4 and job.first:
+            self.counters.prefill_tokens_per_s = report.n_computed / (job.first - job.started)
+        self.counters.n_computed_tokens += report.n_computed
+        self.counters.n_cached_tokens += report.n_cached
+        self.counters.n_drafted_tokens += report.n_drafted
+        self.counters.n_accepted_tokens += report.n_accepted
         self.counters.n_sessions = len(self._pool)
-        job.request.on_finished(_report(job, finish, error))
+        job.request.on_finished(report)
 
     def _generate(self, job: _Job) -> Generator[None, None, str]:
-        """Prefill what is not cached, then decode greedily. Returns how it finished."""
+        """Prefill, then decode. Returns how it finished."""
         request = job.request
         session = self._pool.acquire(request.session, len(request.prompt) + request.max_tokens)
-        job.n_cached = session.reuse(request.prompt)
-        hidden = yield from self._prefill(job, session)
+        generation = job.generation = Generation(self._decoder, self._bytes, session, request)
+        hidden = yield from generation.prefill()
         job.first = time.perf_counter()
         if request.warm:
             return "stop"
         request.on_prefilled(_report(job, "", ""))
-        outstanding = request.heal
-        while job.n_generated < request.max_tokens:
-            allowed = self._bytes.allowed(outstanding) if outstanding else None
-            token_id, logprob = pick(self._decoder.logits(hidden[-1:])[0], allowed)
-            if token_id in request.stop_token_ids:
-                return "stop"
-            if outstanding:
-                outstanding = outstanding[len(self._bytes[token_id]) :]
-            job.n_generated += 1
-            request.on_token(token_id, logprob)
-            if job.n_generated < request.max_tokens:
-                hidden = yield from self._forward(session, array("I", [token_id]))
-        return "length"
+        return (yield from generation.decode(hidden))
 
-    def _prefill(self, job: _Job, session: Session) -> Generator[None, None, torch.Tensor]:
-        """Compute the prompt from where the session's tokens end; returns the last chunk's hidden states."""
-        prompt = job.request.prompt
-        hidden: torch.Tensor | None = None
-        while hidden is None or len(session.ids) < len(prompt):
-            begin = len(session.ids)
-            if session.inflight is not None:  # begun for an earlier request: these are our tokens too
-                chunk = session.inflight.ids
-            else:
-                chunk = prompt[begin : begin + CHUNK_TOKENS]
-            hidden = yield from self._forward(session, chunk)
-            job.n_computed += len(chunk)
-        return hidden
-
-    def _forward(self, session: Session, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
-        """Append tokens to a session, or go on with the suspended forward of these same tokens."""
-        if (inflight := session.inflight) is None:
-            begin = len(session.ids)
-            steps = self._decoder.forward(
-                torch.tensor(ids, dtype=torch.int64),
-                torch.arange(begin, begin + len(ids)),
-                session.kv,
-                attend=((0, begin),),
-                write=begin,
-            )
-            inflight = session.inflight = Inflight(begin, ids, steps)
-        while True:
-            try:
-                next(inflight.steps)
-            except StopIteration as done:
-                session.inflight = None
-                session.ids.extend(inflight.ids)
-                result: torch.Tensor = done.value
-                return result
-            except BaseException:  # the forward is spent: a later request must not go on with it
-                session.inflight = None
-                raise
-            yield
-
-    @property
     def _bytes(self) -> ByteTable:
         """Made at the first use: it takes a tenth of a second that the first token should not wait for."""
         if self._table is None:
@@ -259,13 +173,16 @@ def _report(job: _Job, finish: str, error: str) -> Finished:
     now = time.perf_counter()
     started = job.started or now
     first = job.first or now
+    work = job.generation
     return Finished(
         finish=finish,
         error=error,
         n_prompt=len(job.request.prompt),
-        n_cached=job.n_cached,
-        n_computed=job.n_computed,
-        n_generated=job.n_generated,
+        n_cached=work.n_cached if work else 0,
+        n_computed=work.n_computed if work else 0,
+        n_generated=work.n_generated if work else 0,
+        n_drafted=work.drafter.n_drafted if work else 0,
+        n_accepted=work.drafter.n_accepted if work else 0,
         queue_ms=(started - job.arrived) * 1e3,
         prefill_ms=(first - started) * 1e3,
         decode_ms=(now - first) * 1e3,

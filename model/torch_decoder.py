@@ -76,6 +76,14 @@ class TorchDecoder:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
         return self._head(hidden)
 
+    @torch.inference_mode()
+    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+        """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
+        logits = self.logits(hidden)
+        ids = logits.argmax(1)
+        logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
+        return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
+
     def _normalize(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x, (x.shape[1],), weight, self.architecture.norm_eps)
 

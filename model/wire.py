@@ -18,7 +18,7 @@ from typing import Any, cast
 import cattrs
 import msgpack
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -100,6 +100,8 @@ class Done:
     n_cached: int
     n_computed: int
     n_generated: int
+    n_drafted: int
+    n_accepted: int
     queue_ms: float
     prefill_ms: float
     decode_ms: float
@@ -117,6 +119,8 @@ class StatusReply:
     n_requests: int
     n_computed_tokens: int
     n_cached_tokens: int
+    n_drafted_tokens: int
+    n_accepted_tokens: int
     prefill_tokens_per_s: float
     last_error: str
 

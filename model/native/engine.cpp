@@ -43,6 +43,7 @@ struct Quantized {
 Quantized quantized;
 Buffer<float> normalized, projected, attended, activated, partial_out, token_rows;
 Buffer<Partial> partials;
+Buffer<Peak> row_peaks;
 
 void quantize_token(const Activations& to, int token, const float* x, int cols) {
     size_t at = (size_t)token * cols, group = at / kGroup;
@@ -249,6 +250,27 @@ EXPORT void midfill_rms_norm(const float* x, const float* weight, float eps, int
 // x (n, cols); out (n, rows), or (n, rows / 2) for SWIGLU; ADD adds to out.
 EXPORT void midfill_linear(const Matrix* w, int mode, const float* x, int n, float* out) {
     linear(*w, (Mode)mode, quantize(x, n, w->cols), n, out);
+}
+
+// Per row of logits (n, vocab), vocab a multiple of 16: the best id and its log-probability.
+EXPORT void midfill_greedy(const float* logits, int n, int vocab, int32_t* ids, float* logprobs) {
+    constexpr int kPart = 8192;  // values per task
+    const int n_parts = (vocab + kPart - 1) / kPart;
+    Peak* peaks = row_peaks.get((size_t)n * n_parts);
+    pool->run(n * n_parts, [&](int task) {
+        const int begin = task % n_parts * kPart;
+        peaks[task] = kernels->find_peak(logits + (size_t)(task / n_parts) * vocab + begin, std::min(kPart, vocab - begin));
+    });
+    for (int row = 0; row < n; row++) {
+        const Peak* parts = peaks + (size_t)row * n_parts;
+        int best = 0;
+        for (int i = 1; i < n_parts; i++)
+            if (parts[i].top > parts[best].top) best = i;
+        double total = 0.0;
+        for (int i = 0; i < n_parts; i++) total += parts[i].total * std::exp((double)parts[i].top - parts[best].top);
+        ids[row] = best * kPart + parts[best].index;
+        logprobs[row] = (float)-std::log(total);
+    }
 }
 
 // q (n, heads, dim) rotated and scaled; k and v (n, kv_heads, dim) rotated, stored at slots write..write + n.

@@ -274,4 +274,17 @@ void merge(Partial& into, const Partial& other, int dim) {
     into.top = top;
 }
 
-const Kernels kernels = {kName, kTokens, kRows, rms_norm, quantize, linear, rotate, store_kv, attend, merge};
+// The largest of n values (a multiple of 16), the first index that has it, and the sum of e^(value - largest).
+Peak find_peak(const float* x, int n) {
+    f32x16 top = load(x);
+    for (int i = 16; i < n; i += 16) top = max(load(x + i), top);
+    Peak peak = {reduce_max(top), 0.0f, 0};
+    f32x16 total = zero();
+    for (int i = 0; i < n; i += 16) total = add(total, exp(sub(load(x + i), set1(peak.top))));
+    peak.total = reduce_add(total);
+    while (x[peak.index] != peak.top && peak.index < n - 1) peak.index++;
+    return peak;
+}
+
+const Kernels kernels = {kName,  kTokens,  kRows,  rms_norm, quantize, linear,
+                         rotate, store_kv, attend, merge,    find_peak};

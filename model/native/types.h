@@ -38,6 +38,12 @@ struct Partial {
     float* out;
 };
 
+// Of a row of scores: the largest, the sum of the exponentials relative to it, and where it is.
+struct Peak {
+    float top, total;
+    int32_t index;
+};
+
 struct Shape {
     int32_t n_heads, n_kv_heads, head_dim, hidden, ffn;
     float eps;
@@ -60,6 +66,7 @@ struct Kernels {
     void (*attend)(const KV& kv, int head, int dim, int n_rows, const float* const* q, const int* limits, int begin,
                    int end, Partial* partials);
     void (*merge)(Partial& into, const Partial& other, int dim);
+    Peak (*find_peak)(const float* x, int n);
 };
 
 // Null when this build or this processor lacks the instructions.

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.generate import CHUNK_TOKENS, Finished, Request
 from model.kv import SessionPool
 from model.load import load_fp32
 from model.sampler import ByteTable
-from model.scheduler import CHUNK_TOKENS, Finished, Request, Scheduler
+from model.scheduler import Scheduler
 from model.source import open_source
 from tests.model.tiny import make_tiny_model
 

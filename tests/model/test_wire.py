@@ -18,8 +18,8 @@ MESSAGES: list[wire.Message] = [
     wire.State("fetching", "half way", 0.5, ""),
     wire.Token(1, 42, -0.25),
     wire.Prefilled(1, 10, 8, 2, 0.1, 20.0),
-    wire.Done(1, "stop", "", 10, 8, 2, 3, 0.1, 20.0, 30.0),
-    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 300.0, ""),
+    wire.Done(1, "stop", "", 10, 8, 2, 3, 2, 1, 0.1, 20.0, 30.0),
+    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 6, 5, 300.0, ""),
     wire.Bye("idle"),
 ]
 
