@@ -1,7 +1,8 @@
 """Rounds matrices to 4 or 8 bits in groups of 32 inputs, so that a layer's output changes as little as possible.
 
-The format: `value = scale * (code - 2 ** (bits - 1))`, one fp16 scale (which may be negative) for each output
-row and each group of 32 inputs: 4.5 or 8.5 bits per weight.
+The format: one fp16 scale (which may be negative) for each output row and each group of 32 inputs, 4.5 or 8.5
+bits per weight. In 4 bits `value = scale * CODEBOOK[code]`, with the codebook of llama.cpp's IQ4_NL: its steps are
+narrower near zero, where most weights are. In 8 bits `value = scale * (code - 128)`.
 
 What is minimised is not the error of the weights, e, but that of the outputs, e H e^T, where H = X^T X is the
 hessian of the layer's inputs X on a calibration text (`calibrate` collects it). Scales come from a search like that of
@@ -16,8 +17,13 @@ from typing import NamedTuple
 import torch
 
 GROUP = 32
-# Where the largest weight of a group may land, in steps from zero. Code 0 is -8, so 8 is "just fits".
-_REACHES = (8.0, 7.6, 7.2, 6.8, 8.4, 8.8)
+# What the sixteen 4-bit codes stand for, in units of the scale (llama.cpp's kvalues_iq4nl).
+CODEBOOK = torch.tensor([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], dtype=torch.int8)
+# The code that is nearest to -128..127, so that rounding is one look-up.
+_NEAREST = (torch.arange(-128.0, 128.0)[:, None] - CODEBOOK).abs().argmin(1).to(torch.uint8)
+_ROUNDED = CODEBOOK[_NEAREST.long()].float()
+# Where the largest weight of a group may land.
+_REACHES = (-127.0, 113.0, -119.0, 105.0, -111.0, -134.0)
 # Rows that are rounded together: at (32, 4096) fp32 a group stays in the processor's second-level cache.
 _CHUNK_ROWS = 4096
 # H's diagonal is raised by this share of itself before it is factored: with 2,000 tokens, less overfits.
@@ -34,8 +40,8 @@ class Groups(NamedTuple):
     def dequantize(self) -> torch.Tensor:
         """(out, in) fp32."""
         out, width = self.codes.shape
-        centred = self.codes.view(out, -1, GROUP).float().sub_(2 ** (self.bits - 1))
-        return centred.mul_(self.scales.float()[:, :, None]).view(out, width)
+        values = self.codes.float().sub_(128) if self.bits == 8 else CODEBOOK.float()[self.codes.long()]
+        return values.view(out, -1, GROUP).mul_(self.scales.float()[:, :, None]).view(out, width)
 
 
 def quantize_groups(weight: torch.Tensor, bits: int, importance: torch.Tensor | None = None) -> Groups:
@@ -106,15 +112,15 @@ def _round_rows(columns: torch.Tensor, importance: torch.Tensor, factor: torch.T
         scale = scales[group].float()
         inverse = _inverse(scale)
         if factor is None:
-            codes[span] = _codes(values, inverse).add_(8).to(torch.uint8)
+            codes[span] = _NEAREST[_positions(values, inverse)]
             continue
         corner = factor[span, span]
         errors = torch.empty_like(values)
         for j in range(GROUP):
-            code = _codes(values[j], inverse)
-            error = torch.addcmul(values[j], code, scale, value=-1).div_(corner[j, j])
+            position = _positions(values[j], inverse)
+            codes[begin + j] = _NEAREST[position]
+            error = torch.addcmul(values[j], _ROUNDED[position], scale, value=-1).div_(corner[j, j])
             errors[j] = error
-            codes[begin + j] = code.add_(8)
             values[j + 1 :].addr_(corner[j, j + 1 :], error, alpha=-1)
         rest = factor[span, begin + GROUP :]
         columns[begin + GROUP :].addmm_(rest.t(), errors, alpha=-1)
@@ -124,14 +130,14 @@ def _round_rows(columns: torch.Tensor, importance: torch.Tensor, factor: torch.T
 def _search_scales(values: torch.Tensor, importance: torch.Tensor) -> torch.Tensor:
     """The fp16 scale of each column of values (32, rows) with the least squared error, weighted by (32, 1)."""
     largest = values.gather(0, values.abs().argmax(0, keepdim=True))[0]
-    toward = -_inverse(largest)
+    toward = _inverse(largest)
     weighted = values * importance
     best = torch.zeros_like(largest)
     best_gain = torch.full_like(largest, -1.0)
     for reach in _REACHES:
-        codes = _codes(values, toward * reach)
-        fit = (weighted * codes).sum(0)
-        size = codes.square_().mul_(importance).sum(0).clamp_min_(1e-30)
+        rounded = _ROUNDED[_positions(values, toward * reach)]
+        fit = (weighted * rounded).sum(0)
+        size = rounded.square_().mul_(importance).sum(0).clamp_min_(1e-30)
         gain = fit.square() / size
         better = gain > best_gain
         best = torch.where(better, fit / size, best)
@@ -139,8 +145,9 @@ def _search_scales(values: torch.Tensor, importance: torch.Tensor) -> torch.Tens
     return best.half()
 
 
-def _codes(values: torch.Tensor, inverse_scale: torch.Tensor) -> torch.Tensor:
-    return (values * inverse_scale).round_().clamp_(-8, 7)
+def _positions(values: torch.Tensor, inverse_scale: torch.Tensor) -> torch.Tensor:
+    """Indices into _NEAREST: values in units of the scale, rounded to whole numbers and moved by 128."""
+    return (values * inverse_scale).add_(128.5).clamp_(0, 255).long()
 
 
 def _inverse(scale: torch.Tensor) -> torch.Tensor:

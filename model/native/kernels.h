@@ -60,11 +60,11 @@ void quantize(const float* x, int n, int8_t* q, float* scale, int32_t* sum) {
 // Sixteen output rows for M tokens from one row block: groups of [16 fp16 scales][codes] (see store.py).
 template <int BITS, int M>
 void tile(const uint8_t* block, int n_groups, const Activations& x, int token, f32x16* out) {
-    constexpr int kZero = BITS == 4 ? 8 : 128;
     const int cols = n_groups * kGroup;
     const int8_t* q = x.q + (size_t)token * cols;
     const float* scale = x.scale + (size_t)token * n_groups;
     const int32_t* sum = x.sum + (size_t)token * n_groups;
+    const u8x64 table = load_table(kCodebook);
     f32x16 total[M];
     for (int m = 0; m < M; m++) total[m] = zero();
     for (int g = 0; g < n_groups; g++) {
@@ -72,21 +72,21 @@ void tile(const uint8_t* block, int n_groups, const Activations& x, int token, f
         const uint8_t* codes = block + 32;
         i32x16 acc[M];
 #pragma GCC unroll 8
-        for (int m = 0; m < M; m++) acc[m] = set1_i32(-kZero * sum[(size_t)m * n_groups + g]);
+        for (int m = 0; m < M; m++) acc[m] = start_dot(sum[(size_t)m * n_groups + g]);
         if constexpr (BITS == 4) {
 #pragma GCC unroll 4
             for (int c = 0; c < kGroup; c += 8, codes += 64) {
-                u8x64 bytes = load_bytes(codes), low = low_nibbles(bytes), high = high_nibbles(bytes);
+                u8x64 bytes = load_bytes(codes), low = look_up_low(table, bytes), high = look_up_high(table, bytes);
 #pragma GCC unroll 8
                 for (int m = 0; m < M; m++) {
                     const int8_t* at = q + (size_t)m * cols + g * kGroup + c;
-                    acc[m] = dot_nibbles(dot_nibbles(acc[m], low, at), high, at + 4);
+                    acc[m] = dot(dot(acc[m], low, at), high, at + 4);
                 }
             }
         } else {
 #pragma GCC unroll 8
             for (int c = 0; c < kGroup; c += 4, codes += 64) {
-                u8x64 bytes = load_bytes(codes);
+                u8x64 bytes = load_codes(codes);
 #pragma GCC unroll 8
                 for (int m = 0; m < M; m++) acc[m] = dot(acc[m], bytes, q + (size_t)m * cols + g * kGroup + c);
             }

@@ -56,30 +56,32 @@ INLINE int32_t sum_i32(i32x16 x) {
 INLINE u8x64 load_bytes(const uint8_t* p) {
     return {_mm256_loadu_si256((const __m256i*)p), _mm256_loadu_si256((const __m256i*)(p + 32))};
 }
-INLINE u8x64 low_nibbles(u8x64 x) {
+// Codes stand for code - 128, and are made signed here.
+INLINE u8x64 centered(u8x64 x) {
+    __m256i top = _mm256_set1_epi8((char)128);
+    return {_mm256_xor_si256(x.a, top), _mm256_xor_si256(x.b, top)};
+}
+INLINE u8x64 load_codes(const uint8_t* p) { return centered(load_bytes(p)); }
+INLINE u8x64 load_table(const uint8_t* p) {
+    __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)p));
+    return centered({table, table});
+}
+INLINE u8x64 look_up_low(u8x64 table, u8x64 x) {
     __m256i mask = _mm256_set1_epi8(15);
-    return {_mm256_and_si256(x.a, mask), _mm256_and_si256(x.b, mask)};
+    return {_mm256_shuffle_epi8(table.a, _mm256_and_si256(x.a, mask)), _mm256_shuffle_epi8(table.b, _mm256_and_si256(x.b, mask))};
 }
-INLINE u8x64 high_nibbles(u8x64 x) { return low_nibbles({_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)}); }
-INLINE __m256i broadcast4(const int8_t* x) {
-    int32_t four;
-    __builtin_memcpy(&four, x, 4);
-    return _mm256_set1_epi32(four);
+INLINE u8x64 look_up_high(u8x64 table, u8x64 x) {
+    return look_up_low(table, {_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)});
 }
-INLINE __m256i pair_sums(__m256i acc, __m256i pairs) {
+INLINE i32x16 start_dot(int32_t) { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+// maddubs adds pairs in 16 bits, where bytes up to 255 would saturate; |w| <= 127 does not.
+INLINE __m256i dot_half(__m256i acc, __m256i w, __m256i x) {
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-INLINE i32x16 dot_nibbles(i32x16 acc, u8x64 w, const int8_t* x) {
-    __m256i four = broadcast4(x);  // 2 * 15 * 127 fits into the 16 bits of maddubs
-    return {pair_sums(acc.a, _mm256_maddubs_epi16(w.a, four)), pair_sums(acc.b, _mm256_maddubs_epi16(w.b, four))};
-}
-// Bytes up to 255 would saturate maddubs: even and odd bytes are widened to 16 bits instead.
-INLINE __m256i dot_half(__m256i acc, __m256i w, __m256i x) {
-    __m256i even = _mm256_madd_epi16(_mm256_and_si256(w, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8));
-    __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(w, 8), _mm256_srai_epi16(x, 8));
-    return _mm256_add_epi32(acc, _mm256_add_epi32(even, odd));
-}
 INLINE i32x16 dot(i32x16 acc, u8x64 w, const int8_t* x) {
-    __m256i four = broadcast4(x);
-    return {dot_half(acc.a, w.a, four), dot_half(acc.b, w.b, four)};
+    int32_t four;
+    __builtin_memcpy(&four, x, 4);
+    __m256i xs = _mm256_set1_epi32(four);
+    return {dot_half(acc.a, w.a, xs), dot_half(acc.b, w.b, xs)};
 }

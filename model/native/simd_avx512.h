@@ -34,13 +34,18 @@ INLINE i32x16 set1_i32(int32_t x) { return {_mm512_set1_epi32(x)}; }
 INLINE void store_i8(int8_t* p, i32x16 x) { _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(x.v)); }
 INLINE int32_t sum_i32(i32x16 x) { return _mm512_reduce_add_epi32(x.v); }
 
+// Codes stand for code - 128. Here they stay unsigned, and the sum of the activations corrects for it.
 INLINE u8x64 load_bytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
-INLINE u8x64 low_nibbles(u8x64 x) { return {_mm512_and_si512(x.v, _mm512_set1_epi8(15))}; }
-INLINE u8x64 high_nibbles(u8x64 x) { return {_mm512_and_si512(_mm512_srli_epi16(x.v, 4), _mm512_set1_epi8(15))}; }
-// acc[lane] += sum of w[4 * lane + j] * x[j] over j in 0..4, exact. `dot_nibbles` may assume w < 16.
+INLINE u8x64 load_codes(const uint8_t* p) { return load_bytes(p); }
+INLINE u8x64 load_table(const uint8_t* p) { return {_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)p))}; }
+INLINE u8x64 look_up_low(u8x64 table, u8x64 x) {
+    return {_mm512_shuffle_epi8(table.v, _mm512_and_si512(x.v, _mm512_set1_epi8(15)))};
+}
+INLINE u8x64 look_up_high(u8x64 table, u8x64 x) { return look_up_low(table, {_mm512_srli_epi16(x.v, 4)}); }
+INLINE i32x16 start_dot(int32_t sum) { return set1_i32(-128 * sum); }
+// acc[lane] += sum of (w[4 * lane + j] - 128) * x[j] over j in 0..4, exact; w in 1..255, x in -127..127.
 INLINE i32x16 dot(i32x16 acc, u8x64 w, const int8_t* x) {
     int32_t four;
     __builtin_memcpy(&four, x, 4);
     return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(four))};
 }
-INLINE i32x16 dot_nibbles(i32x16 acc, u8x64 w, const int8_t* x) { return dot(acc, w, x); }

@@ -45,26 +45,18 @@ INLINE int32_t sum_i32(i32x16 x) {
 }
 
 INLINE u8x64 load_bytes(const uint8_t* p) { u8x64 r; EACH(vld1q_u8(p + 16 * i)); }
-INLINE u8x64 low_nibbles(u8x64 x) { u8x64 r; EACH(vandq_u8(x.v[i], vdupq_n_u8(15))); }
-INLINE u8x64 high_nibbles(u8x64 x) { u8x64 r; EACH(vshrq_n_u8(x.v[i], 4)); }
-INLINE int8x16_t broadcast4(const int8_t* x) {
+// Codes stand for code - 128, and are made signed here.
+INLINE u8x64 centered(u8x64 x) { u8x64 r; EACH(veorq_u8(x.v[i], vdupq_n_u8(128))); }
+INLINE u8x64 load_codes(const uint8_t* p) { return centered(load_bytes(p)); }
+INLINE u8x64 load_table(const uint8_t* p) { uint8x16_t table = vld1q_u8(p); return centered({{table, table, table, table}}); }
+INLINE u8x64 look_up_low(u8x64 table, u8x64 x) { u8x64 r; EACH(vqtbl1q_u8(table.v[0], vandq_u8(x.v[i], vdupq_n_u8(15)))); }
+INLINE u8x64 look_up_high(u8x64 table, u8x64 x) { u8x64 r; EACH(vqtbl1q_u8(table.v[0], vshrq_n_u8(x.v[i], 4))); }
+INLINE i32x16 start_dot(int32_t) { return set1_i32(0); }
+INLINE i32x16 dot(i32x16 acc, u8x64 w, const int8_t* x) {
     int32_t four;
     __builtin_memcpy(&four, x, 4);
-    return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
-INLINE i32x16 dot_nibbles(i32x16 acc, u8x64 w, const int8_t* x) {
-    int8x16_t four = broadcast4(x);
-    for (int i = 0; i < 4; i++) acc.v[i] = vdotq_s32(acc.v[i], vreinterpretq_s8_u8(w.v[i]), four);
-    return acc;
-}
-// Bytes up to 255: (w - 128) as signed bytes, and 128 times the sum of the four activations.
-INLINE i32x16 dot(i32x16 acc, u8x64 w, const int8_t* x) {
-    int8x16_t four = broadcast4(x);
-    int32x4_t offset = vdupq_n_s32(128 * (x[0] + x[1] + x[2] + x[3]));
-    for (int i = 0; i < 4; i++) {
-        int8x16_t centered = vreinterpretq_s8_u8(veorq_u8(w.v[i], vdupq_n_u8(128)));
-        acc.v[i] = vaddq_s32(vdotq_s32(acc.v[i], centered, four), offset);
-    }
+    int8x16_t xs = vreinterpretq_s8_s32(vdupq_n_s32(four));
+    for (int i = 0; i < 4; i++) acc.v[i] = vdotq_s32(acc.v[i], vreinterpretq_s8_u8(w.v[i]), xs);
     return acc;
 }
 

@@ -68,13 +68,16 @@ INLINE i32x16 set1_i32(int32_t x) { i32x16 r; EACH(x); }
 INLINE void store_i8(int8_t* p, i32x16 x) { for (int i = 0; i < 16; i++) p[i] = (int8_t)x.v[i]; }
 INLINE int32_t sum_i32(i32x16 x) { int32_t total = 0; for (int32_t lane : x.v) total += lane; return total; }
 
+// Codes stand for code - 128.
 INLINE u8x64 load_bytes(const uint8_t* p) { u8x64 r; __builtin_memcpy(r.v, p, 64); return r; }
-INLINE u8x64 low_nibbles(u8x64 x) { for (uint8_t& byte : x.v) byte &= 15; return x; }
-INLINE u8x64 high_nibbles(u8x64 x) { for (uint8_t& byte : x.v) byte >>= 4; return x; }
+INLINE u8x64 load_codes(const uint8_t* p) { return load_bytes(p); }
+INLINE u8x64 load_table(const uint8_t* p) { u8x64 r; __builtin_memcpy(r.v, p, 16); return r; }
+INLINE u8x64 look_up_low(u8x64 table, u8x64 x) { for (uint8_t& byte : x.v) byte = table.v[byte & 15]; return x; }
+INLINE u8x64 look_up_high(u8x64 table, u8x64 x) { for (uint8_t& byte : x.v) byte = table.v[byte >> 4]; return x; }
+INLINE i32x16 start_dot(int32_t) { i32x16 r; EACH(0); }
 INLINE i32x16 dot(i32x16 acc, u8x64 w, const int8_t* x) {
-    for (int i = 0; i < 64; i++) acc.v[i / 4] += (int32_t)w.v[i] * x[i % 4];
+    for (int i = 0; i < 64; i++) acc.v[i / 4] += ((int32_t)w.v[i] - 128) * x[i % 4];
     return acc;
 }
-INLINE i32x16 dot_nibbles(i32x16 acc, u8x64 w, const int8_t* x) { return dot(acc, w, x); }
 
 #undef EACH

@@ -11,6 +11,10 @@ constexpr int kSegment = 512;  // slots of one unfinished softmax; a multiple of
 // Bytes of one group of 16 rows: 16 fp16 scales, then the codes (see model/store.py).
 constexpr size_t group_bytes(int bits) { return 32 + 16 * kGroup * bits / 8; }
 
+// What the 4-bit codes stand for, plus 128 (see model/lowbit.py): denser near zero, where most weights are.
+alignas(16) constexpr uint8_t kCodebook[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                               129, 141, 153, 166, 181, 197, 217, 241};
+
 enum Mode : int32_t { STORE = 0, ADD = 1, SWIGLU = 2 };
 
 struct Matrix {
