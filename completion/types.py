@@ -101,6 +101,7 @@ class Prompt:
     stop_token_ids: tuple[int, ...]
     max_tokens: int
     format: Format
+    n_candidates: int = 1  # the most probable beginnings, each continued greedily
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class Delta:
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
+    candidate: int = 0
     stats: GenerationStats | None = None
 
 

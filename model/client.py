@@ -141,7 +141,7 @@ class EngineClient:
                     done = True
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):
-                    yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,))
+                    yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,), candidate=message.candidate)
                     continue
                 if isinstance(message, wire.Prefilled):
                     yield Delta(token_ids=(), logprobs=(), stats=_stats_so_far(message))
@@ -304,6 +304,7 @@ def _generate_message(request_id: int, prompt: Prompt, session: str, *, warm: bo
         heal=prompt.heal,
         stop_token_ids=list(prompt.stop_token_ids),
         max_tokens=0 if warm else prompt.max_tokens,
+        n_candidates=prompt.n_candidates,
         warm=warm,
     )
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # Polite to everything else on the machine; the editor and the compiler go first.
 _NICENESS = 5
+_MAX_CANDIDATES = 16
 _IDLE_CHECK_S = 1.0
 _READ_BYTES = 1 << 16
 
@@ -148,7 +149,7 @@ class Daemon:
     def _generate(self, message: wire.Generate, writer: asyncio.StreamWriter) -> None:
         self._last_used = time.monotonic()
         prompt = wire.unpack_ids(message.prompt)
-        problem = self._problem(message.max_tokens, prompt)
+        problem = self._problem(message, prompt)
         if problem or self._scheduler is None:
             self._send(writer, wire.Done(message.id, "failed", problem, len(prompt), 0, 0, 0, 0, 0, 0.0, 0.0, 0.0))
             return
@@ -163,8 +164,9 @@ class Daemon:
             )
             self._loop.call_soon_threadsafe(self._send, writer, prefilled)
 
-        def on_token(token_id: int, logprob: float) -> None:
-            self._loop.call_soon_threadsafe(self._send, writer, wire.Token(message.id, token_id, logprob))
+        def on_token(candidate: int, token_id: int, logprob: float) -> None:
+            token = wire.Token(message.id, candidate, token_id, logprob)
+            self._loop.call_soon_threadsafe(self._send, writer, token)
 
         def on_finished(finished: "Finished") -> None:
             self._loop.call_soon_threadsafe(self._finished, key, writer, wire.Done(message.id, **asdict(finished)))
@@ -177,6 +179,7 @@ class Daemon:
                 heal=message.heal,
                 stop_token_ids=frozenset(message.stop_token_ids),
                 max_tokens=message.max_tokens,
+                n_candidates=message.n_candidates,
                 warm=message.warm,
                 on_prefilled=on_prefilled,
                 on_token=on_token,
@@ -184,14 +187,16 @@ class Daemon:
             )
         )
 
-    def _problem(self, max_tokens: int, prompt: "array[int]") -> str:
+    def _problem(self, message: wire.Generate, prompt: "array[int]") -> str:
         """Why a Generate cannot be accepted, or ""."""
         if self._scheduler is None:
             return f"the model is not ready: {self._state.message}"
         if not prompt:
             return "the prompt is empty"
-        if len(prompt) + max_tokens > self._scheduler.context_tokens:
-            return f"{len(prompt)} + {max_tokens} tokens exceed the model's {self._scheduler.context_tokens}"
+        if not 1 <= message.n_candidates <= _MAX_CANDIDATES:
+            return f"{message.n_candidates} candidates are not 1 to {_MAX_CANDIDATES}"
+        if len(prompt) + message.max_tokens > self._scheduler.context_tokens:
+            return f"{len(prompt)} + {message.max_tokens} tokens exceed the model's {self._scheduler.context_tokens}"
         if max(prompt) >= self._scheduler.vocab:
             return f"token id {max(prompt)} is not in the vocabulary of {self._scheduler.vocab}"
         return ""

@@ -8,14 +8,14 @@ state lives in the generator) or drop it; slots written by a dropped forward are
 counts as valid. No tokenizer, no sampling, no session here.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from model.architecture import Architecture
-from model.kv import KV, Slots
+from model.kv import KV, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,12 @@ class Decoder(Protocol):
         ...
 
     def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, *, attend: Slots, write: int
+        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
     ) -> Generator[None, None, torch.Tensor]:
         """Run tokens through all layers; yields after each layer, returns hidden states (n, hidden).
 
-        ids, positions: (n,) int64. `attend` names the slots that every token sees (half-open ranges, in
-        any order: positions were fixed when their keys were rotated); besides, token i sees tokens 0..i
-        of this call. Keys and values go to slots `write`..`write` + n of `kv`, which `new_kv` made.
+        ids, positions: (n,) int64. The spans cover the n tokens in order: several are several sequences in
+        one batch. `kv` is one that `new_kv` made.
         """
         ...
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 
 from model.decoder import Decoder
-from model.kv import Inflight, Session
+from model.kv import Inflight, Session, Span
 from model.sampler import ByteTable, pick
 from model.speculate import Drafter
 
@@ -35,11 +35,12 @@ class Request:
     prompt: "array[int]"
     heal: bytes
     stop_token_ids: frozenset[int]
-    max_tokens: int
+    max_tokens: int  # of each candidate
     warm: bool
+    n_candidates: int = 1
     speculate: bool = True
     on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
-    on_token: Callable[[int, float], None]
+    on_token: Callable[[int, int, float], None]  # candidate, id, log-probability
     on_finished: Callable[["Finished"], None]
 
 
@@ -58,6 +59,13 @@ class Finished:
     queue_ms: float
     prefill_ms: float
     decode_ms: float
+
+
+@dataclass(slots=True)
+class _Candidate:
+    index: int
+    tokens: "array[int]"
+    outstanding: bytes
 
 
 @dataclass(slots=True)
@@ -93,6 +101,8 @@ class Generation:
         request, session = self.request, self.session
         if request.max_tokens == 0:
             return "length"
+        if request.n_candidates > 1:
+            return (yield from self._decode_candidates(hidden[-1:]))
         self.drafter = Drafter(session.suggestion)
         session.suggestion = request.prompt[-_SUGGESTION_CONTEXT:]
         token = yield from self._heal(hidden[-1:])
@@ -131,8 +141,61 @@ class Generation:
                 return None
             self.n_generated += 1
             self.session.suggestion.append(token)
-            self.request.on_token(token, logprob)
+            self.request.on_token(0, token, logprob)
         return best[-1][0]
+
+    def _decode_candidates(self, hidden: torch.Tensor) -> Generator[None, None, str]:
+        """Decode the most probable beginnings side by side: one batch, one copy of the prompt's keys and values.
+
+        hidden: (1, hidden), the prompt's last. Candidate c writes its own slots behind the prompt; those of
+        the first stay with the session, as if it had been generated alone.
+        """
+        request, session = self.request, self.session
+        live = self._beginnings(hidden)
+        self.n_generated = len(live)
+        first, n_prompt = live[0], len(session.ids)
+        for n in range(request.max_tokens - 1):
+            if not live:
+                break
+            starts = [n_prompt + candidate.index * request.max_tokens for candidate in live]
+            hidden = yield from self.decoder.forward(
+                torch.tensor([candidate.tokens[-1] for candidate in live]),
+                torch.full((len(live),), n_prompt + n),
+                session.kv,
+                [Span(1, ((0, n_prompt), (start, start + n)), start + n) for start in starts],
+            )
+            live = [candidate for row, candidate in enumerate(live) if self._extend(candidate, hidden[row : row + 1])]
+        session.ids.extend(first.tokens[:-1])
+        session.suggestion = request.prompt[-_SUGGESTION_CONTEXT:] + first.tokens
+        return "length" if live else "stop"
+
+    def _beginnings(self, hidden: torch.Tensor) -> list["_Candidate"]:
+        """The n best first tokens that are no stop, each the start of a candidate."""
+        request = self.request
+        logprobs = self.decoder.logits(hidden)[0].log_softmax(0)
+        allowed = self.table().allowed(request.heal) if request.heal else range(len(logprobs))
+        ids = torch.tensor([token for token in allowed if token not in request.stop_token_ids])
+        best = ids[logprobs[ids].topk(min(request.n_candidates, len(ids))).indices].tolist()
+        candidates = []
+        for index, token in enumerate(best):
+            outstanding = request.heal[len(self.table()[token]) :] if request.heal else b""
+            candidates.append(_Candidate(index, array("I", [token]), outstanding))
+            request.on_token(index, token, float(logprobs[token]))
+        return candidates
+
+    def _extend(self, candidate: "_Candidate", hidden: torch.Tensor) -> bool:
+        """Append the best next token, hidden (1, hidden) being the state after the last; False at a stop."""
+        if candidate.outstanding:
+            token, logprob = pick(self.decoder.logits(hidden)[0], self.table().allowed(candidate.outstanding))
+            candidate.outstanding = candidate.outstanding[len(self.table()[token]) :]
+        else:
+            ((token, logprob),) = self.decoder.greedy(hidden)
+        if token in self.request.stop_token_ids:
+            return False
+        candidate.tokens.append(token)
+        self.n_generated += 1
+        self.request.on_token(candidate.index, token, logprob)
+        return True
 
     def _forward(self, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
         """Append tokens to the session, or go on with the suspended forward of these same tokens."""
@@ -143,8 +206,7 @@ class Generation:
                 torch.tensor(ids, dtype=torch.int64),
                 torch.arange(begin, begin + len(ids)),
                 session.kv,
-                attend=((0, begin),),
-                write=begin,
+                [Span(len(ids), ((0, begin),), begin)],
             )
             inflight = session.inflight = Inflight(begin, ids, steps)
         while True:

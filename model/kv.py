@@ -19,6 +19,22 @@ import torch
 
 # Half-open ranges of slots, for example ((0, 40), (56, 128)).
 Slots = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive tokens of one sequence in a forward pass.
+
+    `attend` names the slots that every one of the `n` tokens sees (half-open ranges, in any order: positions
+    were fixed when their keys were rotated); besides, token i sees tokens 0..i of the span. Keys and values
+    go to slots `write`..`write` + n.
+    """
+
+    n: int
+    attend: Slots
+    write: int
+
+
 # Buffers grow by doubling from here: a short file should not reserve a 16k window.
 _INITIAL_SLOTS = 1024
 

@@ -37,6 +37,12 @@ class KV(ctypes.Structure):
     _fields_: ClassVar = [("keys", c_void_p), ("values", c_void_p), ("capacity", c_int64)]
 
 
+class Span(ctypes.Structure):
+    """`struct Span`: tokens of one sequence. `ranges` is an (n_ranges, 2) int32 tensor, kept alive by the caller."""
+
+    _fields_: ClassVar = [("ranges", c_void_p), ("n_ranges", c_int32), ("n", c_int32), ("write", c_int32)]
+
+
 class Shape(ctypes.Structure):
     """`struct Shape`."""
 
@@ -76,8 +82,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
             c_void_p,
             c_void_p,
             POINTER(KV),
-            c_void_p,
-            c_int32,
+            POINTER(Span),
             c_int32,
         ],
     ),
@@ -86,18 +91,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "midfill_linear": (None, [POINTER(Matrix), c_int32, c_void_p, c_int32, c_void_p]),
     "midfill_attention": (
         None,
-        [
-            POINTER(Shape),
-            c_void_p,
-            c_void_p,
-            c_void_p,
-            c_int32,
-            POINTER(KV),
-            c_void_p,
-            c_int32,
-            c_int32,
-            c_void_p,
-        ],
+        [POINTER(Shape), c_void_p, c_void_p, c_void_p, POINTER(KV), POINTER(Span), c_void_p],
     ),
 }
 

@@ -9,7 +9,7 @@ hold live as long as this object. Slots, positions and ids are the caller's to k
 """
 
 import ctypes
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ import torch
 from model import native
 from model.architecture import Architecture
 from model.decoder import Embedding
-from model.kv import KV, Slots
+from model.kv import KV, Span
 from model.packing import ROWS, packable
 
 
@@ -102,14 +102,20 @@ class NativeDecoder:
 
     @torch.inference_mode()
     def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, *, attend: Slots, write: int
+        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
     ) -> Generator[None, None, torch.Tensor]:
         """As `model.decoder.Decoder.forward`: (n,) ids and positions -> hidden states (n, hidden)."""
         assert isinstance(kv, NativeKV)
         n = len(ids)
         angles = torch.outer(positions.float(), self._inverse_frequencies)
         cos, sin = angles.cos(), angles.sin()
-        ranges = torch.tensor(_merged((*attend, (write, write + n))), dtype=torch.int32)
+        ranges = [_ranges(span) for span in spans]
+        structs = (native.Span * len(spans))(
+            *(
+                native.Span(table.data_ptr(), len(table), span.n, span.write)
+                for table, span in zip(ranges, spans, strict=True)
+            )
+        )
         hidden = self._embedding(ids)
         for index, layer in enumerate(self._structs):
             self._library.midfill_layer(
@@ -120,9 +126,8 @@ class NativeDecoder:
                 cos.data_ptr(),
                 sin.data_ptr(),
                 kv.layer(index),
-                ranges.data_ptr(),
-                len(ranges),
-                write,
+                structs,
+                len(structs),
             )
             yield
         result = torch.empty_like(hidden)
@@ -178,12 +183,15 @@ def _struct(layer: PackedLayer) -> native.Layer:
     )
 
 
-def _merged(ranges: Slots) -> list[tuple[int, int]]:
-    """The same slots with adjacent ranges joined: how a prefix came about must not change its sums."""
+def _ranges(span: Span) -> torch.Tensor:
+    """What a span sees, itself last: (n, 2) int32.
+
+    Adjacent ranges are joined: how a prefix came about must not change the order of its sums.
+    """
     merged: list[tuple[int, int]] = []
-    for begin, end in ranges:
+    for begin, end in (*span.attend, (span.write, span.write + span.n)):
         if merged and merged[-1][1] == begin:
             merged[-1] = (merged[-1][0], end)
         elif begin < end:
             merged.append((begin, end))
-    return merged
+    return torch.tensor(merged, dtype=torch.int32)

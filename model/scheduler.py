@@ -153,7 +153,7 @@ class Scheduler:
     def _generate(self, job: _Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
-        session = self._pool.acquire(request.session, len(request.prompt) + request.max_tokens)
+        session = self._pool.acquire(request.session, len(request.prompt) + request.n_candidates * request.max_tokens)
         generation = job.generation = Generation(self._decoder, self._bytes, session, request)
         hidden = yield from generation.prefill()
         job.first = time.perf_counter()

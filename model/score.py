@@ -8,7 +8,7 @@ import torch
 from model.catalog import resolve
 from model.decoder import Decoder
 from model.fetch import fetch
-from model.kv import KV, Slots
+from model.kv import KV, Slots, Span
 from model.load import load, load_fp32
 from model.native_decoder import NativeDecoder
 from model.quantize import choose_kind, ensure_store
@@ -44,7 +44,7 @@ class Scorer:
     def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
         """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
         positions = torch.arange(position, position + len(ids))
-        steps = self.decoder.forward(torch.tensor(ids), positions, kv, attend=attend, write=write)
+        steps = self.decoder.forward(torch.tensor(ids), positions, kv, [Span(len(ids), attend, write)])
         while True:
             try:
                 next(steps)

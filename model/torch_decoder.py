@@ -5,7 +5,7 @@ Its own truth is transformers' model: the tests compare logits on random Qwen2 a
 Rules: everything is fp32 outside of the linears.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from model.architecture import Architecture
 from model.decoder import Embedding
-from model.kv import KV, KVBuffer, Slots
+from model.kv import KV, KVBuffer, Span
 from model.linear import Linear
 
 # Up to this many tokens the query heads that share a KV head are folded into rows of one product: at 16k
@@ -55,7 +55,7 @@ class TorchDecoder:
 
     @torch.inference_mode()
     def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, *, attend: Slots, write: int
+        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
     ) -> Generator[None, None, torch.Tensor]:
         """As `model.decoder.Decoder.forward`."""
         assert isinstance(kv, KVBuffer)
@@ -63,9 +63,12 @@ class TorchDecoder:
         hidden = self._embedding(ids)
         for index, layer in enumerate(self._layers):
             q, k, v = self._qkv(layer, hidden, cos, sin)
-            keys, values = kv.append(index, k, v, attend=attend, write=write)
-            attended = attention(q, keys, values)
-            hidden = hidden + layer.o(attended.transpose(0, 1).reshape(hidden.shape[0], -1))
+            attended, begin = [], 0
+            for span in spans:
+                part = slice(begin, begin := begin + span.n)
+                keys, values = kv.append(index, k[:, part], v[:, part], attend=span.attend, write=span.write)
+                attended.append(attention(q[:, part], keys, values))
+            hidden = hidden + layer.o(torch.cat(attended, dim=1).transpose(0, 1).reshape(hidden.shape[0], -1))
             gate, up = layer.gate_up(self._normalize(hidden, layer.ffn_norm)).chunk(2, dim=1)
             hidden = hidden + layer.down(F.silu(gate).mul_(up))
             yield

@@ -38,6 +38,7 @@ class Generate:
     heal: bytes
     stop_token_ids: list[int]
     max_tokens: int
+    n_candidates: int
     warm: bool
 
 
@@ -70,9 +71,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token of request `id`."""
+    """One generated token of request `id`; candidates are told apart by their number."""
 
     id: int
+    candidate: int
     token_id: int
     logprob: float
 

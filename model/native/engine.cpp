@@ -81,7 +81,7 @@ void linear(const Matrix& w, Mode mode, const Activations& x, int n, float* out)
 }
 
 // Rotates queries and keys of each token and writes keys and values to slots write..write + n.
-void rotate_and_store(const Shape& shape, float* qkv, int n, const float* cos, const float* sin, const KV& kv, int write) {
+void rotate_and_store(const Shape& shape, float* qkv, const float* cos, const float* sin, const KV& kv, int n, int write) {
     const int dim = shape.head_dim, heads = shape.n_heads, kv_heads = shape.n_kv_heads;
     const float factor = 1.0f / std::sqrt((float)dim);
     pool->run(n, [&](int token) {
@@ -155,10 +155,10 @@ void clear(Partial* parts, float* out, int n, int dim) {
     for (int i = 0; i < n; i++) parts[i] = {-INFINITY, 0.0f, out + (size_t)i * dim};
 }
 
-// Causal grouped-query attention: out (n, heads * dim). Every token sees the ranges, except that of the last
-// range, which ends at write + n, token i sees the slots up to write + i.
-void attention(const Shape& shape, const float* q, size_t token_stride, int n, const KV& kv, const int32_t* ranges,
-               int n_ranges, int write, float* out) {
+// Causal grouped-query attention of a span's tokens: out (n, heads * dim). Token i sees all ranges, but of the
+// last one only the slots up to write + i.
+void attention(const Shape& shape, const float* q, size_t token_stride, const KV& kv, const Span& span, float* out) {
+    const auto [ranges, n_ranges, n, write] = span;
     const int dim = shape.head_dim, group = shape.n_heads / shape.n_kv_heads, n_rows = n * group;
     const int width = shape.n_heads * dim;
     const int last_begin = ranges[2 * n_ranges - 2];
@@ -225,16 +225,20 @@ EXPORT const char* midfill_open(const char* name, int n_threads) {
     return nullptr;
 }
 
-// hidden (n, hidden) in and out; cos and sin (n, head_dim / 2); ranges as in `attention`.
+// hidden (n, hidden) in and out; cos and sin (n, head_dim / 2); the spans cover the n tokens in order.
 EXPORT void midfill_layer(const Layer* layer, const Shape* shape, float* hidden, int n, const float* cos, const float* sin,
-                          const KV* kv, const int32_t* ranges, int n_ranges, int write) {
+                          const KV* kv, const Span* spans, int n_spans) {
     const int width = shape->n_heads * shape->head_dim;
     const int qkv_width = width + 2 * shape->n_kv_heads * shape->head_dim;
     float* qkv = projected.get((size_t)n * qkv_width);
     linear(layer->qkv, STORE, normalize(hidden, layer->attn_norm, *shape, n), n, qkv);
-    rotate_and_store(*shape, qkv, n, cos, sin, *kv, write);
     float* heads = attended.get((size_t)n * width);
-    attention(*shape, qkv, qkv_width, n, *kv, ranges, n_ranges, write, heads);
+    size_t at = 0;
+    for (const Span* span = spans; span < spans + n_spans; at += span->n, span++) {
+        const size_t angle = at * shape->head_dim / 2;
+        rotate_and_store(*shape, qkv + at * qkv_width, cos + angle, sin + angle, *kv, span->n, span->write);
+        attention(*shape, qkv + at * qkv_width, qkv_width, *kv, *span, heads + at * width);
+    }
     linear(layer->o, ADD, quantize(heads, n, width), n, hidden);
     float* activation = activated.get((size_t)n * shape->ffn);
     linear(layer->gate_up, SWIGLU, normalize(hidden, layer->ffn_norm, *shape, n), n, activation);
@@ -274,13 +278,13 @@ EXPORT void midfill_greedy(const float* logits, int n, int vocab, int32_t* ids, 
 }
 
 // q (n, heads, dim) rotated and scaled; k and v (n, kv_heads, dim) rotated, stored at slots write..write + n.
-EXPORT void midfill_attention(const Shape* shape, const float* q, const float* k, const float* v, int n, const KV* kv,
-                              const int32_t* ranges, int n_ranges, int write, float* out) {
+EXPORT void midfill_attention(const Shape* shape, const float* q, const float* k, const float* v, const KV* kv,
+                              const Span* span, float* out) {
     const int width = shape->n_kv_heads * shape->head_dim;
-    for (int token = 0; token < n; token++)
+    for (int token = 0; token < span->n; token++)
         for (int head = 0; head < shape->n_kv_heads; head++) {
             size_t at = (size_t)token * width + (size_t)head * shape->head_dim;
-            kernels->store_kv(*kv, head, shape->head_dim, write + token, k + at, v + at);
+            kernels->store_kv(*kv, head, shape->head_dim, span->write + token, k + at, v + at);
         }
-    attention(*shape, q, (size_t)shape->n_heads * shape->head_dim, n, *kv, ranges, n_ranges, write, out);
+    attention(*shape, q, (size_t)shape->n_heads * shape->head_dim, *kv, *span, out);
 }

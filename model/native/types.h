@@ -48,6 +48,13 @@ struct Peak {
     int32_t index;
 };
 
+// Consecutive tokens of one sequence: they see the ranges of slots and one another causally, and are written
+// to slots write..write + n. The last range ends at write + n.
+struct Span {
+    const int32_t* ranges;  // (n_ranges, 2), half-open
+    int32_t n_ranges, n, write;
+};
+
 struct Shape {
     int32_t n_heads, n_kv_heads, head_dim, hidden, ffn;
     float eps;

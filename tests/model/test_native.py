@@ -120,10 +120,10 @@ class Cache:
         scaled, table = (q * dim**-0.5).contiguous(), torch.tensor(ranges, dtype=torch.int32)
         out = torch.empty_like(q)
         k, v = k.contiguous(), v.contiguous()
+        span = native.Span(table.data_ptr(), len(ranges), n, write)
         library.midfill_attention(
-            shape, scaled.data_ptr(), k.data_ptr(), v.data_ptr(), n, self.struct, table.data_ptr(), len(ranges),
-            write, out.data_ptr(),
-        )  # fmt: skip
+            shape, scaled.data_ptr(), k.data_ptr(), v.data_ptr(), self.struct, span, out.data_ptr()
+        )
         return out
 
 

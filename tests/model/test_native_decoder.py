@@ -8,7 +8,7 @@ import torch
 from model import native
 from model.catalog import resolve
 from model.decoder import Decoder
-from model.kv import KV, Slots
+from model.kv import KV, Slots, Span
 from model.load import load_native, load_torch
 from model.native_decoder import NativeDecoder
 from model.quantize import ensure_store
@@ -34,7 +34,8 @@ def pair(
 def run(decoder: Decoder, ids: torch.Tensor, kv: KV, start: int, attend: Slots | None = None) -> torch.Tensor:
     """Hidden states of ids at positions and slots start.., attending to `attend` (default: all before)."""
     positions = torch.arange(start, start + len(ids))
-    steps = decoder.forward(ids, positions, kv, attend=((0, start),) if attend is None else attend, write=start)
+    span = Span(len(ids), ((0, start),) if attend is None else attend, start)
+    steps = decoder.forward(ids, positions, kv, [span])
     while True:
         try:
             next(steps)

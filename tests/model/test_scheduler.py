@@ -23,12 +23,14 @@ class Answer:
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
+        self.candidates: dict[int, list[int]] = {}
         self.logprobs: list[float] = []
         self.finished: list[Finished] = []
         self.ended = threading.Event()
         self.first_token = threading.Event()
 
-    def on_token(self, token_id: int, logprob: float) -> None:
+    def on_token(self, candidate: int, token_id: int, logprob: float) -> None:
+        self.candidates.setdefault(candidate, []).append(token_id)
         self.tokens.append(token_id)
         self.logprobs.append(logprob)
         self.first_token.set()
@@ -71,6 +73,7 @@ class Engine:
         stop: tuple[int, ...] = (),
         n: int = 8,
         warm: bool = False,
+        candidates: int = 1,
     ) -> tuple[int, Answer]:
         self._n += 1
         answer = Answer()
@@ -82,6 +85,7 @@ class Engine:
                 heal=heal,
                 stop_token_ids=frozenset(stop),
                 max_tokens=0 if warm else n,
+                n_candidates=candidates,
                 warm=warm,
                 on_prefilled=lambda report: None,
                 on_token=answer.on_token,
@@ -152,6 +156,40 @@ def test_generation_begins_with_the_healed_bytes(folder: Path) -> None:
     with Engine(folder) as engine:
         answer, _ = engine.ask(prompt(20), heal=b"retu")
         assert bytes(answer.tokens[:4]) == b"retu"
+
+
+def test_candidates_are_the_best_beginnings_continued_greedily(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text = prompt(300)
+        plain, _ = engine.ask(text, n=12)
+        answer, stats = engine.ask(text, session="other", n=12, candidates=4)
+        assert answer.candidates[0] == plain.tokens
+        assert len({tokens[0] for tokens in answer.candidates.values()}) == 4
+        for tokens in answer.candidates.values():
+            alone, _ = engine.ask([*text, tokens[0]], session="third", n=11)
+            assert tokens[1:] == alone.tokens
+        assert stats.n_generated == 48
+        assert stats.finish == "length"
+
+
+def test_the_first_candidate_stays_cached_and_the_others_leave_no_trace(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text = prompt(60)
+        answer, _ = engine.ask(text, n=10, candidates=3)
+        again, stats = engine.ask(text + answer.candidates[0], n=5)
+        fresh, _ = engine.ask(text + answer.candidates[0], session="other", n=5)
+        assert stats.n_computed == 1
+        assert again.tokens == fresh.tokens
+        other, stats = engine.ask(text + answer.candidates[2], n=5)
+        fresh, _ = engine.ask(text + answer.candidates[2], session="other", n=5)
+        assert stats.n_cached == len(text)
+        assert other.tokens == fresh.tokens
+
+
+def test_every_candidate_begins_with_the_healed_bytes(folder: Path) -> None:
+    with Engine(folder) as engine:
+        answer, _ = engine.ask(prompt(20), heal=b"re", candidates=3)
+        assert all(bytes(tokens[:2]) == b"re" for tokens in answer.candidates.values())
 
 
 def test_a_stop_token_ends_the_generation_and_is_not_delivered(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from model.kv import KVBuffer
+from model.kv import KVBuffer, Span
 from model.load import load_fp32
 from model.source import open_source
 from model.torch_decoder import TorchDecoder, attention
@@ -59,7 +59,7 @@ def make_folder(folder: Path, case: str) -> torch.nn.Module:
 def run(decoder: TorchDecoder, ids: torch.Tensor, kv: KVBuffer, start: int) -> torch.Tensor:
     """Run ids at slots and positions start.. after all earlier ones; returns logits (n, vocab)."""
     positions = torch.arange(start, start + len(ids))
-    steps = decoder.forward(ids, positions, kv, attend=((0, start),), write=start)
+    steps = decoder.forward(ids, positions, kv, [Span(len(ids), ((0, start),), start)])
     while True:
         try:
             next(steps)
@@ -105,7 +105,7 @@ def test_a_gap_of_free_slots_is_never_seen(pair: tuple[torch.nn.Module, TorchDec
     kv.keys.fill_(1e6)
     kv.values.fill_(1e6)
     run(decoder, ids[:20], kv, 0)
-    steps = decoder.forward(ids[20:], torch.arange(20, 30), kv, attend=((0, 20),), write=50)
+    steps = decoder.forward(ids[20:], torch.arange(20, 30), kv, [Span(10, ((0, 20),), 50)])
     hidden = drain(steps)
     torch.testing.assert_close(decoder.logits(hidden), whole[20:], atol=1e-4, rtol=0)
 
@@ -121,7 +121,7 @@ def drain(steps: object) -> torch.Tensor:
 
 def test_forward_yields_once_per_layer(pair: tuple[torch.nn.Module, TorchDecoder]) -> None:
     _, decoder = pair
-    steps = decoder.forward(torch.tensor([1, 2]), torch.tensor([0, 1]), decoder.new_kv(8), attend=(), write=0)
+    steps = decoder.forward(torch.tensor([1, 2]), torch.tensor([0, 1]), decoder.new_kv(8), [Span(2, (), 0)])
     assert sum(1 for _ in steps) == SIZES["num_hidden_layers"]
 
 

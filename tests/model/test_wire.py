@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from model import wire
 
 MESSAGES: list[wire.Message] = [
-    wire.Generate(1, "w1:file:///a.py", wire.pack_ids(array("I", [1, 2, 151_663])), b"re\xff", [7, 8], 64, False),
+    wire.Generate(1, "w1:file:///a.py", wire.pack_ids(array("I", [1, 2, 151_663])), b"re\xff", [7, 8], 64, 1, False),
     wire.Cancel(1),
     wire.Status(),
     wire.Shutdown(),
     wire.State("fetching", "half way", 0.5, ""),
-    wire.Token(1, 42, -0.25),
+    wire.Token(1, 3, 42, -0.25),
     wire.Prefilled(1, 10, 8, 2, 0.1, 20.0),
     wire.Done(1, "stop", "", 10, 8, 2, 3, 2, 1, 0.1, 20.0, 30.0),
     wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 6, 5, 300.0, ""),
