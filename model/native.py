@@ -8,8 +8,9 @@ types. One thread at a time may call. ctypes releases the GIL during a call.
 
 import ctypes
 import functools
-import importlib.util
 from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_void_p
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -99,11 +100,11 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
 @functools.cache
 def _library() -> ctypes.CDLL | None:
     """The built extension, typed; None when this install has none or it does not load here."""
-    spec = importlib.util.find_spec("model._native")
-    if spec is None or spec.origin is None:
+    built = [path for suffix in EXTENSION_SUFFIXES if (path := Path(__file__).with_name(f"_native{suffix}")).is_file()]
+    if not built:
         return None
     try:
-        library = ctypes.CDLL(spec.origin)
+        library = ctypes.CDLL(str(built[0]))
     except OSError:
         return None
     for name, (result, arguments) in _SIGNATURES.items():
