@@ -17,17 +17,21 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from completion.types import Format, PromptSpec
+from completion.types import Format, PromptSpec, Tokenizer
 from model import native
 from model.architecture import UnsupportedModel
+from model.calibrate import calibration_windows, quantize_layers
 from model.catalog import ModelSource
 from model.linear import quantize_rows
-from model.lowbit import quantize_groups
+from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource, open_source
 from model.store import NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
+from model.tokenizer import VocabTokenizer
 
+# Of 512 tokens each: with half as many, 4 bits lose more.
+_CALIBRATION_WINDOWS = 8
 # Sentinel spellings by family, for models that are not in the catalog.
 _REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
 _FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
@@ -92,14 +96,14 @@ def _write_store(
     sha256: str,
     progress: Callable[[float], None],
 ) -> None:
+    (folder / "tokenizer.json").write_text(weights.tokenizer_json)
+    (folder / "special_tokens.json").write_text(json.dumps(weights.special_tokens))
     tensors: dict[str, torch.Tensor] = {}
     steps = weights.architecture.n_layers + 2
-    for done, part in enumerate(_quantized_parts(weights, 4 if kind == "int4" else 8)):
+    for done, part in enumerate(_parts(weights, kind, VocabTokenizer.open(folder))):
         tensors.update(part)
         progress((done + 1) / steps)
     save_file(tensors, folder / WEIGHTS)
-    (folder / "tokenizer.json").write_text(weights.tokenizer_json)
-    (folder / "special_tokens.json").write_text(json.dumps(weights.special_tokens))
     manifest = Manifest(
         model_id=source.model_id,
         kind=kind,
@@ -114,31 +118,49 @@ def _write_store(
     write_manifest(folder, manifest)
 
 
-def _quantized_parts(weights: WeightSource, bits: int) -> Iterator[dict[str, torch.Tensor]]:
+def _parts(weights: WeightSource, kind: str, tokenizer: Tokenizer) -> Iterator[dict[str, torch.Tensor]]:
     """The store's tensors in order: embedding, each layer, then the head and the last norm."""
     rows, scale = quantize_rows(weights.tensor("embed"))
     yield {"embed.weight": rows, "embed.scale": scale}
+    if kind == "int4":
+        layers = quantize_layers(weights, calibration_windows(tokenizer, _CALIBRATION_WINDOWS), _to_4_bits)
+    else:
+        layers = _rounded_to_8_bits(weights)
+    for index, groups in enumerate(layers):
+        prefix = f"layers.{index}." if index < weights.architecture.n_layers else ""
+        part = {f"{prefix}{name}.blocks": _packed(matrix) for name, matrix in groups.items()}
+        part |= {name: weights.tensor(name) for name in _small(prefix)}
+        if prefix and weights.architecture.qkv_bias:
+            part[f"{prefix}qkv.bias"] = torch.cat([weights.tensor(f"{prefix}{name}.bias") for name in "qkv"])
+        yield part
+
+
+def _small(prefix: str) -> list[str]:
+    """The tensors that stay fp32: a layer's norms, or at the end the last one."""
+    return [f"{prefix}attn_norm", f"{prefix}ffn_norm"] if prefix else ["norm"]
+
+
+def _to_4_bits(name: str, weight: torch.Tensor, hessian: torch.Tensor) -> Groups:
+    """8 bits for queries, keys and values: the most sensitive per byte, and a twentieth of the bytes."""
+    return quantize_groups(weight, 8) if name == "qkv" else quantize_compensated(weight, hessian)
+
+
+def _rounded_to_8_bits(weights: WeightSource) -> Iterator[dict[str, Groups]]:
+    """Every matrix by itself, without a calibration text: in 8 bits nothing is gained from one."""
     for index in range(weights.architecture.n_layers):
-        prefix = f"layers.{index}."
-
-        def get(part: str, prefix: str = prefix) -> torch.Tensor:
-            return weights.tensor(prefix + part)
-
-        layer = {f"{prefix}{norm}": get(norm) for norm in ("attn_norm", "ffn_norm")}
-        if weights.architecture.qkv_bias:
-            layer[f"{prefix}qkv.bias"] = torch.cat([get("q.bias"), get("k.bias"), get("v.bias")])
-        layer |= _quantized(f"{prefix}qkv", torch.cat([get("q"), get("k"), get("v")]), bits)
-        layer |= _quantized(f"{prefix}o", get("o"), bits)
-        layer |= _quantized(f"{prefix}gate_up", torch.cat([get("gate"), get("up")]), bits)
-        layer |= _quantized(f"{prefix}down", get("down"), bits)
-        yield layer
-    yield {"norm": weights.tensor("norm"), **_quantized("head", weights.tensor("head"), bits)}
+        parts = {"qkv": ("q", "k", "v"), "o": ("o",), "gate_up": ("gate", "up"), "down": ("down",)}
+        yield {
+            name: quantize_groups(torch.cat([weights.tensor(f"layers.{index}.{part}") for part in names]), 8)
+            for name, names in parts.items()
+        }
+    yield {"head": quantize_groups(weights.tensor("head"), 8)}
 
 
-def _quantized(name: str, weight: torch.Tensor, bits: int) -> dict[str, torch.Tensor]:
-    if not packable(*weight.shape):
-        raise UnsupportedModel(f"a matrix of {weight.shape[0]} x {weight.shape[1]} is no multiple of 16 x 32")
-    return {f"{name}.blocks": pack(quantize_groups(weight, bits))}
+def _packed(groups: Groups) -> torch.Tensor:
+    if not packable(*groups.codes.shape):
+        rows, columns = groups.codes.shape
+        raise UnsupportedModel(f"a matrix of {rows} x {columns} is no multiple of 16 x 32")
+    return pack(groups)
 
 
 def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:
