@@ -30,8 +30,8 @@ from model.source import WeightSource, open_source
 from model.store import NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
 from model.tokenizer import VocabTokenizer
 
-# Of 512 tokens each: with half as many, 4 bits lose more.
-_CALIBRATION_WINDOWS = 8
+# Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
+_CALIBRATION_WINDOWS = 4
 # Sentinel spellings by family, for models that are not in the catalog.
 _REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
 _FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")

@@ -8,6 +8,7 @@ import torch
 
 from model.calibrate import WINDOW_TOKENS, block_size, calibration_windows, quantize_layers
 from model.decoder import Decoder
+from model.kv import Span
 from model.load import load_fp32
 from model.lowbit import Groups, hessian_blocks, quantize_groups
 from model.source import open_source
@@ -37,7 +38,7 @@ class Bytes:
 
 
 def last_hidden(decoder: Decoder, window: torch.Tensor) -> torch.Tensor:
-    steps = decoder.forward(window, torch.arange(len(window)), decoder.new_kv(len(window)), attend=((0, 0),), write=0)
+    steps = decoder.forward(window, torch.arange(len(window)), decoder.new_kv(len(window)), [Span(len(window), (), 0)])
     while True:
         try:
             next(steps)
