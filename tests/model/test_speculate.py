@@ -32,7 +32,8 @@ def check_draft(text: str, suggestion: str, expect: str, at_most: int = 4) -> No
 
 
 def test_the_latest_place_that_reads_like_the_end_is_continued() -> None:
-    check_draft("for item in a: for item in b: for it", "", "em i")
+    check_draft("for item in a: for item in b: for item in", "", " b: fo", at_most=9)
+    check_draft("abcd12 xabcd", "", "12")
 
 
 def test_the_last_suggestion_comes_before_the_prompt() -> None:
@@ -44,8 +45,9 @@ def test_nothing_repeats_nothing_is_drafted() -> None:
 
 
 def test_a_draft_is_no_longer_than_what_may_be_generated() -> None:
-    check_draft("one two three; one", "", " t", at_most=2)
-    check_draft("one two three; one", "", "", at_most=0)
+    check_draft("only one two; only one", "", " two; ", at_most=100)
+    check_draft("only one two; only one", "", " t", at_most=2)
+    check_draft("only one two; only one", "", "", at_most=0)
 
 
 def test_ids_are_never_matched_across_their_bytes() -> None:
