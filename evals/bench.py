@@ -26,7 +26,8 @@ from rich.table import Table
 
 from completion.types import Format, Prompt
 from evals.engines import connect, disconnect, gguf_file
-from evals.llamacpp import PeerSettings, load_peer
+from evals.llamacpp import load_peer, open_peer
+from evals.peer_library import PeerSettings
 from evals.report import EvalError, open_results
 from evals.worker import Worker, WorkerError
 from model.catalog import resolve
@@ -73,7 +74,7 @@ def measure_speed(model: str, gguf: Path, repetitions: int, console: Console) ->
     ids = random.Random(0).choices(range(*_ID_RANGE), k=max(PREFILLS))
     ours: Samples = defaultdict(list)
     theirs: list[Samples] = [defaultdict(list) for _ in _PEER_CONFIGS]
-    with Worker("evals.midfill_worker") as mine, Worker("evals.llamacpp_worker") as peer:
+    with Worker("evals.midfill_worker") as mine, open_peer("llamacpp") as peer:
         mine.ask("load", model=model, n_ctx=max(PREFILLS) + max(STEPS))
         time_engine(mine, ids, defaultdict(list))  # warm-up: pages, allocator, clocks
         load_peer(peer, gguf, _PEER_CONFIGS[0])
@@ -90,7 +91,7 @@ def measure_speed(model: str, gguf: Path, repetitions: int, console: Console) ->
 def measure_peer_rss(gguf: Path) -> float:
     """Resident MB of llama.cpp's process with a 4k context, its mapped model file included."""
     ids = random.Random(0).choices(range(*_ID_RANGE), k=_RSS_TOKENS)
-    with Worker("evals.llamacpp_worker") as peer:
+    with open_peer("llamacpp") as peer:
         load_peer(peer, gguf, PeerSettings(n_ctx=_RSS_TOKENS + 256))
         peer.ask("time_prefill", ids=ids)
         return float(peer.ask("rss")["mb"])

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from completion.types import Delta, Engine, Format, Prompt, PromptSpec, Tokenizer
-from evals.llamacpp import LlamaCppEngine, PeerSettings
+from evals.llamacpp import LlamaCppEngine
+from evals.peer_library import PeerSettings
 from evals.report import EvalError
 from evals.worker import WorkerError
 from model.catalog import ModelError, resolve

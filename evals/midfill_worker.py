@@ -1,6 +1,6 @@
 """midfill's decoder alone in a process, for the bench: `python -m evals.midfill_worker`.
 
-The same protocol as `evals.llamacpp_worker`: one JSON object per line each way. It runs what the daemon's
+The same protocol as `evals.peer_worker`: one JSON object per line each way. It runs what the daemon's
 scheduler runs, in the same chunks, without sockets and sessions around it.
 """
 
