@@ -95,7 +95,7 @@ async def _open_midfill(model: str) -> AsyncIterator[Subject]:
 @asynccontextmanager
 async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
     gguf = gguf_file(model)
-    name, tokenizer, spec = await asyncio.to_thread(_vocabulary, model, gguf)
+    name, tokenizer, spec = await asyncio.to_thread(vocabulary, model, gguf)
     try:
         engine = await asyncio.to_thread(LlamaCppEngine, gguf, tokenizer, PeerSettings())
     except WorkerError as error:
@@ -106,7 +106,7 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
         engine.close()
 
 
-def _vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
+def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
     """The model's name, tokenizer and prompt layout as midfill itself would use them."""
     from model.quantize import ensure_store  # imports torch: only where the store may have to be made
 
