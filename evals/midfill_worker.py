@@ -128,7 +128,7 @@ def bytes_per_step(scorer: Scorer) -> int:
     file = scorer.store / WEIGHTS
     with safe_open(file, framework="pt") as weights:
         names = [name for name in weights.keys() if name.startswith(_EMBEDDING)]  # noqa: SIM118 (not a dict)
-        return file.stat().st_size - sum(weights.get_tensor(name).nbytes for name in names)
+        return file.stat().st_size - sum(int(weights.get_tensor(name).nbytes) for name in names)
 
 
 def serve(lines: TextIO, out: TextIO) -> None:
