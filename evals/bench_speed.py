@@ -6,7 +6,7 @@ take llama.cpp minutes for every setting. What they hold does not change the tim
 
 Rules: repetitions are interleaved, so that a slow minute hits all engines, and only one computes at a time.
 Of prefills, all settings of a peer run once at the smallest size; near the best they run again, the best of
-each kind of attention goes on to the next size, and the best one of that to the largest. Steps are taken
+each kind of attention goes on to the next size if it is near, and the best one of that to the largest. Steps are taken
 with flash attention on and off: micro-batches are larger than a step.
 """
 
@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from evals.contender import OURS, Contender, Settings
 
 STEP_POSITION = 512
-_STEP_SAMPLES = 3  # per repetition: a step takes milliseconds, a prefill seconds
+_STEP_SAMPLES, _DEEP_STEP_SAMPLES = 5, 2  # per repetition: a step takes milliseconds, a prefill seconds
+# A kind of attention this much slower than the other at one size of prefill is not tried at the next.
+_WORTH_TAKING_ON = 1.25
 _LARGE = 4096  # prefills of more tokens than this run once
 _SETTLE_S = 0.2  # an engine's threads spin for some milliseconds after their work
 DEPTHS = (1024, 4096, 8192, 16_384)
@@ -32,7 +34,7 @@ class Plan:
     steps: tuple[int, ...] = (1, 4, 8)
     positions: tuple[int, ...] = (16_384, 4096, STEP_POSITION)  # descending: each is a cut of the one before
     depths: tuple[int, ...] = DEPTHS
-    n_windows: int = 3
+    n_windows: int = 2
     repetitions: int = 3
 
     @property
@@ -43,7 +45,7 @@ class Plan:
 
 def quick_plan(repetitions: int) -> Plan:
     """A few minutes: no depth, and less of the workload."""
-    return Plan(prefills=(512,), positions=(STEP_POSITION,), depths=(), n_windows=2, repetitions=repetitions)
+    return Plan(prefills=(512,), positions=(STEP_POSITION,), depths=(), n_windows=1, repetitions=repetitions)
 
 
 def step_figure(n: int, position: int) -> str:
@@ -73,7 +75,9 @@ def _first(contender: Contender, smaller: str | None, index: int) -> list[Settin
         return list(contender.settings)
     if index > 1:
         return [contender.best_settings(smaller)]
-    return list(dict.fromkeys(contender.best_settings(smaller, flash_attn=kind) for kind in ("on", "off")))
+    near = contender.worth_repeating(smaller, _WORTH_TAKING_ON)
+    best = dict.fromkeys(contender.best_settings(smaller, kind) for kind in ("on", "off"))
+    return [settings for settings in best if settings in near]
 
 
 def time_steps(contenders: Sequence[Contender], ids: list[int], plan: Plan) -> None:
@@ -93,7 +97,7 @@ def time_steps(contenders: Sequence[Contender], ids: list[int], plan: Plan) -> N
 def _time_steps_at(contender: Contender, position: int, ids: list[int], steps: tuple[int, ...]) -> None:
     time.sleep(_SETTLE_S)
     contender.worker.ask("time_step", ids=ids[:1], position=position)  # untimed: the others' work left the caches cold
-    for _ in range(_STEP_SAMPLES):
+    for _ in range(_STEP_SAMPLES if position == STEP_POSITION else _DEEP_STEP_SAMPLES):
         for n in steps:
             contender.measure(step_figure(n, position), "time_step", ids=ids[:n], position=position)
 

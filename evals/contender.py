@@ -62,12 +62,12 @@ class Contender:
         medians = [(median(seconds), name) for name, seconds in self.samples.get(figure, {}).items() if seconds]
         return min(medians, default=None)
 
-    def worth_repeating(self, figure: str) -> list[Settings]:
-        """The settings whose median of a figure is near the best one."""
+    def worth_repeating(self, figure: str, within: float = _WORTH_REPEATING) -> list[Settings]:
+        """The settings whose median of a figure is near the best one, by a factor."""
         medians = {s: median(taken) for s in self.settings if (taken := self.samples[figure].get(label(s)))}
-        return [s for s, value in medians.items() if value <= _WORTH_REPEATING * min(medians.values())]
+        return [s for s, value in medians.items() if value <= within * min(medians.values())]
 
-    def best_settings(self, figure: str, *, flash_attn: str | None = None) -> Settings:
+    def best_settings(self, figure: str, flash_attn: str | None = None) -> Settings:
         """The settings with the best median of a figure, of all or of those with one kind of attention."""
         of_kind = [s for s in self.settings if s is None or flash_attn in (None, s.flash_attn)]
         measured = [s for s in of_kind if self.samples[figure].get(label(s))]

@@ -27,7 +27,7 @@ from evals.worker import WorkerError
 
 N_TOKENS = 48
 _MIN_TOKENS, _MAX_TOKENS = 512, 2048
-_CUTS = 4  # per window
+_CUTS = 6  # per window
 # Characters that hold _MAX_TOKENS tokens of Python, with room to spare, yet little to tokenize in vain.
 _WINDOW_CHARS = 12_000
 _NOT_CODE = frozenset(("test", "tests", "idlelib", "pydoc_data"))  # tests repeat themselves; tables are no code

@@ -86,11 +86,25 @@ def measured(*peers: str, speculates: bool = False) -> ModelResult:
 def test_all_settings_run_once_and_only_the_best_ones_go_on() -> None:
     peer = contend("llamacpp", by_attention(0.02, 0.04))
     time_prefills([peer], list(range(8192)), SMALL)
-    runs = {figure: {s: len(taken) for s, taken in by.items()} for figure, by in peer.samples.items()}
-    best, other = "flash on, ubatch 256", "flash off, ubatch 256"
+    runs = n_samples(peer)
+    best = "flash on, ubatch 256"
     assert runs["prefill_512"] == {label(s): 3 if label(s) == best else 1 for s in peer.settings}
-    assert runs["prefill_2048"] == {best: 3, other: 1}
+    assert runs["prefill_2048"] == {best: 3}
     assert runs["prefill_8192"] == {best: 1}
+
+
+@SLEEPLESS
+def test_a_kind_of_attention_that_is_nearly_as_good_goes_on_to_the_next_size() -> None:
+    peer = contend("llamacpp", by_attention(0.02, 0.024))
+    time_prefills([peer], list(range(8192)), SMALL)
+    assert n_samples(peer)["prefill_2048"] == {"flash on, ubatch 256": 3, "flash off, ubatch 256": 1}
+    ours = contend("midfill", lambda op, n, settings: n * 0.01)
+    time_prefills([ours], list(range(8192)), SMALL)
+    assert n_samples(ours) == {"prefill_512": {"": 3}, "prefill_2048": {"": 3}, "prefill_8192": {"": 1}}
+
+
+def n_samples(engine: Contender) -> dict[str, dict[str, int]]:
+    return {figure: {s: len(taken) for s, taken in by.items()} for figure, by in engine.samples.items()}
 
 
 @SLEEPLESS
@@ -198,9 +212,9 @@ class CharacterTokenizer:
 def test_the_workload_is_the_same_every_time_and_its_prompts_grow_within_a_window() -> None:
     prompts = stdlib_prompts(CharacterTokenizer(), 2, seed=0)
     assert prompts == stdlib_prompts(CharacterTokenizer(), 2, seed=0)
-    assert len(prompts) == 8
+    assert len(prompts) == 12
     assert all(512 <= len(ids) <= 2048 for ids in prompts)
-    for window in (prompts[:4], prompts[4:]):
+    for window in (prompts[:6], prompts[6:]):
         assert [len(ids) for ids in window] == sorted(len(ids) for ids in window)
 
 
