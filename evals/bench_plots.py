@@ -83,8 +83,9 @@ def _depth(axes: Any, result: ModelResult, plan: Plan) -> None:
     for depth, ms in points:
         axes.annotate(f"{ms:.1f}", (depth, ms), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
     axes.set_xticks(plan.depths, [f"{depth // 1024}k" for depth in plan.depths])
+    axes.margins(y=0.12)
     axes.set_xlabel("tokens before it")
-    axes.set_ylabel("added token, ms")
+    axes.set_ylabel("midfill, ms per added token")
 
 
 def _bars(axes: Any, series: dict[str, list[float]], groups: list[str], number: str) -> None:

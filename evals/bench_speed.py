@@ -22,6 +22,7 @@ _STEP_SAMPLES, _DEEP_STEP_SAMPLES = 5, 2  # per repetition: a step takes millise
 _WORTH_TAKING_ON = 1.25
 _LARGE = 4096  # prefills of more tokens than this run once
 _SETTLE_S = 0.2  # an engine's threads spin for some milliseconds after their work
+_DEPTH_SAMPLES = 2
 DEPTHS = (1024, 4096, 8192, 16_384)
 CHUNK_TOKENS = 256
 
@@ -105,7 +106,7 @@ def _time_steps_at(contender: Contender, position: int, ids: list[int], steps: t
 def time_depths(contenders: Sequence[Contender], ids: list[int], plan: Plan) -> None:
     """Sample chunk_at_<depth> of midfill: CHUNK_TOKENS more of a prefill that has come so far."""
     ours = next(c for c in contenders if c.name == OURS)
-    for _ in range(plan.repetitions if plan.depths else 0):
+    for _ in range(min(plan.repetitions, _DEPTH_SAMPLES) if plan.depths else 0):
         ours.worker.ask("time_prefill", ids=ids[:STEP_POSITION])
         ours.worker.ask("fill", n=max(plan.depths))
         for depth in sorted(plan.depths, reverse=True):

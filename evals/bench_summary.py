@@ -94,7 +94,7 @@ def summary(results: Sequence[ModelResult], plan: Plan, bandwidth: float) -> dic
         "n": plan.repetitions,
         "model": ",".join(result.model for result in results),
         "engine": ",".join(contender.name for contender in results[0].contenders),
-        "format": "int8,gguf",
+        "format": ",".join("int8" if c.name == OURS else "gguf" for c in results[0].contenders),
         "bandwidth_gb_s": bandwidth / 1e9,
     }
     for index, result in enumerate(results):
