@@ -36,7 +36,8 @@ format: $(READY)
 
 lock: $(READY)  ## write the versions installed now
 	@echo '# Exact versions for `make setup`, development tools included. Made by `make lock`.' > requirements.lock
-	@$(BIN)/python -m pip freeze --exclude-editable --exclude midfill | sed 's/+cpu$$//' >> requirements.lock
+	@$(BIN)/python -m pip freeze --exclude-editable --exclude midfill \
+		| sed -e 's/+cpu$$//' -e "s/^ik-llama.*/&; sys_platform == 'linux' and platform_machine == 'x86_64'/" >> requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

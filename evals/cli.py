@@ -35,7 +35,7 @@ def _run(a: argparse.Namespace) -> int:
     if a.command == "bench":
         from evals import bench
 
-        return asyncio.run(bench.run(a.model, a.repetitions, a.out))
+        return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
     if a.suite == "humaneval-infilling":
         from evals import humaneval_infilling as suite
 
@@ -75,9 +75,11 @@ def _run(a: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="midfill")
     commands = parser.add_subparsers(dest="command", required=True)
-    bench = commands.add_parser("bench", help="speed and memory beside llama.cpp on the same model file")
+    bench = commands.add_parser("bench", help="speed and memory beside llama.cpp and ik_llama.cpp on the same files")
     bench.add_argument("--repetitions", type=_positive, default=3)
-    _add_model(bench)
+    bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
+    bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
+    _add_out(bench)
     suites = commands.add_parser("eval", help="quality").add_subparsers(dest="suite", required=True)
 
     infilling = suites.add_parser("humaneval-infilling", help="masked lines of HumanEval, executed")
@@ -123,6 +125,10 @@ def _add_sample(parser: argparse.ArgumentParser, limit: int) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="catalog name, or path of a GGUF file")
+    _add_out(parser)
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="results file (default: a new one under evals/results/)")
 
 

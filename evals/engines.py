@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from completion.types import Delta, Engine, Format, Prompt, PromptSpec, Tokenizer
-from evals.llamacpp import LlamaCppEngine, PeerSettings
+from evals.llamacpp import LlamaCppEngine
+from evals.peer_library import PeerSettings
 from evals.report import EvalError
 from evals.worker import WorkerError
 from model.catalog import ModelError, resolve
@@ -94,7 +95,7 @@ async def _open_midfill(model: str) -> AsyncIterator[Subject]:
 @asynccontextmanager
 async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
     gguf = gguf_file(model)
-    name, tokenizer, spec = await asyncio.to_thread(_vocabulary, model, gguf)
+    name, tokenizer, spec = await asyncio.to_thread(vocabulary, model, gguf)
     try:
         engine = await asyncio.to_thread(LlamaCppEngine, gguf, tokenizer, PeerSettings())
     except WorkerError as error:
@@ -105,7 +106,7 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
         engine.close()
 
 
-def _vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
+def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
     """The model's name, tokenizer and prompt layout as midfill itself would use them."""
     from model.quantize import choose_kind, ensure_store  # imports torch: only where the store may have to be made
 

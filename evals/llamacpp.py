@@ -3,40 +3,29 @@
 So both get the same prompts, the same stop rules and the same filters from `completion.pipeline.complete`,
 and what differs is the engine alone.
 
-Rules: llama.cpp lives in its own process (see `evals.llamacpp_worker`); one generation runs at a time. It
+Rules: llama.cpp lives in its own process (see `evals.peer_worker`); one generation runs at a time. It
 keeps its longest common prefix between requests, whatever session they name: it has one sequence.
 """
 
 import asyncio
 import base64
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Prompt, Tokenizer
+from evals.peer_library import PeerSettings
 from evals.worker import Worker, WorkerError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerSettings:
-    """How llama.cpp runs; the defaults are its own. `n_threads` 0 means all cores of this process."""
-
-    n_ctx: int = 4608  # the product's longest prompt and block, 4096 + 256, rounded up by 256
-    n_batch: int = 2048
-    n_ubatch: int = 512
-    n_threads: int = 0
-    flash_attn: str = "auto"  # "auto", "on", "off"
 
 
 class LlamaCppEngine:
     """Implements completion.types.Engine. WorkerError from the constructor when llama.cpp is not usable."""
 
     def __init__(self, gguf: Path, tokenizer: Tokenizer, settings: PeerSettings) -> None:
-        self._worker = Worker("evals.llamacpp_worker")
+        self._worker = open_peer("llamacpp")
         try:
             self._n_vocab = load_peer(self._worker, gguf, settings)
         except WorkerError:
@@ -102,18 +91,14 @@ class LlamaCppEngine:
         return json.dumps([base64.b64encode(self._tokenizer.token_bytes(i)).decode() for i in range(self._n_vocab)])
 
 
+def open_peer(name: str) -> Worker:
+    """Start the process of a peer: a key of `evals.peer_worker.LIBRARIES`."""
+    return Worker("evals.peer_worker", name)
+
+
 def load_peer(worker: Worker, gguf: Path, settings: PeerSettings) -> int:
     """Load the model (or make a new context for it) and return its vocabulary's size."""
-    reply = worker.ask(
-        "load",
-        model=str(gguf),
-        n_ctx=settings.n_ctx,
-        n_batch=settings.n_batch,
-        n_ubatch=settings.n_ubatch,
-        n_threads=settings.n_threads or len(os.sched_getaffinity(0)),
-        flash_attn=settings.flash_attn,
-    )
-    return int(reply["n_vocab"])
+    return int(worker.ask("load", model=str(gguf), settings=asdict(settings))["n_vocab"])
 
 
 def ask_logprobs(worker: Worker, ids: list[int], n_last: int) -> list[float]:

@@ -1,28 +1,32 @@
-"""The few functions of llama.cpp's C API that the peer needs, by ctypes. Used by `evals.llamacpp_worker`.
+"""llama.cpp's own C API, by ctypes: implements `evals.peer_library.PeerLibrary`.
 
 The `xllamacpp` wheel is a prebuilt llama.cpp behind a Python class; its extension module exports the C API
 as ordinary dynamic symbols, and only there can one ask for logits, log-probabilities and exact timings.
 
-Rules: structs always come from the library's own default functions, and only fields named here are set. A
-layout belongs to one version of the wheel: any other is refused, and known default values are checked, so
-that a shifted field is an error and never a slow or wrong peer. No torch: two OpenMP runtimes in one
-process would fight over the cores.
+Rules: those of `evals.peer_library`. The CPU backend repacks the weights by itself (`use_extra_bufts`).
 """
 
 import ctypes
-import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int8, c_int32, c_size_t, c_uint32, c_void_p
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from evals.peer_library import (
+    N_SEQUENCES,
+    SEQ_ADD,
+    SEQ_CP,
+    SEQ_RM,
+    STATE_COPY,
+    STATE_SIZE,
+    PeerSettings,
+    Signatures,
+    check_defaults,
+    load_library,
+    wheel_file,
+)
 
 # The layouts below were written from this wheel's llama.h.
 XLLAMACPP_VERSION = "2026.10.11549"
-
-
-class PeerUnavailable(Exception):
-    """llama.cpp cannot be used here; the message names the cause and the remedy, for users."""
 
 
 class ModelParams(ctypes.Structure):
@@ -126,64 +130,60 @@ _KNOWN_CONTEXT_DEFAULTS = {
 }
 _KNOWN_MODEL_DEFAULTS = {"vocab_only": False, "use_extra_bufts": True, "main_gpu": 0, "kv_overrides": None}
 
-_SIGNATURES: dict[str, tuple[object, list[object]]] = {
-    "llama_backend_init": (None, []),
-    "llama_log_set": (None, [c_void_p, c_void_p]),
+_SIGNATURES: Signatures = {
     "llama_model_default_params": (ModelParams, []),
     "llama_context_default_params": (ContextParams, []),
     "llama_model_load_from_file": (c_void_p, [c_char_p, ModelParams]),
     "llama_init_from_model": (c_void_p, [c_void_p, ContextParams]),
-    "llama_free": (None, [c_void_p]),
-    "llama_model_free": (None, [c_void_p]),
-    "llama_get_memory": (c_void_p, [c_void_p]),
-    "llama_memory_seq_rm": (c_bool, [c_void_p, c_int32, c_int32, c_int32]),
-    "llama_memory_clear": (None, [c_void_p, c_bool]),
-    "llama_model_get_vocab": (c_void_p, [c_void_p]),
-    "llama_vocab_n_tokens": (c_int32, [c_void_p]),
-    "llama_tokenize": (
-        c_int32,
-        [c_void_p, c_char_p, c_int32, POINTER(c_int32), c_int32, c_bool, c_bool],
-    ),
-    "llama_token_to_piece": (c_int32, [c_void_p, c_int32, c_char_p, c_int32, c_int32, c_bool]),
     "llama_decode": (c_int32, [c_void_p, Batch]),
-    "llama_get_logits_ith": (POINTER(c_float), [c_void_p, c_int32]),
-    "llama_synchronize": (None, [c_void_p]),
+    "llama_get_memory": (c_void_p, [c_void_p]),
+    "llama_memory_seq_rm": SEQ_RM,
+    "llama_memory_seq_cp": SEQ_CP,
+    "llama_memory_seq_add": SEQ_ADD,
+    "llama_memory_clear": (None, [c_void_p, c_bool]),
+    "llama_state_seq_get_size_ext": STATE_SIZE,
+    "llama_state_seq_get_data_ext": STATE_COPY,
+    "llama_state_seq_set_data_ext": STATE_COPY,
 }
-
-_LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
-_silence = _LOG_CALLBACK(lambda level, text, data: None)  # kept alive: the library holds the pointer
+_FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
-def open_library() -> ctypes.CDLL:
-    """The library with typed functions, initialized and silent; PeerUnavailable when it cannot be had."""
-    library = ctypes.CDLL(str(_library_path()))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    _check("llama_context_params", library.llama_context_default_params(), _KNOWN_CONTEXT_DEFAULTS)
-    _check("llama_model_params", library.llama_model_default_params(), _KNOWN_MODEL_DEFAULTS)
-    library.llama_log_set(_silence, None)
-    library.llama_backend_init()
-    return library
+class LlamaCpp:
+    """Implements PeerLibrary; PeerUnavailable from the constructor when the wheel is missing or another."""
 
+    name = "llama.cpp"
 
-def _library_path() -> Path:
-    """The wheel's extension module; PeerUnavailable for a missing or another version."""
-    remedy = f"pip install xllamacpp=={XLLAMACPP_VERSION}"
-    try:
-        installed = version("xllamacpp")
-    except PackageNotFoundError as error:
-        raise PeerUnavailable(f"llama.cpp is not installed; {remedy}") from error
-    if installed != XLLAMACPP_VERSION:
-        raise PeerUnavailable(f"the peer was written for another xllamacpp than {installed}; {remedy}")
-    spec = importlib.util.find_spec("xllamacpp")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        for path in sorted(Path(folder).glob("xllamacpp*.so")):
-            return path
-    raise PeerUnavailable(f"the xllamacpp package holds no extension module; {remedy}")
+    def __init__(self) -> None:
+        path = wheel_file("xllamacpp", XLLAMACPP_VERSION, "xllamacpp", "xllamacpp*.so")
+        self.c = library = load_library(path, _SIGNATURES)
+        check_defaults("llama_context_params", library.llama_context_default_params(), _KNOWN_CONTEXT_DEFAULTS)
+        check_defaults("llama_model_params", library.llama_model_default_params(), _KNOWN_MODEL_DEFAULTS)
 
+        def of_memory(function: Callable[..., Any], *more: bool) -> Callable[..., Any]:
+            return lambda context, *arguments: function(library.llama_get_memory(context), *arguments, *more)
 
-def _check(name: str, params: ctypes.Structure, known: Mapping[str, object]) -> None:
-    for field, expected in known.items():
-        if (found := getattr(params, field)) != expected:
-            raise PeerUnavailable(f"{name}.{field} is {found!r}, not {expected!r}: the layout has changed")
+        self.seq_rm, self.seq_cp = of_memory(library.llama_memory_seq_rm), of_memory(library.llama_memory_seq_cp)
+        self.seq_add = of_memory(library.llama_memory_seq_add)
+        self.clear = of_memory(library.llama_memory_clear, True)  # the data too
+        self.state_size = library.llama_state_seq_get_size_ext
+        self.state_get = library.llama_state_seq_get_data_ext
+        self.state_set = library.llama_state_seq_set_data_ext
+
+    def open_model(self, path: str) -> int | None:
+        """As the protocol says."""
+        handle: int | None = self.c.llama_model_load_from_file(path.encode(), self.c.llama_model_default_params())
+        return handle
+
+    def open_context(self, model: int, settings: PeerSettings) -> int | None:
+        """As the protocol says; the sequences share one buffer, so a second one costs the first nothing."""
+        params = self.c.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = settings.n_ctx, settings.n_batch, settings.n_ubatch
+        params.n_threads = params.n_threads_batch = settings.n_threads
+        params.flash_attn_type = _FLASH[settings.flash_attn]
+        params.n_seq_max, params.kv_unified = N_SEQUENCES, True
+        handle: int | None = self.c.llama_init_from_model(model, params)
+        return handle
+
+    def batch(self, ids: list[int], position: int) -> Batch:
+        """As the protocol says; the library itself counts positions on."""
+        return Batch(n_tokens=len(ids), token=(c_int32 * len(ids))(*ids))

@@ -1,6 +1,6 @@
 """midfill's decoder alone in a process, for the bench: `python -m evals.midfill_worker`.
 
-The same protocol as `evals.llamacpp_worker`: one JSON object per line each way. It runs what the daemon's
+The same protocol as `evals.peer_worker`: one JSON object per line each way. It runs what the daemon's
 scheduler runs, in the same chunks, without sockets and sessions around it.
 """
 
@@ -8,55 +8,161 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from safetensors import safe_open
 
 from model.catalog import ModelError
 from model.engine import keep_freed_memory
-from model.generate import CHUNK_TOKENS
-from model.kv import KV
+from model.generate import CHUNK_TOKENS, Finished, Generation, Request
+from model.kv import Session
+from model.sampler import ByteTable
 from model.score import Scorer
+from model.store import WEIGHTS, read_manifest
+
+# A step looks up single rows of these tensors, and reads all the others.
+_EMBEDDING = "embed."
 
 
 class Timing:
-    """A loaded decoder with one KV buffer; every public method is an operation of the protocol."""
+    """A loaded decoder with one session; every public method is an operation of the protocol."""
 
     def __init__(self) -> None:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
         keep_freed_memory()
         self._scorer: Scorer | None = None
-        self._kv: KV | None = None
+        self._session: Session | None = None
+        self._stop: frozenset[int] = frozenset()
 
-    def load(self, model: str, n_ctx: int) -> dict[str, Any]:
-        """Load the model, with room for `n_ctx` tokens."""
-        self._scorer = Scorer.open(model)
-        self._kv = self._scorer.decoder.new_kv(n_ctx)
-        return {}
+    def load(self, model: str, n_ctx: int, kind: str = "auto") -> dict[str, Any]:
+        """Load the model, with room for `n_ctx` tokens; replies with its kind and the bytes that a step reads."""
+        scorer = self._scorer = Scorer.open(model, kind)
+        kv = scorer.decoder.new_kv(n_ctx)
+        kv.keys.normal_()  # `fill` makes contexts of these
+        kv.values.normal_()
+        self._session = Session(kv=kv)
+        manifest = read_manifest(scorer.store)
+        self._stop = frozenset(manifest.prompt.stop_token_ids)
+        if kind == "fp32":
+            return {"bytes_per_step": 4 * n_weights(scorer), "kind": kind}
+        return {"bytes_per_step": bytes_per_step(scorer), "kind": manifest.kind}
 
     def time_prefill(self, ids: list[int]) -> dict[str, Any]:
-        """Seconds to run the ids from an empty cache up to the last row's logits."""
-        scorer, kv = self._loaded()
+        """Seconds to run the ids from an empty cache up to the last row's best token."""
+        scorer, session = self._loaded()
+        del session.ids[:]
         started = time.perf_counter()
-        for begin in range(0, len(ids), CHUNK_TOKENS):
-            chunk = ids[begin : begin + CHUNK_TOKENS]
-            hidden = scorer.run(chunk, kv, position=begin, write=begin, attend=((0, begin),))
-        scorer.decoder.logits(hidden[-1:])
+        scorer.decoder.greedy(self._extend(ids)[-1:])
+        return {"s": time.perf_counter() - started}
+
+    def time_chunk(self, ids: list[int], position: int) -> dict[str, Any]:
+        """Seconds to append the ids at a position that has been filled, without logits: a chunk of a prefill."""
+        del self._loaded()[1].ids[position:]
+        started = time.perf_counter()
+        self._extend(ids)
         return {"s": time.perf_counter() - started}
 
     def time_step(self, ids: list[int], position: int) -> dict[str, Any]:
-        """Seconds to append the ids at a position that has been prefilled, with all their logits."""
-        scorer, kv = self._loaded()
+        """Seconds to append the ids at a position that has been filled, with the best token after each."""
+        scorer, session = self._loaded()
+        del session.ids[position:]
         started = time.perf_counter()
-        hidden = scorer.run(ids, kv, position=position, write=position, attend=((0, position),))
-        scorer.decoder.logits(hidden).argmax(1).tolist()
+        scorer.decoder.greedy(self._extend(ids))
         return {"s": time.perf_counter() - started}
 
-    def _loaded(self) -> tuple[Scorer, KV]:
+    def time_generate(self, ids: list[int], n_tokens: int, speculate: bool) -> dict[str, Any]:
+        """Seconds to decode up to `n_tokens` after the prompt's first one, greedily, and how many they were.
+
+        Drafts may come from what was suggested for the prompt before, never from this prompt's plain run.
+        """
+        scorer, session = self._loaded()
+        suggested = session.suggestion
+        times: list[float] = []
+
+        def on_token(candidate: int, token: int, logprob: float) -> None:
+            times.append(time.perf_counter())
+
+        request = Request(
+            key=0,
+            session="bench",
+            prompt=array("I", ids),
+            heal=b"",
+            stop_token_ids=self._stop,
+            max_tokens=n_tokens + 1,
+            warm=False,
+            speculate=speculate,
+            on_prefilled=_ignore,
+            on_token=on_token,
+            on_finished=_ignore,
+        )
+        generation = Generation(scorer.decoder, _no_table, session, request)
+        hidden = _result(generation.prefill())
+        _result(generation.decode(hidden))
+        if not speculate:
+            session.suggestion = suggested
+        return {"s": times[-1] - times[0] if times else 0.0, "n": max(0, len(times) - 1)}
+
+    def rss(self) -> dict[str, Any]:
+        """Resident memory of this process in MB, mapped weights included."""
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return {"mb": pages * os.sysconf("SC_PAGE_SIZE") / 1e6}
+
+    def fill(self, n: int) -> dict[str, Any]:
+        """Count the first `n` slots as filled: what keys and values hold does not change the time of a step."""
+        session = self._loaded()[1]
+        session.ids.extend([0] * (n - len(session.ids)))
+        return {}
+
+    def _extend(self, ids: list[int]) -> torch.Tensor:
+        """Append ids to the session, in the scheduler's chunks; hidden states of the last chunk."""
+        scorer, session = self._loaded()
+        hidden = torch.empty(0)
+        for begin in range(0, len(ids), CHUNK_TOKENS):
+            chunk, at = ids[begin : begin + CHUNK_TOKENS], len(session.ids)
+            hidden = scorer.run(chunk, session.kv, position=at, write=at, attend=((0, at),))
+            session.ids.extend(chunk)
+        return hidden
+
+    def _loaded(self) -> tuple[Scorer, Session]:
         assert self._scorer is not None
-        assert self._kv is not None
-        return self._scorer, self._kv
+        assert self._session is not None
+        return self._scorer, self._session
+
+
+def _result(steps: Generator[None, None, Any]) -> Any:
+    """Run a generator to its end; what it returned."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def _ignore(report: Finished) -> None:
+    pass
+
+
+def _no_table() -> ByteTable:
+    raise AssertionError("nothing is healed here")
+
+
+def bytes_per_step(scorer: Scorer) -> int:
+    """Size of the store's weights without the embedding."""
+    file = scorer.store / WEIGHTS
+    with safe_open(file, framework="pt") as weights:
+        names = [name for name in weights.keys() if name.startswith(_EMBEDDING)]  # noqa: SIM118 (not a dict)
+        return file.stat().st_size - sum(int(weights.get_tensor(name).nbytes) for name in names)
+
+
+def n_weights(scorer: Scorer) -> int:
+    """Weights of all matrices that a step reads."""
+    a = scorer.decoder.architecture
+    attention = a.hidden * a.head_dim * (2 * a.n_heads + 2 * a.n_kv_heads)
+    return a.n_layers * (attention + 3 * a.hidden * a.intermediate) + a.vocab * a.hidden
 
 
 def serve(lines: TextIO, out: TextIO) -> None:
@@ -65,7 +171,11 @@ def serve(lines: TextIO, out: TextIO) -> None:
     operations: dict[str, Callable[..., dict[str, Any]]] = {
         "load": timing.load,
         "time_prefill": timing.time_prefill,
+        "time_chunk": timing.time_chunk,
         "time_step": timing.time_step,
+        "time_generate": timing.time_generate,
+        "fill": timing.fill,
+        "rss": timing.rss,
     }
     for line in lines:
         message = json.loads(line)

@@ -12,13 +12,13 @@ from typing import Any
 
 from completion.types import Tokenizer
 from evals.engines import gguf_file
-from evals.llamacpp import PeerSettings, ask_logprobs, load_peer
+from evals.llamacpp import ask_logprobs, load_peer, open_peer
+from evals.peer_library import PeerSettings
 from evals.progress import tracked
 from evals.report import EvalError, open_results
 from evals.scoring import MidfillScorer, open_midfill_scorer
 from evals.sources import source_files
 from evals.stats import Interval, ratio_interval
-from evals.worker import Worker
 from model.catalog import resolve
 
 WINDOW_TOKENS = 2048
@@ -66,7 +66,7 @@ def run(root: Path, *, n_tokens: int, model: str, fp32: bool, out: Path | None) 
     del scorer
     if fp32:
         logprobs["fp32"] = _score_all(cut, _ours(open_midfill_scorer(model, "fp32")), "fp32")
-    with Worker("evals.llamacpp_worker") as worker:
+    with open_peer("llamacpp") as worker:
         load_peer(worker, gguf, PeerSettings(n_ctx=WINDOW_TOKENS))
         logprobs["llamacpp"] = _score_all(
             cut, lambda window: ask_logprobs(worker, window, len(window) - 1), "llama.cpp"

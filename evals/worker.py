@@ -1,4 +1,4 @@
-"""Talks to a worker process: one JSON object per line each way. Used for the llama.cpp peer and by the bench.
+"""Talks to a worker process: one JSON object per line each way. Used for the peers and by the bench.
 
 Rules: a worker runs alone in its process, so that engines never share memory, threads or an OpenMP runtime.
 A worker that dies or answers {"error": text} is a `WorkerError`, whose message is for users.
@@ -16,11 +16,11 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A child process running `python -m <module>`; `ask` blocks until it has answered."""
+    """A child process running `python -m <module> <arguments>`; `ask` blocks until it has answered."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -42,6 +42,9 @@ _INITIAL_SLOTS = 1024
 class KV(Protocol):
     """Keys and values of all layers, in whatever layout a decoder likes."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     @property
     def capacity(self) -> int:
         """Slots in this buffer."""

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from evals.bench import ratios
 from evals.cli import main
 
 
@@ -37,12 +36,3 @@ def test_compare_runs_from_the_command_line(tmp_path: Path, capsys: pytest.Captu
     file.write_text(json.dumps({"id": "x", "score": 1.0}) + "\n")
     assert main(["eval", "compare", str(file), str(file)]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["difference"] == 0
-
-
-def test_a_ratio_compares_medians_with_the_best_settings_of_the_peer_for_each_figure() -> None:
-    ours = {"prefill_512": [1.0, 2.0, 9.0], "step_1": [0.2, 0.2, 0.2]}
-    theirs = [
-        {"prefill_512": [6.0, 6.0, 0.1], "step_1": [0.1, 0.1, 9.0]},
-        {"prefill_512": [4.0, 4.0, 4.0], "step_1": [0.3, 0.3, 0.3]},
-    ]
-    assert ratios(ours, theirs) == {"prefill_512": 2.0, "step_1": 0.5}

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from completion.types import Format, Prompt
-from evals import llamacpp_binding
-from evals.llamacpp import LlamaCppEngine, PeerSettings
-from evals.llamacpp_binding import XLLAMACPP_VERSION, ContextParams, PeerUnavailable
-from evals.llamacpp_worker import ByteTable
+from evals import peer_library
+from evals.llamacpp import LlamaCppEngine, load_peer, open_peer
+from evals.llamacpp_binding import XLLAMACPP_VERSION, ContextParams, LlamaCpp
+from evals.peer_library import PeerSettings, PeerUnavailable
+from evals.peer_worker import LIBRARIES, ByteTable
 from evals.worker import Worker, WorkerError
 from model.catalog import DEFAULT_MODEL, resolve
 from model.paths import models_dir
@@ -31,17 +32,29 @@ class KnownBytes:
         return bytes([token_id + 33]) if token_id < 94 else _SPELLED.get(token_id, b"")
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[LlamaCppEngine]:
+def default_gguf() -> Path:
+    """The default model's file; the test is skipped where it is not."""
     row = resolve(DEFAULT_MODEL).row
     assert row is not None
     gguf = models_dir() / row.file
     if not gguf.is_file():
         pytest.skip("the default model is not in the cache")
+    return gguf
+
+
+def skip_if_missing(error: WorkerError) -> None:
+    """Skip the test for a wheel that is not installed; any other error is one."""
+    if "pip install" not in str(error):
+        raise error
+    pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaCppEngine]:
     try:
-        engine = LlamaCppEngine(gguf, KnownBytes(), PeerSettings(n_ctx=512))
+        engine = LlamaCppEngine(default_gguf(), KnownBytes(), PeerSettings(n_ctx=512))
     except WorkerError as error:
-        pytest.skip(str(error))
+        skip_if_missing(error)
     yield engine
     engine.close()
 
@@ -111,15 +124,15 @@ def test_a_missing_model_is_an_error_in_words(tmp_path: Path, engine: LlamaCppEn
 
 
 def test_another_version_of_the_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llamacpp_binding, "version", lambda name: "1.0")
+    monkeypatch.setattr(peer_library, "version", lambda name: "1.0")
     with pytest.raises(PeerUnavailable, match=f"pip install xllamacpp=={XLLAMACPP_VERSION}"):
-        llamacpp_binding.open_library()
+        LlamaCpp()
 
 
 def test_a_shifted_struct_is_refused() -> None:
     params = ContextParams(n_batch=512)
     with pytest.raises(PeerUnavailable, match="n_batch is 512, not 2048"):
-        llamacpp_binding._check("params", params, {"n_batch": 2048})
+        peer_library.check_defaults("params", params, {"n_batch": 2048})
 
 
 def test_the_byte_table_allows_what_continues_or_covers_the_outstanding_bytes() -> None:
@@ -131,3 +144,25 @@ def test_the_byte_table_allows_what_continues_or_covers_the_outstanding_bytes() 
 def test_a_worker_that_cannot_start_is_an_error() -> None:
     with Worker("evals.no_such_module") as worker, pytest.raises(WorkerError, match="ended with code 1"):
         worker.ask("load")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_each_peer_generates_steps_and_fills_its_cache_with_copies(name: str) -> None:
+    gguf = default_gguf()
+    with open_peer(name) as peer:
+        try:
+            load_peer(peer, gguf, PeerSettings(n_ctx=512))
+        except WorkerError as error:
+            skip_if_missing(error)
+        peer.ask("start", ids=IDS, heal="", keep=True)
+        assert peer.ask("next", after=None)["id"] == 264
+        generated = peer.ask("time_generate", ids=IDS, n_tokens=2, speculate=False)
+        assert generated["n"] == 2
+        assert peer.ask("time_prefill", ids=IDS * 10)["s"] > 0
+        peer.ask("fill", n=203)
+        for position in (203, 80):
+            assert peer.ask("time_step", ids=IDS, position=position)["s"] > 0
+        # What was copied is beyond the truncation: the prefix is as good as new.
+        peer.ask("start", ids=IDS, heal="", keep=True)
+        assert peer.ask("next", after=None)["id"] == 264

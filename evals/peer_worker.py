@@ -1,10 +1,10 @@
-"""The peer's own process: `python -m evals.llamacpp_worker`, started by `evals.llamacpp`.
+"""A peer's own process: `python -m evals.peer_worker llamacpp|ik_llama`, started by `evals.llamacpp` and the bench.
 
 One JSON object per line in, one per line out; {"op": name, ...} is answered by the result or {"error": text}.
 Generation is pulled: `start` runs the prompt, then each `next` gives one token, so a caller that has enough
 simply stops asking and nothing needs to be cancelled.
 
-Rules: no torch and nothing of midfill's engine. Decoding is greedy. llama.cpp is treated as well as it treats
+Rules: no torch and nothing of midfill's engine. Decoding is greedy. A peer is treated as well as it treats
 itself: the longest common prefix with the last prompt is kept, and only the last row's logits are computed.
 """
 
@@ -15,19 +15,22 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from ctypes import c_int8, c_int32
+from ctypes import c_int8, create_string_buffer
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
-from evals.llamacpp_binding import Batch, PeerUnavailable, open_library
+from evals.ik_llama_binding import IkLlama
+from evals.llamacpp_binding import LlamaCpp
+from evals.peer_library import PeerLibrary, PeerSettings, PeerUnavailable
 
-_SEQUENCE = 0
+LIBRARIES: dict[str, Callable[[], PeerLibrary]] = {"llamacpp": LlamaCpp, "ik_llama": IkLlama}
+_SEQUENCE, _COPIES = 0, 1
 # Rows of logits asked for at once when scoring: 256 x 151,936 floats are 155 MB.
 _SCORE_CHUNK = 256
-_FLASH = {"auto": -1, "off": 0, "on": 1}
 
 Row = npt.NDArray[np.float32]
 
@@ -56,12 +59,13 @@ class ByteTable:
 
 
 class Peer:
-    """A loaded llama.cpp model with one sequence; every public method is an operation of the protocol."""
+    """A model loaded by one of the libraries; every public method is an operation of the protocol."""
 
-    def __init__(self) -> None:
-        self._library = open_library()
-        self._model: int | None = None
-        self._context: int | None = None
+    def __init__(self, library: PeerLibrary) -> None:
+        self._library = library
+        self._model = 0
+        self._context = 0
+        self._vocab = 0
         self._n_vocab = 0
         self._n_batch = 0
         self._cached: list[int] = []  # tokens whose keys and values are in sequence 0
@@ -69,36 +73,25 @@ class Peer:
         self._outstanding = b""
         self._row: Row | None = None  # logits after the last token, None once they were used
 
-    def load(
-        self, model: str, n_ctx: int, n_batch: int, n_ubatch: int, n_threads: int, flash_attn: str
-    ) -> dict[str, Any]:
-        """Load a GGUF (once) and make a context, replacing the one before."""
+    def load(self, model: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Load a GGUF (once) and make a context of PeerSettings, replacing the one before."""
         library = self._library
-        if self._model is None:
-            self._model = library.llama_model_load_from_file(model.encode(), library.llama_model_default_params())
+        if not self._model:
+            self._model = library.open_model(model) or 0
             if not self._model:
-                raise PeerUnavailable(f"llama.cpp cannot load {Path(model).name}")
+                raise PeerUnavailable(f"{library.name} cannot load {Path(model).name}")
         if self._context:
-            library.llama_free(self._context)
-        params = library.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = n_ctx, n_batch, n_ubatch
-        params.n_threads = params.n_threads_batch = n_threads
-        params.flash_attn_type = _FLASH[flash_attn]
-        self._context = library.llama_init_from_model(self._model, params)
+            library.c.llama_free(self._context)
+        wanted = PeerSettings(**settings)
+        wanted = replace(wanted, n_threads=wanted.n_threads or len(os.sched_getaffinity(0)))
+        self._context = library.open_context(self._model, wanted) or 0
         if not self._context:
-            raise PeerUnavailable(f"llama.cpp cannot make a context of {n_ctx} tokens")
-        self._n_vocab = library.llama_vocab_n_tokens(library.llama_model_get_vocab(self._model))
-        self._n_batch = n_batch
+            raise PeerUnavailable(f"{library.name} cannot make a context of {wanted.n_ctx} tokens")
+        self._vocab = library.c.llama_model_get_vocab(self._model)
+        self._n_vocab = library.c.llama_vocab_n_tokens(self._vocab)
+        self._n_batch = wanted.n_batch
         self._cached, self._row = [], None
         return {"n_vocab": self._n_vocab}
-
-    def tokenize(self, text: str) -> dict[str, Any]:
-        """Token ids by llama.cpp's own tokenizer, no special tokens."""
-        raw = text.encode()
-        buffer = (c_int32 * (len(raw) + 8))()
-        vocab = self._library.llama_model_get_vocab(self._model)
-        n = self._library.llama_tokenize(vocab, raw, len(raw), buffer, len(buffer), False, False)
-        return {"ids": list(buffer[:n])}
 
     def table(self, tokens: str) -> dict[str, Any]:
         """Take the token bytes that healing needs: a JSON list of base64 strings, itself a string."""
@@ -168,6 +161,42 @@ class Peer:
             self._logits(index).argmax()
         return {"s": time.perf_counter() - started}
 
+    def time_generate(self, ids: list[int], n_tokens: int, speculate: bool) -> dict[str, Any]:
+        """Seconds to decode up to `n_tokens` after the prompt's first one, greedily, and how many they were."""
+        if speculate:
+            raise PeerUnavailable("peers are measured without speculation")
+        self.start(ids, heal="", keep=True)
+        token = int(self._logits(-1).argmax())
+        started = time.perf_counter()
+        n = 0
+        while n < n_tokens and not self._library.c.llama_vocab_is_eog(self._vocab, token):
+            self._decode([token])
+            token = int(self._logits(-1).argmax())
+            n += 1
+        return {"s": time.perf_counter() - started, "n": n}
+
+    def fill(self, n: int) -> dict[str, Any]:
+        """Lengthen what is cached to `n` tokens by copies of its keys and values, at the positions they then have.
+
+        Minutes of prefill become seconds, and a step costs the same: as many cells, in the same order. A copy
+        passes through a sequence of its own: restored there, moved on, and handed over.
+        """
+        library, context, block = self._library, self._context, list(self._cached)
+        size = library.state_size(context, _SEQUENCE, 0)
+        state = create_string_buffer(size)
+        library.state_get(context, state, size, _SEQUENCE, 0)
+        while len(self._cached) < n:
+            if not library.state_set(context, state, size, _COPIES, 0):
+                raise PeerUnavailable(f"{library.name} cannot restore a sequence")
+            library.seq_add(context, _COPIES, 0, -1, len(self._cached))
+            library.seq_cp(context, _COPIES, _SEQUENCE, 0, -1)
+            library.seq_rm(context, _COPIES, -1, -1)
+            self._cached += block
+        self._truncate(n)
+        self._decode(block[:1])  # moved keys are rotated at the next decode
+        self._truncate(n)
+        return {}
+
     def rss(self) -> dict[str, Any]:
         """Resident memory of this process in MB, mapped model file included."""
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -181,9 +210,8 @@ class Peer:
 
     def _truncate(self, n: int) -> None:
         """Forget everything from token n on."""
-        memory = self._library.llama_get_memory(self._context)
-        if not self._library.llama_memory_seq_rm(memory, _SEQUENCE, n, -1):
-            self._library.llama_memory_clear(memory, True)
+        if not self._library.seq_rm(self._context, _SEQUENCE, n, -1):
+            self._library.clear(self._context)
             n = 0
         del self._cached[n:]
         self._row = None
@@ -196,16 +224,16 @@ class Peer:
 
     def _submit(self, ids: list[int], *, all_logits: bool) -> None:
         n = len(ids)
-        batch = Batch(n_tokens=n, token=(c_int32 * n)(*ids))
+        batch = self._library.batch(ids, len(self._cached))
         if all_logits:
             batch.logits = (c_int8 * n)(*([1] * n))
-        if code := self._library.llama_decode(self._context, batch):
+        if code := self._library.c.llama_decode(self._context, batch):
             raise PeerUnavailable(f"llama_decode failed with code {code}")
         self._cached += ids
 
     def _logits(self, index: int) -> Row:
         """A row of the last batch: a view that the next batch overwrites."""
-        pointer = self._library.llama_get_logits_ith(self._context, index)
+        pointer = self._library.c.llama_get_logits_ith(self._context, index)
         return np.ctypeslib.as_array(pointer, (self._n_vocab,))
 
 
@@ -218,18 +246,18 @@ def _logsumexp(row: Row) -> float:
     return float(top + np.log(np.exp(row - top).sum(dtype=np.float64)))
 
 
-def serve(lines: TextIO, out: TextIO) -> None:
+def serve(peer: Peer, lines: TextIO, out: TextIO) -> None:
     """Answer every line with one line until the input ends."""
-    peer = Peer()
     operations: dict[str, Callable[..., dict[str, Any]]] = {
         "load": peer.load,
-        "tokenize": peer.tokenize,
         "table": peer.table,
         "start": peer.start,
         "next": peer.next,
         "logprobs": peer.logprobs,
         "time_prefill": peer.time_prefill,
         "time_step": peer.time_step,
+        "time_generate": peer.time_generate,
+        "fill": peer.fill,
         "rss": peer.rss,
     }
     for line in lines:
@@ -243,11 +271,11 @@ def serve(lines: TextIO, out: TextIO) -> None:
 
 
 def main() -> int:
-    """Serve standard input; whatever the library prints goes to standard error."""
+    """Serve standard input with the library that is named; whatever it prints goes to standard error."""
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
         try:
-            serve(sys.stdin, out)
+            serve(Peer(LIBRARIES[sys.argv[1]]()), sys.stdin, out)
         except PeerUnavailable as error:
             out.write(json.dumps({"error": str(error)}) + "\n")
             return 1
