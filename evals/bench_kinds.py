@@ -13,9 +13,9 @@ from rich.table import Table
 from evals.bench_machine import some_ids
 from evals.bench_speed import STEP_POSITION
 from evals.contender import Asker
+from evals.engines import KINDS
 from evals.worker import Worker
 
-KINDS = ("fp32", "int8", "int4")
 _STEPS, _PREFILLS = 9, 2
 
 # Kind -> prefill_s (of 512 tokens), step_s (of one token behind them), rss_mb, bytes_per_step.

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from evals.engines import ENGINES, FORMATS
+from evals.engines import ENGINES, FORMATS, KINDS
 from evals.report import EvalError
 from evals.worker import WorkerError
 from model.catalog import DEFAULT_MODEL, ModelError
@@ -62,7 +62,7 @@ def _run(a: argparse.Namespace) -> int:
     if a.suite == "nll":
         from evals import nll
 
-        return nll.run(a.path, n_tokens=a.tokens, model=a.model, fp32=a.fp32, out=a.out)
+        return nll.run(a.path, n_tokens=a.tokens, model=a.model, kinds=a.kind, out=a.out)
     if a.suite == "blocks":
         from evals import blocks
 
@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     nll = suites.add_parser("nll", help="what quantization costs, beside llama.cpp")
     nll.add_argument("--path", type=Path, required=True)
     nll.add_argument("--tokens", type=_positive, default=10_000)
-    nll.add_argument("--fp32", action="store_true", help="score the unquantized arithmetic too (slow)")
+    nll.add_argument(
+        "--kind", action="append", default=[], choices=KINDS, help="score these weights too; repeatable (fp32 is slow)"
+    )
     _add_model(nll)
 
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")

@@ -24,7 +24,9 @@ from model.spawn import EngineSettings
 from model.store import read_manifest
 from model.tokenizer import VocabTokenizer
 
-ENGINES = ("midfill", "llamacpp")
+KINDS = ("fp32", "int8", "int4")
+# midfill as users run it, with one kind of weights, and the peer.
+ENGINES = ("midfill", *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
 FORMATS = ("auto", "fim", "left")
 
 
@@ -32,7 +34,7 @@ FORMATS = ("auto", "fim", "left")
 class Subject:
     """An engine under evaluation, ready to generate, with what `complete` needs besides."""
 
-    name: str  # "midfill", "llamacpp", or a test's own
+    name: str  # of ENGINES, or a test's own
     model: str
     engine: Engine
     tokenizer: Tokenizer
@@ -63,9 +65,13 @@ class RecordingEngine:
 @asynccontextmanager
 async def open_subject(engine: str, model: str, prompt_format: str) -> AsyncIterator[Subject]:
     """Open an engine of ENGINES; `prompt_format` of FORMATS. EvalError when it cannot be had."""
-    opener = _open_midfill if engine == "midfill" else _open_llamacpp
-    async with opener(model) as subject:
+    async with _open_llamacpp(model) if engine == "llamacpp" else _open_midfill(engine, model) as subject:
         yield subject if prompt_format == "auto" else with_format(subject, Format(prompt_format))
+
+
+def kind_of(engine: str) -> str:
+    """The quantization that an engine of ENGINES stands for: "auto" for plain midfill."""
+    return engine.removeprefix("midfill").lstrip("-") or "auto"
 
 
 def with_format(subject: Subject, chosen: Format) -> Subject:
@@ -76,13 +82,13 @@ def with_format(subject: Subject, chosen: Format) -> Subject:
 
 
 @asynccontextmanager
-async def _open_midfill(model: str) -> AsyncIterator[Subject]:
-    client, running = await connect(EngineSettings(model=model))
+async def _open_midfill(engine: str, model: str) -> AsyncIterator[Subject]:
+    client, running = await connect(EngineSettings(model=model, quantization=kind_of(engine)))
     try:
         loaded = client.loaded
         assert loaded is not None
         yield Subject(
-            name="midfill",
+            name=engine,
             model=loaded.name,
             engine=client,
             tokenizer=loaded.tokenizer,

@@ -16,7 +16,7 @@ from typing import Any
 
 from completion.types import Mode
 from evals.documents import LIMITS, Answer, Document, answer
-from evals.engines import Subject, open_subject
+from evals.engines import Subject, kind_of, open_subject
 from evals.llamacpp import LlamaCppEngine
 from evals.progress import tracked
 from evals.report import EvalError, Results, open_results
@@ -180,4 +180,4 @@ async def run(
 def _scorer(subject: Subject, model: str) -> TargetScorer:
     if isinstance(subject.engine, LlamaCppEngine):
         return subject.engine
-    return open_midfill_scorer(model)
+    return open_midfill_scorer(model, kind_of(subject.name))

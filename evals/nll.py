@@ -57,15 +57,15 @@ def _ours(scorer: MidfillScorer) -> Callable[[list[int]], list[float]]:
     return lambda window: scorer.target_logprobs(window[:1], window[1:])
 
 
-def run(root: Path, *, n_tokens: int, model: str, fp32: bool, out: Path | None) -> int:
+def run(root: Path, *, n_tokens: int, model: str, kinds: Sequence[str], out: Path | None) -> int:
     """Score with each engine in turn, print a table and the JSON line."""
     gguf = gguf_file(model)
     scorer = open_midfill_scorer(model)
     cut = windows(root, n_tokens, scorer.tokenizer)
-    logprobs = {"midfill": _score_all(cut, _ours(scorer), "midfill int8")}
+    logprobs = {"midfill": _score_all(cut, _ours(scorer), "midfill")}
     del scorer
-    if fp32:
-        logprobs["fp32"] = _score_all(cut, _ours(open_midfill_scorer(model, "fp32")), "fp32")
+    for kind in kinds:
+        logprobs[kind] = _score_all(cut, _ours(open_midfill_scorer(model, kind)), kind)
     with open_peer("llamacpp") as worker:
         load_peer(worker, gguf, PeerSettings(n_ctx=WINDOW_TOKENS))
         logprobs["llamacpp"] = _score_all(
@@ -87,10 +87,10 @@ def run(root: Path, *, n_tokens: int, model: str, fp32: bool, out: Path | None) 
     for name, mean in means.items():
         print(f"{name:10} NLL {mean:.4f}")
     print(f"midfill - llama.cpp {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]")
-    if fp32:
-        cost = difference(logprobs["midfill"], logprobs["fp32"])
-        summary |= {"difference_fp32": cost.mean, "low_fp32": cost.low, "high_fp32": cost.high}
-        print(f"midfill - fp32      {cost.mean:+.4f} [{cost.low:+.4f}, {cost.high:+.4f}]")
+    for kind in kinds:
+        cost = difference(logprobs["midfill"], logprobs[kind])
+        summary |= {f"difference_{kind}": cost.mean, f"low_{kind}": cost.low, f"high_{kind}": cost.high}
+        print(f"midfill - {kind:9} {cost.mean:+.4f} [{cost.low:+.4f}, {cost.high:+.4f}]")
     with open_results("nll", out) as results:
         begin = 0
         for index, window in enumerate(cut):

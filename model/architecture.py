@@ -44,11 +44,6 @@ class Architecture:
     qkv_bias: bool
     context_tokens: int
 
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of fp32 keys and values that one token takes over all layers."""
-        return self.n_layers * 2 * self.n_kv_heads * self.head_dim * 4
-
     def inverse_frequencies(self) -> list[float]:
         """RoPE's inverse frequencies, one per pair of dimensions: (head_dim / 2,)."""
         plain = [self.rope_theta ** (-2 * i / self.head_dim) for i in range(self.head_dim // 2)]

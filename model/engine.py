@@ -7,15 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
 from model.architecture import UnsupportedModel
 from model.catalog import ModelError, resolve
 from model.fetch import Progress, fetch
 from model.kv import SessionPool
-from model.load import load
-from model.native_decoder import NativeDecoder
-from model.quantize import choose_kind, ensure_store
+from model.load import open_decoder
+from model.quantize import choose_kind
 from model.sampler import ByteTable
 from model.scheduler import Scheduler
 from model.spawn import EngineSettings
@@ -41,7 +38,6 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.
     """
     n_threads = settings.n_threads or len(os.sched_getaffinity(0))
-    torch.set_num_threads(n_threads)
     source = resolve(settings.model)
 
     def on_fetch(progress: Progress) -> None:
@@ -50,15 +46,15 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
 
     file = fetch(source, on_fetch)
     kind = choose_kind(settings.quantization)
-    store = ensure_store(
-        source, file, kind, lambda done: publish("quantizing", f"quantizing {source.model_id} to {kind}", done)
-    )
     started = time.perf_counter()
-    _trim_memory()
-    publish("loading", f"loading {source.model_id}", 0.0)
-    decoder = load(store, n_threads, lambda done: publish("loading", f"loading {source.model_id}", done))
-    if isinstance(decoder, NativeDecoder):
-        torch.set_num_threads(1)  # the kernels have threads of their own; torch's would only spin beside them
+    decoder, store = open_decoder(
+        source,
+        file,
+        settings.quantization,
+        n_threads,
+        lambda done: publish("quantizing", f"quantizing {source.model_id} to {kind}", done),
+        lambda done: publish("loading", f"loading {source.model_id}", done),
+    )
     _trim_memory()
     keep_freed_memory()
     tokenizer = VocabTokenizer.open(store)

@@ -9,11 +9,13 @@ import torch
 from safetensors import safe_open
 
 from model import native
+from model.catalog import ModelSource
 from model.decoder import Decoder, Embedding
 from model.linear import Fp32Linear, Int8Linear, Linear, RowBlocks, needs_reduced_range, quantize_rows
 from model.native_decoder import NativeDecoder, PackedLayer, PackedLinear, runs_natively
 from model.packing import ROWS, unpack
-from model.source import WeightSource
+from model.quantize import choose_kind, ensure_store
+from model.source import WeightSource, open_source
 from model.store import WEIGHTS, read_manifest
 from model.torch_decoder import Layer, TorchDecoder
 
@@ -21,6 +23,30 @@ from model.torch_decoder import Layer, TorchDecoder
 _PACK_THREADS = 2
 # Blocks of about 10 MB pack fastest.
 _HEAD_BLOCK_ROWS = 9_496
+
+
+def open_decoder(
+    source: ModelSource,
+    file: Path,
+    quantization: str,
+    n_threads: int,
+    on_quantize: Callable[[float], None] = lambda done: None,
+    on_load: Callable[[float], None] = lambda done: None,
+) -> tuple[Decoder, Path]:
+    """The decoder of a published file, and its store, which is made if need be.
+
+    quantization: "auto", one of store.KINDS, or "fp32": the truth that evals compare with. Sets torch's threads
+    for this process. UnsupportedModel, StoreError or OSError as from what it calls.
+    """
+    torch.set_num_threads(n_threads)
+    store = ensure_store(source, file, choose_kind(quantization), on_quantize)
+    if quantization == "fp32":
+        with open_source(file) as weights:
+            return load_fp32(weights), store
+    decoder = load(store, n_threads, on_load)
+    if isinstance(decoder, NativeDecoder):
+        torch.set_num_threads(1)  # the kernels have threads of their own; torch's would only spin beside them
+    return decoder, store
 
 
 def load(store: Path, n_threads: int, progress: Callable[[float], None] = lambda fraction: None) -> Decoder:

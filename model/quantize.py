@@ -27,7 +27,7 @@ from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource, open_source
-from model.store import NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
+from model.store import KINDS, NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
 from model.tokenizer import VocabTokenizer
 
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
@@ -42,7 +42,7 @@ _FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<MID>", "▁<MI
 
 def choose_kind(setting: str) -> str:
     """The kind of store for a setting: "auto" is int4 for the native kernels, int8 for torch (which gains nothing)."""
-    if setting != "auto":
+    if setting in KINDS:
         return setting
     return "int4" if native.kernel_name() else "int8"
 

@@ -1,5 +1,6 @@
 """Teacher-forced log-probabilities, in process, for evals and tests: ours as users run it, or the fp32 truth."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,7 @@ from model.catalog import resolve
 from model.decoder import Decoder
 from model.fetch import fetch
 from model.kv import KV, Slots, Span
-from model.load import load, load_fp32
-from model.native_decoder import NativeDecoder
-from model.quantize import choose_kind, ensure_store
-from model.source import open_source
+from model.load import open_decoder
 from model.tokenizer import VocabTokenizer
 
 _CHUNK_TOKENS = 256
@@ -32,13 +30,7 @@ class Scorer:
         """
         source = resolve(model)
         file = fetch(source)
-        store = ensure_store(source, file, choose_kind("auto" if kind == "fp32" else kind), lambda done: None)
-        if kind == "fp32":
-            with open_source(file) as weights:
-                return cls(load_fp32(weights), VocabTokenizer.open(store), store)
-        decoder = load(store, torch.get_num_threads())
-        if isinstance(decoder, NativeDecoder):
-            torch.set_num_threads(1)  # as the daemon does
+        decoder, store = open_decoder(source, file, kind, len(os.sched_getaffinity(0)))
         return cls(decoder, VocabTokenizer.open(store), store)
 
     def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:

@@ -1,10 +1,16 @@
-"""The default model's own weights: int8 against fp32, and the tokenizer's segments, on held-out code."""
+"""The default model's own weights: quantized against fp32, exactness, and the tokenizer's segments, on held-out code."""
 
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from completion.segments import SegmentCache
+from model import native
+from model.generate import Generation, Request
+from model.kv import Session
+from model.sampler import ByteTable
 from model.score import Scorer
 
 pytestmark = pytest.mark.model
@@ -28,11 +34,42 @@ def mean_nll(scorer: Scorer, ids: list[int]) -> float:
     return -sum(logprobs) / len(logprobs)
 
 
-def test_int8_costs_less_than_003_nats_against_fp32(real_model: str, held_out: list[int]) -> None:
-    int8 = mean_nll(Scorer.open(real_model, "int8"), held_out)
+def test_quantization_costs_little_against_fp32(real_model: str, held_out: list[int]) -> None:
+    """On 2,048 tokens the difference is known to about 0.01; `midfill eval nll` measures it on more."""
     fp32 = mean_nll(Scorer.open(real_model, "fp32"), held_out)
     assert 0.5 < fp32 < 3.0  # the model reads code at all
-    assert abs(int8 - fp32) < 0.03
+    assert abs(mean_nll(Scorer.open(real_model, "int8"), held_out) - fp32) < 0.02
+    assert abs(mean_nll(Scorer.open(real_model, "int4"), held_out) - fp32) < 0.06
+
+
+@pytest.mark.skipif(not native.kernel_name(), reason="the native extension was not built")
+def test_guessing_ahead_and_reuse_give_the_bits_of_plain_decoding(real_model: str, held_out: list[int]) -> None:
+    decoder = Scorer.open(real_model).decoder
+
+    def generate(session: Session, n_prompt: int, speculate: bool) -> tuple[list[tuple[int, float]], Generation]:
+        tokens: list[tuple[int, float]] = []
+        request = Request(
+            key=0, session="", prompt=array("I", held_out[:n_prompt]), heal=b"", stop_token_ids=frozenset(),
+            max_tokens=32, warm=False, speculate=speculate, on_prefilled=lambda report: None,
+            on_token=lambda candidate, token, logprob: tokens.append((token, logprob)),
+            on_finished=lambda report: None,
+        )  # fmt: skip
+        generation = Generation(decoder, table=lambda: ByteTable(0, lambda i: b""), session=session, request=request)
+
+        def work() -> Iterator[None]:
+            yield from generation.decode((yield from generation.prefill()))
+
+        for _ in work():
+            pass
+        return tokens, generation
+
+    growing, n_accepted = Session(kv=decoder.new_kv(1024)), 0
+    for n_prompt in (300, 301, 420, 555, 900):
+        plain, _ = generate(Session(kv=decoder.new_kv(1024)), n_prompt, speculate=False)
+        guessed, generation = generate(growing, n_prompt, speculate=True)
+        assert guessed == plain
+        n_accepted += generation.drafter.n_accepted
+    assert n_accepted > 0
 
 
 def test_joined_segments_are_the_ids_of_the_whole_text_with_the_real_tokenizer(real_model: str) -> None:
