@@ -11,6 +11,7 @@ of ours over the peer's: above 1 midfill is faster. A peer whose wheel is missin
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +32,12 @@ from evals.workload import SPECULATING, stdlib_prompts, time_workload
 from model.catalog import CATALOG, DEFAULT_MODEL
 
 _SEED = 0
+_PIPED_COLUMNS = 140
 
 
 async def run(models: Sequence[str], *, repetitions: int, quick: bool, out: Path | None) -> int:
     """Measure, print the tables and the JSON line, and write the plots; no `models` means the catalog's."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
     plan = quick_plan(repetitions) if quick else Plan(repetitions=repetitions)
     names = list(models) or ([DEFAULT_MODEL] if quick else [row.name for row in CATALOG])
     files = {name: gguf_file(name) for name in names}

@@ -1,4 +1,4 @@
-"""The default model's own weights: quantized against fp32, exactness, and the tokenizer's segments, on held-out code."""
+"""The default model's own weights on held-out code: quantization's cost, exactness, the tokenizer's segments."""
 
 from array import array
 from collections.abc import Iterator
