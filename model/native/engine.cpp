@@ -15,7 +15,9 @@ namespace {
 
 constexpr int kTaskRows = 32;         // query rows that share a segment's keys while they are in the cache
 constexpr int kSplitTokens = 16;      // up to here attention is divided by length too, not by rows alone
-constexpr size_t kTaskBytes = 96 << 10;  // of weights in one task of a linear
+// Of weights in one task of a linear. A stream that is interrupted has to be found again by the prefetcher: for few
+// tokens, where memory is the limit, 96 kB cost a quarter. For many the task should fit into the second-level cache.
+constexpr size_t kStreamBytes = 512 << 10, kTileBytes = 96 << 10;
 
 const Kernels* kernels = nullptr;
 std::unique_ptr<Pool> pool;
@@ -70,7 +72,8 @@ Activations normalize(const float* x, const float* weight, const Shape& shape, i
 void linear(const Matrix& w, Mode mode, const Activations& x, int n, float* out) {
     const int n_blocks = mode == SWIGLU ? w.rows / 32 : w.rows / 16;
     const size_t block_bytes = group_bytes(w.bits) * (w.cols / kGroup) * (mode == SWIGLU ? 2 : 1);
-    const int per_task = std::max<int>(1, kTaskBytes / block_bytes);
+    const int most = (n_blocks + pool->size() - 1) / pool->size();
+    const int per_task = std::clamp<int>((n <= kSplitTokens ? kStreamBytes : kTileBytes) / block_bytes, 1, most);
     pool->run((n_blocks + per_task - 1) / per_task, [&](int task) {
         const int last = std::min(n_blocks, (task + 1) * per_task);
         // A tile of tokens meets all row blocks of the task while both are in the cache.
