@@ -42,7 +42,7 @@ _SKIP_CHARACTERS = 1500
 # The largest diagonal block of a hessian: a down projection's whole hessian takes seconds to factor.
 _MAX_BLOCK = 1536
 
-# What quantizes one matrix: (part, for example "qkv"; weight (out, in) fp32; hessian blocks) -> codes.
+# What quantizes one matrix: (name, for example "layers.3.qkv"; weight (out, in) fp32; hessian blocks) -> codes.
 Choose = Callable[[str, torch.Tensor, torch.Tensor], Groups]
 
 
@@ -114,7 +114,7 @@ class _LayerWalk:
         """Quantize, then apply. An error beside a large residual `stream` matters less: the next norm divides by it."""
         weight = torch.cat([self._get(part) for part in parts])
         seen = x if stream is None else x / stream.square().mean(1, keepdim=True).sqrt_().clamp_min_(1e-6)
-        groups = self._choose(name, weight, hessian_blocks(seen, block_size(x.shape[1])))
+        groups = self._choose(self._prefix + name, weight, hessian_blocks(seen, block_size(x.shape[1])))
         self.groups[name] = groups
         return F.linear(x, groups.dequantize())
 

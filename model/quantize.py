@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 
 from completion.types import Format, PromptSpec, Tokenizer
 from model import native
-from model.architecture import UnsupportedModel
-from model.calibrate import calibration_windows, quantize_layers
+from model.architecture import Architecture, UnsupportedModel
+from model.calibrate import Choose, calibration_windows, quantize_layers
 from model.catalog import ModelSource
 from model.linear import quantize_rows
 from model.lowbit import Groups, quantize_compensated, quantize_groups
@@ -32,6 +32,7 @@ from model.tokenizer import VocabTokenizer
 
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
 _CALIBRATION_WINDOWS = 4
+_SMALL_HIDDEN = 1024
 # Sentinel spellings by family, for models that are not in the catalog.
 _REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
 _FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
@@ -123,7 +124,9 @@ def _parts(weights: WeightSource, kind: str, tokenizer: Tokenizer) -> Iterator[d
     rows, scale = quantize_rows(weights.tensor("embed"))
     yield {"embed.weight": rows, "embed.scale": scale}
     if kind == "int4":
-        layers = quantize_layers(weights, calibration_windows(tokenizer, _CALIBRATION_WINDOWS), _to_4_bits)
+        layers = quantize_layers(
+            weights, calibration_windows(tokenizer, _CALIBRATION_WINDOWS), _choice(weights.architecture)
+        )
     else:
         layers = _rounded_to_8_bits(weights)
     for index, groups in enumerate(layers):
@@ -140,9 +143,21 @@ def _small(prefix: str) -> list[str]:
     return [f"{prefix}attn_norm", f"{prefix}ffn_norm"] if prefix else ["norm"]
 
 
-def _to_4_bits(name: str, weight: torch.Tensor, hessian: torch.Tensor) -> Groups:
-    """8 bits for queries, keys and values: the most sensitive per byte, and a twentieth of the bytes."""
-    return quantize_groups(weight, 8) if name == "qkv" else quantize_compensated(weight, hessian)
+def _choice(a: Architecture) -> Choose:
+    """Rounds to 4 bits where that costs least: a matrix that `_needs_8_bits` gets them."""
+
+    def choose(name: str, weight: torch.Tensor, hessian: torch.Tensor) -> Groups:
+        return quantize_groups(weight, 8) if _needs_8_bits(name, a) else quantize_compensated(weight, hessian)
+
+    return choose
+
+
+def _needs_8_bits(name: str, a: Architecture) -> bool:
+    """Queries, keys and values: the most sensitive per byte, and a twentieth of the bytes. In models below a billion
+    weights also gate and up in the middle half of the layers, where most of the loss is (evals/LOG.md)."""
+    _, index, part = name.split(".") if "." in name else ("", "0", name)
+    middle = a.n_layers // 4 <= int(index) < a.n_layers - a.n_layers // 4
+    return part == "qkv" or (part == "gate_up" and a.hidden < _SMALL_HIDDEN and middle)
 
 
 def _rounded_to_8_bits(weights: WeightSource) -> Iterator[dict[str, Groups]]:

@@ -21,7 +21,7 @@ from completion.types import PromptSpec
 from model.architecture import Architecture
 
 # Part of every store's name. Raise it when the same weights would give different numbers.
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 # Bits per weight of most matrices; each matrix says its own.
 KINDS = ("int4", "int8")
 MANIFEST = "manifest.json"
