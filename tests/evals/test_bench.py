@@ -197,7 +197,7 @@ def test_the_table_has_a_column_for_each_engine_that_was_measured() -> None:
         "ratio",
         "its best settings",
     ]
-    assert table.row_count == len(figures(SMALL)) + 2  # and real code, plain and speculating  # and the workload, plain
+    assert table.row_count == len(figures(SMALL)) + 2  # and real code, plain and speculating
 
 
 def test_a_quick_plan_has_no_long_figures() -> None:
