@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 
 from model.catalog import ModelError
+from model.decoder import run_to_end
 from model.engine import keep_freed_memory
 from model.generate import CHUNK_TOKENS, Finished, Generation, Request
 from model.kv import Session
@@ -100,8 +101,8 @@ class Timing:
             on_finished=_ignore,
         )
         generation = Generation(scorer.decoder, _no_table, session, request)
-        hidden = _result(generation.prefill())
-        _result(generation.decode(hidden))
+        hidden = run_to_end(generation.prefill())
+        run_to_end(generation.decode(hidden))
         if not speculate:
             session.suggestion = suggested
         return {"s": times[-1] - times[0] if times else 0.0, "n": max(0, len(times) - 1)}
@@ -131,15 +132,6 @@ class Timing:
         assert self._scorer is not None
         assert self._session is not None
         return self._scorer, self._session
-
-
-def _result(steps: Generator[None, None, Any]) -> Any:
-    """Run a generator to its end; what it returned."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
 
 
 def _ignore(report: Finished) -> None:

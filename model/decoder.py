@@ -10,12 +10,14 @@ counts as valid. No tokenizer, no sampling, no session here.
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 
 from model.architecture import Architecture
 from model.kv import KV, Span
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,13 @@ class Decoder(Protocol):
     def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
         ...
+
+
+def run_to_end(steps: Generator[None, None, _T]) -> _T:
+    """Run a forward, or other work in steps, without anything in between; what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: _T = done.value
+            return result

@@ -8,13 +8,14 @@ types. One thread at a time may call. ctypes releases the GIL during a call.
 
 import ctypes
 import functools
-from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_void_p
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 
+from model.lowbit import GROUP
 from model.packing import ROWS, bits_of
 
 STORE, ADD, SWIGLU = 0, 1, 2
@@ -137,9 +138,6 @@ def matrix(blocks: torch.Tensor, bias: torch.Tensor | None) -> Matrix:
         blocks=blocks.data_ptr(),
         bias=None if bias is None else bias.data_ptr(),
         rows=blocks.shape[0] * ROWS,
-        cols=blocks.shape[1] * 32,
+        cols=blocks.shape[1] * GROUP,
         bits=bits_of(blocks),
     )
-
-
-__all__ = ["ADD", "KV", "STORE", "SWIGLU", "Layer", "Matrix", "Shape", "byref", "kernel_name", "load", "matrix"]

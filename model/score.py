@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from model.catalog import resolve
-from model.decoder import Decoder
+from model.decoder import Decoder, run_to_end
 from model.fetch import fetch
 from model.kv import KV, Slots, Span
 from model.load import open_decoder
@@ -36,13 +36,7 @@ class Scorer:
     def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
         """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
         positions = torch.arange(position, position + len(ids))
-        steps = self.decoder.forward(torch.tensor(ids), positions, kv, [Span(len(ids), attend, write)])
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                hidden: torch.Tensor = done.value
-                return hidden
+        return run_to_end(self.decoder.forward(torch.tensor(ids), positions, kv, [Span(len(ids), attend, write)]))
 
     def logprobs(self, ids: Sequence[int]) -> list[float]:
         """Log-probability of ids[1:], each given all ids before it; len(ids) - 1 values."""

@@ -7,7 +7,7 @@ import torch
 
 from model import native
 from model.catalog import resolve
-from model.decoder import Decoder
+from model.decoder import Decoder, run_to_end
 from model.kv import KV, Slots, Span
 from model.load import load_native, load_torch
 from model.native_decoder import NativeDecoder
@@ -35,13 +35,7 @@ def run(decoder: Decoder, ids: torch.Tensor, kv: KV, start: int, attend: Slots |
     """Hidden states of ids at positions and slots start.., attending to `attend` (default: all before)."""
     positions = torch.arange(start, start + len(ids))
     span = Span(len(ids), ((0, start),) if attend is None else attend, start)
-    steps = decoder.forward(ids, positions, kv, [span])
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            hidden: torch.Tensor = done.value
-            return hidden
+    return run_to_end(decoder.forward(ids, positions, kv, [span]))
 
 
 def assert_close(got: torch.Tensor, expected: torch.Tensor) -> None:
