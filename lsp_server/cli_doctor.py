@@ -57,7 +57,7 @@ def _doctor(args: argparse.Namespace) -> int:
         f"model: {source.model_id}, {'on this machine' if cached else 'not downloaded; it is fetched when first used'}"
     )
     stored = any(stores_dir().glob(f"{source.model_id}-int[48]-*/manifest.json"))
-    print(f"store: {'ready' if stored else 'not made yet; quantizing takes about half a minute'}")
+    print(f"store: {'ready' if stored else 'not made yet; quantizing takes about a minute'}")
     print(f"kernels: {native.kernel_name() or 'torch (the native extension was not built: is there a C++ compiler?)'}")
     print(
         f"model process: {'running' if socket_path(config.engine_settings()).exists() else 'not running; starting it'}"
