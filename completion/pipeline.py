@@ -1,18 +1,21 @@
 """One completion from request to what is shown. Read this file first.
 
-    reuse -> trigger -> window and prompt -> generate -> stop -> filters -> remember
+    reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters -> remember
 
-Rules: no LSP, no torch, no file or socket I/O here. Only the cache and `engine.generate` have effects; every
-other step is a pure function. Cancelling the await closes the generation; nothing swallows the cancel.
+Rules: no LSP, no torch, no file or socket I/O here. Only the cache, what is under way and `engine.generate` have
+effects; every other step is a pure function. Cancelling the await closes the generation, unless a newer request
+joins it within a moment; nothing swallows the cancel.
 """
 
 import asyncio
 import codecs
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from completion.cache import ReuseCache
 from completion.filters import apply_filters
+from completion.inflight import InFlight
 from completion.prompt import build_prompt
 from completion.segments import SegmentCache
 from completion.stop import StopRule, find_end, finish, stop_rule
@@ -42,6 +45,7 @@ class Deps:
     limits: Limits
     cache: ReuseCache
     segments: SegmentCache
+    inflight: InFlight = field(default_factory=InFlight)
 
 
 @dataclass(slots=True)
@@ -55,11 +59,26 @@ class _Generation:
     complete: bool = True  # not cut off in its last line, by the time or by the number of tokens
 
 
+def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
+    """The prompt that a request would send to the engine."""
+    mode = decide(request).mode
+    return build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
+
+
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     """Answer a request; every way it can end is an `Outcome`. Cancellation propagates."""
     clock = _Clock()
     if reused := deps.cache.reuse(request):
         return replace(reused, timings_ms=clock.total())
+    if await deps.inflight.join(request) and (joined := deps.cache.reuse(request)):
+        return replace(joined, reused=False, timings_ms=clock.total())
+    return await deps.inflight.run(request, lambda on_text: _complete(deps, request, clock, on_text))
+
+
+async def _complete(
+    deps: Deps, request: CompletionRequest, clock: "_Clock", on_text: Callable[[str], None]
+) -> Completion:
+    """Ask the model."""
     decision = decide(request)
     mode = decision.mode
     clock.lap("trigger")
@@ -69,7 +88,7 @@ async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     rule = stop_rule(request, mode)
     clock.lap("prompt")
     try:
-        generation = await _generate(deps, prompt, rule, request.session)
+        generation = await _generate(deps, prompt, rule, request.session, on_text)
     except EngineUnavailable as error:
         return _nothing(error.outcome, mode, str(error), clock)
     clock.lap("generate")
@@ -82,7 +101,9 @@ async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     return completion
 
 
-async def _generate(deps: Deps, prompt: Prompt, rule: StopRule, session: str) -> _Generation:
+async def _generate(
+    deps: Deps, prompt: Prompt, rule: StopRule, session: str, on_text: Callable[[str], None]
+) -> _Generation:
     """Read tokens until the stop rule is satisfied, the engine ends, or the time is up."""
     result = _Generation()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -98,6 +119,7 @@ async def _generate(deps: Deps, prompt: Prompt, rule: StopRule, session: str) ->
                     spelled = deps.tokenizer.token_bytes(token_id)
                     typed, outstanding = spelled[: len(outstanding)], outstanding[len(spelled) :]
                     result.text += decoder.decode(spelled[len(typed) :])
+                on_text(result.text)
                 if find_end(rule, result.text) is not None:
                     break
     except TimeoutError:

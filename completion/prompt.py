@@ -1,9 +1,11 @@
 """Lays out the prompt, what the user types last (see DESIGN 2.2 in ARCHITECTURE.md). Called by the pipeline.
 
-    fim:   repo header | file path | <prefix> lines above <suffix> text after <middle> current line
-    left:  repo header | file path | lines above | current line
+    fim:   header | snippets | file path | <prefix> lines above <suffix> text after <middle> current line
+    left:  header | snippets | file path | lines above | current line
 
-Typing on a line so changes only the last tokens, in both formats. Token healing (Lundberg, guidance): the
+Typing on a line so changes only the last tokens, in both formats. Snippets stand worst first: the best is next to the
+file. The prompt is cut into pieces with ranks, so that the engine can answer from the most useful ones while the
+others are not ready. Token healing (Lundberg, guidance): the
 prompt ends before the word the cursor stands in or behind, and the generation must begin with its bytes; a
 word or an indentation that is half typed would else be cut where the model never saw a cut.
 
@@ -11,17 +13,42 @@ Rules: pure. Sentinels appear as ids only; a document that contains their spelli
 """
 
 from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from completion.segments import SegmentCache
-from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Tokenizer
-from completion.window import choose_window
+from completion.types import CompletionRequest, Format, Limits, Mode, Piece, Prompt, PromptSpec, Snippet, Tokenizer
+from completion.window import Window, choose_window
 
-# Ids that a prompt may hold besides header and window: three sentinels.
+# Ids that a prompt may hold besides header, path, snippets and window: three sentinels.
 _N_SENTINELS = 3
 # At 6,000 random cursors in this repository's sources and language samples, the prompt's tokens were those of
 # the whole line for 87 % when one token was taken back, and for 99 % when the word was (Qwen2.5-Coder's
 # tokenizer; 1.2 tokens on average). Each costs a decoding step; a word of more tokens than this is not code.
 _MAX_HEALED_TOKENS = 4
+# Of the lines above and of the text after, what must be there before anything is generated; further away the pieces
+# are this large, and the less important the further.
+_NEAR_TOKENS, _NEAR_AFTER_TOKENS = 128, 64
+_FAR_TOKENS = 128
+
+
+@dataclass(slots=True)
+class _Layout:
+    """A prompt in the making: pieces of ids."""
+
+    ids: list[int]
+    pieces: list[Piece]
+
+    def add(self, ids: Sequence[int], rank: int = 0, *, block: bool = False) -> None:
+        """Append a piece; required ones in a row are one."""
+        if not ids:
+            return
+        self.ids += ids
+        last = self.pieces[-1] if self.pieces else None
+        if last is not None and last.rank == rank == 0 and not (last.block or block):
+            self.pieces[-1] = Piece(n_tokens=last.n_tokens + len(ids), rank=0, block=False)
+        else:
+            self.pieces.append(Piece(n_tokens=len(ids), rank=rank, block=block))
 
 
 def prompt_format(spec: PromptSpec, mode: Mode) -> Format:
@@ -38,35 +65,88 @@ def build_prompt(
     snapshot = request.snapshot
     assert 0 <= request.cursor <= len(snapshot.text), "the server clamps the cursor to its snapshot"
     chosen = prompt_format(spec, mode)
-    header = _header(spec, cache, snapshot.repo, snapshot.path, limits.max_prompt_tokens // 4)
-    budget = limits.max_prompt_tokens - len(header) - _N_SENTINELS
+    header, path = _header(spec, cache, snapshot.repo), _file(spec, cache, snapshot.path)
+    if len(header) + len(path) > limits.max_prompt_tokens // 4:
+        header, path = header[:1] if spec.bos is not None else [], []
+    file_budget = min(limits.max_file_tokens, limits.max_prompt_tokens - len(header) - len(path) - _N_SENTINELS)
     share = limits.suffix_share if chosen is Format.FIM else 0.0
-    window = choose_window(snapshot.text, request.cursor, budget, share, cache)
+    window = choose_window(snapshot.text, request.cursor, file_budget, share, cache)
     n_kept = len(window.line) - _n_healed(window.line, tokenizer)
     line, healed = window.line[:n_kept], window.line[n_kept:]
-    if chosen is Format.FIM:
-        ids = [*header, spec.fim_prefix, *window.above, spec.fim_suffix, *window.after, spec.fim_middle, *line]
+
+    layout = _Layout([], [])
+    layout.add(header)
+    # By the size the file may have, not by the one it has: typing must not push a snippet out.
+    room = limits.max_prompt_tokens - len(header) - len(path) - _N_SENTINELS - file_budget
+    blocks = list(_blocks(spec, cache, request.snippets, room))
+    for rank, ids in reversed(list(enumerate(blocks))):
+        layout.add(ids, 1 + 2 * rank, block=True)
+    layout.add(path)
+    sentinels = (spec.fim_prefix, spec.fim_suffix, spec.fim_middle)
+    if chosen is Format.FIM and None not in sentinels:
+        prefix, suffix, middle = (i for i in sentinels if i is not None)
+        layout.add([prefix])
+        _add_above(layout, window)
+        layout.add([suffix])
+        layout.add(window.after[:_NEAR_AFTER_TOKENS])
+        for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
+            layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)
+        layout.add([middle])
     else:
-        ids = [*header, *window.above, *line]
-    ids = ids or [spec.stop_token_ids[0]]  # an empty file without a header: the model still needs one token
+        _add_above(layout, window)
+    layout.add(line)
+    if not layout.ids:  # an empty file without a header: the model still needs one token
+        layout.add([spec.stop_token_ids[0]])
     return Prompt(
-        token_ids=array("I", [i for i in ids if i is not None]),
+        token_ids=array("I", layout.ids),
         heal=b"".join(tokenizer.token_bytes(token_id) for token_id in healed),
         stop_token_ids=spec.stop_token_ids,
         max_tokens=limits.max_line_tokens if mode is Mode.LINE else limits.max_block_tokens,
         format=chosen,
+        pieces=tuple(_ending_required(layout.pieces)),
+        deadline_ms=limits.deadline_ms or None,
     )
 
 
-def _header(spec: PromptSpec, cache: SegmentCache, repo: str, path: str, most: int) -> list[int]:
-    """Repository and path, as far as the model has tokens for them; without them when longer than `most`."""
+def _header(spec: PromptSpec, cache: SegmentCache, repo: str) -> list[int]:
+    """What all prompts of a repository begin with, and all its snippets have seen."""
     bos = [] if spec.bos is None else [spec.bos]
-    ids: list[int] = []
-    if spec.repo_name is not None and repo:
-        ids += [spec.repo_name, *cache.encode(f"{repo}\n")]
-    if spec.file_sep is not None:
-        ids += [spec.file_sep, *cache.encode(f"{path}\n")]
-    return bos + ids if len(ids) <= most else bos
+    return bos if spec.repo_name is None or not repo else [*bos, spec.repo_name, *cache.encode(f"{repo}\n")]
+
+
+def _file(spec: PromptSpec, cache: SegmentCache, path: str) -> list[int]:
+    """What stands before a file's text: its path, where the model has a token for it."""
+    return [] if spec.file_sep is None else [spec.file_sep, *cache.encode(f"{path}\n")]
+
+
+def _blocks(spec: PromptSpec, cache: SegmentCache, snippets: Sequence[Snippet], room: int) -> Iterator[list[int]]:
+    """The ids of the snippets that fit, best first; a model without a token for files gets none."""
+    if spec.file_sep is None:
+        return
+    for snippet in snippets:
+        ids = [*_file(spec, cache, snippet.path), *cache.encode(snippet.text)]
+        if len(ids) <= room:
+            room -= len(ids)
+            yield ids
+
+
+def _add_above(layout: _Layout, window: Window) -> None:
+    """The lines above in pieces that begin with a line; the nearest is required."""
+    cuts, end, near = [len(window.above)], len(window.above), _NEAR_TOKENS
+    for cut in reversed(window.cuts):
+        if end - cut >= near and cut > 0:
+            cuts.append(cut)
+            end, near = cut, _FAR_TOKENS
+    cuts = [0, *reversed(cuts)]
+    n_pieces = len(cuts) - 1
+    for index in range(n_pieces):
+        layout.add(window.above[cuts[index] : cuts[index + 1]], n_pieces - 1 - index)
+
+
+def _ending_required(pieces: list[Piece]) -> list[Piece]:
+    """Generation goes on from the last token: the piece that holds it is required."""
+    last = pieces[-1]
+    return [*pieces[:-1], Piece(n_tokens=last.n_tokens, rank=0, block=False)] if last.rank or last.block else pieces
 
 
 def _n_healed(line: list[int], tokenizer: Tokenizer) -> int:

@@ -11,7 +11,7 @@ ends in `_at`. Expected outcomes are values (`Outcome`), never exceptions.
 from array import array
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # the daemon and the client import this module too, and need no parser
@@ -67,25 +67,59 @@ class DocumentSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A piece of another file, as the model is shown it."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """A cursor in a snapshot. `mode` None lets the trigger decide between line and block."""
+    """A cursor in a snapshot. `mode` None lets the trigger decide between line and block.
+
+    `snippets` of other files, the best first, stand before the file in the prompt as far as the budget allows.
+    """
 
     snapshot: DocumentSnapshot
     cursor: int
     mode: Mode | None
     trigger: Trigger
     session: str  # names the KV session: one per editor window and document
+    snippets: tuple[Snippet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Budgets in tokens. `max_prompt_tokens` covers the whole prompt, sentinels included."""
+    """Budgets in tokens. `max_prompt_tokens` covers the whole prompt, snippets and sentinels included."""
 
     max_prompt_tokens: int
+    max_file_tokens: int  # of it, for the file itself
     max_line_tokens: int
     max_block_tokens: int
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
+    deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
+
+
+class Priority(IntEnum):
+    """How urgent a request is to the engine; a lower value goes first."""
+
+    INTERACTIVE = 0  # somebody waits for it
+    NEXT = 1  # somebody may ask for it next
+    WARM = 2  # only to have the window ready; generates nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of a prompt. Rank 0 must be computed before anything is generated; of the others a lower rank is better.
+
+    A block is a snippet of another file: the engine computes it once and reuses it in every prompt that has it.
+    """
+
+    n_tokens: int
+    rank: int
+    block: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +136,8 @@ class Prompt:
     max_tokens: int
     format: Format
     n_candidates: int = 1  # the most probable beginnings, each continued greedily
+    pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
+    deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +147,9 @@ class GenerationStats:
     n_prompt: int  # tokens in the prompt
     n_cached: int  # of them, tokens whose keys and values were reused
     n_computed: int  # of them, tokens run through the model for this request
+    n_attended: int = 0  # of them, tokens that took part
+    n_blocks: int = 0  # blocks that took part
+    rung: str = ""  # "instant": some of the prompt was missing or stale; "window": all was there; "exact"
     n_generated: int
     n_drafted: int = 0  # tokens that speculation guessed
     n_accepted: int = 0  # of them, tokens that were right
@@ -170,7 +209,9 @@ class EngineUnavailable(Exception):
 class Engine(Protocol):
     """Generates tokens. Closing the iterator (`aclose`, or cancelling the await) stops the generation."""
 
-    def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         """Yield deltas as tokens come; raise EngineUnavailable at once when there is no engine."""
         ...
 

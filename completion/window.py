@@ -9,6 +9,7 @@ Rules: pure. The cost follows the budget, not the file: only lines near the curs
 cursor outwards, so that a 5 MB file costs what a small one does. Called by prompt.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from completion.segments import SegmentCache, segments
@@ -22,11 +23,15 @@ _STEP_CHARACTERS_PER_TOKEN = 3.5
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Token ids of the lines above, of the current line's text before the cursor, of the text after it."""
+    """Token ids of the lines above, of the current line's text before the cursor, of the text after it.
+
+    `cuts` are the indices in `above` where a line begins.
+    """
 
     above: list[int]
     line: list[int]
     after: list[int]
+    cuts: tuple[int, ...] = ()
 
 
 def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cache: SegmentCache) -> Window:
@@ -44,7 +49,8 @@ def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cach
     # The step must not follow what the suffix leaves over, or moving the cursor would move the start.
     step = max(1, int((budget - line_budget) * _STEP_CHARACTERS_PER_TOKEN / 4))
     above = _above(text, line_start, budget - line_budget - len(after), step, cache)
-    return Window(above, line, after)
+    cuts = tuple(itertools.accumulate((len(ids) for ids in above[:-1]), initial=0)) if above else ()
+    return Window([token_id for ids in above for token_id in ids], line, after, cuts)
 
 
 def _line(line: str, budget: int, cache: SegmentCache) -> list[int]:
@@ -70,7 +76,7 @@ def _after(text: str, cursor: int, budget: int, line_budget: int, cache: Segment
     return ids
 
 
-def _above(text: str, end: int, budget: int, step: int, cache: SegmentCache) -> list[int]:
+def _above(text: str, end: int, budget: int, step: int, cache: SegmentCache) -> list[tuple[int, ...]]:
     """Token ids of the last lines of text[:end] that fit, from the first line at or after a multiple of `step`."""
     begin = max(0, end - max(0, budget) * _MAX_CHARACTERS_PER_TOKEN)
     if begin:
@@ -87,7 +93,7 @@ def _above(text: str, end: int, budget: int, step: int, cache: SegmentCache) -> 
     # Where one line is longer than a step there may be no line behind the multiple: then whatever fits.
     stepped = _next_multiple(start, step)
     kept = [ids for at, ids in chosen if at >= stepped] or [ids for _, ids in chosen]
-    return [token_id for ids in reversed(kept) for token_id in ids]
+    return kept[::-1]
 
 
 def _next_multiple(value: int, step: int) -> int:

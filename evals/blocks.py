@@ -1,27 +1,27 @@
-"""`midfill eval blocks --path DIR`: what cross-file snippets are worth, and whether they may be independent.
+"""`midfill eval blocks --path DIR`: what cross-file snippets are worth, on every rung of an answer.
 
 Lines of Python that use something defined in another file of the tree, scored (NLL per token and token
-accuracy of the true line) after four kinds of context:
+accuracy of the true line) by the engine itself, its sessions, block store and plans included:
 
-    none              header, file
-    full              header, snippets, file: every token sees all before it
-    independent       each snippet's keys and values see only the snippet itself; the file sees everything
-    shared-header     each snippet sees the repository header and itself; the file sees everything
-
-The last one is what a cache of snippets can give: nothing in a snippet depends on the other snippets.
+    none      header, file
+    exact     header, snippets, file: every token sees all before it
+    window    each snippet is a block that sees the header and itself; the file sees everything
+    instant   the same with warm blocks and a deadline: the file's far part is missing
+    epoch     the same right after the blocks came in: the file's far part is stale, it has not seen them
 
 Rules: the prompt is left to right, the line's own definition stands among others that the file imports, in
 a seeded order. Differences are paired by line.
 """
 
 import random
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from completion.types import PromptSpec, Tokenizer
+from completion.types import Piece, PromptSpec, Tokenizer
 from evals.progress import tracked
 from evals.report import EvalError, Results, open_results
 from evals.sources import source_files
@@ -31,21 +31,25 @@ from model.catalog import resolve
 from model.store import read_manifest
 
 if TYPE_CHECKING:
-    from model.kv import KV
+    import torch
+
     from model.score import Scorer
+    from model.session import Session
 
 _MAX_SNIPPETS = 4
 _FILE_TOKENS = 512  # of the text above the line
-_CHUNK_TOKENS = 256
+_NEAR_TOKENS = 128  # of these, what is required before anything is generated
+_DEADLINE_MS = 500.0
 
 
 class Condition(StrEnum):
-    """How the snippets take part; see above."""
+    """What the line is scored after; see above."""
 
     NONE = "none"
-    FULL = "full"
-    INDEPENDENT = "independent"
-    SHARED_HEADER = "shared-header"
+    EXACT = "exact"
+    WINDOW = "window"
+    INSTANT = "instant"
+    EPOCH = "epoch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +76,80 @@ class BlockScorer(Protocol):
     def score(self, parts: Parts, condition: Condition) -> list[TokenScore]: ...
 
 
-class DecoderBlockScorer:
-    """Implements BlockScorer over the decoder's explicit slots: slot and position of a token are the same."""
+class EngineBlockScorer:
+    """Implements BlockScorer with the daemon's own sessions, block store and plans. Blocks stay in memory."""
 
-    def __init__(self, scorer: "Scorer") -> None:
-        self._scorer = scorer
+    def __init__(self, scorer: "Scorer", deadline_ms: float = _DEADLINE_MS) -> None:
+        from model.blocks import BlockStore
+        from model.generate import Engine
+        from model.sampler import ByteTable
+        from model.speed import Speed
+
+        decoder, self._deadline_ms = scorer.decoder, deadline_ms
+        self._decoder = decoder
+        self._store = BlockStore(decoder.new_kv, None, 1_000_000_000, 0)
+        # Its first estimate, which never learns here, so that a result does not depend on the machine's mood.
+        self._engine: Callable[[], Engine] = lambda: Engine(
+            decoder, lambda: ByteTable(0, lambda i: b""), self._store, Speed(decoder.architecture)
+        )
 
     def score(self, parts: Parts, condition: Condition) -> list[TokenScore]:
-        """Run header, snippets, then file and target, each attending to what the condition lets it see."""
+        """Prefill as the condition says, then run the target through."""
         import torch  # the parts of this module that the tests use do without
 
-        snippets = [] if condition is Condition.NONE else parts.snippets
-        last = [*parts.file, *parts.target[:-1]]
-        kv = self._scorer.decoder.new_kv(len(parts.header) + sum(len(snippet) for snippet in snippets) + len(last))
-        end = self._append(kv, parts.header, 0, 0)
-        header_end = end
-        for snippet in snippets:
-            seen = {Condition.FULL: end, Condition.INDEPENDENT: 0, Condition.SHARED_HEADER: header_end}
-            end = self._append(kv, snippet, end, seen[condition])
-        hidden = []
-        for begin in range(0, len(last), _CHUNK_TOKENS):
-            chunk = last[begin : begin + _CHUNK_TOKENS]
-            hidden.append(self._scorer.run(chunk, kv, position=end, write=end, attend=((0, end),)))
-            end += len(chunk)
-        logits = self._scorer.decoder.logits(torch.cat(hidden)[-len(parts.target) :])
+        from model.session import Session
+
+        ids, pieces = self._prompt(parts, with_snippets=condition is not Condition.NONE)
+        if condition in (Condition.NONE, Condition.EXACT):
+            pieces = []
+        session = Session(kv=self._decoder.new_kv(len(ids) + len(parts.target)))
+        if condition is Condition.INSTANT:  # its blocks are warm
+            self._prefill(Session(kv=self._decoder.new_kv(len(ids))), ids, pieces, None)
+        if condition is Condition.EPOCH:
+            self._prefill(session, *self._prompt(parts, with_snippets=False), None)
+        deadline = self._deadline_ms if condition in (Condition.INSTANT, Condition.EPOCH) else None
+        hidden = [self._prefill(session, ids, pieces, deadline)[-1:]]
+        if rest := parts.target[:-1]:
+            work = session.start(self._decoder, len(ids), array("I", rest), session.held(len(ids)))
+            while (result := session.advance(work)) is None:
+                pass
+            hidden.append(result)
+        logits = self._decoder.logits(torch.cat(hidden))
         target = torch.tensor(parts.target)
         logprobs = logits[torch.arange(len(target)), target] - logits.logsumexp(1)
         correct = logits.argmax(1) == target
         return [TokenScore(p, c) for p, c in zip(logprobs.tolist(), correct.tolist(), strict=True)]
 
-    def _append(self, kv: "KV", ids: list[int], begin: int, seen: int) -> int:
-        """Write ids from slot `begin`, attending to slots 0..seen; returns the slot after them."""
-        if ids:
-            self._scorer.run(ids, kv, position=begin, write=begin, attend=((0, seen),))
-        return begin + len(ids)
+    def _prompt(self, parts: Parts, *, with_snippets: bool) -> tuple[list[int], list[Piece]]:
+        """The ids up to the target, and their pieces as `completion.prompt` cuts them."""
+        far, near = parts.file[:-_NEAR_TOKENS], parts.file[-_NEAR_TOKENS:]
+        cut = [(parts.header, 0, False)]
+        if with_snippets:
+            cut += [(snippet, 1 + rank, True) for rank, snippet in enumerate(parts.snippets)]
+        cut += [(far, 1, False), (near, 0, False)]
+        ids = [token_id for piece, _, _ in cut for token_id in piece]
+        return ids, [Piece(n_tokens=len(piece), rank=rank, block=block) for piece, rank, block in cut]
+
+    def _prefill(
+        self, session: "Session", ids: list[int], pieces: list[Piece], budget_ms: float | None
+    ) -> "torch.Tensor":
+        from model.decoder import run_to_end
+        from model.generate import Generation, Request
+        from model.window import window_of
+
+        request = Request(
+            key=0,
+            session="eval",
+            window=window_of(array("I", ids), pieces),
+            heal=b"",
+            stop_token_ids=frozenset(),
+            max_tokens=0,
+            on_prefilled=lambda report: None,
+            on_token=lambda candidate, token, logprob: None,
+            on_finished=lambda report: None,
+        )
+        generation = Generation(self._engine(), session, request)
+        return run_to_end(generation.prefill(budget_ms))
 
 
 def build_parts(use: SymbolUse, repo: str, tokenizer: Tokenizer, spec: PromptSpec, shuffle: random.Random) -> Parts:
@@ -149,18 +193,18 @@ def evaluate(
 
 
 def summarize(scores: dict[Condition, list[list[TokenScore]]]) -> dict[str, Any]:
-    """NLL per token and token accuracy of each condition, and NLL differences to "full" with intervals."""
-    n_tokens = [float(len(tokens)) for tokens in scores[Condition.FULL]]
+    """NLL per token and token accuracy of each condition, and NLL differences to "exact" with intervals."""
+    n_tokens = [float(len(tokens)) for tokens in scores[Condition.EXACT]]
     nll = {c: [-sum(t.logprob for t in tokens) for tokens in scores[c]] for c in Condition}
     summary: dict[str, Any] = {}
     for condition in Condition:
         name = condition.value
         correct = [float(sum(token.correct for token in tokens)) for tokens in scores[condition]]
-        gap = ratio_interval([x - y for x, y in zip(nll[condition], nll[Condition.FULL], strict=True)], n_tokens)
+        gap = ratio_interval([x - y for x, y in zip(nll[condition], nll[Condition.EXACT], strict=True)], n_tokens)
         summary[name] = {
             "nll": ratio_interval(nll[condition], n_tokens).mean,
             "accuracy": ratio_interval(correct, n_tokens).mean,
-            "minus_full": gap.mean,
+            "minus_exact": gap.mean,
             "low": gap.low,
             "high": gap.high,
         }
@@ -184,11 +228,11 @@ def run(root: Path, *, limit: int, seed: int, model: str, out: Path | None) -> i
         (f"{use.file.path}:{use.number}", build_parts(use, repo, scorer.tokenizer, spec, shuffle)) for use in uses
     ]
     with open_results("blocks", out) as results:
-        summary = summarize(evaluate(DecoderBlockScorer(scorer), examples, results))
+        summary = summarize(evaluate(EngineBlockScorer(scorer), examples, results))
         for name, row in summary.items():
             print(
                 f"{name:14} NLL {row['nll']:.4f}  accuracy {row['accuracy']:.4f}  "
-                f"NLL - full {row['minus_full']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+                f"NLL - exact {row['minus_exact']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
             )
         results.finish(
             {

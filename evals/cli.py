@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 from evals.engines import ENGINES, FORMATS, KINDS
+from evals.history import DEFAULT_HISTORY
 from evals.report import EvalError
 from evals.worker import WorkerError
 from model.catalog import DEFAULT_MODEL, ModelError
 
+_CONTEXTS = ("1k", "4k", "16k")
 _SPLITS = ("single-line", "multi-line", "random-span")
 
 
@@ -32,6 +34,26 @@ def main(argv: list[str]) -> int:
 
 def _run(a: argparse.Namespace) -> int:
     """Dispatch; suites are imported here, so that `--help` and a typo answer at once."""
+    if a.command == "bench" and a.what == "replay":
+        from evals import replay
+
+        return asyncio.run(
+            replay.run(
+                history=a.history,
+                names=a.context or list(_CONTEXTS),
+                n_keystrokes=a.keystrokes,
+                model=_first_model(a),
+                peer=not a.no_peer,
+                seed=a.seed,
+                out=a.out,
+            )
+        )
+    if a.command == "bench" and a.what == "soak":
+        from evals import soak
+
+        return asyncio.run(
+            soak.run(n_keystrokes=a.keystrokes, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out)
+        )
     if a.command == "bench":
         from evals import bench
 
@@ -72,13 +94,31 @@ def _run(a: argparse.Namespace) -> int:
     return compare.run(a.a, a.b)
 
 
+def _first_model(a: argparse.Namespace) -> str:
+    return a.model[0] if a.model else DEFAULT_MODEL
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="midfill")
     commands = parser.add_subparsers(dest="command", required=True)
     bench = commands.add_parser("bench", help="speed and memory beside llama.cpp and ik_llama.cpp on the same files")
+    bench.add_argument(
+        "what",
+        nargs="?",
+        choices=("speed", "replay", "soak"),
+        default="speed",
+        help="engines side by side, or real typing",
+    )
     bench.add_argument("--repetitions", type=_positive, default=3)
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
+    replay = bench.add_argument_group("replay and soak")
+    replay.add_argument("--history", default=DEFAULT_HISTORY, help=f"two releases (default {DEFAULT_HISTORY})")
+    replay.add_argument("--context", action="append", choices=_CONTEXTS, help="size of the prompts; repeatable")
+    replay.add_argument("--keystrokes", type=_positive, default=300)
+    replay.add_argument("--kills", type=_count, default=10, help="of the soak: how often the daemon is killed")
+    replay.add_argument("--no-peer", action="store_true", help="midfill alone")
+    replay.add_argument("--seed", type=int, default=0)
     _add_out(bench)
     suites = commands.add_parser("eval", help="quality").add_subparsers(dest="suite", required=True)
 

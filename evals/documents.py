@@ -23,7 +23,15 @@ from evals.engines import RecordingEngine, Subject
 from parsers.languages import for_document
 from parsers.parse import parse
 
-LIMITS = Limits(max_prompt_tokens=4096, max_line_tokens=64, max_block_tokens=256, suffix_share=0.25, max_wait_ms=0)
+LIMITS = Limits(
+    max_prompt_tokens=4096,
+    max_file_tokens=4096,
+    max_line_tokens=64,
+    max_block_tokens=256,
+    suffix_share=0.25,
+    max_wait_ms=0,
+    deadline_ms=0,
+)
 # Every request names the same KV session: what it holds changes the time, never the answer.
 _SESSION = "eval"
 
@@ -71,7 +79,7 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         engine=engine,
         tokenizer=subject.tokenizer,
         spec=subject.spec,
-        limits=replace(LIMITS, max_prompt_tokens=window_tokens),
+        limits=replace(LIMITS, max_prompt_tokens=window_tokens, max_file_tokens=window_tokens),
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )

@@ -1,4 +1,4 @@
-"""A very small editor: starts `lsp_server --stdio` and speaks LSP with it. Used by the showcase.
+"""A very small editor: starts `lsp_server --stdio` and speaks LSP with it. Used by the showcase and the replay.
 
 Rules: what the server asks of the editor is answered with null; what it announces goes to `on_notification`.
 The server's log goes where this process's standard error goes, or nowhere.
@@ -28,6 +28,11 @@ class Editor:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._reading = asyncio.create_task(self._read())
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
 
     @classmethod
     async def start(cls, on_notification: Callable[[str, Json], None], log: BinaryIO | int) -> "Editor":
@@ -63,7 +68,7 @@ class Editor:
         self._send({"method": method, "params": params})
 
     async def request(self, method: str, params: Json | None) -> Any:
-        """Send a request and wait for its result; ServerFailed when there is none."""
+        """Send a request and wait for its result; ServerFailed when there is none. Cancelling it tells the server."""
         request_id = next(self._ids)
         future = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         if self._reading.done():
@@ -72,6 +77,9 @@ class Editor:
             self._send({"id": request_id, "method": method, "params": params})
         try:
             return await future
+        except asyncio.CancelledError:
+            self.notify("$/cancelRequest", {"id": request_id})
+            raise
         finally:
             del self._waiting[request_id]
 

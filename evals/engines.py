@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from completion.types import Delta, Engine, Format, Prompt, PromptSpec, Tokenizer
+from completion.types import Delta, Engine, Format, Priority, Prompt, PromptSpec, Tokenizer
 from evals.llamacpp import LlamaCppEngine
 from evals.peer_library import PeerSettings
 from evals.report import EvalError
@@ -49,10 +49,12 @@ class RecordingEngine:
         self.prompt: Prompt | None = None
         self.token_ids: list[int] = []
 
-    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         """As the engine's own."""
         self.prompt, self.token_ids = prompt, []
-        deltas = self._engine.generate(prompt, session=session)
+        deltas = self._engine.generate(prompt, session=session, priority=priority)
         try:
             async for delta in deltas:
                 self.token_ids += delta.token_ids

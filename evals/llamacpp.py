@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Prompt, Tokenizer
+from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, Tokenizer
 from evals.peer_library import PeerSettings
 from evals.worker import Worker, WorkerError
 
@@ -35,7 +35,9 @@ class LlamaCppEngine:
         self._has_table = False
         self._turn = asyncio.Lock()
 
-    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         """Yield stats, one delta per token, and stats again; closing the iterator simply asks for no more."""
         asked = time.perf_counter()
         async with self._turn:

@@ -16,14 +16,17 @@ from typing import Any, TextIO
 import torch
 from safetensors import safe_open
 
+from model.blocks import BlockStore
 from model.catalog import ModelError
 from model.decoder import run_to_end
 from model.engine import keep_freed_memory
-from model.generate import CHUNK_TOKENS, Finished, Generation, Request
-from model.kv import Session
+from model.generate import CHUNK_TOKENS, Engine, Finished, Generation, Request
 from model.sampler import ByteTable
 from model.score import Scorer
+from model.session import Level, Session
+from model.speed import Speed
 from model.store import WEIGHTS, read_manifest
+from model.window import window_of
 
 # A step looks up single rows of these tensors, and reads all the others.
 _EMBEDDING = "embed."
@@ -55,14 +58,14 @@ class Timing:
     def time_prefill(self, ids: list[int]) -> dict[str, Any]:
         """Seconds to run the ids from an empty cache up to the last row's best token."""
         scorer, session = self._loaded()
-        del session.ids[:]
+        session.forget(0)
         started = time.perf_counter()
         scorer.decoder.greedy(self._extend(ids)[-1:])
         return {"s": time.perf_counter() - started}
 
     def time_chunk(self, ids: list[int], position: int) -> dict[str, Any]:
         """Seconds to append the ids at a position that has been filled, without logits: a chunk of a prefill."""
-        del self._loaded()[1].ids[position:]
+        self._loaded()[1].forget(position)
         started = time.perf_counter()
         self._extend(ids)
         return {"s": time.perf_counter() - started}
@@ -70,7 +73,7 @@ class Timing:
     def time_step(self, ids: list[int], position: int) -> dict[str, Any]:
         """Seconds to append the ids at a position that has been filled, with the best token after each."""
         scorer, session = self._loaded()
-        del session.ids[position:]
+        session.forget(position)
         started = time.perf_counter()
         scorer.decoder.greedy(self._extend(ids))
         return {"s": time.perf_counter() - started}
@@ -90,17 +93,18 @@ class Timing:
         request = Request(
             key=0,
             session="bench",
-            prompt=array("I", ids),
+            window=window_of(array("I", ids), ()),
             heal=b"",
             stop_token_ids=self._stop,
             max_tokens=n_tokens + 1,
-            warm=False,
             speculate=speculate,
             on_prefilled=_ignore,
             on_token=on_token,
             on_finished=_ignore,
         )
-        generation = Generation(scorer.decoder, _no_table, session, request)
+        blocks = BlockStore(scorer.decoder.new_kv, None, 0, 0)
+        engine = Engine(scorer.decoder, _no_table, blocks, Speed(scorer.decoder.architecture))
+        generation = Generation(engine, session, request)
         hidden = run_to_end(generation.prefill())
         run_to_end(generation.decode(hidden))
         if not speculate:
@@ -115,7 +119,9 @@ class Timing:
     def fill(self, n: int) -> dict[str, Any]:
         """Count the first `n` slots as filled: what keys and values hold does not change the time of a step."""
         session = self._loaded()[1]
-        session.ids.extend([0] * (n - len(session.ids)))
+        n_more = n - len(session.ids)
+        session.ids.extend([0] * n_more)
+        session.level.extend(bytes([Level.EXACT]) * n_more)
         return {}
 
     def _extend(self, ids: list[int]) -> torch.Tensor:
@@ -123,9 +129,12 @@ class Timing:
         scorer, session = self._loaded()
         hidden = torch.empty(0)
         for begin in range(0, len(ids), CHUNK_TOKENS):
-            chunk, at = ids[begin : begin + CHUNK_TOKENS], len(session.ids)
-            hidden = scorer.run(chunk, session.kv, position=at, write=at, attend=((0, at),))
-            session.ids.extend(chunk)
+            at = len(session.ids)
+            chunk = array("I", ids[begin : begin + CHUNK_TOKENS])
+            work = session.start(scorer.decoder, at, chunk, ((0, at),))
+            while (result := session.advance(work)) is None:
+                pass
+            hidden = result
         return hidden
 
     def _loaded(self) -> tuple[Scorer, Session]:

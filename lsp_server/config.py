@@ -22,7 +22,9 @@ class DaemonConfig:
 
     idle_exit_minutes: float = 30.0
     threads: int = 0
-    max_cache_tokens: int = 16_384
+    max_cache_mb: int = 1_024
+    max_disk_mb: int = 2_048
+    idle_on_battery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,13 @@ class Config:
     quantization: str = "auto"
     mode: str = "auto"
     format: str = "auto"
-    max_prompt_tokens: int = 4_096
+    max_prompt_tokens: int = 8_192
+    max_file_tokens: int = 4_096
     max_line_tokens: int = 48
     max_block_tokens: int = 192
     suffix_share: float = 0.25
     max_wait_ms: int = 10_000
+    deadline_ms: int = 1_000
     disabled_languages: tuple[str, ...] = ()
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
 
@@ -46,10 +50,12 @@ class Config:
         """The budgets for the completion core."""
         return Limits(
             max_prompt_tokens=self.max_prompt_tokens,
+            max_file_tokens=self.max_file_tokens,
             max_line_tokens=self.max_line_tokens,
             max_block_tokens=self.max_block_tokens,
             suffix_share=self.suffix_share,
             max_wait_ms=self.max_wait_ms,
+            deadline_ms=self.deadline_ms,
         )
 
     def engine_settings(self) -> EngineSettings:
@@ -59,7 +65,9 @@ class Config:
             quantization=self.quantization,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
             n_threads=self.daemon.threads,
-            max_cache_tokens=self.daemon.max_cache_tokens,
+            max_cache_mb=self.daemon.max_cache_mb,
+            max_disk_mb=self.daemon.max_disk_mb,
+            idle_on_battery=self.daemon.idle_on_battery,
         )
 
     def forced_mode(self) -> Mode | None:
@@ -80,15 +88,19 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "quantization": ("Bits per weight; `auto` is int4 with the native kernels, else int8", ("auto", "int4", "int8")),
     "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
     "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),
-    "maxPromptTokens": ("Size of the context window in tokens", (256, MAX_PROMPT_TOKENS)),
+    "maxPromptTokens": ("Size of the context window in tokens, other files included", (256, MAX_PROMPT_TOKENS)),
+    "maxFileTokens": ("Of it, the most for the file itself", (256, MAX_PROMPT_TOKENS)),
     "maxLineTokens": ("Longest line suggestion in tokens", (1, 512)),
     "maxBlockTokens": ("Longest block suggestion in tokens", (1, 1024)),
     "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
+    "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "disabledLanguages": ("Language ids that are never completed", None),
     "daemon.idleExitMinutes": ("The model is unloaded after this time without requests", (0.01, 100_000.0)),
     "daemon.threads": ("Threads of the model process; 0 means all cores", (0, 1024)),
-    "daemon.maxCacheTokens": ("Tokens of keys and values kept over all documents", (1024, 1_000_000)),
+    "daemon.maxCacheMb": ("Memory for the keys and values of all documents", (64, 1_000_000)),
+    "daemon.maxDiskMb": ("Disk space for the keys and values of snippets of other files", (0, 1_000_000)),
+    "daemon.idleOnBattery": ("Compute context ahead on battery, too", None),
 }
 
 

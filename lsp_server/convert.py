@@ -12,7 +12,7 @@ import cattrs
 from lsprotocol import types as t
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, default_converter
 
-from completion.types import Completion, CompletionRequest, DocumentSnapshot, Mode, Outcome, Trigger
+from completion.types import Completion, CompletionRequest, DocumentSnapshot, Mode, Outcome, Snippet, Trigger
 from lsp_server.documents import Document, units_of
 
 
@@ -108,12 +108,27 @@ def place_of(document: Document, params: t.InlineCompletionParams, encoding: t.P
 
 
 def completion_request(
-    snapshot: DocumentSnapshot, cursor: int, trigger: Trigger, mode: Mode | None, window: str
+    snapshot: DocumentSnapshot,
+    cursor: int,
+    trigger: Trigger,
+    mode: Mode | None,
+    window: str,
+    snippets: tuple[Snippet, ...],
 ) -> CompletionRequest:
     """Our request; the KV session is one per editor window and document."""
     return CompletionRequest(
-        snapshot=snapshot, cursor=cursor, mode=mode, trigger=trigger, session=f"{window}:{snapshot.uri}"
+        snapshot=snapshot,
+        cursor=cursor,
+        mode=mode,
+        trigger=trigger,
+        session=session_of(window, snapshot.uri),
+        snippets=snippets,
     )
+
+
+def session_of(window: str, uri: str) -> str:
+    """The name of a document's KV session."""
+    return f"{window}:{uri}"
 
 
 def inline_list(completion: Completion, place: Place, encoding: t.PositionEncodingKind | str) -> t.InlineCompletionList:

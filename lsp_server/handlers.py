@@ -126,7 +126,8 @@ async def _answer(
     if document.version != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     trigger = convert.trigger_of(context, ls.zero_based_triggers)
-    request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window)
+    snippets = await ls.snippets(snapshot, place.cursor)
+    request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
     return await complete(deps, request)
 
 

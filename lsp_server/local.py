@@ -6,6 +6,7 @@ Used by `midfill complete`, `midfill doctor` and the evals.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from completion.cache import ReuseCache
@@ -47,7 +48,7 @@ def deps_for(client: EngineClient, config: Config) -> Deps:
         engine=client,
         tokenizer=loaded.tokenizer,
         spec=config.prompt_spec(loaded.spec),
-        limits=config.limits(),
+        limits=replace(config.limits(), deadline_ms=0),  # asked once, and then gone: nothing would come later
         cache=ReuseCache(),
         segments=SegmentCache(loaded.tokenizer),
     )

@@ -17,11 +17,12 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from completion.cache import ReuseCache
-from completion.pipeline import Deps
+from completion.pipeline import Deps, prompt_for
 from completion.segments import SegmentCache
-from completion.types import Completion, DocumentSnapshot
+from completion.types import Completion, DocumentSnapshot, Snippet, Trigger
 from lsp_server import convert
 from lsp_server.config import Config, load
+from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document, DocumentStore
 from lsp_server.progress import ProgressReporter
 from lsp_server.status import Journal
@@ -30,6 +31,10 @@ from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
 
 log = logging.getLogger(__name__)
+
+# Without a keystroke for so long, the user is thinking: time for a new choice of context. A file that was just opened
+# is looked at first.
+_PAUSE_S, _OPEN_S = 1.5, 0.2
 
 
 class Protocol(LanguageServerProtocol):
@@ -49,10 +54,16 @@ class Protocol(LanguageServerProtocol):
     @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: t.DidOpenTextDocumentParams) -> None:
         self._server.documents.open(params.text_document)
+        self._server.touch(params.text_document.uri, _OPEN_S)
 
     @lsp_method(t.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: t.DidChangeTextDocumentParams) -> None:
         self._server.documents.change(params, self._server.encoding)
+        self._server.touch(params.text_document.uri, _PAUSE_S)
+
+    @lsp_method(t.TEXT_DOCUMENT_DID_SAVE)
+    def lsp_text_document__did_save(self, params: t.DidSaveTextDocumentParams) -> None:
+        self._server.touch(params.text_document.uri, 0.0)
 
     @lsp_method(t.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: t.DidCloseTextDocumentParams) -> None:
@@ -79,6 +90,10 @@ class Midfill(LanguageServer):
         self._client_task: asyncio.Task[None] | None = None
         self._deps: Deps | None = None
         self._trees: dict[str, SyntaxTree] = {}
+        self._workbench = Workbench()
+        self._cursors: dict[str, int] = {}  # where the last request of each document was
+        self._pause: asyncio.TimerHandle | None = None
+        self._choosing: set[asyncio.Task[None]] = set()
         self._progress = ProgressReporter(self)
         self._told_problems = ""
         self._told_failure = ""
@@ -194,8 +209,64 @@ class Midfill(LanguageServer):
         root = self.workspace.root_uri
         return [folder.uri for folder in self.workspace.folders.values()] or ([root] if root else [])
 
+    # -- context from other files --------------------------------------------------------------------------
+
+    async def snippets(self, snapshot: DocumentSnapshot, cursor: int) -> tuple[Snippet, ...]:
+        """What of other files a request is shown. Chosen at the document's first request, and then at epochs only."""
+        uri = snapshot.uri
+        self._cursors[uri] = cursor
+        self._workbench.visit(uri)
+        if self._workbench.present(uri) is None:
+            await self._workbench.epoch(uri, snapshot.text, cursor, self._room())
+        self.touch(uri, _PAUSE_S)
+        return self._workbench.present(uri) or ()
+
+    def touch(self, uri: str, wait_s: float) -> None:
+        """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
+
+    def _room(self) -> int:
+        return self.config.max_prompt_tokens - self.config.max_file_tokens
+
+    def _choose(self, uri: str) -> None:
+        if self.config.enabled and self._room() > 0:
+            task = asyncio.create_task(self._choose_context(uri), name="context")
+            self._choosing.add(task)
+            task.add_done_callback(self._choosing.discard)
+
+    async def _choose_context(self, uri: str) -> None:
+        """A context epoch: read what changed, rank, and have a new set of snippets computed ahead."""
+        try:
+            await self._workbench.read([self._page(document) for document in self.documents])
+            self._workbench.visit(uri)
+            if (document := self.documents.get(uri)) is None or (deps := self.deps()) is None:
+                return
+            text = document.text
+            cursor = min(self._cursors.get(uri, 0), len(text))
+            if not await self._workbench.epoch(uri, text, cursor, self._room()):
+                return
+            snapshot = await self.snapshot(document, text)
+            snippets = self._workbench.present(uri) or ()
+            request = convert.completion_request(
+                snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets
+            )
+            if self.client is not None:
+                await self.client.warm(prompt_for(deps, request), session=request.session)
+        except Exception:
+            log.exception("choosing context failed")
+
+    def _page(self, document: Document) -> Page:
+        path, _ = convert.shown_path(document.uri, self._folders())
+        return Page(document.uri, path, document.language_id, document.version, document.text)
+
     def forget(self, uri: str) -> None:
-        """Drop what is kept of a closed document."""
+        """Drop what is kept of a closed document; its text stays a source of context for a while."""
         self._trees.pop(uri, None)
+        self._cursors.pop(uri, None)
+        self._workbench.forget(uri)
         if task := self.running.pop(uri, None):
             task.cancel()
+        if self._deps is not None:
+            self._deps.inflight.cancel(convert.session_of(self.window, uri))

@@ -65,6 +65,9 @@ def summary(completion: Completion) -> dict[str, Any]:
         "nPrompt": stats.n_prompt if stats else 0,
         "nCached": stats.n_cached if stats else 0,
         "nComputed": stats.n_computed if stats else 0,
+        "nAttended": stats.n_attended if stats else 0,
+        "nBlocks": stats.n_blocks if stats else 0,
+        "rung": stats.rung if stats else "",
         "nGenerated": stats.n_generated if stats else 0,
         "timingsMs": {name: round(ms, 2) for name, ms in completion.timings_ms.items()},
     }

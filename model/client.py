@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Prompt, PromptSpec
+from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, PromptSpec
 from model import wire
 from model.catalog import ModelError, ModelRow, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
@@ -124,7 +124,9 @@ class EngineClient:
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, _BACKOFF_MOST_S)
 
-    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         """Yield tokens as they come; stats come when the prompt is done and at the end. Closing the iterator cancels.
 
         EngineUnavailable at once when the model is not ready, and when the daemon dies meanwhile.
@@ -134,7 +136,7 @@ class EngineClient:
         inbox = self._requests[request_id] = asyncio.Queue()
         done = False
         try:
-            writer.write(wire.encode(_generate_message(request_id, prompt, session, warm=False)))
+            writer.write(wire.encode(_generate_message(request_id, prompt, session, priority)))
             while not done:
                 message = await inbox.get()
                 if message is None:
@@ -162,7 +164,7 @@ class EngineClient:
     async def warm(self, prompt: Prompt, *, session: str) -> None:
         """Have the prompt prefilled when the engine has nothing better to do; does nothing when not ready."""
         if self._state.phase is Phase.READY and self._writer is not None:
-            self._writer.write(wire.encode(_generate_message(next(self._ids), prompt, session, warm=True)))
+            self._writer.write(wire.encode(_generate_message(next(self._ids), prompt, session, Priority.WARM)))
             with contextlib.suppress(OSError):
                 await self._writer.drain()
 
@@ -296,16 +298,18 @@ def _with_measured_formats(spec: PromptSpec, row: ModelRow | None) -> PromptSpec
     return spec if row is None else replace(spec, line_format=row.line_format, block_format=row.block_format)
 
 
-def _generate_message(request_id: int, prompt: Prompt, session: str, *, warm: bool) -> wire.Generate:
+def _generate_message(request_id: int, prompt: Prompt, session: str, priority: Priority) -> wire.Generate:
     return wire.Generate(
         id=request_id,
         session=session,
         prompt=wire.pack_ids(prompt.token_ids),
         heal=prompt.heal,
         stop_token_ids=list(prompt.stop_token_ids),
-        max_tokens=0 if warm else prompt.max_tokens,
+        pieces=list(prompt.pieces),
+        deadline_ms=float(prompt.deadline_ms or 0.0),
+        priority=int(priority),
+        max_tokens=0 if priority is Priority.WARM else prompt.max_tokens,
         n_candidates=prompt.n_candidates,
-        warm=warm,
     )
 
 
@@ -314,6 +318,9 @@ def _stats(done: wire.Done) -> GenerationStats:
         n_prompt=done.n_prompt,
         n_cached=done.n_cached,
         n_computed=done.n_computed,
+        n_attended=done.n_attended,
+        n_blocks=done.n_blocks,
+        rung=done.rung,
         n_generated=done.n_generated,
         n_drafted=done.n_drafted,
         n_accepted=done.n_accepted,
@@ -328,6 +335,9 @@ def _stats_so_far(prefilled: wire.Prefilled) -> GenerationStats:
         n_prompt=prefilled.n_prompt,
         n_cached=prefilled.n_cached,
         n_computed=prefilled.n_computed,
+        n_attended=prefilled.n_attended,
+        n_blocks=prefilled.n_blocks,
+        rung=prefilled.rung,
         n_generated=0,
         queue_ms=prefilled.queue_ms,
         prefill_ms=prefilled.prefill_ms,

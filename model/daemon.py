@@ -23,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from completion.types import Priority
 from model import wire
 from model.spawn import EngineSettings, socket_path
 
@@ -151,16 +152,25 @@ class Daemon:
         prompt = wire.unpack_ids(message.prompt)
         problem = self._problem(message, prompt)
         if problem or self._scheduler is None:
-            self._send(writer, wire.Done(message.id, "failed", problem, len(prompt), 0, 0, 0, 0, 0, 0.0, 0.0, 0.0))
+            self._send(writer, _refusal(message.id, problem, len(prompt)))
             return
         from model.generate import Request  # imported long ago by the engine thread: we are ready
+        from model.window import window_of
 
         key = (writer, message.id)
         self._running.add(key)
 
         def on_prefilled(report: "Finished") -> None:
             prefilled = wire.Prefilled(
-                message.id, report.n_prompt, report.n_cached, report.n_computed, report.queue_ms, report.prefill_ms
+                id=message.id,
+                rung=report.rung,
+                n_prompt=report.n_prompt,
+                n_cached=report.n_cached,
+                n_computed=report.n_computed,
+                n_attended=report.n_attended,
+                n_blocks=report.n_blocks,
+                queue_ms=report.queue_ms,
+                prefill_ms=report.prefill_ms,
             )
             self._loop.call_soon_threadsafe(self._send, writer, prefilled)
 
@@ -175,12 +185,13 @@ class Daemon:
             Request(
                 key=key,
                 session=message.session,
-                prompt=prompt,
+                window=window_of(prompt, message.pieces),
                 heal=message.heal,
                 stop_token_ids=frozenset(message.stop_token_ids),
                 max_tokens=message.max_tokens,
                 n_candidates=message.n_candidates,
-                warm=message.warm,
+                priority=Priority(message.priority),
+                deadline_ms=message.deadline_ms or None,
                 on_prefilled=on_prefilled,
                 on_token=on_token,
                 on_finished=on_finished,
@@ -193,6 +204,10 @@ class Daemon:
             return f"the model is not ready: {self._state.message}"
         if not prompt:
             return "the prompt is empty"
+        if message.priority not in list(Priority):
+            return f"{message.priority} is no priority"
+        if problem := wire.problem_of(message.pieces, len(prompt)):
+            return problem
         if not 1 <= message.n_candidates <= _MAX_CANDIDATES:
             return f"{message.n_candidates} candidates are not 1 to {_MAX_CANDIDATES}"
         if len(prompt) + message.max_tokens > self._scheduler.context_tokens:
@@ -208,6 +223,7 @@ class Daemon:
 
     def _status(self) -> wire.StatusReply:
         counters = self._scheduler.counters if self._scheduler else None
+        blocks = self._scheduler.block_counters if self._scheduler else None
         return wire.StatusReply(
             pid=os.getpid(),
             model=self._settings.model,
@@ -217,11 +233,39 @@ class Daemon:
             n_requests=counters.n_requests if counters else 0,
             n_computed_tokens=counters.n_computed_tokens if counters else 0,
             n_cached_tokens=counters.n_cached_tokens if counters else 0,
+            n_idle_tokens=counters.n_idle_tokens if counters else 0,
             n_drafted_tokens=counters.n_drafted_tokens if counters else 0,
             n_accepted_tokens=counters.n_accepted_tokens if counters else 0,
+            n_failed_checks=counters.n_failed_checks if counters else 0,
+            n_incomplete=self._scheduler.n_incomplete if self._scheduler else 0,
+            n_blocks_computed=blocks.n_computed if blocks else 0,
+            n_blocks_from_memory=blocks.n_from_memory if blocks else 0,
+            n_blocks_from_disk=blocks.n_from_disk if blocks else 0,
+            n_blocks_discarded=blocks.n_discarded if blocks else 0,
+            kv_mb=counters.kv_mb if counters else 0.0,
             prefill_tokens_per_s=counters.prefill_tokens_per_s if counters else 0.0,
             last_error=counters.last_error if counters else self._state.message,
         )
+
+
+def _refusal(request_id: int, problem: str, n_prompt: int) -> wire.Done:
+    return wire.Done(
+        id=request_id,
+        finish="failed",
+        error=problem,
+        rung="",
+        n_prompt=n_prompt,
+        n_cached=0,
+        n_computed=0,
+        n_attended=0,
+        n_blocks=0,
+        n_generated=0,
+        n_drafted=0,
+        n_accepted=0,
+        queue_ms=0.0,
+        prefill_ms=0.0,
+        decode_ms=0.0,
+    )
 
 
 def _rss_mb() -> float:
@@ -277,14 +321,18 @@ def main() -> int:
     parser.add_argument("--idle-exit-s", type=float, required=True)
     parser.add_argument("--quantization", required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--max-cache-tokens", type=int, required=True)
+    parser.add_argument("--max-cache-mb", type=int, required=True)
+    parser.add_argument("--max-disk-mb", type=int, required=True)
+    parser.add_argument("--idle-on-battery", type=int, choices=(0, 1), required=True)
     args = parser.parse_args()
     settings = EngineSettings(
         model=args.model,
         idle_exit_s=args.idle_exit_s,
         quantization=args.quantization,
         n_threads=args.threads,
-        max_cache_tokens=args.max_cache_tokens,
+        max_cache_mb=args.max_cache_mb,
+        max_disk_mb=args.max_disk_mb,
+        idle_on_battery=bool(args.idle_on_battery),
     )
     path = socket_path(settings)
     lock = _lock(path)

@@ -51,6 +51,13 @@ class Decoder(Protocol):
         """
         ...
 
+    def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
+        """Copy slots `begin`.. + n of `source` to `slot`.. of `kv`, as if computed `distance` positions later.
+
+        Keys are turned by RoPE's angles of that distance, which may be negative; ranges of one buffer may overlap.
+        """
+        ...
+
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
         ...

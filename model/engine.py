@@ -1,6 +1,7 @@
 """From a model's name to a running scheduler: fetch, quantize, load. Called in the daemon's engine thread."""
 
 import ctypes
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -8,20 +9,28 @@ from pathlib import Path
 from typing import Protocol
 
 from model.architecture import UnsupportedModel
+from model.blocks import BlockStore
 from model.catalog import ModelError, resolve
 from model.fetch import Progress, fetch
-from model.kv import SessionPool
+from model.generate import Engine
 from model.load import open_decoder
+from model.native_decoder import NativeDecoder
+from model.paths import blocks_dir
+from model.power import IdlePower
 from model.quantize import choose_kind
 from model.sampler import ByteTable
 from model.scheduler import Scheduler
+from model.session import SessionPool
 from model.spawn import EngineSettings
+from model.speed import Speed
 from model.store import StoreError
 from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
 
 # What can go wrong without a bug of ours; each message is written for the user.
 EXPECTED_FAILURES = (ModelError, UnsupportedModel, UnsupportedTokenizer, StoreError, OSError)
 
+# Of the memory for keys and values: blocks that no window holds now. Most are read from disk in no time.
+_BLOCKS_SHARE = 0.25
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 64 << 20
 
@@ -59,10 +68,17 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     keep_freed_memory()
     tokenizer = VocabTokenizer.open(store)
 
-    def table() -> ByteTable:
-        return ByteTable(decoder.architecture.vocab, tokenizer.token_bytes)
-
-    scheduler = Scheduler(decoder, table, SessionPool(decoder.new_kv, settings.max_cache_tokens))
+    table = functools.cache(lambda: ByteTable(decoder.architecture.vocab, tokenizer.token_bytes))
+    # The kernels and torch give different numbers, in fp16 and fp32.
+    numerics = f"{store.name}-{'f16' if isinstance(decoder, NativeDecoder) else 'f32'}"
+    memory = settings.max_cache_mb * 1_000_000
+    in_memory = int(memory * _BLOCKS_SHARE)
+    blocks = BlockStore(decoder.new_kv, blocks_dir() / numerics, in_memory, settings.max_disk_mb * 1_000_000)
+    scheduler = Scheduler(
+        Engine(decoder, table, blocks, Speed(decoder.architecture)),
+        SessionPool(decoder.new_kv, memory - in_memory),
+        IdlePower(on_battery=settings.idle_on_battery),
+    )
     ready(scheduler, f"{source.model_id} loaded in {time.perf_counter() - started:.1f} s", store)
     return scheduler
 

@@ -1,24 +1,32 @@
-"""One request's work as a generator: prefill what is not cached, then decode greedily, guessing ahead.
+"""One request's work as a generator: prefill what its plan pays for, then decode greedily, guessing ahead.
 
 Each decode step runs the pending token and a draft of what may follow; drafted tokens are kept as long as
 they are what the model itself would have picked. With the native kernels, where a token's scores do not
 depend on what is beside it, the output is plain greedy decoding bit for bit; otherwise every token is still
 the best of its own verifying forward.
 
-Rules: yields between layers, holds no clock, knows no other request. `session.ids` names valid slots only:
-a rejected draft is cut off before anything else sees the session. Drafting waits while bytes are outstanding.
+Rules: yields between layers, knows no other request. A rejected draft is forgotten before anything else sees the
+session. Drafting waits while bytes are outstanding.
 """
 
 from array import array
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import torch
 
+from completion.types import Priority
+from model import blocks
+from model.blocks import BlockStore
 from model.decoder import Decoder
-from model.kv import Inflight, Session, Span
+from model.kv import Span
+from model.plan import Plan, is_placed, make_plan
 from model.sampler import ByteTable, pick
+from model.session import Level, Session
 from model.speculate import Drafter
+from model.speed import Speed
+from model.window import Part, Window
 
 # Tokens per prefill step: a smaller chunk is kept sooner when its request is cancelled.
 CHUNK_TOKENS = 256
@@ -26,17 +34,26 @@ CHUNK_TOKENS = 256
 _SUGGESTION_CONTEXT = 8
 
 
+class Rung(StrEnum):
+    """How much of its window a request was answered from."""
+
+    INSTANT = "instant"  # some of it was missing, or stale
+    WINDOW = "window"  # all of it; blocks had seen the header and themselves
+    EXACT = "exact"  # as one pass over the whole window gives it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to generate. `warm` requests only fill the KV and give way to every other request."""
+    """What to generate. `WARM` requests only bring the session's window in and generate nothing."""
 
     key: object  # unique; names the request in the scheduler's `cancel`
     session: str
-    prompt: "array[int]"
+    window: Window
     heal: bytes
     stop_token_ids: frozenset[int]
     max_tokens: int  # of each candidate
-    warm: bool
+    priority: Priority = Priority.INTERACTIVE
+    deadline_ms: float | None = None  # from arrival; None pays for the whole window
     n_candidates: int = 1
     speculate: bool = True
     on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
@@ -50,15 +67,28 @@ class Finished:
 
     finish: str  # "stop", "length", "cancelled", "superseded", "failed"
     error: str
+    rung: str  # of Rung; "" when it did not get that far
     n_prompt: int
     n_cached: int
     n_computed: int
+    n_attended: int  # tokens of the prompt that the last one saw, itself included
+    n_blocks: int  # blocks of the window that took part
     n_generated: int
     n_drafted: int
     n_accepted: int
     queue_ms: float
     prefill_ms: float
     decode_ms: float
+
+
+@dataclass(slots=True)
+class Engine:
+    """What all requests share. `table` gives the byte table, made at its first use."""
+
+    decoder: Decoder
+    table: Callable[[], ByteTable]
+    blocks: BlockStore
+    speed: Speed
 
 
 @dataclass(slots=True)
@@ -70,30 +100,37 @@ class _Candidate:
 
 @dataclass(slots=True)
 class Generation:
-    """The state of one request's work. `table` gives the byte table, made at its first use."""
+    """The state of one request's work."""
 
-    decoder: Decoder
-    table: Callable[[], ByteTable]
+    engine: Engine
     session: Session
     request: Request
+    rung: Rung | None = None
     n_cached: int = 0
     n_computed: int = 0
+    n_attended: int = 0
+    n_blocks: int = 0
     n_generated: int = 0
     drafter: Drafter = field(default_factory=Drafter)
+    _plan: Plan = field(default_factory=Plan)
 
-    def prefill(self) -> Generator[None, None, torch.Tensor]:
-        """Compute the prompt from where the session's tokens end; returns the last chunk's hidden states."""
-        prompt, session = self.request.prompt, self.session
-        self.n_cached = session.reuse(prompt)
-        hidden: torch.Tensor | None = None
-        while hidden is None or len(session.ids) < len(prompt):
-            begin = len(session.ids)
-            if session.inflight is not None:  # begun for an earlier request: these are our tokens too
-                chunk = session.inflight.ids
-            else:
-                chunk = prompt[begin : begin + CHUNK_TOKENS]
-            hidden = yield from self._forward(chunk)
-            self.n_computed += len(chunk)
+    def prefill(self, budget_ms: float | None = None) -> Generator[None, None, torch.Tensor]:
+        """Bring in what the budget pays for (None: all); returns the hidden states of the last chunk."""
+        window, session, engine = self.request.window, self.session, self.engine
+        session.adopt(window, engine.decoder)
+        self._plan = plan = make_plan(session, window, self._is_warm, engine.speed, budget_ms)
+        for block in plan.place:
+            self._place(block)
+        self.n_cached = session.n_held(0, len(window.ids)) - sum(session.n_held(*range_) for range_ in plan.compute)
+        for block in plan.buy:
+            yield from self._buy(block)
+        hidden = torch.empty(0)
+        for begin, end in plan.compute:
+            while begin < end:
+                hidden = yield from self._prefill_chunk(begin, end)
+                begin += len(hidden)
+                self.n_computed += len(hidden)
+        self._describe(window)
         return hidden
 
     def decode(self, hidden: torch.Tensor) -> Generator[None, None, str]:
@@ -104,35 +141,79 @@ class Generation:
         if request.n_candidates > 1:
             return (yield from self._decode_candidates(hidden[-1:]))
         self.drafter = Drafter(session.suggestion)
-        session.suggestion = request.prompt[-_SUGGESTION_CONTEXT:]
-        token = yield from self._heal(hidden[-1:])
+        text = request.window.ids[:]
+        session.suggestion = text[-_SUGGESTION_CONTEXT:]
+        token = yield from self._heal(hidden[-1:], text)
         while token is not None and self.n_generated < request.max_tokens:
-            begin = len(session.ids)
             draft = array("I")
+            text.append(token)
             if request.speculate:
-                text = session.ids + array("I", [token])
                 draft = self.drafter.propose(text, request.max_tokens - self.n_generated - 1)
-            hidden = yield from self._forward(array("I", [token, *draft]))
-            best = self.decoder.greedy(hidden)
+            begin = len(text) - 1
+            hidden = yield from self._forward(begin, array("I", [token, *draft]))
+            best = self.engine.decoder.greedy(hidden)
             n_right = next((i for i, guess in enumerate(draft) if best[i][0] != guess), len(draft))
-            del session.ids[begin + 1 + n_right :]
+            session.forget(begin + 1 + n_right, begin + 1 + len(draft))
+            text.extend(draft[:n_right])
             self.drafter.verified(len(draft), n_right)
             token = self._deliver(best[: n_right + 1])
         return "stop" if token is None else "length"
 
-    def _heal(self, hidden: torch.Tensor) -> Generator[None, None, int | None]:
+    # -- prefill -------------------------------------------------------------------------------------------
+
+    def _is_warm(self, block: Part) -> bool:
+        return blocks.key_of(self.request.window, block) in self.engine.blocks
+
+    def _place(self, block: Part) -> None:
+        """Move a warm block into its slots; when it is gone meanwhile, its slots stay empty."""
+        window, engine = self.request.window, self.engine
+        if (kv := engine.blocks.get(blocks.key_of(window, block), len(block))) is not None:
+            blocks.place(engine.decoder, kv, self.session, window, block)
+
+    def _buy(self, block: Part) -> Generator[None, None, None]:
+        """Compute a cold block; its header is flow, and computed before it."""
+        window, engine, session = self.request.window, self.engine, self.session
+        for begin, end in list(session.below(Level.EXACT, 0, window.n_header)):
+            while begin < end:
+                begin += len((yield from self._prefill_chunk(begin, end)))
+        kv = yield from blocks.compute(engine.decoder, session, window, block)
+        engine.blocks.put(blocks.key_of(window, block), kv)
+        blocks.place(engine.decoder, kv, session, window, block)
+        self.n_computed += len(block)
+
+    def _prefill_chunk(self, begin: int, end: int) -> Generator[None, None, torch.Tensor]:
+        """Compute up to a chunk of begin..end; one that was begun for an earlier request goes on."""
+        work = self.session.work
+        begun = work is not None and work.begin == begin and work.end <= end
+        ids = work.ids if work and begun else self.request.window.ids[begin : min(begin + CHUNK_TOKENS, end)]
+        return (yield from self._forward(begin, ids))
+
+    def _describe(self, window: Window) -> None:
+        """Note what the request is answered from."""
+        session, n = self.session, len(window.ids)
+        attend = self._plan.attend(session, n)
+        self.n_attended = sum(end - begin for begin, end in attend)
+        unseen = {begin for begin, _ in self._plan.unseen}
+        self.n_blocks = sum(is_placed(session, block) and block.begin not in unseen for block in window.blocks)
+        level = session.level_after(attend, n)
+        self.rung = {Level.WINDOW: Rung.WINDOW, Level.EXACT: Rung.EXACT}.get(level, Rung.INSTANT)
+
+    # -- decode --------------------------------------------------------------------------------------------
+
+    def _heal(self, hidden: torch.Tensor, text: "array[int]") -> Generator[None, None, int | None]:
         """The first token that is free of the outstanding bytes, or the last that spells them; None to stop."""
-        outstanding = self.request.heal
+        outstanding, engine = self.request.heal, self.engine
         while True:
             if outstanding:
-                best = [pick(self.decoder.logits(hidden)[0], self.table().allowed(outstanding))]
+                best = [pick(engine.decoder.logits(hidden)[0], engine.table().allowed(outstanding))]
             else:
-                best = self.decoder.greedy(hidden)
+                best = engine.decoder.greedy(hidden)
             token = self._deliver(best)
-            outstanding = outstanding[len(self.table()[best[0][0]]) :] if outstanding else b""
+            outstanding = outstanding[len(engine.table()[best[0][0]]) :] if outstanding else b""
             if token is None or not outstanding or self.n_generated == self.request.max_tokens:
                 return token
-            hidden = (yield from self._forward(array("I", [token])))[-1:]
+            hidden = (yield from self._forward(len(text), array("I", [token])))[-1:]
+            text.append(token)
 
     def _deliver(self, best: list[tuple[int, float]]) -> int | None:
         """Hand out tokens with their log-probabilities; returns the last one, or None at a stop token."""
@@ -150,35 +231,39 @@ class Generation:
         hidden: (1, hidden), the prompt's last. Candidate c writes its own slots behind the prompt; those of
         the first stay with the session, as if it had been generated alone.
         """
-        request, session = self.request, self.session
+        request, session, decoder = self.request, self.session, self.engine.decoder
         live = self._beginnings(hidden)
         self.n_generated = len(live)
-        first, n_prompt = live[0], len(session.ids)
+        first, n_prompt = live[0], len(request.window.ids)
+        attend = self._plan.attend(session, n_prompt)
+        session.forget(n_prompt)
         for n in range(request.max_tokens - 1):
             if not live:
                 break
             starts = [n_prompt + candidate.index * request.max_tokens for candidate in live]
-            hidden = yield from self.decoder.forward(
+            hidden = yield from decoder.forward(
                 torch.tensor([candidate.tokens[-1] for candidate in live]),
                 torch.full((len(live),), n_prompt + n),
                 session.kv,
-                [Span(1, ((0, n_prompt), (start, start + n)), start + n) for start in starts],
+                [Span(1, (*attend, (start, start + n)), start + n) for start in starts],
             )
             live = [candidate for row, candidate in enumerate(live) if self._extend(candidate, hidden[row : row + 1])]
-        session.ids.extend(first.tokens[:-1])
-        session.suggestion = request.prompt[-_SUGGESTION_CONTEXT:] + first.tokens
+        computed = first.tokens[:-1]
+        session.level.extend(bytes([session.level_after(attend, n_prompt)]) * len(computed))
+        session.ids.extend(computed)
+        session.suggestion = request.window.ids[-_SUGGESTION_CONTEXT:] + first.tokens
         return "length" if live else "stop"
 
     def _beginnings(self, hidden: torch.Tensor) -> list["_Candidate"]:
         """The n best first tokens that are no stop, each the start of a candidate."""
         request = self.request
-        logprobs = self.decoder.logits(hidden)[0].log_softmax(0)
-        allowed = self.table().allowed(request.heal) if request.heal else range(len(logprobs))
+        logprobs = self.engine.decoder.logits(hidden)[0].log_softmax(0)
+        allowed = self.engine.table().allowed(request.heal) if request.heal else range(len(logprobs))
         ids = torch.tensor([token for token in allowed if token not in request.stop_token_ids])
         best = ids[logprobs[ids].topk(min(request.n_candidates, len(ids))).indices].tolist()
         candidates = []
         for index, token in enumerate(best):
-            outstanding = request.heal[len(self.table()[token]) :] if request.heal else b""
+            outstanding = request.heal[len(self.engine.table()[token]) :] if request.heal else b""
             candidates.append(_Candidate(index, array("I", [token]), outstanding))
             request.on_token(index, token, float(logprobs[token]))
         return candidates
@@ -186,10 +271,12 @@ class Generation:
     def _extend(self, candidate: "_Candidate", hidden: torch.Tensor) -> bool:
         """Append the best next token, hidden (1, hidden) being the state after the last; False at a stop."""
         if candidate.outstanding:
-            token, logprob = pick(self.decoder.logits(hidden)[0], self.table().allowed(candidate.outstanding))
-            candidate.outstanding = candidate.outstanding[len(self.table()[token]) :]
+            token, logprob = pick(
+                self.engine.decoder.logits(hidden)[0], self.engine.table().allowed(candidate.outstanding)
+            )
+            candidate.outstanding = candidate.outstanding[len(self.engine.table()[token]) :]
         else:
-            ((token, logprob),) = self.decoder.greedy(hidden)
+            ((token, logprob),) = self.engine.decoder.greedy(hidden)
         if token in self.request.stop_token_ids:
             return False
         candidate.tokens.append(token)
@@ -197,27 +284,16 @@ class Generation:
         self.request.on_token(candidate.index, token, logprob)
         return True
 
-    def _forward(self, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
-        """Append tokens to the session, or go on with the suspended forward of these same tokens."""
+    def _forward(self, begin: int, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
+        """Run tokens for slots from `begin`; the session keeps the forward when the request ends before it does."""
         session = self.session
-        if (inflight := session.inflight) is None:
-            begin = len(session.ids)
-            steps = self.decoder.forward(
-                torch.tensor(ids, dtype=torch.int64),
-                torch.arange(begin, begin + len(ids)),
-                session.kv,
-                [Span(len(ids), ((0, begin),), begin)],
-            )
-            inflight = session.inflight = Inflight(begin, ids, steps)
-        while True:
+        attend = self._plan.attend(session, begin)
+        work = session.start(self.engine.decoder, begin, ids, attend)
+        while (hidden := session.advance(work)) is None:
             try:
-                next(inflight.steps)
-            except StopIteration as done:
-                session.inflight = None
-                session.ids.extend(inflight.ids)
-                result: torch.Tensor = done.value
-                return result
-            except BaseException:  # the forward is spent: a later request must not go on with it
-                session.inflight = None
+                yield
+            except GeneratorExit:
+                session.suspend(work)
                 raise
-            yield
+        self.engine.speed.learn(len(ids), sum(end - start for start, end in attend) + len(ids) // 2, work.ms)
+        return hidden

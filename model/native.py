@@ -19,6 +19,7 @@ from model.lowbit import GROUP
 from model.packing import ROWS, bits_of
 
 STORE, ADD, SWIGLU = 0, 1, 2
+MAX_HEAD_DIM = 256  # `kMaxHeadDim`
 
 
 class Matrix(ctypes.Structure):
@@ -86,6 +87,20 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
             POINTER(KV),
             POINTER(Span),
             c_int32,
+        ],
+    ),
+    "midfill_move": (
+        None,
+        [
+            POINTER(Shape),
+            c_int32,
+            POINTER(KV),
+            c_int32,
+            POINTER(KV),
+            c_int32,
+            c_int32,
+            c_void_p,
+            c_void_p,
         ],
     ),
     "midfill_rms_norm": (None, [c_void_p, c_void_p, c_float, c_int32, c_int32, c_void_p]),

@@ -59,6 +59,11 @@ class NativeKV:
         self.values = torch.empty(n_layers, n_kv_heads, tiles * ROWS, head_dim, dtype=torch.float16)
 
     @property
+    def n_bytes(self) -> int:
+        """Memory of this buffer."""
+        return self.keys.nbytes + self.values.nbytes
+
+    @property
     def capacity(self) -> int:
         """Slots in this buffer."""
         return self.values.shape[2]
@@ -137,6 +142,25 @@ class NativeDecoder:
         return result
 
     @torch.inference_mode()
+    def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
+        """As `model.decoder.Decoder.move`."""
+        assert isinstance(source, NativeKV)
+        assert isinstance(kv, NativeKV)
+        angles = distance * self._inverse_frequencies
+        cos, sin = angles.cos(), angles.sin()
+        self._library.midfill_move(
+            self._shape,
+            self.architecture.n_layers,
+            kv.layer(0),
+            slot,
+            source.layer(0),
+            begin,
+            n,
+            cos.data_ptr() if distance else None,
+            sin.data_ptr() if distance else None,
+        )
+
+    @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
         hidden = hidden.contiguous()
@@ -169,7 +193,12 @@ def runs_natively(a: Architecture) -> bool:
         (a.hidden, a.intermediate),
         (a.vocab, a.hidden),
     )
-    return a.head_dim % ROWS == 0 and a.intermediate % ROWS == 0 and all(packable(*shape) for shape in shapes)
+    return (
+        a.head_dim % ROWS == 0
+        and a.head_dim <= native.MAX_HEAD_DIM
+        and a.intermediate % ROWS == 0
+        and all(packable(*shape) for shape in shapes)
+    )
 
 
 def _struct(layer: PackedLayer) -> native.Layer:

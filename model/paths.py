@@ -37,6 +37,11 @@ def stores_dir() -> Path:
     return cache_dir() / "stores"
 
 
+def blocks_dir() -> Path:
+    """Keys and values of snippets, by the model they belong to."""
+    return cache_dir() / "blocks"
+
+
 def runtime_dir() -> Path:
     """The 0700 folder for sockets, locks and daemon logs; made when missing. UnsafeFolder when not ours."""
     name = "midfill"

@@ -1,8 +1,10 @@
-"""The one thread that owns every tensor: takes commands, advances the most urgent job by one step.
+"""The one thread that owns every tensor: takes commands, advances the most urgent work by one step.
 
-`run` is the loop to read: accept commands -> pick a job -> let it do one layer. A job is a generator that
+`run` is the loop to read: accept commands -> pick a job, or idle work -> let it do one layer. Work is a generator that
 yields between layers, so a keystroke is noticed within one layer of a prefill or one layer of a decode
-step, and a job that is no longer the most urgent simply is not advanced.
+step, and what is no longer the most urgent simply is not advanced.
+
+    what somebody waits for  >  what somebody may ask for next  >  warming by request  >  idle work
 
 Rules: nobody else touches the decoder or the sessions. Commands come in through a queue, results leave
 through the callback of their request, and every accepted request ends with exactly one `Finished`.
@@ -15,12 +17,18 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from model.decoder import Decoder
-from model.generate import CHUNK_TOKENS, Finished, Generation, Request
-from model.kv import SessionPool
-from model.sampler import ByteTable
+from completion.types import Priority
+from model.blocks import BlockCounters
+from model.generate import Engine, Finished, Generation, Request
+from model.improve import Improver
+from model.session import SessionPool
 
 log = logging.getLogger(__name__)
+
+# Before a window is computed once more in one exact pass, its session must have been quiet for so long.
+_EXACT_AFTER_S = 20.0
+# How soon idle work is tried again when it was no good time for it.
+_RETRY_IDLE_S = 2.0
 
 
 @dataclass(slots=True)
@@ -30,9 +38,12 @@ class Counters:
     n_requests: int = 0
     n_computed_tokens: int = 0
     n_cached_tokens: int = 0
+    n_idle_tokens: int = 0  # computed while nobody waited
     n_drafted_tokens: int = 0
     n_accepted_tokens: int = 0
     n_sessions: int = 0
+    n_failed_checks: int = 0
+    kv_mb: float = 0.0
     prefill_tokens_per_s: float = 0.0
     last_error: str = ""
 
@@ -47,26 +58,55 @@ class _Job:
     steps: Generator[None, None, str] | None = None
 
 
-class Scheduler:
-    """Runs requests on one decoder. `submit`, `cancel` and `stop` may be called from any thread."""
+@dataclass(slots=True)
+class _Idle:
+    """Idle work on a session's window."""
 
-    def __init__(self, decoder: Decoder, table: Callable[[], ByteTable], pool: SessionPool) -> None:
+    session: str
+    exact: bool
+    due: float  # not before this time
+    steps: Generator[None, None, int] | None = None
+
+
+class Scheduler:
+    """Runs requests on one engine. `submit`, `cancel` and `stop` may be called from any thread.
+
+    may_idle: asked before idle work; `exact_after_s` None leaves out the exact pass.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: SessionPool,
+        may_idle: Callable[[], bool] = lambda: True,
+        exact_after_s: float | None = _EXACT_AFTER_S,
+    ) -> None:
         self.counters = Counters()
-        self._decoder, self._make_table, self._pool = decoder, table, pool
-        self._table: ByteTable | None = None
+        self._engine, self._pool, self._may_idle, self._exact_after_s = engine, pool, may_idle, exact_after_s
+        self._improver = Improver(engine)
         self._commands: queue.SimpleQueue[Request | _Cancel | None] = queue.SimpleQueue()
         self._jobs: list[_Job] = []  # oldest first
-        self._stopping = False
+        self._idle: list[_Idle] = []  # the session used last comes first
 
     @property
     def context_tokens(self) -> int:
         """The most tokens a prompt and its completion may have together."""
-        return self._decoder.architecture.context_tokens
+        return self._engine.decoder.architecture.context_tokens
 
     @property
     def vocab(self) -> int:
         """Token ids are below this."""
-        return self._decoder.architecture.vocab
+        return self._engine.decoder.architecture.vocab
+
+    @property
+    def n_incomplete(self) -> int:
+        """Sessions whose windows idle time will complete."""
+        return sum(not idle.exact for idle in list(self._idle))
+
+    @property
+    def block_counters(self) -> BlockCounters:
+        """What became of the blocks so far."""
+        return self._engine.blocks.counters
 
     def submit(self, request: Request) -> None:
         """Queue a request."""
@@ -85,14 +125,19 @@ class Scheduler:
         while self._accept_commands():
             if job := self._most_urgent():
                 self._advance(job)
+            elif idle := self._due():
+                self._advance_idle(idle)
+
+    # -- commands ------------------------------------------------------------------------------------------
 
     def _accept_commands(self) -> bool:
         """Apply what has arrived, waiting for it when there is nothing to do; False to stop."""
         while True:
-            if not self._jobs and self._commands.empty():
-                self._pool.check()
+            wait = self._wait_s()
+            if wait != 0.0 and self._commands.empty():
+                self._check()
             try:
-                command = self._commands.get(block=not self._jobs)
+                command = self._commands.get(block=wait != 0.0, timeout=wait or None)
             except queue.Empty:
                 return True
             match command:
@@ -106,26 +151,51 @@ class Scheduler:
                 case Request():
                     self._accept(command)
 
+    def _wait_s(self) -> float | None:
+        """How long there is nothing to do unless a command comes; None: for good."""
+        if self._jobs:
+            return 0.0
+        if not self._idle:
+            return None
+        wait = max(0.0, min(idle.due for idle in self._idle) - time.monotonic())
+        return wait if wait or self._may_idle() else _RETRY_IDLE_S
+
+    def _check(self) -> None:
+        """Look through the books. What cannot be trusted is thrown away: it costs time, and no user notices more."""
+        try:
+            self._pool.check()
+            self._engine.blocks.check()
+            assert len({idle.session for idle in self._idle}) == len(self._idle), "idle work twice for one session"
+        except AssertionError as error:
+            log.exception("the books do not balance; starting with empty sessions")
+            self.counters.n_failed_checks += 1
+            self.counters.last_error = f"integrity check: {error}"
+            self._idle.clear()
+            self._pool.clear()
+
     def _accept(self, request: Request) -> None:
-        """Add a job. One session serves one request: the newer one supersedes, unless it only warms."""
+        """Add a job. One session serves one request: the newer one supersedes, unless it is less urgent."""
         same = [job for job in self._jobs if job.request.session == request.session]
         self.counters.n_requests += 1
-        if request.warm and any(not job.request.warm for job in same):
-            self._jobs.append(job := _Job(request))
+        job = _Job(request)
+        self._jobs.append(job)
+        if any(other.request.priority < request.priority for other in same):
             self._finish(job, "superseded")
             return
-        for job in same:
-            self._finish(job, "superseded")
-        self._jobs.append(_Job(request))
+        for other in same:
+            self._finish(other, "superseded")
+        self._end_idle(request.session)
+
+    # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> _Job | None:
-        """The newest request somebody waits for, else the newest warming one."""
-        return max(self._jobs, key=lambda job: (not job.request.warm, job.arrived), default=None)
+        """The newest request of the first priority."""
+        return max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
 
     def _advance(self, job: _Job) -> None:
         if job.steps is None:
             job.started = time.perf_counter()
-            job.steps = self._generate(job)
+            job.steps = self._warm(job) if job.request.priority is Priority.WARM else self._generate(job)
         try:
             next(job.steps)
         except StopIteration as done:
@@ -140,33 +210,84 @@ class Scheduler:
         self._jobs.remove(job)
         if job.steps is not None:
             job.steps.close()
+            self._begin_idle(job.request.session, exact=False)
         report = _report(job, finish, error)
-        if report.n_computed >= CHUNK_TOKENS // 4 and job.first:
-            self.counters.prefill_tokens_per_s = report.n_computed / (job.first - job.started)
         self.counters.n_computed_tokens += report.n_computed
         self.counters.n_cached_tokens += report.n_cached
         self.counters.n_drafted_tokens += report.n_drafted
         self.counters.n_accepted_tokens += report.n_accepted
-        self.counters.n_sessions = len(self._pool)
+        self._count()
         job.request.on_finished(report)
+
+    def _count(self) -> None:
+        self.counters.prefill_tokens_per_s = self._engine.speed.tokens_per_s
+        self.counters.n_sessions = len(self._pool)
+        self.counters.kv_mb = (self._pool.n_bytes + self._engine.blocks.n_bytes) / 1e6
+
+    def _start(self, job: _Job) -> Generation:
+        request = job.request
+        n_slots = len(request.window.ids) + request.n_candidates * request.max_tokens
+        job.generation = Generation(self._engine, self._pool.acquire(request.session, n_slots), request)
+        return job.generation
 
     def _generate(self, job: _Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
-        session = self._pool.acquire(request.session, len(request.prompt) + request.n_candidates * request.max_tokens)
-        generation = job.generation = Generation(self._decoder, self._bytes, session, request)
-        hidden = yield from generation.prefill()
+        waited_ms = (time.perf_counter() - job.arrived) * 1e3
+        budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
+        generation = self._start(job)
+        hidden = yield from generation.prefill(budget_ms)
         job.first = time.perf_counter()
-        if request.warm:
-            return "stop"
         request.on_prefilled(_report(job, "", ""))
         return (yield from generation.decode(hidden))
 
-    def _bytes(self) -> ByteTable:
-        """Made at the first use: it takes a tenth of a second that the first token should not wait for."""
-        if self._table is None:
-            self._table = self._make_table()
-        return self._table
+    def _warm(self, job: _Job) -> Generator[None, None, str]:
+        """Bring the whole window in, and generate nothing."""
+        generation = self._start(job)
+        session, window = generation.session, job.request.window
+        session.adopt(window, self._engine.decoder)
+        generation.n_cached = session.n_held(0, len(window.ids))
+        generation.n_computed = yield from self._improver.improve(session, exact=False)
+        return "stop"
+
+    # -- idle work -----------------------------------------------------------------------------------------
+
+    def _begin_idle(self, session: str, *, exact: bool) -> None:
+        self._end_idle(session)
+        due = time.monotonic() + (self._exact_after_s or 0.0 if exact else 0.0)
+        self._idle.insert(0, _Idle(session, exact, due))
+
+    def _end_idle(self, session: str) -> None:
+        """Leave off: a chunk under way stays with the session."""
+        for idle in [idle for idle in self._idle if idle.session == session]:
+            if idle.steps is not None:
+                idle.steps.close()
+            self._idle.remove(idle)
+
+    def _due(self) -> _Idle | None:
+        now = time.monotonic()
+        due = (idle for idle in self._idle if idle.due <= now)
+        return next(due, None) if self._may_idle() else None
+
+    def _advance_idle(self, idle: _Idle) -> None:
+        session = self._pool.get(idle.session)
+        if session is None:  # another session needed the room
+            self._idle.remove(idle)
+            return
+        if idle.steps is None:
+            idle.steps = self._improver.improve(session, exact=idle.exact)
+        try:
+            next(idle.steps)
+        except StopIteration as done:
+            self._idle.remove(idle)
+            self.counters.n_idle_tokens += done.value
+            if not idle.exact and self._exact_after_s is not None and session.window and session.window.blocks:
+                self._begin_idle(idle.session, exact=True)
+        except (RuntimeError, MemoryError, ValueError, IndexError) as error:
+            log.exception("idle work failed")
+            self.counters.last_error = f"{type(error).__name__}: {error}"
+            self._idle.remove(idle)
+        self._count()
 
 
 def _report(job: _Job, finish: str, error: str) -> Finished:
@@ -177,9 +298,12 @@ def _report(job: _Job, finish: str, error: str) -> Finished:
     return Finished(
         finish=finish,
         error=error,
-        n_prompt=len(job.request.prompt),
+        rung=work.rung or "" if work else "",
+        n_prompt=len(job.request.window.ids),
         n_cached=work.n_cached if work else 0,
         n_computed=work.n_computed if work else 0,
+        n_attended=work.n_attended if work else 0,
+        n_blocks=work.n_blocks if work else 0,
         n_generated=work.n_generated if work else 0,
         n_drafted=work.drafter.n_drafted if work else 0,
         n_accepted=work.drafter.n_accepted if work else 0,

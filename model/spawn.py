@@ -29,7 +29,9 @@ class EngineSettings:
     idle_exit_s: float = 1800.0
     quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss
     n_threads: int = 0  # 0: all cores this process may use
-    max_cache_tokens: int = 16_384  # KV slots over all sessions
+    max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
+    max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
+    idle_on_battery: bool = False  # compute ahead on battery, too
 
 
 def socket_path(settings: EngineSettings) -> Path:
@@ -51,8 +53,12 @@ def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
         settings.quantization,
         "--threads",
         str(settings.n_threads),
-        "--max-cache-tokens",
-        str(settings.max_cache_tokens),
+        "--max-cache-mb",
+        str(settings.max_cache_mb),
+        "--max-disk-mb",
+        str(settings.max_disk_mb),
+        "--idle-on-battery",
+        str(int(settings.idle_on_battery)),
     ]
     with log:
         return subprocess.Popen(

@@ -75,6 +75,14 @@ class TorchDecoder:
         return self._normalize(hidden, self._norm)
 
     @torch.inference_mode()
+    def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
+        """As `model.decoder.Decoder.move`."""
+        cos, sin = self._rotary(torch.full((n,), distance))
+        keys = source.keys[:, :, begin : begin + n].flatten(0, 1)
+        kv.keys[:, :, slot : slot + n] = rotate(keys, cos, sin).view(kv.keys[:, :, slot : slot + n].shape)
+        kv.values[:, :, slot : slot + n] = source.values[:, :, begin : begin + n].clone()
+
+    @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
         return self._head(hidden)

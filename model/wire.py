@@ -18,7 +18,9 @@ from typing import Any, cast
 import cattrs
 import msgpack
 
-PROTOCOL_VERSION = 2
+from completion.types import Piece
+
+PROTOCOL_VERSION = 3
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -30,16 +32,22 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Complete `prompt` (packed ids), beginning with the bytes `heal`. `warm` means prefill only."""
+    """Complete `prompt` (packed ids), beginning with the bytes `heal`.
+
+    `pieces` cut the prompt into parts, none make all of it required; `deadline_ms` is what may be spent on it, 0 for
+    no limit; `priority` is one of completion.types.Priority.
+    """
 
     id: int
     session: str
     prompt: bytes
+    pieces: list[Piece]
+    deadline_ms: float
+    priority: int
     heal: bytes
     stop_token_ids: list[int]
     max_tokens: int
     n_candidates: int
-    warm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +92,12 @@ class Prefilled:
     """The prompt of request `id` is in the KV; tokens follow. Most streams are closed before their Done."""
 
     id: int
+    rung: str
     n_prompt: int
     n_cached: int
     n_computed: int
+    n_attended: int
+    n_blocks: int
     queue_ms: float
     prefill_ms: float
 
@@ -98,9 +109,12 @@ class Done:
     id: int
     finish: str
     error: str
+    rung: str
     n_prompt: int
     n_cached: int
     n_computed: int
+    n_attended: int
+    n_blocks: int
     n_generated: int
     n_drafted: int
     n_accepted: int
@@ -111,7 +125,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class StatusReply:
-    """The daemon's own counters."""
+    """The daemon's own counters. `n_incomplete` sessions have windows that idle time will complete."""
 
     pid: int
     model: str
@@ -121,8 +135,16 @@ class StatusReply:
     n_requests: int
     n_computed_tokens: int
     n_cached_tokens: int
+    n_idle_tokens: int
     n_drafted_tokens: int
     n_accepted_tokens: int
+    n_failed_checks: int
+    n_incomplete: int
+    n_blocks_computed: int
+    n_blocks_from_memory: int
+    n_blocks_from_disk: int
+    n_blocks_discarded: int
+    kv_mb: float
     prefill_tokens_per_s: float
     last_error: str
 
@@ -166,6 +188,18 @@ def unpack_ids(data: bytes) -> "array[int]":
     if sys.byteorder == "big":
         ids.byteswap()
     return ids
+
+
+def problem_of(pieces: list[Piece], n_prompt: int) -> str:
+    """What is wrong with the pieces of a prompt of so many tokens, or ""."""
+    if not pieces:
+        return ""
+    if any(piece.n_tokens < 0 or piece.rank < 0 for piece in pieces):
+        return "a piece has a negative number of tokens, or a negative rank"
+    if (n := sum(piece.n_tokens for piece in pieces)) != n_prompt:
+        return f"the pieces have {n} tokens, the prompt has {n_prompt}"
+    last = next(piece for piece in reversed(pieces) if piece.n_tokens)
+    return "the last piece must be required, and no block" if last.block or last.rank else ""
 
 
 def encode(message: Message) -> bytes:

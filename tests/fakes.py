@@ -23,6 +23,7 @@ from completion.types import (
     GenerationStats,
     Limits,
     Mode,
+    Priority,
     Prompt,
     PromptSpec,
     Trigger,
@@ -49,7 +50,15 @@ SPEC = PromptSpec(
     line_format=Format.FIM,
     block_format=Format.LEFT,
 )
-LIMITS = Limits(max_prompt_tokens=4096, max_line_tokens=64, max_block_tokens=256, suffix_share=0.25, max_wait_ms=0)
+LIMITS = Limits(
+    max_prompt_tokens=4096,
+    max_file_tokens=4096,
+    max_line_tokens=64,
+    max_block_tokens=256,
+    suffix_share=0.25,
+    max_wait_ms=0,
+    deadline_ms=0,
+)
 
 
 class ByteTokenizer:
@@ -98,7 +107,9 @@ class ScriptedEngine:
         self.n_closed = 0
         self.is_hanging = asyncio.Event()
 
-    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         self.prompts.append(prompt)
         if self._unavailable is not None:
             raise self._unavailable

@@ -280,6 +280,23 @@ EXPORT void midfill_greedy(const float* logits, int n, int vocab, int32_t* ids, 
     }
 }
 
+// Moves n slots of all layers, within one buffer or between two; keys turn by the angles cos and sin (dim / 2),
+// null to keep theirs. Ranges of one buffer may overlap.
+EXPORT void midfill_move(const Shape* shape, int n_layers, const KV* to, int to_slot, const KV* from, int from_slot, int n,
+                         const float* cos, const float* sin) {
+    const int heads = shape->n_kv_heads, dim = shape->head_dim;
+    const bool backwards = to->keys == from->keys && to_slot > from_slot;
+    pool->run(n_layers * heads, [&](int task) {
+        const size_t layer = (size_t)(task / heads) * heads * dim;
+        const KV into = {to->keys + layer * to->capacity, to->values + layer * to->capacity, to->capacity};
+        const KV source = {from->keys + layer * from->capacity, from->values + layer * from->capacity, from->capacity};
+        for (int i = 0; i < n; i++) {
+            const int slot = backwards ? n - 1 - i : i;
+            kernels->move(into, to_slot + slot, source, from_slot + slot, task % heads, dim, cos, sin);
+        }
+    });
+}
+
 // q (n, heads, dim) rotated and scaled; k and v (n, kv_heads, dim) rotated, stored at slots write..write + n.
 EXPORT void midfill_attention(const Shape* shape, const float* q, const float* k, const float* v, const KV* kv,
                               const Span* span, float* out) {

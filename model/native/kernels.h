@@ -164,6 +164,23 @@ void store_kv(const KV& kv, int head, int dim, int slot, const float* k, const f
     }
 }
 
+// Copies one slot of a head to another slot, its key turned by the angles; null for no turn at all.
+void move(const KV& to, int to_slot, const KV& from, int from_slot, int head, int dim, const float* cos, const float* sin) {
+    const uint16_t* key = from.keys + ((size_t)head * from.capacity + from_slot / 16 * 16) * dim + from_slot % 16;
+    uint16_t* into = to.keys + ((size_t)head * to.capacity + to_slot / 16 * 16) * dim + to_slot % 16;
+    uint16_t halves[kMaxHeadDim];
+    for (int d = 0; d < dim; d++) halves[d] = key[d * 16];
+    if (cos != nullptr) {
+        float turned[kMaxHeadDim];
+        for (int d = 0; d < dim; d += 16) store(turned + d, load_f16(halves + d));
+        rotate(turned, dim, cos, sin, 1.0f);
+        for (int d = 0; d < dim; d += 16) store_f16(halves + d, load(turned + d));
+    }
+    for (int d = 0; d < dim; d++) into[d * 16] = halves[d];
+    const size_t slot = (size_t)head * from.capacity + from_slot;
+    __builtin_memcpy(to.values + ((size_t)head * to.capacity + to_slot) * dim, from.values + slot * dim, dim * sizeof(uint16_t));
+}
+
 // scores[r][slot - first] for R query rows over the tiles from slot `first` (a multiple of 16) up to `end`.
 template <int R>
 void score_tiles(const uint16_t* keys, int dim, const float* const* q, int first, int end, float (*scores)[kSegment]) {
@@ -287,4 +304,4 @@ Peak find_peak(const float* x, int n) {
 }
 
 const Kernels kernels = {kName,  kTokens,  kRows,  rms_norm, quantize, linear,
-                         rotate, store_kv, attend, merge,    find_peak};
+                         rotate, store_kv, move,   attend, merge,  find_peak};

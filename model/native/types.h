@@ -6,6 +6,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 constexpr int kGroup = 32;     // weights and activations that share a scale
+constexpr int kMaxHeadDim = 256;
 constexpr int kSegment = 512;  // slots of one unfinished softmax; a multiple of 16
 
 // Bytes of one group of 16 rows: 16 fp16 scales, then the codes (see model/store.py).
@@ -74,6 +75,7 @@ struct Kernels {
     void (*linear)(const Matrix& w, Mode mode, int index, const Activations& x, int begin, int end, float* out);
     void (*rotate)(float* x, int dim, const float* cos, const float* sin, float factor);
     void (*store_kv)(const KV& kv, int head, int dim, int slot, const float* k, const float* v);
+    void (*move)(const KV& to, int to_slot, const KV& from, int from_slot, int head, int dim, const float* cos, const float* sin);
     void (*attend)(const KV& kv, int head, int dim, int n_rows, const float* const* q, const int* limits, int begin,
                    int end, Partial* partials);
     void (*merge)(Partial& into, const Partial& other, int dim);

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from completion.pipeline import Deps, complete
-from completion.types import Completion, Delta, EngineUnavailable, Limits, Mode, Outcome, Prompt, Trigger
+from completion.types import Completion, Delta, EngineUnavailable, Limits, Mode, Outcome, Priority, Prompt, Trigger
 from tests.fakes import LIMITS, ByteTokenizer, ScriptedEngine, deps_with, request_at
 
 _IN_A_HURRY = replace(LIMITS, max_wait_ms=30)
@@ -60,7 +60,9 @@ def test_a_token_may_span_the_cursor() -> None:
             return b"value" if token_id == 500 else super().token_bytes(token_id)
 
     class WordEngine(ScriptedEngine):
-        async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+        async def generate(
+            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+        ) -> AsyncIterator[Delta]:
             assert prompt.heal == b"va"
             yield Delta(token_ids=(500, ord("\n")), logprobs=(-0.5, -9.0))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from completion.prompt import build_prompt
 from completion.segments import SegmentCache
-from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Tokenizer
+from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Snippet, Tokenizer
 from tests.fakes import (
     BOS,
     CURSOR,
@@ -184,3 +184,78 @@ def test_typing_ten_characters_keeps_all_but_the_last_tokens(mode: Mode) -> None
         n_same = next((i for i, (a, b) in enumerate(zip(earlier, later, strict=False)) if a != b), len(earlier))
         assert len(earlier) - n_same <= 2
         assert n_same > 500
+
+
+# -- pieces and snippets -------------------------------------------------------------------------------------
+
+SNIPPETS = tuple(Snippet(path=f"lib/{name}.py", text=f"def {name}():\n    pass\n") for name in ("best", "good", "fair"))
+
+
+def _texts(prompt: Prompt) -> list[tuple[str, int, bool]]:
+    texts, begin = [], 0
+    for piece in prompt.pieces:
+        ids = prompt.token_ids[begin : begin + piece.n_tokens]
+        part = replace(prompt, token_ids=ids, pieces=())
+        texts.append((_spelled(part, ByteTokenizer()), piece.rank, piece.block))
+        begin += piece.n_tokens
+    assert begin == len(prompt.token_ids)
+    return texts
+
+
+def test_snippets_stand_between_header_and_file_the_best_one_next_to_it() -> None:
+    request = replace(request_at("import os\nx = ▮"), snippets=SNIPPETS)
+    limits = replace(LIMITS, max_file_tokens=1000)
+    assert _texts(_prompt(request, Mode.BLOCK, limits=limits)) == [
+        ("<repo>project\n", 0, False),
+        ("<file>lib/fair.py\ndef fair():\n    pass\n", 5, True),
+        ("<file>lib/good.py\ndef good():\n    pass\n", 3, True),
+        ("<file>lib/best.py\ndef best():\n    pass\n", 1, True),
+        ("<file>src/file.py\nimport os\nx =", 0, False),
+    ]
+
+
+def test_far_pieces_begin_with_a_line_and_count_less_the_further_they_are() -> None:
+    above = "".join(f"line {number:3} is as long as this one is\n" for number in range(40))
+    for mode in Mode:
+        texts = _texts(_prompt(request_at(f"{above}last▮\n" + "after\n" * 60), mode))
+        near = next(text for text, rank, _ in reversed(texts) if rank == 0 and "line" in text)
+        assert "line  39" in near
+        far = [(text, rank) for text, rank, _ in texts if rank and "line" in text]
+        assert [rank for _, rank in far] == list(range(len(far), 0, -1))
+        assert all(text.startswith("line") and text.endswith("is\n") for text, _ in far)
+        assert texts[-1][1] == 0
+        suffix = [(text, rank) for text, rank, _ in texts if rank and "after" in text]
+        assert [rank for _, rank in suffix] == list(range(1, len(suffix) + 1))
+        assert bool(suffix) == (mode is Mode.LINE)  # the format of lines is FIM here
+
+
+def test_a_snippet_that_does_not_fit_is_left_out_and_a_smaller_one_taken() -> None:
+    big = Snippet(path="big.py", text="x" * 5000)
+    request = replace(request_at("x = ▮"), snippets=(big, *SNIPPETS))
+    limits = replace(LIMITS, max_file_tokens=1000)
+    prompt = _prompt(request, limits=limits)
+    assert [rank for _, rank, block in _texts(prompt) if block] == [5, 3, 1]
+    assert len(prompt.token_ids) <= limits.max_prompt_tokens
+
+
+def test_without_room_beside_the_file_there_are_no_snippets() -> None:
+    request = replace(request_at("x = ▮"), snippets=SNIPPETS)
+    assert not any(piece.block for piece in _prompt(request).pieces)
+    bare = replace(LIMITS, max_file_tokens=1000)
+    assert not any(piece.block for piece in _prompt(request, spec=_BARE, limits=bare).pieces)
+
+
+def test_typing_never_pushes_a_snippet_out() -> None:
+    limits = replace(LIMITS, max_prompt_tokens=600, max_file_tokens=400)
+    blocks = set()
+    for length in range(0, 500, 7):
+        request = replace(request_at("y" * length + "\nx = ▮"), snippets=SNIPPETS)
+        prompt = _prompt(request, limits=limits)
+        assert len(prompt.token_ids) <= 600
+        blocks.add(tuple(piece for piece in prompt.pieces if piece.block))
+    assert len(blocks) == 1
+
+
+def test_the_engine_gets_the_deadline() -> None:
+    assert _prompt(request_at("x▮"), limits=replace(LIMITS, deadline_ms=250)).deadline_ms == 250
+    assert _prompt(request_at("x▮")).deadline_ms is None

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import AsyncIterator, Callable
 
-from completion.types import Delta, Format, Prompt, PromptSpec
+from completion.types import Delta, Format, Priority, Prompt, PromptSpec
 from evals.engines import Subject
 
 _SPECIAL = 256
@@ -27,7 +27,9 @@ class ScriptedEngine:
         self.prompts: list[Prompt] = []
         self.n_closed = 0
 
-    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         self.prompts.append(prompt)
         text = prompt_text(prompt.token_ids) + prompt.heal.decode()
         generated = prompt.heal + self._answer(text).encode()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.blocks import Condition, DecoderBlockScorer, Parts, TokenScore, build_parts, evaluate, summarize
+from evals.blocks import Condition, EngineBlockScorer, Parts, TokenScore, build_parts, evaluate, summarize
 from evals.report import open_results, read_results
 from evals.scoring import MidfillScorer
 from evals.sources import SourceFile
@@ -82,38 +82,39 @@ def logprobs(tokens: list[TokenScore]) -> list[float]:
     return [token.logprob for token in tokens]
 
 
-def test_full_attention_is_the_plain_forward_over_all_parts(scorer: Scorer) -> None:
+def test_exact_is_the_plain_forward_over_all_parts(scorer: Scorer) -> None:
     parts = Parts(random_ids(9, 1), [random_ids(40, 2), random_ids(30, 3)], random_ids(300, 4), random_ids(12, 5))
     plain = scorer.logprobs([*parts.header, *parts.snippets[0], *parts.snippets[1], *parts.file, *parts.target])
-    full = DecoderBlockScorer(scorer).score(parts, Condition.FULL)
-    assert logprobs(full) == pytest.approx(plain[-12:], abs=1e-3)
+    exact = EngineBlockScorer(scorer).score(parts, Condition.EXACT)
+    assert logprobs(exact) == pytest.approx(plain[-12:], abs=1e-3)
     without = scorer.logprobs([*parts.header, *parts.file, *parts.target])
-    none = DecoderBlockScorer(scorer).score(parts, Condition.NONE)
+    none = EngineBlockScorer(scorer).score(parts, Condition.NONE)
     assert logprobs(none) == pytest.approx(without[-12:], abs=1e-3)
 
 
-def test_a_lone_snippet_that_sees_the_header_is_full_attention(scorer: Scorer) -> None:
+def test_a_lone_block_right_behind_the_header_is_exact(scorer: Scorer) -> None:
     parts = Parts(random_ids(9, 1), [random_ids(40, 2)], random_ids(50, 4), random_ids(12, 5))
-    score = DecoderBlockScorer(scorer).score
-    full, shared = score(parts, Condition.FULL), score(parts, Condition.SHARED_HEADER)
-    assert logprobs(shared) == pytest.approx(logprobs(full), abs=1e-3)
-    assert logprobs(score(parts, Condition.INDEPENDENT)) != pytest.approx(logprobs(full), abs=1e-3)
+    score = EngineBlockScorer(scorer).score
+    exact, window = score(parts, Condition.EXACT), score(parts, Condition.WINDOW)
+    assert logprobs(window) == pytest.approx(logprobs(exact), abs=1e-3)
 
 
-def test_without_a_header_independent_and_shared_header_are_the_same_and_not_full(scorer: Scorer) -> None:
-    parts = Parts([], [random_ids(40, 2), random_ids(30, 3)], random_ids(50, 4), random_ids(12, 5))
-    score = DecoderBlockScorer(scorer).score
-    shared = logprobs(score(parts, Condition.SHARED_HEADER))
-    assert logprobs(score(parts, Condition.INDEPENDENT)) == pytest.approx(shared, abs=1e-5)
-    assert logprobs(score(parts, Condition.FULL)) != pytest.approx(shared, abs=1e-3)
+def test_the_rungs_differ_where_they_should(scorer: Scorer) -> None:
+    """Two blocks and a file of which a part is far: independent, missing and stale parts each change the numbers."""
+    parts = Parts(random_ids(9, 1), [random_ids(40, 2), random_ids(30, 3)], random_ids(400, 4), random_ids(12, 5))
+    score = EngineBlockScorer(scorer, deadline_ms=0.4).score
+    by_rung = [logprobs(score(parts, condition)) for condition in Condition]
+    for index, one in enumerate(by_rung):
+        for other in by_rung[index + 1 :]:
+            assert one != pytest.approx(other, abs=1e-4)
 
 
 def test_a_token_is_correct_when_it_was_the_most_probable(scorer: Scorer) -> None:
     parts = Parts(random_ids(9, 1), [], random_ids(20, 4), [0])
     best = max(range(256), key=lambda i: scorer.logprobs([*parts.header, *parts.file, i])[-1])
-    score = DecoderBlockScorer(scorer).score
-    assert score(Parts(parts.header, [], parts.file, [best]), Condition.FULL)[0].correct
-    assert not score(Parts(parts.header, [], parts.file, [(best + 1) % 256]), Condition.FULL)[0].correct
+    score = EngineBlockScorer(scorer).score
+    assert score(Parts(parts.header, [], parts.file, [best]), Condition.EXACT)[0].correct
+    assert not score(Parts(parts.header, [], parts.file, [(best + 1) % 256]), Condition.EXACT)[0].correct
 
 
 def test_a_target_is_scored_after_its_prompt_as_the_whole_text_would_be(scorer: Scorer) -> None:
@@ -129,7 +130,7 @@ def test_the_summary_is_paired_by_line() -> None:
     scores = {condition: [tokens(1.0), tokens(9.0)] for condition in Condition}
     scores[Condition.NONE] = [tokens(1.5), tokens(9.5)]
     summary = summarize(scores)
-    assert summary["full"] == {"nll": 5.0, "accuracy": 0.5, "minus_full": 0.0, "low": 0.0, "high": 0.0}
+    assert summary["exact"] == {"nll": 5.0, "accuracy": 0.5, "minus_exact": 0.0, "low": 0.0, "high": 0.0}
     assert summary["none"]["nll"] == 5.5
     assert (summary["none"]["low"], summary["none"]["high"]) == (0.5, 0.5)
 
@@ -147,4 +148,4 @@ def test_every_example_is_scored_under_every_condition_and_kept(tmp_path: Path) 
     with open_results("blocks", tmp_path / "out.jsonl") as results:
         scores = evaluate(LengthScorer(), [("a.py:1", parts)], results)
     assert scores[Condition.NONE][0] == [TokenScore(0.0, False)] * 2
-    assert read_results(tmp_path / "out.jsonl")[0]["shared-header"] == [[-2.0, False], [-2.0, False]]
+    assert read_results(tmp_path / "out.jsonl")[0]["window"] == [[-2.0, False], [-2.0, False]]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from completion.types import Delta, Prompt
+from completion.types import Delta, Priority, Prompt
 from model.client import EngineState, Phase
 from tests.fakes import SPEC, ByteTokenizer
 
@@ -30,7 +30,9 @@ class FakeClient:
         self.state = EngineState(phase=Phase.READY, message="ready", fraction=None)
         self.loaded: FakeModel | None = FakeModel()
 
-    async def generate(self, prompt: Prompt, *, session: str) -> AsyncIterator[Delta]:
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
         self.started.set()
         done = False
         try:

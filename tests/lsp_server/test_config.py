@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lsp_server.config import FIELDS, Config, DaemonConfig, defaults, flatten, load
+from lsp_server.config import FIELDS, Config, defaults, flatten, load
 from model.spawn import EngineSettings
 
 
@@ -45,10 +45,10 @@ def test_null_means_the_default() -> None:
 
 
 def test_values_arrive_under_their_wire_names() -> None:
-    raw = {"maxPromptTokens": 8192, "disabledLanguages": ["markdown"], "daemon": {"threads": 2}, "suffixShare": 0}
+    raw = {"maxPromptTokens": 6000, "disabledLanguages": ["markdown"], "daemon": {"threads": 2}, "suffixShare": 0}
     config, problems = load(raw)
     assert problems == []
-    assert config.limits().max_prompt_tokens == 8192
+    assert config.limits().max_prompt_tokens == 6000
     assert config.disabled_languages == ("markdown",)
     assert config.engine_settings().n_threads == 2
     assert config.suffix_share == 0.0
@@ -82,4 +82,4 @@ def test_a_value_out_of_bounds_is_refused_with_what_is_allowed(raw: object, word
 
 def test_the_server_and_the_command_line_start_the_same_daemon_by_default() -> None:
     assert Config(model="m").engine_settings() == EngineSettings(model="m")
-    assert DaemonConfig().max_cache_tokens >= Config().max_prompt_tokens
+    assert Config().max_file_tokens <= Config().max_prompt_tokens

@@ -31,7 +31,7 @@ def place(text: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("format", ["left", "fim"])
 def test_typing_on_a_line_computes_only_a_few_tokens_per_key(real_cache: Path, tmp_path: Path, format: str) -> None:
-    options = {"format": format, "mode": "line", "maxWaitMs": 0}
+    options = {"format": format, "mode": "line", "maxWaitMs": 0, "deadlineMs": 0}
     environment = {"MIDFILL_CACHE": str(real_cache)}
     with Session(tmp_path, folders=[tmp_path], options=options, environment=environment) as session:
         session.wait_for_phase("ready")

@@ -70,8 +70,9 @@ def test_a_newer_request_for_the_document_ends_the_older_which_is_answered_empty
     async def scenario(server: Midfill, client: FakeClient) -> None:
         older = ask(server)
         await client.started.wait()
-        newer = ask(server)
+        newer = ask(server, character=6)
         assert (await older).items == []
+        await client.closed.wait()
         assert client.n_closed == 1
         client.go.set()
         assert len((await newer).items) == 1

@@ -9,9 +9,10 @@ import pytest
 from completion.segments import SegmentCache
 from model import native
 from model.generate import Generation, Request
-from model.kv import Session
-from model.sampler import ByteTable
 from model.score import Scorer
+from model.session import Session
+from model.window import window_of
+from tests.model.tiny import engine_of
 
 pytestmark = pytest.mark.model
 
@@ -49,12 +50,13 @@ def test_guessing_ahead_and_reuse_give_the_bits_of_plain_decoding(real_model: st
     def generate(session: Session, n_prompt: int, speculate: bool) -> tuple[list[tuple[int, float]], Generation]:
         tokens: list[tuple[int, float]] = []
         request = Request(
-            key=0, session="", prompt=array("I", held_out[:n_prompt]), heal=b"", stop_token_ids=frozenset(),
-            max_tokens=32, warm=False, speculate=speculate, on_prefilled=lambda report: None,
+            key=0, session="", window=window_of(array("I", held_out[:n_prompt]), ()), heal=b"",
+            stop_token_ids=frozenset(),
+            max_tokens=32, speculate=speculate, on_prefilled=lambda report: None,
             on_token=lambda candidate, token, logprob: tokens.append((token, logprob)),
             on_finished=lambda report: None,
         )  # fmt: skip
-        generation = Generation(decoder, table=lambda: ByteTable(0, lambda i: b""), session=session, request=request)
+        generation = Generation(engine_of(decoder), session, request)
 
         def work() -> Iterator[None]:
             yield from generation.decode((yield from generation.prefill()))

@@ -1,19 +1,22 @@
 """The scheduler on a real (tiny, fp32) decoder: reuse equals recomputation, and a newer request comes first."""
 
 import threading
+import time
 from array import array
 from pathlib import Path
 
 import pytest
 import torch
 
+from completion.types import Piece, Priority
 from model.generate import CHUNK_TOKENS, Finished, Request
-from model.kv import SessionPool
 from model.load import load_fp32
 from model.sampler import ByteTable
 from model.scheduler import Scheduler
+from model.session import SessionPool
 from model.source import open_source
-from tests.model.tiny import make_tiny_model
+from model.window import window_of
+from tests.model.tiny import engine_of, make_tiny_model
 
 VOCAB = 262
 
@@ -48,11 +51,13 @@ class Answer:
 class Engine:
     """A scheduler with its thread, and short ways to ask it."""
 
-    def __init__(self, folder: Path, max_slots: int = 8192) -> None:
+    def __init__(self, folder: Path, max_mb: int = 100, exact_after_s: float | None = None) -> None:
         with open_source(folder) as weights:
             decoder = load_fp32(weights)
         table = ByteTable(VOCAB, lambda i: bytes([i]) if i < 256 else b"")
-        self.scheduler = Scheduler(decoder, lambda: table, SessionPool(decoder.new_kv, max_slots))
+        self.scheduler = Scheduler(
+            engine_of(decoder, table), SessionPool(decoder.new_kv, max_mb * 1_000_000), exact_after_s=exact_after_s
+        )
         self._thread = threading.Thread(target=self.scheduler.run)
         self._n = 0
 
@@ -74,6 +79,8 @@ class Engine:
         n: int = 8,
         warm: bool = False,
         candidates: int = 1,
+        pieces: tuple[Piece, ...] = (),
+        deadline_ms: float | None = None,
     ) -> tuple[int, Answer]:
         self._n += 1
         answer = Answer()
@@ -81,12 +88,13 @@ class Engine:
             Request(
                 key=self._n,
                 session=session,
-                prompt=array("I", prompt),
+                window=window_of(array("I", prompt), pieces),
                 heal=heal,
                 stop_token_ids=frozenset(stop),
                 max_tokens=0 if warm else n,
                 n_candidates=candidates,
-                warm=warm,
+                priority=Priority.WARM if warm else Priority.INTERACTIVE,
+                deadline_ms=deadline_ms,
                 on_prefilled=lambda report: None,
                 on_token=answer.on_token,
                 on_finished=answer.on_finished,
@@ -258,3 +266,179 @@ def test_stopping_answers_what_is_still_running(folder: Path) -> None:
         _, answer = engine.submit(prompt(60), n=3000)
         assert answer.first_token.wait(30)
     assert answer.wait().finish == "cancelled"
+
+
+# -- windows of blocks ---------------------------------------------------------------------------------------
+
+
+class Composed:
+    """A prompt of a header, two blocks and a tail, as ids and pieces."""
+
+    def __init__(self, n_far: int = 0, n_near: int = 150) -> None:
+        parts = [(12, 0, False), (300, 3, True), (260, 1, True), (n_far, 1, False), (n_near, 0, False)]
+        self.ids = prompt(sum(n for n, _, _ in parts), seed=5)
+        self.pieces = tuple(Piece(n_tokens=n, rank=rank, block=block) for n, rank, block in parts)
+
+
+def test_a_window_brought_in_ahead_answers_at_once_and_like_one_that_was_paid_for(folder: Path) -> None:
+    text = Composed(n_far=200)
+    with Engine(folder) as engine:
+        _, warming = engine.submit(text.ids, session="warm", warm=True, pieces=text.pieces)
+        assert warming.wait().n_computed == len(text.ids) - 1
+        quick, stats = engine.ask(text.ids, session="warm", pieces=text.pieces, deadline_ms=1000.0)
+        assert (stats.rung, stats.n_blocks, stats.n_computed) == ("window", 2, 1)
+        assert stats.n_attended == len(text.ids)
+    with Engine(folder) as engine:
+        patient, stats = engine.ask(text.ids, pieces=text.pieces)
+        assert (stats.rung, stats.n_computed) == ("window", len(text.ids))
+        assert quick.tokens == patient.tokens
+        assert quick.logprobs == pytest.approx(patient.logprobs, abs=1e-4)
+
+
+def test_a_block_is_computed_once_for_all_windows(folder: Path) -> None:
+    text = Composed()
+    with Engine(folder) as engine:
+        engine.ask(text.ids, session="one", pieces=text.pieces)
+        _, stats = engine.ask(text.ids, session="two", pieces=text.pieces)
+        assert engine.scheduler.block_counters.n_computed == 2
+        assert stats.n_computed == 12 + 150
+        assert stats.rung == "window"
+
+
+def test_a_cold_request_with_no_time_answers_from_what_is_required(folder: Path) -> None:
+    text = Composed(n_far=400)
+    with Engine(folder) as engine:
+        _, stats = engine.ask(text.ids, pieces=text.pieces, deadline_ms=0.01)
+        assert stats.rung == "instant"
+        assert stats.n_blocks == 0
+        assert stats.n_computed == stats.n_attended == 12 + 150
+
+
+def test_idle_time_completes_the_window_and_then_makes_it_exact(folder: Path) -> None:
+    text = Composed(n_far=400)
+    with Engine(folder, exact_after_s=0.0) as engine:
+        engine.ask(text.ids, pieces=text.pieces, deadline_ms=0.01)
+        rungs = []
+        for _ in range(400):
+            again, stats = engine.ask(text.ids, pieces=text.pieces, deadline_ms=1000.0)
+            if stats.rung not in rungs:
+                rungs.append(stats.rung)
+            if stats.rung == "exact":
+                break
+            time.sleep(0.02)
+        assert rungs[-1] == "exact"
+        plain, _ = engine.ask(text.ids, session="other")
+        assert again.tokens == plain.tokens
+        assert again.logprobs == pytest.approx(plain.logprobs, abs=1e-4)
+        assert engine.scheduler.counters.n_idle_tokens > 0
+        assert engine.scheduler.counters.n_failed_checks == 0
+
+
+def test_typing_does_not_undo_idle_work(folder: Path) -> None:
+    """A request every few milliseconds: the window still gets complete, since half-done chunks and blocks are kept."""
+    text = Composed(n_far=400)
+    with Engine(folder) as engine:
+        for typed in range(600):
+            extended = (*text.pieces[:-1], Piece(n_tokens=text.pieces[-1].n_tokens + typed % 60, rank=0, block=False))
+            ids = [*text.ids, *range(typed % 60)]
+            _, stats = engine.ask(ids, pieces=extended, deadline_ms=1000.0 if typed else 0.01, n=1)
+            if stats.rung == "window":
+                break
+            time.sleep(0.004)
+        assert stats.rung == "window"
+
+
+def test_text_below_the_cursor_is_kept_while_the_user_is_further_up(folder: Path) -> None:
+    text = prompt(900)
+    with Engine(folder) as engine:
+        engine.ask(text)
+        engine.ask(text[:300])
+        pieces = (
+            Piece(n_tokens=300, rank=0, block=False),
+            Piece(n_tokens=500, rank=1, block=False),
+            Piece(n_tokens=100, rank=0, block=False),
+        )
+        _, stats = engine.ask(text, pieces=pieces, deadline_ms=0.01)
+        assert stats.n_computed <= 120  # what is near, not the 600 below the place of the jump
+        assert stats.n_attended == 900 - 7  # the slots that the suggestion up there was written to are empty
+
+
+def test_two_sessions_in_turn_keep_their_windows(folder: Path) -> None:
+    one, two = prompt(700, seed=1), prompt(700, seed=2)
+    with Engine(folder) as engine:
+        engine.ask(one, session="one")
+        engine.ask(two, session="two")
+        for extra in range(5):
+            for name, text in (("one", one), ("two", two)):
+                _, stats = engine.ask([*text, *range(extra + 1)], session=name, n=1)
+                assert stats.n_computed <= 2
+
+
+def test_what_somebody_waits_for_comes_before_what_comes_next(folder: Path) -> None:
+    with Engine(folder) as engine:
+        order: list[str] = []
+        answers = []
+        for name, priority in (("next", Priority.NEXT), ("now", Priority.INTERACTIVE)):
+            answer = Answer()
+            answers.append(answer)
+            engine.scheduler.submit(
+                Request(
+                    key=name,
+                    session=name,
+                    window=window_of(array("I", prompt(1200, seed=len(name))), ()),
+                    heal=b"",
+                    stop_token_ids=frozenset(),
+                    max_tokens=2,
+                    priority=priority,
+                    on_prefilled=lambda report, name=name: order.append(name),  # type: ignore[misc]
+                    on_token=answer.on_token,
+                    on_finished=answer.on_finished,
+                )
+            )
+        for answer in answers:
+            answer.wait()
+        assert order == ["now", "next"]
+
+
+def test_idle_work_waits_for_a_good_time(folder: Path) -> None:
+    text, good = Composed(n_far=400), threading.Event()
+    with open_source(folder) as weights:
+        decoder = load_fp32(weights)
+    scheduler = Scheduler(engine_of(decoder), SessionPool(decoder.new_kv, 100_000_000), may_idle=good.is_set)
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
+    try:
+        answer = Answer()
+        scheduler.submit(
+            Request(
+                key=1, session="s", window=window_of(array("I", text.ids), text.pieces), heal=b"",
+                stop_token_ids=frozenset(), max_tokens=1, deadline_ms=0.01, on_prefilled=lambda report: None,
+                on_token=answer.on_token, on_finished=answer.on_finished,
+            )
+        )  # fmt: skip
+        answer.wait()
+        time.sleep(0.3)
+        assert scheduler.block_counters.n_computed == 0
+        good.set()
+        for _ in range(1000):
+            if scheduler.block_counters.n_computed == 2:
+                break
+            time.sleep(0.02)
+        assert scheduler.block_counters.n_computed == 2
+    finally:
+        scheduler.stop()
+        thread.join(30)
+
+
+def test_books_that_do_not_balance_cost_a_recomputation_and_no_more(folder: Path) -> None:
+    with Engine(folder) as engine:
+        before, _ = engine.ask(prompt(100))
+        session = engine.scheduler._pool.get("s")
+        assert session is not None
+        session.ids.append(3)  # as no code of ours would
+        engine.ask(prompt(100), session="t")
+        time.sleep(0.1)
+        assert engine.scheduler.counters.n_failed_checks == 1
+        again, stats = engine.ask(prompt(100))
+        assert again.tokens == before.tokens
+        assert stats.n_cached == 0

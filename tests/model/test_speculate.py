@@ -11,13 +11,14 @@ from model import native
 from model.catalog import resolve
 from model.decoder import Decoder
 from model.generate import Finished, Generation, Request
-from model.kv import Session
 from model.load import load_native, load_torch
 from model.native_decoder import NativeDecoder
 from model.quantize import ensure_store
 from model.sampler import ByteTable
+from model.session import Session
 from model.speculate import MAX_DRAFT, Drafter
-from tests.model.tiny import make_tiny_model
+from model.window import window_of
+from tests.model.tiny import engine_of, make_tiny_model
 
 TABLE = ByteTable(262, lambda i: bytes([i]) if i < 256 else b"")
 
@@ -103,10 +104,10 @@ class Run:
 
         self.tokens, self.logprobs = [], []
         request = Request(
-            key=1, session="s", prompt=prompt, heal=heal, stop_token_ids=stop, max_tokens=n, warm=False,
+            key=1, session="s", window=window_of(prompt, ()), heal=heal, stop_token_ids=stop, max_tokens=n,
             speculate=speculate, on_prefilled=ignore, on_token=on_token, on_finished=ignore,
         )  # fmt: skip
-        generation = Generation(self.decoder, lambda: TABLE, self.session, request)
+        generation = Generation(engine_of(self.decoder, TABLE), self.session, request)
 
         def work() -> Iterator[None]:
             hidden = yield from generation.prefill()

@@ -8,18 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from completion.types import Piece
 from model import wire
 
 MESSAGES: list[wire.Message] = [
-    wire.Generate(1, "w1:file:///a.py", wire.pack_ids(array("I", [1, 2, 151_663])), b"re\xff", [7, 8], 64, 1, False),
+    wire.Generate(
+        id=1,
+        session="w1:file:///a.py",
+        prompt=wire.pack_ids(array("I", [1, 2, 151_663])),
+        pieces=[Piece(n_tokens=2, rank=3, block=True), Piece(n_tokens=1, rank=0, block=False)],
+        deadline_ms=400.0,
+        priority=0,
+        heal=b"re\xff",
+        stop_token_ids=[7, 8],
+        max_tokens=64,
+        n_candidates=1,
+    ),
     wire.Cancel(1),
     wire.Status(),
     wire.Shutdown(),
     wire.State("fetching", "half way", 0.5, ""),
     wire.Token(1, 3, 42, -0.25),
-    wire.Prefilled(1, 10, 8, 2, 0.1, 20.0),
-    wire.Done(1, "stop", "", 10, 8, 2, 3, 2, 1, 0.1, 20.0, 30.0),
-    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 6, 5, 300.0, ""),
+    wire.Prefilled(1, "window", 10, 8, 2, 9, 1, 0.1, 20.0),
+    wire.Done(1, "stop", "", "exact", 10, 8, 2, 10, 0, 3, 2, 1, 0.1, 20.0, 30.0),
+    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 7, 6, 5, 0, 0, 1, 2, 3, 0, 12.5, 300.0, ""),
     wire.Bye("idle"),
 ]
 
@@ -63,3 +75,25 @@ def test_garbage_is_refused_by_name(data: bytes, says: str) -> None:
 def test_ids_of_a_broken_length_are_refused() -> None:
     with pytest.raises(wire.ProtocolError):
         wire.unpack_ids(b"12345")
+
+
+def piece(n: int, rank: int = 0, block: bool = False) -> Piece:
+    return Piece(n_tokens=n, rank=rank, block=block)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "says"),
+    [
+        ([], ""),
+        ([piece(4, 1, True), piece(6)], ""),
+        ([piece(4)], "have 4 tokens"),
+        ([piece(12), piece(-2)], "negative"),
+        ([piece(4), piece(6, -1)], "negative"),
+        ([piece(4), piece(6, 1)], "last piece"),
+        ([piece(4), piece(6, 0, True), piece(0)], "last piece"),
+    ],
+)
+def test_pieces_that_do_not_fit_the_prompt_are_refused(pieces: list[Piece], says: str) -> None:
+    problem = wire.problem_of(pieces, 10)
+    assert says in problem
+    assert bool(problem) == bool(says)

@@ -6,6 +6,11 @@ from pathlib import Path
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from model.blocks import BlockStore
+from model.decoder import Decoder
+from model.generate import Engine
+from model.sampler import ByteTable
+from model.speed import Speed
 from model.tokenizer import build_bpe
 
 SIZES = {
@@ -20,6 +25,12 @@ SIZES = {
     "initializer_range": 0.2,
 }
 SPECIAL = ("<|endoftext|>", "<|repo_name|>", "<|file_sep|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+
+
+def engine_of(decoder: Decoder, table: ByteTable | None = None, folder: Path | None = None) -> Engine:
+    """What the scheduler gives every request: here with blocks in memory, or below a folder."""
+    blocks = BlockStore(decoder.new_kv, folder, 50_000_000, 50_000_000)
+    return Engine(decoder, lambda: table or ByteTable(0, lambda i: b""), blocks, Speed(decoder.architecture))
 
 
 def make_tiny_model(folder: Path, seed: int = 7) -> Path:

@@ -1,0 +1,107 @@
+"""What a session does in idle time: its window is brought in, block by block and chunk by chunk, and made exact.
+
+    warm blocks into their slots -> cold blocks, best rank first -> the text after them -> one exact pass
+
+Each step leaves the session better and usable: requests in between attend to whatever is there.
+
+Rules: yields between layers, so that a keystroke never waits longer than one; a chunk under way is suspended with
+its session, and a block under way goes on for the next window (`Improver` keeps it): typing does not undo idle work.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from model import blocks
+from model.generate import Engine
+from model.kv import KV
+from model.plan import is_placed
+from model.session import Level, Session
+from model.window import Part, Window
+
+# Tokens per forward. A keystroke waits for the end of a layer: at 16k slots 25 ms of them with 64 tokens (0.5B).
+_CHUNK_TOKENS = 64
+
+
+@dataclass(slots=True)
+class _BlockWork:
+    """A block that is being computed."""
+
+    key: str
+    steps: Generator[None, None, KV]
+
+
+@dataclass(slots=True)
+class Improver:
+    """Idle work on the engine's sessions."""
+
+    engine: Engine
+    _block: _BlockWork | None = field(default=None)
+
+    def improve(self, session: Session, *, exact: bool) -> Generator[None, None, int]:
+        """Bring the session's window in, and with `exact` make it exact; returns the tokens computed."""
+        window, n_computed = session.window, 0
+        if window is None:
+            return 0
+        if window.blocks:
+            n_computed += yield from self._raise(session, 0, window.n_header, Level.EXACT)
+        self._place_warm(session, window)
+        for block in window.blocks:
+            if not is_placed(session, block):
+                n_computed += yield from self._compute_block(session, window, block)
+        for part in window.flow:
+            n_computed += yield from self._raise(session, part.begin, part.end, Level.WINDOW)
+        if exact:
+            n_computed += yield from self._raise(session, 0, len(window.ids), Level.EXACT)
+        return n_computed
+
+    def _place_warm(self, session: Session, window: Window) -> None:
+        for block in window.blocks:
+            if not is_placed(session, block):
+                kv = self.engine.blocks.get(blocks.key_of(window, block), len(block))
+                if kv is not None:
+                    blocks.place(self.engine.decoder, kv, session, window, block)
+
+    def _compute_block(self, session: Session, window: Window, block: Part) -> Generator[None, None, int]:
+        engine, key = self.engine, blocks.key_of(window, block)
+        if self._block is None or self._block.key != key:
+            self._block = _BlockWork(key, blocks.compute(engine.decoder, session, window, block))
+        while True:
+            try:
+                next(self._block.steps)
+            except StopIteration as done:
+                self._block = None
+                kv: KV = done.value
+                engine.blocks.put(key, kv)
+                blocks.place(engine.decoder, kv, session, window, block)
+                return len(block)
+            except BaseException:
+                self._block = None
+                raise
+            yield
+
+    def _raise(self, session: Session, begin: int, end: int, level: Level) -> Generator[None, None, int]:
+        """Compute what is worth less than `level` within begin..end, in order; the window's last token is left out.
+
+        A request computes that one anyway, and a chunk that ended with it would be lost at the next keystroke.
+        """
+        window = session.window
+        assert window is not None
+        end, n_computed = min(end, len(window.ids) - 1), 0
+        while (found := next(session.below(level, begin, end), None)) is not None:
+            start, stop = found[0], min(found[1], found[0] + _CHUNK_TOKENS)
+            if (work := session.work) is not None and work.begin == start and work.end <= end:
+                stop = work.end
+            yield from self._chunk(session, start, stop)
+            n_computed, begin = n_computed + stop - start, stop
+        return n_computed
+
+    def _chunk(self, session: Session, begin: int, end: int) -> Generator[None, None, None]:
+        engine, attend = self.engine, session.held(begin)
+        work = session.start(engine.decoder, begin, session.ids[begin:end], attend)
+        while session.advance(work) is None:
+            try:
+                yield
+            except GeneratorExit:
+                session.suspend(work)
+                raise
+        engine.speed.learn(end - begin, begin + (end - begin) // 2, work.ms)

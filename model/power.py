@@ -1,0 +1,38 @@
+"""Whether this is a good time for work that nobody waits for: not on battery, and not while others need the cores."""
+
+import time
+
+import psutil
+
+# Asking the system costs a millisecond or so: not at every layer.
+_ASK_EVERY_S = 2.0
+# Of all cores, what other processes may use before idle work gives way.
+_BUSY_SHARE = 0.6
+_LOW_BATTERY = 20
+
+
+class IdlePower:
+    """Called before idle work; remembers its answer for two seconds. `on_battery`: go on until the battery is low."""
+
+    def __init__(self, *, on_battery: bool) -> None:
+        self._on_battery = on_battery
+        self._process = psutil.Process()
+        self._asked_at, self._answer = 0.0, True
+        psutil.cpu_percent(), self._process.cpu_percent()  # their first answers mean nothing
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked_at >= _ASK_EVERY_S:
+            self._asked_at, self._answer = now, self._mains() and not self._busy()
+        return self._answer
+
+    def _mains(self) -> bool:
+        sensors = getattr(psutil, "sensors_battery", None)  # not on every system
+        battery = sensors() if sensors is not None else None
+        if battery is None or battery.power_plugged is not False:
+            return True
+        return self._on_battery and battery.percent > _LOW_BATTERY
+
+    def _busy(self) -> bool:
+        everybody, own = psutil.cpu_percent() / 100, self._process.cpu_percent() / 100 / (psutil.cpu_count() or 1)
+        return everybody - own > _BUSY_SHARE

@@ -1,0 +1,49 @@
+"""How long a forward takes here, so that a request can be planned within its deadline.
+
+    milliseconds = unit * (weights + n + (1 + n) * attended * attention)
+
+`weights` and `attention` follow from the architecture; `unit`, a token's time in the linears, follows what is measured.
+
+Rules: an estimate, never a limit: nothing is stopped by it. Pure arithmetic, no clock.
+"""
+
+from model.architecture import Architecture
+
+# Reading the weights costs a step of few tokens as much as this many tokens of a long one, reading keys and values
+# as much as one token's attention, and a multiply-add of attention (fp32, over fp16 keys) as much as this many of the
+# linears (int8). Fitted to `midfill bench` (0.5B, AVX-512 VNNI; evals/LOG.md), and held against it by a test.
+_WEIGHTS_TOKENS = 5.0
+_ATTENTION_FACTOR = 2.1
+# Before anything is measured: 600 GFLOP/s in the linears.
+_FIRST_FLOPS_PER_MS = 0.6e9
+# How much one measurement moves the estimate; short steps are too noisy to count.
+_WEIGHT_OF_NEW = 0.2
+_MEASURED_TOKENS = 32
+
+
+class Speed:
+    """Estimates, and learns from what forwards took."""
+
+    def __init__(self, a: Architecture) -> None:
+        width, kv_width = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
+        per_layer = a.hidden * (2 * width + 2 * kv_width + 3 * a.intermediate)
+        linears = 2.0 * a.n_layers * per_layer
+        self._attention = _ATTENTION_FACTOR * 4 * a.n_layers * width / linears
+        self._unit = linears / _FIRST_FLOPS_PER_MS
+
+    def ms(self, n: int, attended: int) -> float:
+        """Milliseconds for a forward of n tokens that each see about `attended` slots."""
+        return self._unit * self._units(n, attended) if n else 0.0
+
+    def learn(self, n: int, attended: int, ms: float) -> None:
+        """Take a measured forward into account."""
+        if n >= _MEASURED_TOKENS:
+            self._unit += _WEIGHT_OF_NEW * (ms / self._units(n, attended) - self._unit)
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Prefill speed at the beginning of a window."""
+        return 1e3 / self._unit
+
+    def _units(self, n: int, attended: int) -> float:
+        return _WEIGHTS_TOKENS + n + (1 + n) * attended * self._attention
