@@ -7,6 +7,10 @@ Around the cursor it sends `n_prefix` and `n_suffix` lines; chunks of 32 lines o
 context, which grows by one queued chunk per second while nothing is typed, each computed ahead with `n_predict` 0.
 For the comparison the number of tokens, the stop at the line's end and greedy sampling are those of midfill.
 
+The current line stands behind `<|fim_middle|>`, as the plugin's author and the server's documentation say: typing then
+changes the end of the prompt alone. The server's `/infill` (2026-10) puts it before the suffix, which it computes anew at
+every key; so the prompt is laid out here, and sent to `/completion`. `infill` asks `/infill`, as the plugin does.
+
 Rules: written from the plugin's behaviour, not its text. One request at a time, like the plugin.
 """
 
@@ -43,6 +47,7 @@ class VimSettings:
     n_suffix: int = 64
     ring_n_chunks: int = 16
     n_predict: int = 128
+    infill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class LlamaVim:
     settings: VimSettings
     draw: random.Random
     on_shown: Callable[[bool], None]  # whether it came from the cache at once
+    on_skipped: Callable[[], None] = lambda: None  # too much text to the right of the cursor
     n_requests: int = 0
     n_prompt_tokens: int = 0  # computed for requests
     n_ahead_tokens: int = 0  # computed for the ring
@@ -212,6 +218,7 @@ class LlamaVim:
             return
         local = self._local(previous)
         if len(local.line_suffix) > _MAX_LINE_SUFFIX:
+            self.on_skipped()
             return
         keys = [(local.prefix + local.middle, local.suffix)]
         trimmed = local.prefix
@@ -226,11 +233,8 @@ class LlamaVim:
         chunk = self._random_lines(around)
         self._ring = [old for old in self._ring if _similarity(old.lines, chunk) <= _DISTORTING]
         request = {
+            **self._prompt(local),
             "id_slot": 0,
-            "input_prefix": local.prefix,
-            "input_suffix": local.suffix,
-            "input_extra": self._extra(),
-            "prompt": local.middle,
             "n_predict": self.settings.n_predict,
             "stop": ["\n"],
             "n_indent": local.indent,
@@ -288,8 +292,21 @@ class LlamaVim:
             self._queued.pop(0)
         self._queued.append(_Chunk(chunk, self._path))
 
-    def _extra(self) -> list[dict[str, str]]:
-        return [{"text": "\n".join(chunk.lines) + "\n", "filename": chunk.filename} for chunk in self._ring]
+    def _prompt(self, local: _Local | None) -> dict[str, Any]:
+        """The fields of a request that hold its prompt; without a place, the ring alone."""
+        chunks = [("\n".join(chunk.lines) + "\n", chunk.filename) for chunk in self._ring]
+        if self.settings.infill:
+            return {
+                "input_prefix": local.prefix if local else "",
+                "input_suffix": local.suffix if local else "",
+                "input_extra": [{"text": text, "filename": filename} for text, filename in chunks],
+                "prompt": local.middle if local else "",
+            }
+        extra = "".join(f"<|file_sep|>{filename}\n{text}" for text, filename in chunks)
+        prompt = f"<|repo_name|>myproject\n{extra}<|file_sep|>filename\n<|fim_prefix|>"
+        if local is not None:
+            prompt += f"{local.prefix}<|fim_suffix|>{local.suffix}<|fim_middle|>{local.middle}"
+        return {"prompt": prompt}
 
     async def _update_ring(self) -> None:
         """Move a queued chunk into the ring, and have the new ring computed ahead."""
@@ -298,11 +315,8 @@ class LlamaVim:
         self._ring.append(self._queued.pop(0))
         answer = await self._post(
             {
+                **self._prompt(None),
                 "id_slot": 0,
-                "input_prefix": "",
-                "input_suffix": "",
-                "input_extra": self._extra(),
-                "prompt": "",
                 "n_predict": 0,
                 "temperature": 0.0,
                 "samplers": [],
@@ -315,7 +329,7 @@ class LlamaVim:
         self.n_ahead_tokens += answer.get("timings", {}).get("prompt_n", 0)
 
     async def _post(self, request: dict[str, Any]) -> dict[str, Any]:
-        answer = await post_json(self.address, "/infill", request)
+        answer = await post_json(self.address, "/infill" if self.settings.infill else "/completion", request)
         self.n_requests += 1
         return answer
 

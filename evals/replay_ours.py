@@ -126,7 +126,10 @@ class Ours:
         await self.ask(action.path, text, action.cursor)
         now = time.perf_counter()
         last = (await self.status())["last"] or {}
-        self.run.shown.append((now, index, bool(last.get("reused")) or last.get("outcome") == "skipped"))
+        if last.get("outcome") == "skipped":
+            self.run.skipped.add(index)
+            return
+        self.run.shown.append((now, index, bool(last.get("reused"))))
         if last.get("rung"):
             self.run.rungs.append(last["rung"])
 

@@ -27,6 +27,7 @@ class Peer:
         self._counted = (0, 0)
         self._ring: asyncio.Task[None] | None = None
         vim.on_shown = self._shown
+        vim.on_skipped = lambda: self.run.skipped.add(self._index)
 
     async def warm_up(self, files: dict[str, str], path: str) -> None:
         started = time.perf_counter()

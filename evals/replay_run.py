@@ -57,6 +57,7 @@ class Run:
     began: list[float] = field(default_factory=list)
     shown: list[tuple[float, int, bool]] = field(default_factory=list)  # when, for which action, from a cache
     rungs: list[str] = field(default_factory=list)
+    skipped: set[int] = field(default_factory=set)  # actions whose place is not asked about, by rule
     n_computed: int = 0  # prompt tokens for requests
     n_ahead: int = 0  # tokens computed while nobody waited
     cpu_s: float = 0.0
@@ -68,7 +69,7 @@ class Run:
         result = []
         at_once = {action for _, action, cached in self.shown if cached}
         for index, action in enumerate(self.actions):
-            if action.kind in TYPING:
+            if action.kind in TYPING and index not in self.skipped:
                 when = next((t for t, of, _ in self.shown if of >= index), None)
                 if when is not None:
                     result.append(((when - self.began[index]) * 1e3, index not in at_once))

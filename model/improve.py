@@ -35,24 +35,23 @@ class Improver:
     """Idle work on the engine's sessions."""
 
     engine: Engine
+    n_computed: int = 0  # tokens, over all sessions
     _block: _BlockWork | None = field(default=None)
 
-    def improve(self, session: Session, *, exact: bool) -> Generator[None, None, int]:
-        """Bring the session's window in, and with `exact` make it exact; returns the tokens computed."""
-        window, n_computed = session.window, 0
-        if window is None:
-            return 0
+    def improve(self, session: Session, *, exact: bool) -> Generator[None, None, None]:
+        """Bring the session's window in, and with `exact` make it exact."""
+        if (window := session.window) is None:
+            return
         if window.blocks:
-            n_computed += yield from self._raise(session, 0, window.n_header, Level.EXACT)
+            yield from self._raise(session, 0, window.n_header, Level.EXACT)
         self._place_warm(session, window)
         for block in window.blocks:
             if not is_placed(session, block):
-                n_computed += yield from self._compute_block(session, window, block)
+                yield from self._compute_block(session, window, block)
         for part in window.flow:
-            n_computed += yield from self._raise(session, part.begin, part.end, Level.WINDOW)
+            yield from self._raise(session, part.begin, part.end, Level.WINDOW)
         if exact:
-            n_computed += yield from self._raise(session, 0, len(window.ids), Level.EXACT)
-        return n_computed
+            yield from self._raise(session, 0, len(window.ids), Level.EXACT)
 
     def _place_warm(self, session: Session, window: Window) -> None:
         for block in window.blocks:
@@ -61,7 +60,7 @@ class Improver:
                 if kv is not None:
                     blocks.place(self.engine.decoder, kv, session, window, block)
 
-    def _compute_block(self, session: Session, window: Window, block: Part) -> Generator[None, None, int]:
+    def _compute_block(self, session: Session, window: Window, block: Part) -> Generator[None, None, None]:
         engine, key = self.engine, blocks.key_of(window, block)
         if self._block is None or self._block.key != key:
             self._block = _BlockWork(key, blocks.compute(engine.decoder, session, window, block))
@@ -73,27 +72,28 @@ class Improver:
                 kv: KV = done.value
                 engine.blocks.put(key, kv)
                 blocks.place(engine.decoder, kv, session, window, block)
-                return len(block)
+                self.n_computed += len(block)
+                return
             except BaseException:
                 self._block = None
                 raise
             yield
 
-    def _raise(self, session: Session, begin: int, end: int, level: Level) -> Generator[None, None, int]:
+    def _raise(self, session: Session, begin: int, end: int, level: Level) -> Generator[None, None, None]:
         """Compute what is worth less than `level` within begin..end, in order; the window's last token is left out.
 
         A request computes that one anyway, and a chunk that ended with it would be lost at the next keystroke.
         """
         window = session.window
         assert window is not None
-        end, n_computed = min(end, len(window.ids) - 1), 0
+        end = min(end, len(window.ids) - 1)
         while (found := next(session.below(level, begin, end), None)) is not None:
             start, stop = found[0], min(found[1], found[0] + _CHUNK_TOKENS)
             if (work := session.work) is not None and work.begin == start and work.end <= end:
                 stop = work.end
             yield from self._chunk(session, start, stop)
-            n_computed, begin = n_computed + stop - start, stop
-        return n_computed
+            self.n_computed += stop - start
+            begin = stop
 
     def _chunk(self, session: Session, begin: int, end: int) -> Generator[None, None, None]:
         engine, attend = self.engine, session.held(begin)

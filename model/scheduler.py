@@ -65,7 +65,7 @@ class _Idle:
     session: str
     exact: bool
     due: float  # not before this time
-    steps: Generator[None, None, int] | None = None
+    steps: Generator[None, None, None] | None = None
 
 
 class Scheduler:
@@ -221,6 +221,7 @@ class Scheduler:
 
     def _count(self) -> None:
         self.counters.prefill_tokens_per_s = self._engine.speed.tokens_per_s
+        self.counters.n_idle_tokens = self._improver.n_computed
         self.counters.n_sessions = len(self._pool)
         self.counters.kv_mb = (self._pool.n_bytes + self._engine.blocks.n_bytes) / 1e6
 
@@ -247,7 +248,9 @@ class Scheduler:
         session, window = generation.session, job.request.window
         session.adopt(window, self._engine.decoder)
         generation.n_cached = session.n_held(0, len(window.ids))
-        generation.n_computed = yield from self._improver.improve(session, exact=False)
+        before = self._improver.n_computed
+        yield from self._improver.improve(session, exact=False)
+        generation.n_computed = self._improver.n_computed - before
         return "stop"
 
     # -- idle work -----------------------------------------------------------------------------------------
@@ -278,9 +281,8 @@ class Scheduler:
             idle.steps = self._improver.improve(session, exact=idle.exact)
         try:
             next(idle.steps)
-        except StopIteration as done:
+        except StopIteration:
             self._idle.remove(idle)
-            self.counters.n_idle_tokens += done.value
             if not idle.exact and self._exact_after_s is not None and session.window and session.window.blocks:
                 self._begin_idle(idle.session, exact=True)
         except (RuntimeError, MemoryError, ValueError, IndexError) as error:
