@@ -6,6 +6,7 @@ accuracy of the true line) by the engine itself, its sessions, block store and p
     none      header, file
     exact     header, snippets, file: every token sees all before it
     window    each snippet is a block that sees the header and itself; the file sees everything
+    int8      the same with the blocks' keys and values in 8 bits
     instant   the same with warm blocks and a deadline: the file's far part is missing
     epoch     the same right after the blocks came in: the file's far part is stale, it has not seen them
 
@@ -14,27 +15,23 @@ a seeded order. Differences are paired by line.
 """
 
 import random
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from completion.types import Piece, PromptSpec, Tokenizer
+from completion.types import PromptSpec, Tokenizer
+from evals.engine_scorer import Cut, EngineScorer, TokenScore, print_summary, summarize
 from evals.progress import tracked
 from evals.report import EvalError, Results, open_results
 from evals.sources import source_files
-from evals.stats import ratio_interval
 from evals.symbols import SymbolUse, symbol_uses
 from model.catalog import resolve
 from model.store import read_manifest
 
 if TYPE_CHECKING:
-    import torch
-
     from model.score import Scorer
-    from model.session import Session
 
 _MAX_SNIPPETS = 4
 _FILE_TOKENS = 512  # of the text above the line
@@ -48,6 +45,7 @@ class Condition(StrEnum):
     NONE = "none"
     EXACT = "exact"
     WINDOW = "window"
+    INT8 = "int8"
     INSTANT = "instant"
     EPOCH = "epoch"
 
@@ -62,14 +60,6 @@ class Parts:
     target: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenScore:
-    """A target token: its log-probability, and whether it was the most probable one."""
-
-    logprob: float
-    correct: bool
-
-
 class BlockScorer(Protocol):
     """Scores a target after its parts under a condition; one entry per target token."""
 
@@ -77,79 +67,37 @@ class BlockScorer(Protocol):
 
 
 class EngineBlockScorer:
-    """Implements BlockScorer with the daemon's own sessions, block store and plans. Blocks stay in memory."""
+    """Implements BlockScorer with the daemon's own sessions, block store and plans."""
 
     def __init__(self, scorer: "Scorer", deadline_ms: float = _DEADLINE_MS) -> None:
-        from model.blocks import BlockStore
-        from model.generate import Engine
-        from model.sampler import ByteTable
-        from model.speed import Speed
-
-        decoder, self._deadline_ms = scorer.decoder, deadline_ms
-        self._decoder = decoder
-        self._store = BlockStore(decoder.new_kv, None, 1_000_000_000, 0)
-        # Its first estimate, which never learns here, so that a result does not depend on the machine's mood.
-        self._engine: Callable[[], Engine] = lambda: Engine(
-            decoder, lambda: ByteTable(0, lambda i: b""), self._store, Speed(decoder.architecture)
-        )
+        self._plain, self._rounded = EngineScorer(scorer), EngineScorer(scorer, rounded=True)
+        self._deadline_ms = deadline_ms
 
     def score(self, parts: Parts, condition: Condition) -> list[TokenScore]:
         """Prefill as the condition says, then run the target through."""
-        import torch  # the parts of this module that the tests use do without
+        bare, with_snippets = _cuts(parts, snippets=False), _cuts(parts, snippets=True)
+        n_tokens = sum(len(cut.ids) for cut in with_snippets) + len(parts.target)
+        scorer = self._rounded if condition is Condition.INT8 else self._plain
+        session = scorer.session(n_tokens)
+        match condition:
+            case Condition.NONE:
+                return scorer.score(session, bare, parts.target)
+            case Condition.EXACT:
+                return scorer.score(session, [Cut(cut.ids) for cut in with_snippets], parts.target)
+            case Condition.WINDOW | Condition.INT8:
+                return scorer.score(session, with_snippets, parts.target)
+            case Condition.INSTANT:
+                scorer.prefill(scorer.session(n_tokens), with_snippets)  # its blocks are warm
+            case Condition.EPOCH:
+                scorer.prefill(session, bare)
+        return scorer.score(session, with_snippets, parts.target, self._deadline_ms)
 
-        from model.session import Session
 
-        ids, pieces = self._prompt(parts, with_snippets=condition is not Condition.NONE)
-        if condition in (Condition.NONE, Condition.EXACT):
-            pieces = []
-        session = Session(kv=self._decoder.new_kv(len(ids) + len(parts.target)))
-        if condition is Condition.INSTANT:  # its blocks are warm
-            self._prefill(Session(kv=self._decoder.new_kv(len(ids))), ids, pieces, None)
-        if condition is Condition.EPOCH:
-            self._prefill(session, *self._prompt(parts, with_snippets=False), None)
-        deadline = self._deadline_ms if condition in (Condition.INSTANT, Condition.EPOCH) else None
-        hidden = [self._prefill(session, ids, pieces, deadline)[-1:]]
-        if rest := parts.target[:-1]:
-            work = session.start(self._decoder, len(ids), array("I", rest), session.held(len(ids)))
-            while (result := session.advance(work)) is None:
-                pass
-            hidden.append(result)
-        logits = self._decoder.logits(torch.cat(hidden))
-        target = torch.tensor(parts.target)
-        logprobs = logits[torch.arange(len(target)), target] - logits.logsumexp(1)
-        correct = logits.argmax(1) == target
-        return [TokenScore(p, c) for p, c in zip(logprobs.tolist(), correct.tolist(), strict=True)]
-
-    def _prompt(self, parts: Parts, *, with_snippets: bool) -> tuple[list[int], list[Piece]]:
-        """The ids up to the target, and their pieces as `completion.prompt` cuts them."""
-        far, near = parts.file[:-_NEAR_TOKENS], parts.file[-_NEAR_TOKENS:]
-        cut = [(parts.header, 0, False)]
-        if with_snippets:
-            cut += [(snippet, 1 + rank, True) for rank, snippet in enumerate(parts.snippets)]
-        cut += [(far, 1, False), (near, 0, False)]
-        ids = [token_id for piece, _, _ in cut for token_id in piece]
-        return ids, [Piece(n_tokens=len(piece), rank=rank, block=block) for piece, rank, block in cut]
-
-    def _prefill(
-        self, session: "Session", ids: list[int], pieces: list[Piece], budget_ms: float | None
-    ) -> "torch.Tensor":
-        from model.decoder import run_to_end
-        from model.generate import Generation, Request
-        from model.window import window_of
-
-        request = Request(
-            key=0,
-            session="eval",
-            window=window_of(array("I", ids), pieces),
-            heal=b"",
-            stop_token_ids=frozenset(),
-            max_tokens=0,
-            on_prefilled=lambda report: None,
-            on_token=lambda candidate, token, logprob: None,
-            on_finished=lambda report: None,
-        )
-        generation = Generation(self._engine(), session, request)
-        return run_to_end(generation.prefill(budget_ms))
+def _cuts(parts: Parts, *, snippets: bool) -> list[Cut]:
+    """A window up to the target, cut as `completion.prompt` does."""
+    blocks = [Cut(ids, 1 + rank, block=True) for rank, ids in enumerate(parts.snippets)] if snippets else []
+    far, near = parts.file[:-_NEAR_TOKENS], parts.file[-_NEAR_TOKENS:]
+    return [Cut(parts.header), *blocks, Cut(far, 1), Cut(near)]
 
 
 def build_parts(use: SymbolUse, repo: str, tokenizer: Tokenizer, spec: PromptSpec, shuffle: random.Random) -> Parts:
@@ -192,25 +140,6 @@ def evaluate(
     return scores
 
 
-def summarize(scores: dict[Condition, list[list[TokenScore]]]) -> dict[str, Any]:
-    """NLL per token and token accuracy of each condition, and NLL differences to "exact" with intervals."""
-    n_tokens = [float(len(tokens)) for tokens in scores[Condition.EXACT]]
-    nll = {c: [-sum(t.logprob for t in tokens) for tokens in scores[c]] for c in Condition}
-    summary: dict[str, Any] = {}
-    for condition in Condition:
-        name = condition.value
-        correct = [float(sum(token.correct for token in tokens)) for tokens in scores[condition]]
-        gap = ratio_interval([x - y for x, y in zip(nll[condition], nll[Condition.EXACT], strict=True)], n_tokens)
-        summary[name] = {
-            "nll": ratio_interval(nll[condition], n_tokens).mean,
-            "accuracy": ratio_interval(correct, n_tokens).mean,
-            "minus_exact": gap.mean,
-            "low": gap.low,
-            "high": gap.high,
-        }
-    return summary
-
-
 def run(root: Path, *, limit: int, seed: int, model: str, out: Path | None) -> int:
     """Run the experiment, print a table and the JSON line."""
     from model.score import Scorer  # imports torch
@@ -228,12 +157,8 @@ def run(root: Path, *, limit: int, seed: int, model: str, out: Path | None) -> i
         (f"{use.file.path}:{use.number}", build_parts(use, repo, scorer.tokenizer, spec, shuffle)) for use in uses
     ]
     with open_results("blocks", out) as results:
-        summary = summarize(evaluate(EngineBlockScorer(scorer), examples, results))
-        for name, row in summary.items():
-            print(
-                f"{name:14} NLL {row['nll']:.4f}  accuracy {row['accuracy']:.4f}  "
-                f"NLL - exact {row['minus_exact']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-            )
+        summary = summarize(evaluate(EngineBlockScorer(scorer), examples, results), Condition.EXACT)
+        print_summary(summary)
         results.finish(
             {
                 "suite": "blocks",

@@ -89,6 +89,10 @@ def _run(a: argparse.Namespace) -> int:
         from evals import blocks
 
         return blocks.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+    if a.suite == "suffix":
+        from evals import suffix
+
+        return suffix.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
     from evals import compare
 
     return compare.run(a.a, a.b)
@@ -146,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)
     _add_model(blocks)
+
+    suffix = suites.add_parser("suffix", help="what a suffix is worth that was computed before the last lines")
+    suffix.add_argument("--path", type=Path, required=True)
+    _add_sample(suffix, limit=200)
+    _add_model(suffix)
 
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)

@@ -7,9 +7,9 @@ Around the cursor it sends `n_prefix` and `n_suffix` lines; chunks of 32 lines o
 context, which grows by one queued chunk per second while nothing is typed, each computed ahead with `n_predict` 0.
 For the comparison the number of tokens, the stop at the line's end and greedy sampling are those of midfill.
 
-The current line stands behind `<|fim_middle|>`, as the plugin's author and the server's documentation say: typing then
-changes the end of the prompt alone. The server's `/infill` (2026-10) puts it before the suffix, which it computes anew at
-every key; so the prompt is laid out here, and sent to `/completion`. `infill` asks `/infill`, as the plugin does.
+The current line stands behind `<|fim_middle|>`, as the server's documentation says: typing then changes the end of
+the prompt alone. The server's `/infill` (2026-10) puts it before the suffix, which it computes anew at every key; so
+the prompt is laid out here, and sent to `/completion`. `infill` asks `/infill`, as the plugin does.
 
 Rules: written from the plugin's behaviour, not its text. One request at a time, like the plugin.
 """

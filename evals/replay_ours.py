@@ -15,7 +15,7 @@ from model.spawn import EngineSettings, socket_path
 
 # A name of its own for every run: blocks that an earlier run left on disk have seen another header, and do not count.
 REPO = f"replay-{os.getpid()}"
-_READY_S, _SETTLE_S = 600.0, 20.0
+_READY_S, _SETTLE_S = 600.0, 120.0
 
 
 class Ours:

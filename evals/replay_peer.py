@@ -14,7 +14,7 @@ from evals.llama_vim import LlamaVim
 from evals.replay_run import TYPING, Run
 from evals.report import EvalError
 
-_SETTLE_S = 20.0
+_SETTLE_S = 120.0
 
 
 class Peer:

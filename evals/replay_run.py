@@ -1,6 +1,7 @@
 """A replay: what is played on whom, the keystrokes with their times, and the figures made of them. Used by `replay`.
 
-    time to visible of a keystroke: until the first answer for the text as it is then, an empty one included
+    time to visible of a keystroke: until the first answer for the text as it is then, an empty one included; without
+    any, until the end of the run
     "engine": keystrokes whose answer had to be computed; the others were answered from what was typed through
 
 Rules: what is typed never depends on what is shown.
@@ -57,6 +58,7 @@ class Run:
     began: list[float] = field(default_factory=list)
     shown: list[tuple[float, int, bool]] = field(default_factory=list)  # when, for which action, from a cache
     rungs: list[str] = field(default_factory=list)
+    ended: float = 0.0
     skipped: set[int] = field(default_factory=set)  # actions whose place is not asked about, by rule
     n_computed: int = 0  # prompt tokens for requests
     n_ahead: int = 0  # tokens computed while nobody waited
@@ -70,9 +72,8 @@ class Run:
         at_once = {action for _, action, cached in self.shown if cached}
         for index, action in enumerate(self.actions):
             if action.kind in TYPING and index not in self.skipped:
-                when = next((t for t, of, _ in self.shown if of >= index), None)
-                if when is not None:
-                    result.append(((when - self.began[index]) * 1e3, index not in at_once))
+                when = next((t for t, of, _ in self.shown if of >= index), self.ended)
+                result.append(((when - self.began[index]) * 1e3, index not in at_once))
         return result
 
 
@@ -138,6 +139,7 @@ async def play_script(player: Player, script: Sequence[Action], files: dict[str,
             run.rss_mb = max(run.rss_mb, sum(process.memory_info().rss for process in watched) / 1e6)
             console.print(f"[dim]{run.name} {run.size}: {index} of {len(script)} actions[/]", end="\r")
     await player.settle()
+    run.ended = time.perf_counter()
     run.cpu_s = sum(sum(process.cpu_times()[:2]) for process in watched) - cpu_before
     run.rss_mb = max(run.rss_mb, sum(process.memory_info().rss for process in watched) / 1e6)
 

@@ -21,8 +21,8 @@ from parsers.parse import parse
 _MAX_SOURCES = 24
 # Of generated files and data there may be megabytes.
 _MAX_CHARACTERS = 400_000
-# Characters of a token of code, for what may fit; the prompt counts exactly.
-_CHARACTERS_PER_TOKEN = 3.5
+# Characters of a token of code, rather too many: what does not fit in the end the prompt leaves out.
+_CHARACTERS_PER_TOKEN = 4.5
 
 
 @dataclass(frozen=True, slots=True)

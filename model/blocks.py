@@ -208,6 +208,8 @@ def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> G
             [Span(len(ids), ((0, slot),), slot)],
         )
     block = decoder.new_kv(n)
+    for buffer in (block.keys, block.values):
+        buffer.zero_()  # slots of padding go to disk, too: not what memory happened to hold
     decoder.move(scratch, n_header, n, block, 0, 0)
     return block
 

@@ -18,7 +18,7 @@ class IdlePower:
         self._on_battery = on_battery
         self._process = psutil.Process()
         self._asked_at, self._answer = 0.0, True
-        psutil.cpu_percent(), self._process.cpu_percent()  # their first answers mean nothing
+        self._busy()  # the first answer means nothing
 
     def __call__(self) -> bool:
         now = time.monotonic()

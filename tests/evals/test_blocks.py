@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from evals.blocks import Condition, EngineBlockScorer, Parts, TokenScore, build_parts, evaluate, summarize
+from evals.blocks import Condition, EngineBlockScorer, Parts, build_parts, evaluate
+from evals.engine_scorer import TokenScore, summarize
 from evals.report import open_results, read_results
 from evals.scoring import MidfillScorer
 from evals.sources import SourceFile
@@ -129,7 +130,7 @@ def test_the_summary_is_paired_by_line() -> None:
 
     scores = {condition: [tokens(1.0), tokens(9.0)] for condition in Condition}
     scores[Condition.NONE] = [tokens(1.5), tokens(9.5)]
-    summary = summarize(scores)
+    summary = summarize(scores, Condition.EXACT)
     assert summary["exact"] == {"nll": 5.0, "accuracy": 0.5, "minus_exact": 0.0, "low": 0.0, "high": 0.0}
     assert summary["none"]["nll"] == 5.5
     assert (summary["none"]["low"], summary["none"]["high"]) == (0.5, 0.5)

@@ -5,7 +5,9 @@ import signal
 import socket
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -227,3 +229,44 @@ def test_the_server_never_imports_torch(tiny_cache: Path, tiny_model: Path, tmp_
         maps = Path(f"/proc/{session.pid}/maps").read_text()
     assert "tree_sitter" in maps
     assert "libtorch" not in maps
+
+
+LIBRARY = "".join(f"def area_{n}(width, height):\n    return width * height + {n}\n\n\n" for n in range(12))
+USER = "from library import area_3\n\n\ndef main():\n    print(area_3(2, "
+
+
+def test_other_files_become_context_at_a_pause_and_outlive_the_daemon_on_disk(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    options = {"model": str(tiny_model), "maxWaitMs": 0, "maxPromptTokens": 2048, "maxFileTokens": 512}
+    with Session(tmp_path, options=options, folders=[tmp_path]) as session:
+        library, user = ((tmp_path / name).as_uri() for name in ("library.py", "user.py"))
+        session.wait_for_phase("ready")
+        session.open(library, LIBRARY)
+        session.open(user, USER)
+        daemon = wait_for(session, lambda daemon: daemon["n_blocks_computed"] > 0 and not daemon["n_incomplete"])
+        session.complete(user, 4, 20, kind=2)
+        last = session.status()["last"]
+        assert last["nBlocks"] >= 1
+        assert last["rung"] == "window"
+        assert (
+            last["nComputed"] < 200
+        )  # tokens of the file, which are bytes here: no block was computed for the request
+        session.allowed_errors = 1  # it is said, once
+        os.kill(daemon["pid"], signal.SIGKILL)
+        session.complete(user, 4, 20, kind=2)
+        session.wait_for_phase("ready")
+        session.complete(user, 4, 20, kind=2)
+        daemon = wait_for(session, lambda daemon: daemon["n_blocks_from_disk"] > 0 and not daemon["n_incomplete"])
+        assert daemon["n_blocks_computed"] == 0
+        assert daemon["n_failed_checks"] == 0
+
+
+def wait_for(session: Session, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The daemon's status once it is as wanted."""
+    for _ in range(300):
+        daemon = session.status()["daemon"]
+        if daemon is not None and holds(daemon):
+            return daemon
+        time.sleep(0.1)
+    raise AssertionError(f"it never was: {daemon}")

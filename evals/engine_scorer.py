@@ -1,0 +1,152 @@
+"""Scores text after what the daemon's sessions, block store and plans make of a window. Used by `blocks`, `suffix`.
+
+Rules: one process, no scheduler; torch is imported when a scorer is made.
+"""
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from completion.types import Piece
+from evals.stats import ratio_interval
+
+if TYPE_CHECKING:
+    import torch
+
+    from model.kv import KV
+    from model.score import Scorer
+    from model.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A target token: its log-probability, and whether it was the most probable one."""
+
+    logprob: float
+    correct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A piece of a window: its ids, and what `completion.types.Piece` says of it."""
+
+    ids: Sequence[int]
+    rank: int = 0
+    block: bool = False
+
+
+class EngineScorer:
+    """Prefills windows as requests do, and scores what follows. Blocks stay in memory, with `rounded` as int8 would."""
+
+    def __init__(self, scorer: "Scorer", *, rounded: bool = False) -> None:
+        from model.blocks import BlockStore
+        from model.generate import Engine
+        from model.sampler import ByteTable
+        from model.speed import Speed
+
+        class RoundedStore(BlockStore):
+            def put(self, key: str, kv: "KV") -> None:
+                _round_to_int8(kv)
+                super().put(key, kv)
+
+        decoder = self._decoder = scorer.decoder
+        blocks = (RoundedStore if rounded else BlockStore)(decoder.new_kv, None, 1_000_000_000, 0)
+        # Its first estimate, which never learns here, so that a result does not depend on the machine's mood.
+        self._engine: Callable[[], Engine] = lambda: Engine(
+            decoder, lambda: ByteTable(0, lambda i: b""), blocks, Speed(decoder.architecture)
+        )
+
+    def session(self, n_slots: int) -> "Session":
+        """An empty session."""
+        from model.session import Session
+
+        return Session(kv=self._decoder.new_kv(n_slots))
+
+    def prefill(self, session: "Session", cuts: Sequence[Cut], budget_ms: float | None = None) -> "torch.Tensor":
+        """Bring a window in as a request with this budget does (None: all of it); hidden states of its last chunk."""
+        from model.decoder import run_to_end
+        from model.generate import Generation, Request
+        from model.window import window_of
+
+        pieces = [Piece(n_tokens=len(cut.ids), rank=cut.rank, block=cut.block) for cut in cuts]
+        request = Request(
+            key=0,
+            session="eval",
+            window=window_of(array("I", [token_id for cut in cuts for token_id in cut.ids]), pieces),
+            heal=b"",
+            stop_token_ids=frozenset(),
+            max_tokens=0,
+            on_prefilled=lambda report: None,
+            on_token=lambda candidate, token, logprob: None,
+            on_finished=lambda report: None,
+        )
+        generation = Generation(self._engine(), session, request)
+        return run_to_end(generation.prefill(budget_ms))
+
+    def score(
+        self, session: "Session", cuts: Sequence[Cut], target: Sequence[int], budget_ms: float | None = None
+    ) -> list[TokenScore]:
+        """Prefill, then run the target through; one entry per target token."""
+        import torch
+
+        hidden = [self.prefill(session, cuts, budget_ms)[-1:]]
+        n_prompt = sum(len(cut.ids) for cut in cuts)
+        if rest := target[:-1]:
+            work = session.start(self._decoder, n_prompt, array("I", rest), session.held(n_prompt))
+            while (result := session.advance(work)) is None:
+                pass
+            hidden.append(result)
+        logits = self._decoder.logits(torch.cat(hidden))
+        ids = torch.tensor(target)
+        logprobs = logits[torch.arange(len(ids)), ids] - logits.logsumexp(1)
+        correct = logits.argmax(1) == ids
+        return [TokenScore(p, c) for p, c in zip(logprobs.tolist(), correct.tolist(), strict=True)]
+
+
+def _round_to_int8(kv: "KV") -> None:
+    """Round keys to 8 bits with a scale per channel and block, values with one per token, in place.
+
+    Keys have channels that are ten times as large as the others, values have not (KIVI, Liu et al. 2024).
+    """
+    import torch
+
+    def rounded(x: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
+        scale = x.float().abs().amax(over, keepdim=True).clamp(min=1e-8) / 127
+        return (x.float() / scale).round().mul(scale).to(x.dtype)
+
+    tiled = kv.keys.dim() == 5  # (layers, heads, tiles, dim, 16), else (layers, heads, slots, dim)
+    kv.keys.copy_(rounded(kv.keys, (2, 4) if tiled else (2,)))
+    kv.values.copy_(rounded(kv.values, (3,)))
+
+
+_Condition = TypeVar("_Condition", bound=StrEnum)
+
+
+def summarize(scores: Mapping[_Condition, Sequence[Sequence[TokenScore]]], reference: _Condition) -> dict[str, Any]:
+    """NLL per token and token accuracy of each condition, and NLL differences to the reference, paired by example."""
+    n_tokens = [float(len(tokens)) for tokens in scores[reference]]
+    nll = {condition: [-sum(token.logprob for token in tokens) for tokens in scores[condition]] for condition in scores}
+    summary: dict[str, Any] = {}
+    for condition in scores:
+        correct = [float(sum(token.correct for token in tokens)) for tokens in scores[condition]]
+        gap = ratio_interval([x - y for x, y in zip(nll[condition], nll[reference], strict=True)], n_tokens)
+        summary[condition.value] = {
+            "nll": ratio_interval(nll[condition], n_tokens).mean,
+            "accuracy": ratio_interval(correct, n_tokens).mean,
+            f"minus_{reference.value}": gap.mean,
+            "low": gap.low,
+            "high": gap.high,
+        }
+    return summary
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """One line per condition."""
+    for name, row in summary.items():
+        reference, gap = next((key, value) for key, value in row.items() if key.startswith("minus_"))
+        print(
+            f"{name:8} NLL {row['nll']:.4f}  accuracy {row['accuracy']:.4f}  "
+            f"NLL {reference.replace('_', ' ')} {gap:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+        )
