@@ -254,9 +254,10 @@ def test_other_files_become_context_at_a_pause_and_outlive_the_daemon_on_disk(
         )  # tokens of the file, which are bytes here: no block was computed for the request
         session.allowed_errors = 1  # it is said, once
         os.kill(daemon["pid"], signal.SIGKILL)
-        session.complete(user, 4, 20, kind=2)
+        session.change(user, 2, [{"text": USER + "(1, "}])
+        session.complete(user, 4, 24, kind=2)
         session.wait_for_phase("ready")
-        session.complete(user, 4, 20, kind=2)
+        session.complete(user, 4, 24, kind=2)
         daemon = wait_for(session, lambda daemon: daemon["n_blocks_from_disk"] > 0 and not daemon["n_incomplete"])
         assert daemon["n_blocks_computed"] == 0
         assert daemon["n_failed_checks"] == 0
