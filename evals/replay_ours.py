@@ -133,9 +133,13 @@ class Ours:
         if last.get("rung"):
             self.run.rungs.append(last["rung"])
 
-    async def settle(self) -> None:
+    async def rest(self) -> None:
+        """Wait for the request under way."""
         if self._request is not None:
             await asyncio.wait([self._request], timeout=_SETTLE_S)
+
+    async def settle(self) -> None:
+        await self.rest()
         after = (await self.status())["daemon"]
         self.run.n_computed = after["n_computed_tokens"] - self._before["n_computed_tokens"]
         self.run.n_ahead = after["n_idle_tokens"] - self._before["n_idle_tokens"]

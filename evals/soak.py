@@ -32,6 +32,7 @@ _HISTORIES = ("httpx==0.27.2..0.28.1", "click==8.1.8..8.2.0")
 _TURN = 20  # keystrokes before the other window types
 _ASK_EVERY = 10  # keystrokes between two that wait for their answer
 _KEY_S = 0.02
+_LAST_TURNS = 10  # within which something must be shown after the last kill
 
 
 @dataclass(slots=True)
@@ -45,12 +46,14 @@ class Window:
     n_keys: int = 0
     n_answers: int = 0
     n_shown: int = 0
+    n_shown_at_end: int = 0
     lost: list[str] = field(default_factory=list)
     computed_after_turn: list[int] = field(default_factory=list)
 
     async def turn(self, draw: random.Random) -> None:
         """Type for a while; the first key's cost shows what the other window's turn did to this one."""
-        for key in range(_TURN):
+        first = True
+        for _ in range(_TURN):
             action = self.script[self.position % len(self.script)]
             if self.position % len(self.script) == 0 and self.position:
                 self._undo()
@@ -60,8 +63,9 @@ class Window:
             text = self.files[action.path] = play(self.files[action.path], action)
             self.player.act(self.n_keys, action, text)
             self.n_keys += 1
-            if key == 0 or self.n_keys % _ASK_EVERY == 0:
-                await self._check(action, text, first=key == 0)
+            if first or self.n_keys % _ASK_EVERY == 0:
+                await self._check(action, text, first=first)
+                first = False
             else:
                 await asyncio.sleep(_KEY_S * draw.random() * 2)
 
@@ -72,6 +76,13 @@ class Window:
                 whole = Action(Kind.DELETE, path, 0, self.files[path], text, 0.0)
                 self.files[path] = play(self.files[path], whole)
                 self.player.act(self.n_keys, whole, text)
+
+    async def shown_in(self, n_turns: int, draw: random.Random) -> int:
+        """Suggestions that were shown in so many turns."""
+        before = self.n_shown
+        for _ in range(n_turns):
+            await self.turn(draw)
+        return self.n_shown - before
 
     async def _check(self, action: Action, text: str, *, first: bool) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -113,16 +124,19 @@ async def run(*, n_keystrokes: int, n_kills: int, model: str, seed: int, out: Pa
             console.print(f"[dim]{n} keystrokes, {n_killed} kills, {most['rss_mb']:.0f} MB[/]", end="\r")
         for window in windows:  # after the last kill everything must work again
             await window.player.ready()
-            window.n_shown = 0
-            await window.turn(draw)
-            await window.turn(draw)
+            window.n_shown_at_end = await window.shown_in(_LAST_TURNS, draw)
+            await window.player.rest()
     result = _result(windows, most, n_killed)
     with open_results("soak", out) as results:
         for window in windows:
             for line in window.lost:
                 results.add({"id": "lost", "line": line})
         results.finish(result)
-    return 1 if result["n_lost"] or result["n_failed_checks"] or not all(window.n_shown for window in windows) else 0
+    return (
+        1
+        if result["n_lost"] or result["n_failed_checks"] or not all(window.n_shown_at_end for window in windows)
+        else 0
+    )
 
 
 async def _open(spec: str, size: Size, model: str, draw: random.Random) -> Window:
@@ -142,6 +156,7 @@ def _result(windows: list[Window], most: dict[str, float], n_killed: int) -> dic
         "suite": "soak",
         "n_keystrokes": sum(window.n_keys for window in windows),
         "n_answers": sum(window.n_answers for window in windows),
+        "n_shown": sum(window.n_shown for window in windows),
         "n_lost": sum(len(window.lost) for window in windows),
         "n_kills": n_killed,
         **most,
