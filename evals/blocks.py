@@ -70,11 +70,12 @@ class EngineBlockScorer:
     """Implements BlockScorer with the daemon's own sessions, block store and plans."""
 
     def __init__(self, scorer: "Scorer", deadline_ms: float = _DEADLINE_MS) -> None:
-        self._plain, self._rounded = EngineScorer(scorer), EngineScorer(scorer, rounded=True)
+        self._plain = EngineScorer(scorer)
+        self._rounded = EngineScorer(scorer, rounded_from=self._plain)
         self._deadline_ms = deadline_ms
 
     def score(self, parts: Parts, condition: Condition) -> list[TokenScore]:
-        """Prefill as the condition says, then run the target through."""
+        """Prefill as the condition says, then run the target. `WINDOW` comes before those that use its blocks."""
         bare, with_snippets = _cuts(parts, snippets=False), _cuts(parts, snippets=True)
         n_tokens = sum(len(cut.ids) for cut in with_snippets) + len(parts.target)
         scorer = self._rounded if condition is Condition.INT8 else self._plain
@@ -86,10 +87,10 @@ class EngineBlockScorer:
                 return scorer.score(session, [Cut(cut.ids) for cut in with_snippets], parts.target)
             case Condition.WINDOW | Condition.INT8:
                 return scorer.score(session, with_snippets, parts.target)
-            case Condition.INSTANT:
-                scorer.prefill(scorer.session(n_tokens), with_snippets)  # its blocks are warm
             case Condition.EPOCH:
                 scorer.prefill(session, bare)
+            case Condition.INSTANT:
+                pass
         return scorer.score(session, with_snippets, parts.target, self._deadline_ms)
 
 

@@ -38,21 +38,20 @@ class Cut:
 
 
 class EngineScorer:
-    """Prefills windows as requests do, and scores what follows. Blocks stay in memory, with `rounded` as int8 would."""
+    """Prefills windows as requests do, and scores what follows. Blocks stay in memory.
 
-    def __init__(self, scorer: "Scorer", *, rounded: bool = False) -> None:
+    With `rounded_from` they are the other scorer's, as they would come back from 8 bits.
+    """
+
+    def __init__(self, scorer: "Scorer", rounded_from: "EngineScorer | None" = None) -> None:
         from model.blocks import BlockStore
         from model.generate import Engine
         from model.sampler import ByteTable
         from model.speed import Speed
 
-        class RoundedStore(BlockStore):
-            def put(self, key: str, kv: "KV") -> None:
-                _round_to_int8(kv)
-                super().put(key, kv)
-
         decoder = self._decoder = scorer.decoder
-        blocks = (RoundedStore if rounded else BlockStore)(decoder.new_kv, None, 1_000_000_000, 0)
+        self._blocks = blocks = BlockStore(decoder.new_kv, None, 1_000_000_000, 0)
+        self._rounded_from = rounded_from
         # Its first estimate, which never learns here, so that a result does not depend on the machine's mood.
         self._engine: Callable[[], Engine] = lambda: Engine(
             decoder, lambda: ByteTable(0, lambda i: b""), blocks, Speed(decoder.architecture)
@@ -66,15 +65,20 @@ class EngineScorer:
 
     def prefill(self, session: "Session", cuts: Sequence[Cut], budget_ms: float | None = None) -> "torch.Tensor":
         """Bring a window in as a request with this budget does (None: all of it); hidden states of its last chunk."""
+        from model.blocks import key_of
         from model.decoder import run_to_end
         from model.generate import Generation, Request
         from model.window import window_of
 
         pieces = [Piece(n_tokens=len(cut.ids), rank=cut.rank, block=cut.block) for cut in cuts]
+        window = window_of(array("I", [token_id for cut in cuts for token_id in cut.ids]), pieces)
+        for block in window.blocks if self._rounded_from else ():
+            if (kv := self._rounded_from._blocks.get(key_of(window, block), len(block))) is not None:
+                self._blocks.put(key_of(window, block), _rounded_to_int8(kv, self._decoder.new_kv(len(block))))
         request = Request(
             key=0,
             session="eval",
-            window=window_of(array("I", [token_id for cut in cuts for token_id in cut.ids]), pieces),
+            window=window,
             heal=b"",
             stop_token_ids=frozenset(),
             max_tokens=0,
@@ -105,8 +109,8 @@ class EngineScorer:
         return [TokenScore(p, c) for p, c in zip(logprobs.tolist(), correct.tolist(), strict=True)]
 
 
-def _round_to_int8(kv: "KV") -> None:
-    """Round keys to 8 bits with a scale per channel and block, values with one per token, in place.
+def _rounded_to_int8(kv: "KV", into: "KV") -> "KV":
+    """Keys in 8 bits with a scale per channel and block, values with one per token, and back, in another buffer.
 
     Keys have channels that are ten times as large as the others, values have not (KIVI, Liu et al. 2024).
     """
@@ -117,8 +121,9 @@ def _round_to_int8(kv: "KV") -> None:
         return (x.float() / scale).round().mul(scale).to(x.dtype)
 
     tiled = kv.keys.dim() == 5  # (layers, heads, tiles, dim, 16), else (layers, heads, slots, dim)
-    kv.keys.copy_(rounded(kv.keys, (2, 4) if tiled else (2,)))
-    kv.values.copy_(rounded(kv.values, (3,)))
+    into.keys.copy_(rounded(kv.keys, (2, 4) if tiled else (2,)))
+    into.values.copy_(rounded(kv.values, (3,)))
+    return into
 
 
 _Condition = TypeVar("_Condition", bound=StrEnum)

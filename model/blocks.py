@@ -119,7 +119,7 @@ class BlockStore:
 
     def _scan(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # made of the user's code, if not to be read as it
             self._on_disk = {path.stem for path in folder.glob(f"*{_SUFFIX}")}
             self._cut(folder)
         except OSError as error:

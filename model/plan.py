@@ -16,8 +16,9 @@ from model.session import Level, Session
 from model.speed import Speed
 from model.window import Part, Window
 
-# Up to this many required tokens missing a request counts as typing.
-_CHEAP_TOKENS = 64
+# Up to this many required tokens missing a request counts as typing: a new line moves the text after it, and what is
+# near of that (64 tokens) is computed anew. A file that was never there misses more (128 above the cursor).
+_CHEAP_TOKENS = 128
 # Of a completion, decoding steps that the deadline has to pay for besides the prompt.
 _DECODE_STEPS = 8
 # Of the deadline, for the required parts and decoding while more blocks are taken in; the rest buys what is cold.

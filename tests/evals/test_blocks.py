@@ -103,7 +103,7 @@ def test_a_lone_block_right_behind_the_header_is_exact(scorer: Scorer) -> None:
 def test_the_rungs_differ_where_they_should(scorer: Scorer) -> None:
     """Two blocks and a file of which a part is far: independent, missing and stale parts each change the numbers."""
     parts = Parts(random_ids(9, 1), [random_ids(40, 2), random_ids(30, 3)], random_ids(400, 4), random_ids(12, 5))
-    score = EngineBlockScorer(scorer, deadline_ms=0.4).score
+    score = EngineBlockScorer(scorer, deadline_ms=0.5).score
     by_rung = [logprobs(score(parts, condition)) for condition in Condition]
     for index, one in enumerate(by_rung):
         for other in by_rung[index + 1 :]:

@@ -53,6 +53,11 @@ def test_what_is_put_comes_back_from_memory_and_from_another_daemons_disk(tmp_pa
     assert second.counters.n_from_memory == 1
 
 
+def test_nobody_else_may_read_the_folder(tmp_path: Path) -> None:
+    store(tmp_path / "numerics").put("a", buffer(10))
+    assert (tmp_path / "numerics").stat().st_mode & 0o077 == 0
+
+
 def test_memory_holds_what_was_used_last(tmp_path: Path) -> None:
     blocks = store(tmp_path, memory=2 * buffer(10).n_bytes)
     for key in "abc":
