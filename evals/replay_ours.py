@@ -112,6 +112,11 @@ class Ours:
     def act(self, index: int, action: Action, text: str) -> None:
         if action.kind in (Kind.JUMP, Kind.SWITCH):
             return
+        self.change(action, text)
+        self._request = asyncio.create_task(self._follow(index, action, text))
+
+    def change(self, action: Action, text: str) -> None:
+        """didChange; the request under way is cancelled."""
         if self._request is not None:
             self._request.cancel()
         self._versions[action.path] += 1
@@ -120,7 +125,6 @@ class Ours:
             "textDocument/didChange",
             {"textDocument": identifier, "contentChanges": [_change(action, text)]},
         )
-        self._request = asyncio.create_task(self._follow(index, action, text))
 
     async def _follow(self, index: int, action: Action, text: str) -> None:
         await self.ask(action.path, text, action.cursor)

@@ -61,12 +61,13 @@ class Window:
             if action.kind not in TYPING:
                 continue
             text = self.files[action.path] = play(self.files[action.path], action)
-            self.player.act(self.n_keys, action, text)
             self.n_keys += 1
             if first or self.n_keys % _ASK_EVERY == 0:
+                self.player.change(action, text)
                 await self._check(action, text, first=first)
                 first = False
             else:
+                self.player.act(self.n_keys, action, text)
                 await asyncio.sleep(_KEY_S * draw.random() * 2)
 
     def _undo(self) -> None:
@@ -85,8 +86,8 @@ class Window:
         return self.n_shown - before
 
     async def _check(self, action: Action, text: str, *, first: bool) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            answer = await self.player.ask(action.path, text, action.cursor)
+        answer = await self.player.ask(action.path, text, action.cursor)
+        if answer is not None:
             self.n_answers += 1
             typed = text[text.rfind("\n", 0, action.cursor) + 1 : action.cursor]
             for item in answer["items"]:
@@ -110,7 +111,7 @@ async def run(*, n_keystrokes: int, n_kills: int, model: str, seed: int, out: Pa
     async with contextlib.AsyncExitStack() as stack:
         for window in windows:
             await stack.enter_async_context(window.player.editor)
-        while (n := sum(window.n_keys for window in windows)) < n_keystrokes:
+        while (n := sum(window.n_keys for window in windows)) < n_keystrokes or kills:
             for window in windows:
                 await window.turn(draw)
             daemon = (await windows[0].player.status())["daemon"]
@@ -156,6 +157,7 @@ def _result(windows: list[Window], most: dict[str, float], n_killed: int) -> dic
         "suite": "soak",
         "n_keystrokes": sum(window.n_keys for window in windows),
         "n_answers": sum(window.n_answers for window in windows),
+        "n_shown_at_end": min(window.n_shown_at_end for window in windows),
         "n_shown": sum(window.n_shown for window in windows),
         "n_lost": sum(len(window.lost) for window in windows),
         "n_kills": n_killed,
