@@ -72,8 +72,8 @@ class EngineScorer:
 
         pieces = [Piece(n_tokens=len(cut.ids), rank=cut.rank, block=cut.block) for cut in cuts]
         window = window_of(array("I", [token_id for cut in cuts for token_id in cut.ids]), pieces)
-        for block in window.blocks if self._rounded_from else ():
-            if (kv := self._rounded_from._blocks.get(key_of(window, block), len(block))) is not None:
+        for block in window.blocks:
+            if self._rounded_from and (kv := self._rounded_from._blocks.get(key_of(window, block), len(block))):
                 self._blocks.put(key_of(window, block), _rounded_to_int8(kv, self._decoder.new_kv(len(block))))
         request = Request(
             key=0,

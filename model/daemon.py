@@ -69,6 +69,10 @@ class Daemon:
     def failed(self, message: str) -> None:
         """The model cannot be had: say so and leave; a client that is asked again starts afresh."""
         self.publish("failed", message)
+        self.leave()
+
+    def leave(self) -> None:
+        """End the process; safe from any thread."""
         self._loop.call_soon_threadsafe(self._leaving.set)
 
     # -- the clients' side ---------------------------------------------------------------------------------
@@ -294,7 +298,12 @@ def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
         log.exception("the model could not be prepared")
         daemon.failed(f"internal error while preparing the model: {error}")
         return
-    scheduler.run()
+    try:
+        scheduler.run()
+    except Exception:
+        # Nobody would answer any more: leave, so that the windows' servers start another daemon.
+        log.exception("the engine thread ended")
+        daemon.leave()
 
 
 def _lock(path: Path) -> BinaryIO | None:

@@ -5,7 +5,7 @@
 Each step leaves the session better and usable: requests in between attend to whatever is there.
 
 Rules: yields between layers, so that a keystroke never waits longer than one; a chunk under way is suspended with
-its session, and a block under way goes on for the next window (`Improver` keeps it): typing does not undo idle work.
+its session, and a block under way is parked for the next window that has it: typing does not undo idle work.
 """
 
 from collections.abc import Generator
@@ -36,7 +36,7 @@ class Improver:
 
     engine: Engine
     n_computed: int = 0  # tokens, over all sessions
-    _block: _BlockWork | None = field(default=None)
+    _parked: _BlockWork | None = field(default=None)  # a block whose session had something more urgent to do
 
     def improve(self, session: Session, *, exact: bool) -> Generator[None, None, None]:
         """Bring the session's window in, and with `exact` make it exact."""
@@ -62,22 +62,23 @@ class Improver:
 
     def _compute_block(self, session: Session, window: Window, block: Part) -> Generator[None, None, None]:
         engine, key = self.engine, blocks.key_of(window, block)
-        if self._block is None or self._block.key != key:
-            self._block = _BlockWork(key, blocks.compute(engine.decoder, session, window, block))
+        parked, self._parked = self._parked, None
+        work = parked if parked and parked.key == key else None
+        work = work or _BlockWork(key, blocks.compute(engine.decoder, session, window, block))
         while True:
             try:
-                next(self._block.steps)
+                next(work.steps)
             except StopIteration as done:
-                self._block = None
                 kv: KV = done.value
-                engine.blocks.put(key, kv)
-                blocks.place(engine.decoder, kv, session, window, block)
-                self.n_computed += len(block)
-                return
-            except BaseException:
-                self._block = None
+                break
+            try:
+                yield
+            except GeneratorExit:
+                self._parked = work
                 raise
-            yield
+        engine.blocks.put(key, kv)
+        blocks.place(engine.decoder, kv, session, window, block)
+        self.n_computed += len(block)
 
     def _raise(self, session: Session, begin: int, end: int, level: Level) -> Generator[None, None, None]:
         """Compute what is worth less than `level` within begin..end, in order; the window's last token is left out.

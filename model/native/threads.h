@@ -13,12 +13,18 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define CPU_RELAX() _mm_pause()
-#elif defined(__aarch64__)
-#define CPU_RELAX() __asm__ volatile("yield")
-#else
-#define CPU_RELAX() std::this_thread::yield()
 #endif
+
+// What a thread does while it spins.
+inline void relax() {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#else
+    std::this_thread::yield();
+#endif
+}
 
 class Pool {
   public:
@@ -49,7 +55,7 @@ class Pool {
         wake();
         take_tasks();
         for (int spins = 0; done_.load(std::memory_order_acquire) != n_tasks; spins++)
-            spins < kSpins ? CPU_RELAX() : std::this_thread::yield();
+            spins < kSpins ? relax() : std::this_thread::yield();
     }
 
   private:
@@ -89,7 +95,7 @@ class Pool {
         do {
             for (int i = 0; i < 64; i++) {
                 if (has_task(ticket_.load(std::memory_order_acquire)) || stopping_) return;
-                CPU_RELAX();
+                relax();
             }
         } while (std::chrono::steady_clock::now() < until);
         if (!has_task(ticket_.load(std::memory_order_acquire))) wakes_.wait(seen, std::memory_order_acquire);
