@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _MAX_SNIPPETS = 4
 _FILE_TOKENS = 512  # of the text above the line
 _NEAR_TOKENS = 128  # of these, what is required before anything is generated
-_DEADLINE_MS = 500.0
+_DEADLINE_MS = 1_000.0  # the product's default
 
 
 class Condition(StrEnum):
@@ -56,6 +56,7 @@ class Parts:
 
     header: list[int]
     snippets: list[list[int]]
+    path: list[int]
     file: list[int]
     target: list[int]
 
@@ -98,7 +99,7 @@ def _cuts(parts: Parts, *, snippets: bool) -> list[Cut]:
     """A window up to the target, cut as `completion.prompt` does."""
     blocks = [Cut(ids, 1 + rank, block=True) for rank, ids in enumerate(parts.snippets)] if snippets else []
     far, near = parts.file[:-_NEAR_TOKENS], parts.file[-_NEAR_TOKENS:]
-    return [Cut(parts.header), *blocks, Cut(far, 1), Cut(near)]
+    return [Cut(parts.header), *blocks, Cut(parts.path), Cut(far, 1), Cut(near)]
 
 
 def build_parts(use: SymbolUse, repo: str, tokenizer: Tokenizer, spec: PromptSpec, shuffle: random.Random) -> Parts:
@@ -117,7 +118,8 @@ def build_parts(use: SymbolUse, repo: str, tokenizer: Tokenizer, spec: PromptSpe
     return Parts(
         header=[*_sentinel(spec.bos), *_sentinel(spec.repo_name), *tokenizer.encode(f"{repo}\n")],
         snippets=[file_start(snippet.path) + tokenizer.encode(snippet.text) for snippet in snippets],
-        file=file_start(use.file.path) + above[-_FILE_TOKENS:],
+        path=file_start(use.file.path),
+        file=above[-_FILE_TOKENS:],
         target=tokenizer.encode(line + "\n"),
     )
 

@@ -84,17 +84,25 @@ def logprobs(tokens: list[TokenScore]) -> list[float]:
 
 
 def test_exact_is_the_plain_forward_over_all_parts(scorer: Scorer) -> None:
-    parts = Parts(random_ids(9, 1), [random_ids(40, 2), random_ids(30, 3)], random_ids(300, 4), random_ids(12, 5))
-    plain = scorer.logprobs([*parts.header, *parts.snippets[0], *parts.snippets[1], *parts.file, *parts.target])
+    parts = Parts(
+        random_ids(9, 1),
+        [random_ids(40, 2), random_ids(30, 3)],
+        random_ids(6, 9),
+        random_ids(300, 4),
+        random_ids(12, 5),
+    )
+    plain = scorer.logprobs(
+        [*parts.header, *parts.snippets[0], *parts.snippets[1], *parts.path, *parts.file, *parts.target]
+    )
     exact = EngineBlockScorer(scorer).score(parts, Condition.EXACT)
     assert logprobs(exact) == pytest.approx(plain[-12:], abs=1e-3)
-    without = scorer.logprobs([*parts.header, *parts.file, *parts.target])
+    without = scorer.logprobs([*parts.header, *parts.path, *parts.file, *parts.target])
     none = EngineBlockScorer(scorer).score(parts, Condition.NONE)
     assert logprobs(none) == pytest.approx(without[-12:], abs=1e-3)
 
 
 def test_a_lone_block_right_behind_the_header_is_exact(scorer: Scorer) -> None:
-    parts = Parts(random_ids(9, 1), [random_ids(40, 2)], random_ids(50, 4), random_ids(12, 5))
+    parts = Parts(random_ids(9, 1), [random_ids(40, 2)], random_ids(6, 9), random_ids(50, 4), random_ids(12, 5))
     score = EngineBlockScorer(scorer).score
     exact, window = score(parts, Condition.EXACT), score(parts, Condition.WINDOW)
     assert logprobs(window) == pytest.approx(logprobs(exact), abs=1e-3)
@@ -102,7 +110,13 @@ def test_a_lone_block_right_behind_the_header_is_exact(scorer: Scorer) -> None:
 
 def test_the_rungs_differ_where_they_should(scorer: Scorer) -> None:
     """Two blocks and a file of which a part is far: independent, missing and stale parts each change the numbers."""
-    parts = Parts(random_ids(9, 1), [random_ids(40, 2), random_ids(30, 3)], random_ids(400, 4), random_ids(12, 5))
+    parts = Parts(
+        random_ids(9, 1),
+        [random_ids(40, 2), random_ids(30, 3)],
+        random_ids(6, 9),
+        random_ids(400, 4),
+        random_ids(12, 5),
+    )
     score = EngineBlockScorer(scorer, deadline_ms=0.5).score
     by_rung = [logprobs(score(parts, condition)) for condition in Condition]
     for index, one in enumerate(by_rung):
@@ -111,11 +125,11 @@ def test_the_rungs_differ_where_they_should(scorer: Scorer) -> None:
 
 
 def test_a_token_is_correct_when_it_was_the_most_probable(scorer: Scorer) -> None:
-    parts = Parts(random_ids(9, 1), [], random_ids(20, 4), [0])
-    best = max(range(256), key=lambda i: scorer.logprobs([*parts.header, *parts.file, i])[-1])
+    parts = Parts(random_ids(9, 1), [], random_ids(6, 9), random_ids(20, 4), [0])
+    best = max(range(256), key=lambda i: scorer.logprobs([*parts.header, *parts.path, *parts.file, i])[-1])
     score = EngineBlockScorer(scorer).score
-    assert score(Parts(parts.header, [], parts.file, [best]), Condition.EXACT)[0].correct
-    assert not score(Parts(parts.header, [], parts.file, [(best + 1) % 256]), Condition.EXACT)[0].correct
+    assert score(Parts(parts.header, [], parts.path, parts.file, [best]), Condition.EXACT)[0].correct
+    assert not score(Parts(parts.header, [], parts.path, parts.file, [(best + 1) % 256]), Condition.EXACT)[0].correct
 
 
 def test_a_target_is_scored_after_its_prompt_as_the_whole_text_would_be(scorer: Scorer) -> None:
@@ -145,7 +159,7 @@ class LengthScorer:
 
 
 def test_every_example_is_scored_under_every_condition_and_kept(tmp_path: Path) -> None:
-    parts = Parts(header=[1], snippets=[[2], [3]], file=[4], target=[5, 6])
+    parts = Parts(header=[1], snippets=[[2], [3]], path=[7], file=[4], target=[5, 6])
     with open_results("blocks", tmp_path / "out.jsonl") as results:
         scores = evaluate(LengthScorer(), [("a.py:1", parts)], results)
     assert scores[Condition.NONE][0] == [TokenScore(0.0, False)] * 2
