@@ -24,7 +24,7 @@ class DaemonConfig:
     threads: int = 0
     max_cache_mb: int = 1_024
     max_disk_mb: int = 2_048
-    idle_on_battery: bool = False
+    idle: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Config:
             n_threads=self.daemon.threads,
             max_cache_mb=self.daemon.max_cache_mb,
             max_disk_mb=self.daemon.max_disk_mb,
-            idle_on_battery=self.daemon.idle_on_battery,
+            idle=self.daemon.idle,
         )
 
     def forced_mode(self) -> Mode | None:
@@ -100,7 +100,10 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "daemon.threads": ("Threads of the model process; 0 means all cores", (0, 1024)),
     "daemon.maxCacheMb": ("Memory for the keys and values of all documents", (64, 1_000_000)),
     "daemon.maxDiskMb": ("Disk space for the keys and values of snippets of other files", (0, 1_000_000)),
-    "daemon.idleOnBattery": ("Compute context ahead on battery, too", None),
+    "daemon.idle": (
+        "When to compute context ahead; `auto` is not on battery, and not while other programs need the processor",
+        ("auto", "always", "never"),
+    ),
 }
 
 

@@ -332,7 +332,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--max-cache-mb", type=int, required=True)
     parser.add_argument("--max-disk-mb", type=int, required=True)
-    parser.add_argument("--idle-on-battery", type=int, choices=(0, 1), required=True)
+    parser.add_argument("--idle", required=True)
     args = parser.parse_args()
     settings = EngineSettings(
         model=args.model,
@@ -341,7 +341,7 @@ def main() -> int:
         n_threads=args.threads,
         max_cache_mb=args.max_cache_mb,
         max_disk_mb=args.max_disk_mb,
-        idle_on_battery=bool(args.idle_on_battery),
+        idle=args.idle,
     )
     path = socket_path(settings)
     lock = _lock(path)

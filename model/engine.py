@@ -77,7 +77,7 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     scheduler = Scheduler(
         Engine(decoder, table, blocks, Speed(decoder.architecture)),
         SessionPool(decoder.new_kv, memory - in_memory),
-        IdlePower(on_battery=settings.idle_on_battery),
+        IdlePower(settings.idle),
     )
     ready(scheduler, f"{source.model_id} loaded in {time.perf_counter() - started:.1f} s", store)
     return scheduler

@@ -153,8 +153,10 @@ class Scheduler:
 
     def _wait_s(self) -> float | None:
         """How long there is nothing to do unless a command comes; None: for good."""
-        if self._jobs:
+        if any(job.request.priority is not Priority.WARM for job in self._jobs):
             return 0.0
+        if self._jobs:
+            return 0.0 if self._may_idle() else _RETRY_IDLE_S
         if not self._idle:
             return None
         wait = max(0.0, min(idle.due for idle in self._idle) - time.monotonic())
@@ -189,8 +191,9 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> _Job | None:
-        """The newest request of the first priority."""
-        return max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
+        """The newest request of the first priority; warming waits for a good time."""
+        job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
+        return job if job is None or job.request.priority is not Priority.WARM or self._may_idle() else None
 
     def _advance(self, job: _Job) -> None:
         if job.steps is None:

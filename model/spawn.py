@@ -31,7 +31,7 @@ class EngineSettings:
     n_threads: int = 0  # 0: all cores this process may use
     max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
     max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
-    idle_on_battery: bool = False  # compute ahead on battery, too
+    idle: str = "auto"  # when to compute ahead: "auto" not on battery or under load, "always", "never"
 
 
 def socket_path(settings: EngineSettings) -> Path:
@@ -57,8 +57,8 @@ def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
         str(settings.max_cache_mb),
         "--max-disk-mb",
         str(settings.max_disk_mb),
-        "--idle-on-battery",
-        str(int(settings.idle_on_battery)),
+        "--idle",
+        settings.idle,
     ]
     with log:
         return subprocess.Popen(

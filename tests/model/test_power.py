@@ -31,19 +31,19 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_a_machine_without_battery_and_load_is_free(machine: Machine) -> None:
-    assert machine.asked(IdlePower(on_battery=False))
+    assert machine.asked(IdlePower("auto"))
 
 
-@pytest.mark.parametrize(
-    ("plugged", "percent", "allowed", "free"),
-    [(True, 5, False, True), (None, 50, False, True), (False, 90, False, False), (False, 90, True, True),
-     (False, 10, True, False)],
-)  # fmt: skip
-def test_on_battery_it_waits_unless_allowed_and_never_drains_it(
-    machine: Machine, plugged: bool | None, percent: int, allowed: bool, free: bool
-) -> None:
-    machine.battery = SimpleNamespace(power_plugged=plugged, percent=percent)
-    assert machine.asked(IdlePower(on_battery=allowed)) is free
+@pytest.mark.parametrize(("plugged", "free"), [(True, True), (None, True), (False, False)])
+def test_on_battery_it_waits(machine: Machine, plugged: bool | None, free: bool) -> None:
+    machine.battery = SimpleNamespace(power_plugged=plugged, percent=90)
+    assert machine.asked(IdlePower("auto")) is free
+
+
+def test_whoever_wants_it_otherwise_gets_it_otherwise(machine: Machine) -> None:
+    assert not machine.asked(IdlePower("never"))
+    machine.battery, machine.everybody = SimpleNamespace(power_plugged=False, percent=9), 100.0
+    assert machine.asked(IdlePower("always"))
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_what_others_use_counts_and_not_its_own_work(
     machine: Machine, everybody: float, own: float, free: bool
 ) -> None:
     machine.everybody, machine.own = everybody, own  # of all cores, and of one
-    assert machine.asked(IdlePower(on_battery=False)) is free
+    assert machine.asked(IdlePower("auto")) is free
 
 
 def test_it_does_not_ask_at_every_layer(machine: Machine) -> None:
-    idle = IdlePower(on_battery=False)
+    idle = IdlePower("auto")
     assert machine.asked(idle)
     machine.everybody = 100.0
     machine.now += 0.5
