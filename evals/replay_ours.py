@@ -134,8 +134,6 @@ class Ours:
             self.run.skipped.add(index)
             return
         self.run.shown.append((now, index, bool(last.get("reused"))))
-        if last.get("rung"):
-            self.run.rungs.append(last["rung"])
 
     async def rest(self) -> None:
         """Wait for the request under way."""

@@ -57,7 +57,6 @@ class Run:
     actions: list[Action] = field(default_factory=list)
     began: list[float] = field(default_factory=list)
     shown: list[tuple[float, int, bool]] = field(default_factory=list)  # when, for which action, from a cache
-    rungs: list[str] = field(default_factory=list)
     ended: float = 0.0
     skipped: set[int] = field(default_factory=set)  # actions whose place is not asked about, by rule
     n_computed: int = 0  # prompt tokens for requests

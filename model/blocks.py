@@ -218,3 +218,9 @@ def place(decoder: Decoder, kv: KV, session: Session, window: Window, part: Part
     """Move a block's keys and values into its slots of the session's window."""
     decoder.move(kv, 0, len(part), session.kv, part.begin, part.begin - window.n_header)
     session.level[part.begin : part.end] = bytes([Level.WINDOW]) * len(part)
+
+
+def place_warm(decoder: Decoder, store: BlockStore, session: Session, window: Window, part: Part) -> None:
+    """Place a block that the store has; when it is gone meanwhile, its slots stay as they are."""
+    if (kv := store.get(key_of(window, part), len(part))) is not None:
+        place(decoder, kv, session, window, part)

@@ -20,7 +20,7 @@ from completion.types import Priority
 from model import blocks
 from model.blocks import BlockStore
 from model.decoder import Decoder
-from model.kv import Span
+from model.kv import Slots, Span
 from model.plan import Plan, is_placed, make_plan
 from model.sampler import ByteTable, pick
 from model.session import Level, Session
@@ -165,10 +165,8 @@ class Generation:
         return blocks.key_of(self.request.window, block) in self.engine.blocks
 
     def _place(self, block: Part) -> None:
-        """Move a warm block into its slots; when it is gone meanwhile, its slots stay empty."""
-        window, engine = self.request.window, self.engine
-        if (kv := engine.blocks.get(blocks.key_of(window, block), len(block))) is not None:
-            blocks.place(engine.decoder, kv, self.session, window, block)
+        """Move a warm block into its slots."""
+        blocks.place_warm(self.engine.decoder, self.engine.blocks, self.session, self.request.window, block)
 
     def _buy(self, block: Part) -> Generator[None, None, None]:
         """Compute a cold block; its header is flow, and computed before it."""
@@ -285,15 +283,21 @@ class Generation:
         return True
 
     def _forward(self, begin: int, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
-        """Run tokens for slots from `begin`; the session keeps the forward when the request ends before it does."""
-        session = self.session
-        attend = self._plan.attend(session, begin)
-        work = session.start(self.engine.decoder, begin, ids, attend)
-        while (hidden := session.advance(work)) is None:
-            try:
-                yield
-            except GeneratorExit:
-                session.suspend(work)
-                raise
-        self.engine.speed.learn(len(ids), sum(end - start for start, end in attend) + len(ids) // 2, work.ms)
-        return hidden
+        """Run tokens for slots from `begin`, which see what the plan lets them see."""
+        attend = self._plan.attend(self.session, begin)
+        return (yield from run_forward(self.engine, self.session, begin, ids, attend))
+
+
+def run_forward(
+    engine: Engine, session: Session, begin: int, ids: "array[int]", attend: Slots
+) -> Generator[None, None, torch.Tensor]:
+    """Run tokens for slots from `begin`; the session keeps the forward when this is closed before its end."""
+    work = session.start(engine.decoder, begin, ids, attend)
+    while (hidden := session.advance(work)) is None:
+        try:
+            yield
+        except GeneratorExit:
+            session.suspend(work)
+            raise
+    engine.speed.learn(len(ids), sum(end - start for start, end in attend) + len(ids) // 2, work.ms)
+    return hidden

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from model import blocks
-from model.generate import Engine
+from model.generate import Engine, run_forward
 from model.kv import KV
 from model.plan import is_placed
 from model.session import Level, Session
@@ -44,7 +44,9 @@ class Improver:
             return
         if window.blocks:
             yield from self._raise(session, 0, window.n_header, Level.EXACT)
-        self._place_warm(session, window)
+        for block in window.blocks:
+            if not is_placed(session, block):
+                blocks.place_warm(self.engine.decoder, self.engine.blocks, session, window, block)
         for block in window.blocks:
             if not is_placed(session, block):
                 yield from self._compute_block(session, window, block)
@@ -52,13 +54,6 @@ class Improver:
             yield from self._raise(session, part.begin, part.end, Level.WINDOW)
         if exact:
             yield from self._raise(session, 0, len(window.ids), Level.EXACT)
-
-    def _place_warm(self, session: Session, window: Window) -> None:
-        for block in window.blocks:
-            if not is_placed(session, block):
-                kv = self.engine.blocks.get(blocks.key_of(window, block), len(block))
-                if kv is not None:
-                    blocks.place(self.engine.decoder, kv, session, window, block)
 
     def _compute_block(self, session: Session, window: Window, block: Part) -> Generator[None, None, None]:
         engine, key = self.engine, blocks.key_of(window, block)
@@ -92,17 +87,6 @@ class Improver:
             start, stop = found[0], min(found[1], found[0] + _CHUNK_TOKENS)
             if (work := session.work) is not None and work.begin == start and work.end <= end:
                 stop = work.end
-            yield from self._chunk(session, start, stop)
+            yield from run_forward(self.engine, session, start, session.ids[start:stop], session.held(start))
             self.n_computed += stop - start
             begin = stop
-
-    def _chunk(self, session: Session, begin: int, end: int) -> Generator[None, None, None]:
-        engine, attend = self.engine, session.held(begin)
-        work = session.start(engine.decoder, begin, session.ids[begin:end], attend)
-        while session.advance(work) is None:
-            try:
-                yield
-            except GeneratorExit:
-                session.suspend(work)
-                raise
-        engine.speed.learn(end - begin, begin + (end - begin) // 2, work.ms)

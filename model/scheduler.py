@@ -292,6 +292,8 @@ class Scheduler:
             log.exception("idle work failed")
             self.counters.last_error = f"{type(error).__name__}: {error}"
             self._idle.remove(idle)
+        else:
+            return  # one layer of many: the totals are summed when it ends
         self._count()
 
 
