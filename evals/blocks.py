@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _MAX_SNIPPETS = 4
 _FILE_TOKENS = 512  # of the text above the line
-_NEAR_TOKENS = 128  # of these, what is required before anything is generated
+_PIECE_TOKENS = 128  # of these, what is required before anything is generated, and the size of the other pieces
 _DEADLINE_MS = 1_000.0  # the product's default
 
 
@@ -96,10 +96,12 @@ class EngineBlockScorer:
 
 
 def _cuts(parts: Parts, *, snippets: bool) -> list[Cut]:
-    """A window up to the target, cut as `completion.prompt` does."""
-    blocks = [Cut(ids, 1 + rank, block=True) for rank, ids in enumerate(parts.snippets)] if snippets else []
-    far, near = parts.file[:-_NEAR_TOKENS], parts.file[-_NEAR_TOKENS:]
-    return [Cut(parts.header), *blocks, Cut(parts.path), Cut(far, 1), Cut(near)]
+    """A window up to the target, cut and ranked as `completion.prompt` does; the last snippet is the best."""
+    n_snippets = len(parts.snippets) if snippets else 0
+    blocks = [Cut(ids, 1 + 2 * (n_snippets - 1 - i), block=True) for i, ids in enumerate(parts.snippets[:n_snippets])]
+    ends = range(len(parts.file), 0, -_PIECE_TOKENS)
+    above = [Cut(parts.file[max(0, end - _PIECE_TOKENS) : end], rank) for rank, end in enumerate(ends)]
+    return [Cut(parts.header), *blocks, Cut(parts.path), *reversed(above)]
 
 
 def build_parts(use: SymbolUse, repo: str, tokenizer: Tokenizer, spec: PromptSpec, shuffle: random.Random) -> Parts:

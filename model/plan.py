@@ -21,8 +21,9 @@ from model.window import Part, Window
 _CHEAP_TOKENS = 128
 # Of a completion, decoding steps that the deadline has to pay for besides the prompt.
 _DECODE_STEPS = 8
-# Of the deadline, for the required parts and decoding while more blocks are taken in; the rest buys what is cold.
-_BLOCK_SHARE = 0.6
+# Of the deadline, up to where a cold request buys the file's own text, nearest first, before any block: of the lines
+# of `midfill eval blocks` 384 more tokens of it are worth more than all blocks (evals/LOG.md).
+_OWN_SHARE = 0.6
 # Moving a warm block into its place, in memory traffic alone; reading it from disk first is in the same order.
 _PLACE_MS_PER_TOKEN = 0.01
 
@@ -52,43 +53,73 @@ def make_plan(
     if budget_ms is None:
         return _everything(session, window, is_warm)
     required = [part for part in window.flow if part.rank == 0]
-    missing = _missing(session, required, Level.PARTIAL)
-    n_missing = sum(end - begin for begin, end in missing)
-    optional = [part for part in window.flow if part.rank and _missing(session, [part], Level.PARTIAL)]
-    n_seen = sum(map(len, window.flow)) - sum(map(len, optional))
-    plan = Plan(compute=missing)
-
-    def cost(n_more: int, seen: int) -> float:
-        return speed.ms(n_missing + n_more, seen) + _DECODE_STEPS * speed.ms(1, seen)
-
-    n_placed = 0
+    chosen = _Chosen(session, speed, _missing(session, required, Level.PARTIAL), _n_seen(session, window))
+    is_cold = chosen.n_missing > _CHEAP_TOKENS
+    optional = sorted((part for part in window.flow if part.rank), key=lambda part: part.rank) if is_cold else []
+    for part in optional:
+        chosen.buy_own(part, _OWN_SHARE * budget_ms)
     for block in window.blocks:
-        placed = is_placed(session, block)
-        if not placed and not is_warm(block):
-            continue
-        n_new = 0 if placed else len(block)
-        if cost(0, n_seen + len(block)) + _PLACE_MS_PER_TOKEN * (n_placed + n_new) > _BLOCK_SHARE * budget_ms:
-            if placed:
-                plan.unseen.append((block.begin, block.end))
-            continue
-        n_seen, n_placed = n_seen + len(block), n_placed + n_new
-        if not placed:
-            plan.place.append(block)
-    if n_missing > _CHEAP_TOKENS:
+        if is_placed(session, block) or is_warm(block):
+            chosen.take_in(block, budget_ms)
+    if is_cold:
         cold = [block for block in window.blocks if not is_placed(session, block) and not is_warm(block)]
-        n_bought, block_ms = 0, 0.0
         for part in sorted([*optional, *cold], key=lambda part: part.rank):
-            n_flow = 0 if part.block else sum(end - begin for begin, end in _missing(session, [part], Level.PARTIAL))
-            extra_ms = speed.ms(len(part), window.n_header + len(part) // 2) if part.block else 0.0
-            if cost(n_bought + n_flow, n_seen + len(part)) + block_ms + extra_ms > budget_ms:
-                continue
-            n_seen, n_bought, block_ms = n_seen + len(part), n_bought + n_flow, block_ms + extra_ms
             if part.block:
-                plan.buy.append(part)
+                chosen.buy_block(part, window.n_header, budget_ms)
             else:
-                plan.compute += _missing(session, [part], Level.PARTIAL)
-        plan.compute = joined(plan.compute)
-    return plan
+                chosen.buy_own(part, budget_ms)
+    chosen.plan.compute = joined(chosen.plan.compute)
+    return chosen.plan
+
+
+class _Chosen:
+    """A plan in the making, and what it costs so far."""
+
+    def __init__(self, session: Session, speed: Speed, missing: list[tuple[int, int]], n_seen: int) -> None:
+        self.plan = Plan(compute=missing)
+        self.n_missing = _total(missing)
+        self._session, self._speed, self._n_seen = session, speed, n_seen
+        self._other_ms = 0.0  # spent on blocks, besides attending to them
+
+    def buy_own(self, part: Part, budget_ms: float) -> None:
+        """Compute a part of the file's text if that fits; a part that is there already costs nothing."""
+        missing = [found for found in _missing(self._session, [part], Level.PARTIAL) if found not in self.plan.compute]
+        n_more = _total(missing)
+        if missing and self._ms(n_more, n_more) <= budget_ms:
+            self.n_missing, self._n_seen = self.n_missing + n_more, self._n_seen + n_more
+            self.plan.compute += missing
+
+    def take_in(self, block: Part, budget_ms: float) -> None:
+        """Attend to a block that is there or warm if that fits."""
+        placed = is_placed(self._session, block)
+        place_ms = 0.0 if placed else _PLACE_MS_PER_TOKEN * len(block)
+        if self._ms(0, len(block)) + place_ms <= budget_ms:
+            self._n_seen, self._other_ms = self._n_seen + len(block), self._other_ms + place_ms
+            if not placed:
+                self.plan.place.append(block)
+        elif placed:
+            self.plan.unseen.append((block.begin, block.end))
+
+    def buy_block(self, block: Part, n_header: int, budget_ms: float) -> None:
+        """Compute a cold block if that fits."""
+        block_ms = self._speed.ms(len(block), n_header + len(block) // 2)
+        if self._ms(0, len(block)) + block_ms <= budget_ms:
+            self._n_seen, self._other_ms = self._n_seen + len(block), self._other_ms + block_ms
+            self.plan.buy.append(block)
+
+    def _ms(self, n_more: int, n_seen_more: int) -> float:
+        """What the request costs with so many more tokens to compute and to see."""
+        seen = self._n_seen + n_seen_more
+        return self._speed.ms(self.n_missing + n_more, seen) + _DECODE_STEPS * self._speed.ms(1, seen) + self._other_ms
+
+
+def _n_seen(session: Session, window: Window) -> int:
+    """How many tokens of the flow a request sees at least: what it must compute, and what is there."""
+    return sum(len(part) for part in window.flow if not part.rank or not _missing(session, [part], Level.PARTIAL))
+
+
+def _total(ranges: Iterable[tuple[int, int]]) -> int:
+    return sum(end - begin for begin, end in ranges)
 
 
 def _everything(session: Session, window: Window, is_warm: Callable[[Part], bool]) -> Plan:

@@ -83,6 +83,19 @@ def test_a_cold_request_attends_to_the_best_warm_blocks_and_computes_what_is_nea
     assert sorted(bought) == list(range(1, len(bought) + 1))  # the nearest
 
 
+def test_the_files_own_text_comes_before_blocks_and_leaves_them_a_share() -> None:
+    w, speed = window(30, 3), Speed(QWEN)
+    plan = make_plan(session(w, nothing), w, lambda part: True, speed, 1000.0)
+    own = [part.rank for part in w.flow if part.rank and (part.begin, part.end) in _pieces(plan.compute)]
+    assert own == [1]  # at 60 % of the deadline; two pieces would need more
+    assert plan.place and len(plan.place) < 30
+
+
+def _pieces(ranges: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    """All 128-token pieces, counted from the end, that ranges cover."""
+    return {(i, i + FAR) for b, e in ranges for i in range(b, e - FAR + 1)}
+
+
 def test_a_tight_deadline_still_computes_what_is_required() -> None:
     w = window(4, 4)
     plan = make_plan(session(w, nothing), w, lambda part: False, Speed(QWEN), 0.0)
@@ -94,7 +107,7 @@ def test_a_slow_machine_leaves_warm_blocks_unseen_rather_than_be_late() -> None:
     w, speed = window(38, 0), Speed(QWEN)
     for _ in range(40):
         speed.learn(256, 128, 256 * 20.0)  # 20 ms a token
-    plan = make_plan(session(w, everything), w, lambda part: True, speed, 3000.0)
+    plan = make_plan(session(w, everything), w, lambda part: True, speed, 1800.0)
     assert 0 < len(plan.unseen) < 38
     worst = {block.begin for block in w.blocks[-len(plan.unseen) :]}
     assert {begin for begin, _ in plan.unseen} == worst
