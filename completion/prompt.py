@@ -119,12 +119,17 @@ def _file(spec: PromptSpec, cache: SegmentCache, path: str) -> list[int]:
     return [] if spec.file_sep is None else [spec.file_sep, *cache.encode(f"{path}\n")]
 
 
+def snippet_ids(spec: PromptSpec, cache: SegmentCache, snippet: Snippet) -> list[int]:
+    """A snippet as a block of the prompt: its file's path, then its text."""
+    return [*_file(spec, cache, snippet.path), *cache.encode(snippet.text)]
+
+
 def _blocks(spec: PromptSpec, cache: SegmentCache, snippets: Sequence[Snippet], room: int) -> Iterator[list[int]]:
     """The ids of the snippets that fit, best first; a model without a token for files gets none."""
     if spec.file_sep is None:
         return
     for snippet in snippets:
-        ids = [*_file(spec, cache, snippet.path), *cache.encode(snippet.text)]
+        ids = snippet_ids(spec, cache, snippet)
         if len(ids) <= room:
             room -= len(ids)
             yield ids

@@ -9,7 +9,7 @@ ends in `_at`. Expected outcomes are values (`Outcome`), never exceptions.
 """
 
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -213,6 +213,68 @@ class Engine(Protocol):
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
         """Yield deltas as tokens come; raise EngineUnavailable at once when there is no engine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A definition in the repository. Lines are 0-based, both ends included; `line` is the one its name stands in."""
+
+    id: int
+    path: str
+    name: str
+    kind: str  # a `parsers.outline.SymbolKind`
+    parent: int | None  # id of the enclosing definition
+    line: int
+    first_line: int
+    last_line: int
+    signature: str  # dedented, without the body
+    bases: tuple[str, ...]  # names of base classes and the like
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Whole lines first_line..last_line (0-based, both included) of a file."""
+
+    path: str
+    first_line: int
+    last_line: int
+    text: str
+
+
+class Index(Protocol):
+    """What is known of a repository. Paths are relative to it, POSIX. Unknown files and names have nothing."""
+
+    def defined_in(self, path: str) -> Sequence[Definition]:
+        """A file's definitions in order."""
+        ...
+
+    def named(self, name: str, limit: int) -> Sequence[Definition]:
+        """Definitions of that name anywhere, at most `limit`."""
+        ...
+
+    def imported_by(self, path: str) -> Sequence[tuple[str, str, str]]:
+        """(path as spelled, name, alias) of each import of a file."""
+        ...
+
+    def in_folder(self, folder: str) -> Sequence[str]:
+        """The files right in a folder."""
+        ...
+
+    def resolve(self, spelled: str, name: str, from_path: str) -> Sequence[str]:
+        """The files that an import of `name` from `spelled` means in the file `from_path`."""
+        ...
+
+    def callers(self, name: str, limit: int) -> Sequence[Passage]:
+        """Passages that call `name`."""
+        ...
+
+    def similar(self, counts: Mapping[str, float], limit: int) -> Sequence[Passage]:
+        """The passages that share the rarest of these words (with weights), by BM25, best first."""
+        ...
+
+    def lines(self, path: str, first_line: int, last_line: int) -> str:
+        """Lines of a file, with their line ends."""
         ...
 
 

@@ -6,7 +6,7 @@ checked against.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from completion.types import Format, Limits, Mode, PromptSpec
@@ -28,6 +28,15 @@ class DaemonConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextConfig:
+    """What of other files a completion sees."""
+
+    index: bool = True
+    cross_file: str = "auto"
+    pinned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a user can set."""
 
@@ -44,6 +53,7 @@ class Config:
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
     disabled_languages: tuple[str, ...] = ()
+    context: ContextConfig = field(default_factory=ContextConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
 
     def limits(self) -> Limits:
@@ -96,6 +106,12 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "disabledLanguages": ("Language ids that are never completed", None),
+    "context.index": ("Index the workspace's files, and keep the index in step with them", None),
+    "context.crossFile": (
+        "Show other files' code to the model; `auto` leaves it out where it was measured not to help",
+        ("auto", "always", "never"),
+    ),
+    "context.pinned": ("Files, as patterns below the workspace, that every completion sees first", None),
     "daemon.idleExitMinutes": ("The model is unloaded after this time without requests", (0.01, 100_000.0)),
     "daemon.threads": ("Threads of the model process; 0 means all cores", (0, 1024)),
     "daemon.maxCacheMb": ("Memory for the keys and values of all documents", (64, 1_000_000)),
@@ -125,7 +141,7 @@ def _load_into(default: Any, raw: Mapping[str, Any], prefix: str, problems: list
             problems.append(f"unknown key {prefix}{key!s}")
             continue
         current = getattr(default, name)
-        if isinstance(current, DaemonConfig):
+        if is_dataclass(current):
             if isinstance(value, Mapping):
                 changes[name] = _load_into(current, value, f"{key}.", problems)
             else:
@@ -166,16 +182,15 @@ def _words(kind: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}[kind]
 
 
-def flatten(config: Config) -> dict[str, Any]:
+def flatten(config: Any) -> dict[str, Any]:
     """Wire key -> value: for `midfill/status`, and of `Config()` for the documentation and its check."""
     flat: dict[str, Any] = {}
-    for f in fields(Config):
-        value = getattr(config, f.name)
-        if isinstance(value, DaemonConfig):
-            flat |= {f"{_camel(f.name)}.{_camel(g.name)}": getattr(value, g.name) for g in fields(value)}
-        else:
-            flat[_camel(f.name)] = list(value) if isinstance(value, tuple) else value
-    return flat
+    for f in fields(config):
+        key, value = _camel(f.name), getattr(config, f.name)
+        flat |= (
+            {f"{key}.{name}": inner for name, inner in flatten(value).items()} if is_dataclass(value) else {key: value}
+        )
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in flat.items()}
 
 
 def defaults() -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What other files the window's user works with, cut into snippets, and when a document gets a new set of them.
+"""What the window's user works with: open documents cut into passages, those edited last, each document's snippets.
 
 `Workbench` follows the documents: those visited last come first, closed ones stay known for a while. Cutting and
-ranking run in a thread; `snippets` only looks up what is there.
+ranking run in a thread.
 
 Rules: a document's set changes at an epoch alone (its first request, a pause, a save), as `completion.context` says.
 Nothing here waits for the engine.
@@ -11,8 +11,9 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from completion.context import ContextKeeper, Source, near_text, rank_snippets
-from completion.types import Snippet
+from completion.context import ContextKeeper, Source, near_text, open_items
+from completion.sources import Item, item_of_passage
+from completion.types import Passage, Snippet
 from parsers.chunks import chunks
 from parsers.languages import for_document
 from parsers.parse import parse
@@ -21,13 +22,15 @@ from parsers.parse import parse
 _MAX_SOURCES = 24
 # Of generated files and data there may be megabytes.
 _MAX_CHARACTERS = 400_000
-# Characters of a token of code, rather too many: what does not fit in the end the prompt leaves out.
-_CHARACTERS_PER_TOKEN = 4.5
+# Of the open documents' passages.
+_MAX_OPEN = 60
+# Passages that were changed last, and are still as they were changed.
+_MAX_EDITED = 12
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A document's chunks as of one version of it."""
+    """A document's passages as of one version of it."""
 
     version: int
     source: Source
@@ -50,6 +53,9 @@ class Workbench:
     def __init__(self) -> None:
         self._keeper = ContextKeeper()
         self._known: OrderedDict[str, _Known] = OrderedDict()  # visited longest ago first
+        self._edited: OrderedDict[tuple[str, str], Passage] = (
+            OrderedDict()
+        )  # by document and text; the last edited last
         self._turn = asyncio.Lock()
 
     async def read(self, pages: list[Page]) -> None:
@@ -59,6 +65,8 @@ class Workbench:
                 known = self._known.get(page.uri)
                 if (known is None or known.version != page.version) and len(page.text) <= _MAX_CHARACTERS:
                     cut = await asyncio.to_thread(_cut, page)
+                    if known is not None:
+                        self._note_edits(page.uri, known.source.passages, cut)
                     self._known[page.uri] = _Known(page.version, Source(page.path, cut))
 
     def visit(self, uri: str) -> None:
@@ -72,30 +80,39 @@ class Workbench:
         """The document's snippets, best first; None before its first epoch."""
         return self._keeper.present(uri)
 
-    async def epoch(self, uri: str, text: str, cursor: int, room: int) -> bool:
-        """Rank for a cursor, and take the new set of at most `room` tokens if it is worth it; True when it changed."""
-        sources = [known.source for other, known in reversed(self._known.items()) if other != uri]
-        if not sources or room <= 0:
-            return False
-        offered = await asyncio.to_thread(_offer, near_text(text, cursor), sources, room)
-        return self._keeper.epoch(uri, offered)
+    def candidates(self, uri: str, text: str, cursor: int) -> dict[str, list[Item]]:
+        """What the other documents offer to a cursor in this one: passages edited last, and the most alike. Slow."""
+        sources = [known.source for other, known in list(self._known.items())[::-1] if other != uri]
+        edited = [passage for (other, _), passage in list(self._edited.items())[::-1] if other != uri]
+        return {
+            "edited": [item_of_passage(passage, "edited") for passage in edited],
+            "open": open_items(near_text(text, cursor), sources)[:_MAX_OPEN],
+        }
+
+    def offer(self, uri: str, ranked: list[tuple[float, Snippet]]) -> bool:
+        """An epoch: take a new set of snippets if it is worth it; True when the document's set changed."""
+        return self._keeper.epoch(uri, ranked)
 
     def forget(self, uri: str) -> None:
         """Drop a closed document's own set; its text stays a source."""
         self._keeper.forget(uri)
 
+    def _note_edits(self, uri: str, old: tuple[Passage, ...], new: tuple[Passage, ...]) -> None:
+        """Remember what is new in a document; what was changed again, or taken back, is forgotten."""
+        texts = {passage.text for passage in new}
+        for key in [key for key in self._edited if key[0] == uri and key[1] not in texts]:
+            del self._edited[key]
+        before = {passage.text for passage in old}
+        for passage in new:
+            if passage.text not in before:
+                self._edited[uri, passage.text] = passage
+        while len(self._edited) > _MAX_EDITED:
+            self._edited.popitem(last=False)
 
-def _cut(page: Page) -> tuple[str, ...]:
+
+def _cut(page: Page) -> tuple[Passage, ...]:
     tree = parse(for_document(page.uri, page.language_id).id, page.text)
-    return tuple(chunk.text for chunk in chunks(tree))
-
-
-def _offer(near: str, sources: list[Source], room: int) -> list[tuple[float, Snippet]]:
-    """The best snippets that fit into `room` tokens."""
-    offered, characters = [], room * _CHARACTERS_PER_TOKEN
-    for score, snippet in rank_snippets(near, sources):
-        if len(snippet.text) > characters:
-            break
-        characters -= len(snippet.text) + len(snippet.path)
-        offered.append((score, snippet))
-    return offered
+    return tuple(
+        Passage(path=page.path, first_line=chunk.first_line, last_line=chunk.last_line, text=chunk.text)
+        for chunk in chunks(tree)
+    )

@@ -62,12 +62,19 @@ def build_server() -> Midfill:
     @server.feature("midfill/status")
     async def report_status(ls: Midfill, params: Any) -> dict[str, Any]:
         daemon = await ls.client.daemon_status() if ls.client is not None else None
-        return status(ls.engine_state, ls.journal, flatten(ls.config), ls.config.enabled, daemon)
+        return status(
+            ls.engine_state, ls.journal, flatten(ls.config), ls.config.enabled, daemon, ls.workspaces.states()
+        )
 
     @server.feature(t.SHUTDOWN)
     async def shutdown(ls: Midfill, params: None) -> None:
         ls.was_shut_down = True
+        await ls.follow_workspace()
         await ls.stop_engine()
+
+    @server.feature(t.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    async def did_change_workspace_folders(ls: Midfill, params: t.DidChangeWorkspaceFoldersParams) -> None:
+        await ls.follow_workspace()
 
     return server
 
@@ -128,7 +135,11 @@ async def _answer(
     trigger = convert.trigger_of(context, ls.zero_based_triggers)
     snippets = await ls.snippets(snapshot, place.cursor)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
-    return await complete(deps, request)
+    ls.workspaces.busy(+1)
+    try:
+        return await complete(deps, request)
+    finally:
+        ls.workspaces.busy(-1)
 
 
 def _record(ls: Midfill, completion: Completion, language: str) -> None:

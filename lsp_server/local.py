@@ -54,10 +54,15 @@ def deps_for(client: EngineClient, config: Config) -> Deps:
     )
 
 
+def repository_of(file: Path) -> Path | None:
+    """The nearest folder around a file with a `.git`."""
+    return next((parent for parent in file.absolute().parents if (parent / ".git").exists()), None)
+
+
 def request_for(file: Path, text: str, cursor: int, mode: Mode | None, session: str = "cli") -> CompletionRequest:
     """A request at an offset of a file's text; its repository is the nearest folder with a `.git`, else none."""
     file = file.absolute()
-    root = next((parent for parent in file.parents if (parent / ".git").exists()), None)
+    root = repository_of(file)
     language = for_document(str(file)).id
     snapshot = DocumentSnapshot(
         uri=file.as_uri(),

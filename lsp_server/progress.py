@@ -1,4 +1,4 @@
-"""Shows the engine's preparation (fetching, quantizing, loading) as work-done progress in the editor.
+"""Shows long work (preparing the model, reading a workspace) as work-done progress in the editor.
 
 Rules: nothing is sent to a client that did not say it can show progress. Every `begin` gets its `end`.
 """
@@ -11,42 +11,32 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from model.client import EngineState, Phase
-
 log = logging.getLogger(__name__)
-
-_BUSY = (Phase.FETCHING, Phase.QUANTIZING, Phase.LOADING)
-# Editors redraw at every report: whole per cents are enough.
-_TITLE = "midfill: preparing the model"
 
 
 class ProgressReporter:
-    """Follows engine states with one progress token at a time."""
+    """Shows one kind of work, with one progress token at a time."""
 
-    def __init__(self, server: LanguageServer) -> None:
-        self._server = server
+    def __init__(self, server: LanguageServer, title: str) -> None:
+        self._server, self._title = server, title
         self._token: str | None = None
         self._creating: asyncio.Task[None] | None = None
-        self._state: EngineState | None = None
+        self._present: tuple[str, float | None] | None = None  # message and fraction of the work under way
         self._shown: tuple[str, int | None] | None = None
 
-    def follow(self, state: EngineState) -> None:
-        """Begin, report or end, as the new state asks for."""
-        self._state = state
-        if state.phase in _BUSY:
-            if self._token is not None:
-                self._report(state)
-            elif self._creating is None and self._supported():
-                self._creating = asyncio.get_running_loop().create_task(self._begin())
-        elif self._token is not None:
-            self._server.work_done_progress.end(self._token, t.WorkDoneProgressEnd(message=state.message))
-            self._token = None
-
-    def stop(self) -> None:
-        """End what is shown: nobody follows the engine any more."""
-        self._state = None
+    def show(self, message: str, fraction: float | None) -> None:
+        """Work is under way: begin or report."""
+        self._present = (message, fraction)
         if self._token is not None:
-            self._server.work_done_progress.end(self._token, t.WorkDoneProgressEnd())
+            self._report(message, fraction)
+        elif self._creating is None and self._supported():
+            self._creating = asyncio.get_running_loop().create_task(self._begin())
+
+    def end(self, message: str | None = None) -> None:
+        """The work is done, or nobody follows it any more."""
+        self._present = None
+        if self._token is not None:
+            self._server.work_done_progress.end(self._token, t.WorkDoneProgressEnd(message=message))
             self._token = None
 
     def _supported(self) -> bool:
@@ -62,19 +52,20 @@ class ProgressReporter:
             return
         finally:
             self._creating = None
-        state = self._state
-        if state is None or state.phase not in _BUSY:
-            return  # ready before the editor had answered: nothing to show
+        if self._present is None:
+            return  # done before the editor had answered: nothing to show
+        message, fraction = self._present
         self._token, self._shown = token, None
         self._server.work_done_progress.begin(
-            token, t.WorkDoneProgressBegin(title=_TITLE, percentage=0, message=state.message, cancellable=False)
+            token, t.WorkDoneProgressBegin(title=self._title, percentage=0, message=message, cancellable=False)
         )
-        self._report(state)
+        self._report(message, fraction)
 
-    def _report(self, state: EngineState) -> None:
-        percentage = None if state.fraction is None else int(100 * state.fraction)
-        if self._token is not None and (state.message, percentage) != self._shown:
-            self._shown = (state.message, percentage)
+    def _report(self, message: str, fraction: float | None) -> None:
+        # Editors redraw at every report: whole per cents are enough.
+        percentage = None if fraction is None else int(100 * fraction)
+        if self._token is not None and (message, percentage) != self._shown:
+            self._shown = (message, percentage)
             self._server.work_done_progress.report(
-                self._token, t.WorkDoneProgressReport(message=state.message, percentage=percentage)
+                self._token, t.WorkDoneProgressReport(message=message, percentage=percentage)
             )

@@ -9,6 +9,7 @@ import logging
 import uuid
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as t
@@ -17,6 +18,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from completion.cache import ReuseCache
+from completion.context import Ranked, select
 from completion.pipeline import Deps, prompt_for
 from completion.segments import SegmentCache
 from completion.types import Completion, DocumentSnapshot, Snippet, Trigger
@@ -24,8 +26,10 @@ from lsp_server import convert
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document, DocumentStore
+from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.progress import ProgressReporter
 from lsp_server.status import Journal
+from lsp_server.workspaces import Workspaces
 from model.client import EngineClient, EngineState, Phase
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
@@ -94,7 +98,9 @@ class Midfill(LanguageServer):
         self._cursors: dict[str, int] = {}  # where the last request of each document was
         self._pause: asyncio.TimerHandle | None = None
         self._choosing: set[asyncio.Task[None]] = set()
-        self._progress = ProgressReporter(self)
+        self.workspaces = Workspaces(self._on_index)
+        self._progress = ProgressReporter(self, "midfill: preparing the model")
+        self._index_progress = ProgressReporter(self, "midfill: reading the workspace")
         self._told_problems = ""
         self._told_failure = ""
         self._told_down = False
@@ -133,6 +139,7 @@ class Midfill(LanguageServer):
             await self.start_engine()
         elif not config.enabled:
             await self.stop_engine()
+        await self.follow_workspace()
 
     async def start_engine(self) -> None:
         """Use the daemon of the present settings; how it gets on comes through the state."""
@@ -143,11 +150,25 @@ class Midfill(LanguageServer):
         """Let go of the daemon; it stays for other windows."""
         await self._replace_engine(None, None)
 
+    async def follow_workspace(self) -> None:
+        """Index the editor's present folders, when the configuration wants it."""
+        wanted = self.config.enabled and self.config.context.index and not self.was_shut_down
+        await self.workspaces.follow(self._folders() if wanted else [])
+
+    def _on_index(self, root: Path, state: IndexState) -> None:
+        log.debug("index of %s: %s %s", root, state.phase, state.message)
+        if state.phase is IndexPhase.FAILED:
+            log.warning("index of %s: %s", root, state.message)
+        if (indexing := self.workspaces.indexing()) is not None:
+            self._index_progress.show(indexing.message, indexing.fraction)
+        else:
+            self._index_progress.end()
+
     async def _replace_engine(self, client: EngineClient | None, task: asyncio.Task[None] | None) -> None:
         # All is swapped before the first await: of two configurations in a row the later one's engine stays.
         old_client, old_task = self.client, self._client_task
         self.client, self._client_task, self._deps = client, task, None
-        self._progress.stop()
+        self._progress.end()
         if old_task is not None:
             old_task.cancel()
             await asyncio.wait([old_task])
@@ -156,7 +177,10 @@ class Midfill(LanguageServer):
 
     def _on_state(self, state: EngineState) -> None:
         log.debug("engine %s: %s", state.phase, state.message)
-        self._progress.follow(state)
+        if state.phase in (Phase.FETCHING, Phase.QUANTIZING, Phase.LOADING):
+            self._progress.show(state.message, state.fraction)
+        else:
+            self._progress.end(state.message)
         if state.phase is Phase.DOWN:
             log.warning("engine down: %s", state.message)
             if not self._told_down:  # once per window: it heals by itself, and `midfill/status` knows the rest
@@ -216,10 +240,23 @@ class Midfill(LanguageServer):
         uri = snapshot.uri
         self._cursors[uri] = cursor
         self._workbench.visit(uri)
-        if self._workbench.present(uri) is None:
-            await self._workbench.epoch(uri, snapshot.text, cursor, self._room())
+        if self._workbench.present(uri) is None and self._room() > 0:
+            await self._epoch(uri, snapshot.path, snapshot.text, cursor)
         self.touch(uri, _PAUSE_S)
         return self._workbench.present(uri) or ()
+
+    async def _epoch(self, uri: str, path: str, text: str, cursor: int) -> bool:
+        """Rank for a cursor, and take the new set of snippets if it is worth it; True when it changed."""
+        ranked = await asyncio.to_thread(self._rank, uri, path, text, cursor)
+        return self._workbench.offer(uri, [(entry.score, entry.snippet) for entry in ranked])
+
+    def _rank(self, uri: str, path: str, text: str, cursor: int) -> list[Ranked]:
+        sources = self._workbench.candidates(uri, text, cursor)
+        if (repository := self.workspaces.of(uri)) is not None:
+            sources |= repository.candidates(path, text, cursor)
+            sources["pinned"] = repository.pinned(self.config.context.pinned)
+        ranked = select(sources, self._room(), self._workbench.present(uri) or ())
+        return [entry for entry in ranked if not entry.left_out]
 
     def touch(self, uri: str, wait_s: float) -> None:
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
@@ -228,6 +265,8 @@ class Midfill(LanguageServer):
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
 
     def _room(self) -> int:
+        if self.config.context.cross_file == "never":
+            return 0
         return self.config.max_prompt_tokens - self.config.max_file_tokens
 
     def _choose(self, uri: str) -> None:
@@ -245,9 +284,9 @@ class Midfill(LanguageServer):
                 return
             text = document.text
             cursor = min(self._cursors.get(uri, 0), len(text))
-            if not await self._workbench.epoch(uri, text, cursor, self._room()):
-                return
             snapshot = await self.snapshot(document, text)
+            if not await self._epoch(uri, snapshot.path, text, cursor):
+                return
             snippets = self._workbench.present(uri) or ()
             request = convert.completion_request(
                 snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets

@@ -1,10 +1,12 @@
 """What the server can say about itself: counts, the last answer, and in words why nothing is shown."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from completion.types import Completion
+from lsp_server.index.state import IndexState
 from model.client import EngineState, Phase
 from model.wire import StatusReply
 
@@ -37,7 +39,12 @@ def describe(state: EngineState, last: Completion | None, enabled: bool) -> str:
 
 
 def status(
-    state: EngineState, journal: Journal, config: dict[str, Any], enabled: bool, daemon: StatusReply | None
+    state: EngineState,
+    journal: Journal,
+    config: dict[str, Any],
+    enabled: bool,
+    daemon: StatusReply | None,
+    indexes: Mapping[str, IndexState],
 ) -> dict[str, Any]:
     """The answer to `midfill/status`."""
     last = journal.last
@@ -50,6 +57,7 @@ def status(
         "daemon": None
         if daemon is None
         else {name: getattr(daemon, name) for name in StatusReply.__dataclass_fields__},
+        "indexes": {root: {"phase": str(index.phase), "message": index.message} for root, index in indexes.items()},
         "config": config,
     }
 

@@ -11,13 +11,11 @@ Rules: files are written beside their place and renamed, so that several daemons
 foreign file is deleted with one line in the log, and the block is computed again. A full disk costs a line, too.
 """
 
-import hashlib
 import logging
 import os
 import struct
 import time
 import zlib
-from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from safetensors import SafetensorError
 from model.decoder import Decoder
 from model.kv import KV, Span
 from model.session import Level, Session
-from model.window import Part, Window
+from model.window import Part, Window, block_key
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +39,6 @@ _TAG = b"MFB1"
 _SUFFIX = ".kv"
 # When the disk store is over its limit it is cut to this share of it, so that it is not cut at every block.
 _KEEP_SHARE = 0.9
-
-
-def block_key(header: "array[int]", ids: "array[int]") -> str:
-    """The name of a block's keys and values, within one model's folder."""
-    digest = hashlib.blake2b(len(header).to_bytes(4, "little"), digest_size=20)
-    digest.update(header.tobytes())
-    digest.update(ids.tobytes())
-    return digest.hexdigest()
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ rank first.
 Rules: pure data. Token i of a window belongs at slot i and position i, whether it is there yet or not.
 """
 
+import hashlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,3 +70,11 @@ def window_of(ids: "array[int]", pieces: Sequence[Piece]) -> Window:
             end += piece.n_tokens
     assert end == len(ids), "the pieces add up to the prompt"
     return Window(ids, tuple(parts))
+
+
+def block_key(header: "array[int]", ids: "array[int]") -> str:
+    """The name of a block's keys and values, within one model's folder."""
+    digest = hashlib.blake2b(len(header).to_bytes(4, "little"), digest_size=20)
+    digest.update(header.tobytes())
+    digest.update(ids.tobytes())
+    return digest.hexdigest()

@@ -35,12 +35,13 @@ class Language:
     comments: tuple[str, ...] = ("comment",)
     blocks: tuple[str, ...] = ("block",)  # node types that are the body of something
     definitions: tuple[str, ...] = ()  # node types of functions, methods, classes and the like
+    queries: tuple[str, ...] = ()  # names of files in `queries`; empty means the one named like `id`
 
 
 def _row(
     id: str, name: str, extensions: str, *, grammar: str | None = None, lsp: str = "", files: str = "",
     comment: str | None = None, between: str = "", style: BlockStyle = BlockStyle.NONE, strings: str = "string",
-    comments: str = "comment", blocks: str = "block", definitions: str = "",
+    comments: str = "comment", blocks: str = "block", definitions: str = "", queries: str = "",
 ) -> Language:  # fmt: skip
     return Language(
         id=id,
@@ -56,6 +57,7 @@ def _row(
         comments=tuple(comments.split()),
         blocks=tuple(blocks.split()),
         definitions=tuple(definitions.split()),
+        queries=tuple(queries.split()),
     )
 
 
@@ -80,7 +82,7 @@ LANGUAGES: tuple[Language, ...] = (
          definitions=_JS_DEFINITIONS),
     _row("typescript", "TypeScript", ".ts .mts .cts", comment="//", between="/* */", style=_BRACE,
          strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS),
-    _row("tsx", "TSX", ".tsx", lsp="typescriptreact", comment="//", between="/* */", style=_BRACE,
+    _row("tsx", "TSX", ".tsx", queries="typescript", lsp="typescriptreact", comment="//", between="/* */", style=_BRACE,
          strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS),
     _row("java", "Java", ".java", comment="//", between="/* */", style=_BRACE, strings="string_literal character_literal",
          comments="line_comment block_comment",

@@ -1,32 +1,72 @@
 """Which snippets stand in a prompt, and that their set stands still between epochs."""
 
-from completion.context import ContextKeeper, Source, near_text, rank_snippets
-from completion.types import Snippet
+from completion.context import ContextKeeper, Source, fuse, near_text, open_items, select
+from completion.sources import Item
+from completion.types import Passage, Snippet
 
-SHOP = Source("shop.py", ("def total_price(items):\n    return sum(items)\n", "def greet(name):\n    print(name)\n"))
-ZOO = Source("zoo.py", ("class Giraffe:\n    neck = 3\n",))
+
+def source(path: str, *texts: str) -> Source:
+    return Source(
+        path, tuple(Passage(path=path, first_line=9 * n, last_line=9 * n + 8, text=t) for n, t in enumerate(texts))
+    )
+
+
+SHOP = source("shop.py", "def total_price(items):\n    return sum(items)\n", "def greet(name):\n    print(name)\n")
+ZOO = source("zoo.py", "class Giraffe:\n    neck = 3\n")
 
 
 def snippet(name: str) -> Snippet:
     return Snippet(path=f"{name}.py", text=name)
 
 
+def item(name: str, *ranges: tuple[int, int], text: str = "x") -> Item:
+    return Item(Snippet(path=name, text=text), ranges or ((0, 9),), "test", name)
+
+
 def test_what_shares_rare_names_with_the_cursor_comes_first() -> None:
-    ranked = rank_snippets("x = total_price(basket)", [ZOO, SHOP])
-    assert ranked[0][1] == Snippet(path="shop.py", text=SHOP.chunks[0])
-    assert [score for score, _ in ranked] == sorted((score for score, _ in ranked), reverse=True)
+    ranked = open_items("x = total_price(basket)", [ZOO, SHOP])
+    assert ranked[0].snippet == Snippet(path="shop.py", text=SHOP.passages[0].text)
+    assert ranked[0].ranges == ((0, 8),)
     assert len(ranked) == 3
 
 
 def test_without_shared_names_what_was_visited_last_comes_first() -> None:
-    assert rank_snippets("1 + 1", [ZOO, SHOP])[0][1].path == "zoo.py"
-    assert rank_snippets("1 + 1", [SHOP, ZOO])[0][1].path == "shop.py"
+    assert open_items("1 + 1", [ZOO, SHOP])[0].snippet.path == "zoo.py"
+    assert open_items("1 + 1", [SHOP, ZOO])[0].snippet.path == "shop.py"
 
 
 def test_a_word_that_is_everywhere_tells_nothing() -> None:
-    everywhere = [Source(f"{n}.py", ("import common_name\n",)) for n in range(20)]
-    rare = Source("rare.py", ("import common_name\nunusual_name = 1\n",))
-    assert rank_snippets("common_name unusual_name", [*everywhere, rare])[0][1].path == "rare.py"
+    everywhere = [source(f"{n}.py", "import common_name\n") for n in range(20)]
+    rare = source("rare.py", "import common_name\nunusual_name = 1\n")
+    assert open_items("common_name unusual_name", [*everywhere, rare])[0].snippet.path == "rare.py"
+
+
+def test_what_several_sources_propose_comes_before_what_one_does() -> None:
+    ranked = fuse({"near": [item("a"), item("b")], "types": [item("c"), item("b")]})
+    assert [entry.path for entry in ranked] == ["b", "a", "c"]
+    assert ranked[0].sources == ("test",)
+
+
+def test_of_nearly_equal_ones_the_present_comes_first() -> None:
+    items = {"near": [item("a"), item("b")]}
+    assert [entry.path for entry in fuse(items)] == ["a", "b"]
+    assert [entry.path for entry in fuse(items, present=[item("b").snippet])] == ["b", "a"]
+    far = {"near": [item("a"), item("x"), item("y"), item("b")]}
+    assert fuse(far, present=[item("b").snippet])[0].path == "a"
+
+
+def test_what_shows_no_new_line_is_left_out() -> None:
+    ranked = select({"imported": [item("a", (0, 9)), item("a", (3, 4)), item("a", (8, 10))]}, 1000)
+    assert [(entry.ranges, bool(entry.left_out)) for entry in ranked] == [
+        (((0, 9),), False),
+        (((3, 4),), True),
+        (((8, 10),), False),
+    ]
+
+
+def test_what_has_no_room_is_left_out_and_something_smaller_goes_in() -> None:
+    ranked = select({"imported": [item("a", text="x" * 300), item("b", text="x" * 300), item("c", text="x")]}, 100)
+    assert [(entry.path, entry.left_out) for entry in ranked] == [("a", ""), ("b", "no room"), ("c", "")]
 
 
 def test_the_ranking_looks_mostly_at_what_is_above_the_cursor() -> None:

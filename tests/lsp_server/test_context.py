@@ -2,6 +2,7 @@
 
 import asyncio
 
+from completion.types import Snippet
 from lsp_server.context import Page, Workbench
 
 LIBRARY = "def area(width, height):\n    return width * height\n"
@@ -12,36 +13,46 @@ def page(name: str, text: str, version: int = 1) -> Page:
     return Page(f"file:///w/{name}", name, "python", version, text)
 
 
+def offered(bench: Workbench, uri: str, text: str, source: str = "open") -> list[str]:
+    return [item.snippet.text for item in bench.candidates(uri, text, len(text))[source]]
+
+
 def test_an_open_file_is_offered_to_another_one() -> None:
     async def scenario() -> None:
         bench = Workbench()
         await bench.read([page("library.py", LIBRARY), page("main.py", USER)])
-        bench.visit("file:///w/library.py")
-        bench.visit("file:///w/main.py")
-        assert bench.present("file:///w/main.py") is None
-        assert await bench.epoch("file:///w/main.py", USER, len(USER), room=1000)
-        (snippet,) = bench.present("file:///w/main.py") or ()
-        assert (snippet.path, snippet.text) == ("library.py", LIBRARY)  # its own text is not offered to it
-        assert not await bench.epoch("file:///w/main.py", USER, len(USER), room=1000)
+        assert offered(bench, "file:///w/main.py", USER) == [LIBRARY]  # its own text is not offered to it
         edited = LIBRARY.replace("area", "surface")
         await bench.read([page("library.py", edited, version=2)])
-        assert await bench.epoch("file:///w/main.py", USER, len(USER), room=1000)
-        assert (bench.present("file:///w/main.py") or ())[0].text == edited
+        assert offered(bench, "file:///w/main.py", USER) == [edited]
 
     asyncio.run(scenario())
 
 
-def test_what_does_not_fit_is_not_offered() -> None:
+def test_what_was_edited_last_comes_first_and_what_was_taken_back_is_gone() -> None:
     async def scenario() -> None:
         bench = Workbench()
-        await bench.read([page(f"{n}.py", f"value_{n} = 1\n" * 90) for n in range(9)])
-        await bench.epoch("file:///w/main.py", "", 0, room=700)
-        snippets = bench.present("file:///w/main.py") or ()
-        assert 1 <= len(snippets) <= 3
-        assert not await bench.epoch("file:///w/other.py", "", 0, room=0)
-        assert bench.present("file:///w/other.py") is None
+        await bench.read([page("a.py", "one = 1\n"), page("b.py", "two = 2\n"), page("main.py", USER)])
+        assert offered(bench, "file:///w/main.py", USER, "edited") == []
+        await bench.read([page("a.py", "one = 11\n", version=2)])
+        await bench.read([page("b.py", "two = 22\n", version=2)])
+        assert offered(bench, "file:///w/main.py", USER, "edited") == ["two = 22\n", "one = 11\n"]
+        assert offered(bench, "file:///w/b.py", USER, "edited") == ["one = 11\n"]
+        await bench.read([page("b.py", "two = 2\n", version=3)])
+        assert "two = 22\n" not in offered(bench, "file:///w/main.py", USER, "edited")
 
     asyncio.run(scenario())
+
+
+def test_a_document_has_the_set_of_its_last_epoch() -> None:
+    bench = Workbench()
+    assert bench.present("file:///w/main.py") is None
+    one = Snippet(path="a.py", text="one")
+    assert bench.offer("file:///w/main.py", [(1.0, one)])
+    assert not bench.offer("file:///w/main.py", [(1.0, one)])
+    assert bench.present("file:///w/main.py") == (one,)
+    bench.forget("file:///w/main.py")
+    assert bench.present("file:///w/main.py") is None
 
 
 def test_a_closed_file_stays_a_source_and_old_ones_are_forgotten() -> None:
@@ -51,10 +62,9 @@ def test_a_closed_file_stays_a_source_and_old_ones_are_forgotten() -> None:
             await bench.read([page(f"{n}.py", f"value_{n} = 1\n")])
             bench.visit(f"file:///w/{n}.py")
             bench.forget(f"file:///w/{n}.py")
-        await bench.epoch("file:///w/main.py", "value_59 value_1 ", 9, room=4000)
-        snippets = bench.present("file:///w/main.py") or ()
-        assert snippets[0].text == "value_59 = 1\n"
-        assert len(snippets) == 25
-        assert all(snippet.path != "1.py" for snippet in snippets)
+        texts = offered(bench, "file:///w/main.py", "value_59 value_1 ")
+        assert texts[0] == "value_59 = 1\n"
+        assert len(texts) == 25
+        assert "value_1 = 1\n" not in texts
 
     asyncio.run(scenario())

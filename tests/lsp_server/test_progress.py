@@ -1,4 +1,4 @@
-"""Every progress that begins in the editor ends there, whatever the engine does."""
+"""Every progress that begins in the editor ends there, whatever the work comes to."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,6 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcInternalError
 
 from lsp_server.progress import ProgressReporter
-from model.client import EngineState, Phase
 
 
 class FakeEditor:
@@ -37,10 +36,6 @@ class FakeEditor:
         return [value.kind for value in self.sent]
 
 
-def state(phase: Phase, fraction: float | None = None) -> EngineState:
-    return EngineState(phase=phase, message=phase.value, fraction=fraction)
-
-
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def body() -> None:
         async with asyncio.timeout(30):
@@ -50,9 +45,9 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 
 async def begun(editor: FakeEditor, reporter: ProgressReporter) -> None:
-    """Follow a first busy state until the editor has answered."""
+    """Show some work until the editor has answered."""
     editor.answers.set()
-    reporter.follow(state(Phase.FETCHING, 0.1))
+    reporter.show("fetching", 0.1)
     await editor.created.wait()
     while not editor.sent:  # noqa: ASYNC110 (two turns of the loop)
         await asyncio.sleep(0)
@@ -61,12 +56,12 @@ async def begun(editor: FakeEditor, reporter: ProgressReporter) -> None:
 def test_the_phases_are_one_progress_with_whole_per_cents() -> None:
     async def scenario() -> None:
         editor = FakeEditor()
-        reporter = ProgressReporter(editor)  # type: ignore[arg-type]
+        reporter = ProgressReporter(editor, "work")  # type: ignore[arg-type]
         await begun(editor, reporter)
         for fraction in (0.101, 0.102, 0.5):
-            reporter.follow(state(Phase.FETCHING, fraction))
-        reporter.follow(state(Phase.LOADING))
-        reporter.follow(state(Phase.READY))
+            reporter.show("fetching", fraction)
+        reporter.show("loading", None)
+        reporter.end("ready")
         assert editor.kinds() == ["begin", "report", "report", "report", "end"]
         assert [value.percentage for value in editor.sent[1:4]] == [10, 50, None]
 
@@ -75,9 +70,9 @@ def test_the_phases_are_one_progress_with_whole_per_cents() -> None:
 
 def test_a_failure_and_a_change_of_engine_end_the_progress() -> None:
     async def scenario() -> None:
-        for finish in (lambda r: r.follow(state(Phase.FAILED)), lambda r: r.stop()):
+        for finish in (lambda r: r.end("failed"), lambda r: r.end()):
             editor = FakeEditor()
-            reporter = ProgressReporter(editor)  # type: ignore[arg-type]
+            reporter = ProgressReporter(editor, "work")  # type: ignore[arg-type]
             await begun(editor, reporter)
             finish(reporter)
             finish(reporter)
@@ -89,10 +84,10 @@ def test_a_failure_and_a_change_of_engine_end_the_progress() -> None:
 def test_a_model_that_is_ready_before_the_editor_answers_shows_nothing() -> None:
     async def scenario() -> None:
         editor = FakeEditor()
-        reporter = ProgressReporter(editor)  # type: ignore[arg-type]
-        reporter.follow(state(Phase.LOADING))
+        reporter = ProgressReporter(editor, "work")  # type: ignore[arg-type]
+        reporter.show("loading", None)
         await editor.created.wait()
-        reporter.follow(state(Phase.READY))
+        reporter.end("ready")
         editor.answers.set()
         await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
         assert editor.sent == []
@@ -103,12 +98,12 @@ def test_a_model_that_is_ready_before_the_editor_answers_shows_nothing() -> None
 def test_an_editor_that_declines_is_left_alone() -> None:
     async def scenario() -> None:
         for editor in (FakeEditor(refuses=True), FakeEditor(supported=False)):
-            reporter = ProgressReporter(editor)  # type: ignore[arg-type]
+            reporter = ProgressReporter(editor, "work")  # type: ignore[arg-type]
             editor.answers.set()
-            reporter.follow(state(Phase.LOADING))
+            reporter.show("loading", None)
             others = asyncio.all_tasks() - {asyncio.current_task()}
             assert await asyncio.gather(*others) in ([None], [])
-            reporter.follow(state(Phase.READY))
+            reporter.end("ready")
             assert editor.sent == []
 
     run(scenario)

@@ -1,0 +1,256 @@
+"""Where context comes from: each source looks at the cursor's file and names passages of others, the best first.
+
+    imported     definitions that the file imports, those used near the cursor first
+    near         definitions of other names used near the cursor
+    bases        base classes of the class around the cursor, with their members
+    types        types that the signatures found so far speak of
+    package      what the file's own folder defines, in languages that see it without an import
+    callers      who calls the function around the cursor
+    similar      passages that share rare words with the text around the cursor
+
+Rules: pure given an `Index`. A definition is shown as a signature, a class with its members' signatures; a short one
+whole. The order within a source depends on the file and the cursor's place, never on anything random.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from parsers.outline import Outline, enclosing
+
+from completion.types import Definition, Index, Passage, Snippet
+from completion.words import identifiers, words
+
+CLASSES = frozenset(("class", "interface", "enum", "struct", "trait", "module", "namespace", "object"))
+# Of the lines around the cursor: what the next line uses is mostly used there already.
+_NEAR_LINES = 20
+# A definition of so many lines is shown whole, a longer one by its signature.
+_WHOLE_LINES = 14
+_MAX_SIGNATURE_CHARS = 400
+_MAX_MEMBERS = 60
+# A name with more definitions than this is `get` or `run`: any choice would be a guess.
+_MAX_HOMONYMS = 6
+_MAX_BASE_DEPTH = 4
+_MAX_REEXPORTS = 4
+_MAX_IN_SOURCE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A candidate: a snippet, the lines of its file that it shows, where it comes from, and what it is about."""
+
+    snippet: Snippet
+    ranges: tuple[tuple[int, int], ...]
+    source: str
+    about: str
+
+
+@dataclass(slots=True)
+class Cursor:
+    """The file being completed, and where in it. `text` is what is known of it: the editor's, not the disk's."""
+
+    path: str
+    text: str
+    line: int  # 0-based
+    outline: Outline
+    near: list[str] = field(init=False)  # names near the cursor, the nearest first
+    used: dict[str, int] = field(init=False)  # how often each name stands in the file
+
+    def __post_init__(self) -> None:
+        lines = self.text.split("\n")
+        self.used = {}
+        for name in identifiers(self.text):
+            self.used[name] = self.used.get(name, 0) + 1
+        by_distance = sorted(
+            range(max(0, self.line - _NEAR_LINES), min(len(lines), self.line + _NEAR_LINES // 2)),
+            key=lambda number: abs(number - self.line) if number <= self.line else 2 * (number - self.line),
+        )
+        self.near = list(dict.fromkeys(name for number in by_distance for name in identifiers(lines[number])))
+
+
+class Sources:
+    """All sources for one cursor. Later ones build on what earlier ones found."""
+
+    def __init__(self, index: Index, cursor: Cursor) -> None:
+        self._index, self._cursor = index, cursor
+        self._own = {symbol.name for symbol in cursor.outline.symbols}
+        self._found: dict[int, Definition] = {}
+        self._imports: dict[str, tuple[Definition, ...]] = {}  # local name -> what it means
+        self._modules: list[str] = []  # files imported as a whole
+
+    def all(self) -> dict[str, list[Item]]:
+        """Source -> its items, best first."""
+        sources = (self.imported, self.near, self.bases, self.types, self.package, self.callers, self.similar)
+        return {source.__name__: list(_first(source(), _MAX_IN_SOURCE)) for source in sources}
+
+    def imported(self) -> Iterator[Item]:
+        """What the file imports; names near the cursor first, then by how often the file uses them."""
+        order = {name: rank for rank, name in enumerate(self._cursor.near)}
+        found: list[tuple[str, Definition]] = []
+        for statement in self._cursor.outline.imports:
+            local = statement.alias or statement.name or statement.path.replace("/", ".").rsplit(".", 1)[-1]
+            definitions = self._meant(statement.path, statement.name, self._cursor.path)
+            self._imports[local] = (*self._imports.get(local, ()), *definitions)
+            found += [(local, definition) for definition in definitions]
+
+        def rank(pair: tuple[str, Definition]) -> tuple[int, int]:
+            names = (pair[0], pair[1].name)
+            nearest = min(order.get(name, len(order)) for name in names)
+            return nearest, -max(self._cursor.used.get(name, 0) for name in names)
+
+        for _, definition in sorted(found, key=rank):
+            yield from self._items(definition, "imported")
+
+    def near(self) -> Iterator[Item]:
+        """Names near the cursor that the file neither defines nor imports: members, and what is seen without import."""
+        for name in self._cursor.near:
+            if name not in self._own and name not in self._imports:
+                yield from self._named(name, "near")
+
+    def bases(self) -> Iterator[Item]:
+        """Base classes of the enclosing classes, and theirs."""
+        symbols = self._cursor.outline.symbols
+        for enclosed in enclosing(self._cursor.outline, self._cursor.line):
+            for base in symbols[enclosed].bases:
+                yield from self._lineage(base, self._cursor.path, _MAX_BASE_DEPTH)
+
+    def types(self) -> Iterator[Item]:
+        """Types in the signatures of what has been found: what the members of a parameter or a result are."""
+        names = [name for known in list(self._found.values()) for name in identifiers(known.signature)]
+        for name in dict.fromkeys(name for name in names if name[:1].isupper() and name not in self._own):
+            if name not in self._imports:
+                yield from self._named(name, "types")
+
+    def package(self) -> Iterator[Item]:
+        """What the neighbours in the file's folder define, those that the file speaks of first."""
+        folder = self._cursor.path.rpartition("/")[0]
+        language = self._cursor.path.rpartition(".")[2]
+        neighbors = [path for path in self._index.in_folder(folder) if path.endswith(f".{language}")]
+        scored = []
+        for path in neighbors:
+            if path != self._cursor.path:
+                definitions = [d for d in self._index.defined_in(path) if d.parent is None]
+                scored += [(-self._cursor.used.get(d.name, 0), d.path, d.line, d) for d in definitions]
+        for *_, definition in sorted(scored, key=lambda entry: entry[:3]):
+            yield from self._items(definition, "package")
+
+    def callers(self) -> Iterator[Item]:
+        """Passages that call the function around the cursor."""
+        symbols = self._cursor.outline.symbols
+        for enclosed in enclosing(self._cursor.outline, self._cursor.line)[:1]:
+            if symbols[enclosed].kind not in CLASSES:
+                yield from self._passages(self._index.callers(symbols[enclosed].name, 6), "callers")
+
+    def similar(self) -> Iterator[Item]:
+        """Passages with the rarest words of the lines above the cursor, the nearest lines counting most."""
+        lines = self._cursor.text.split("\n")[: self._cursor.line + 1][-_NEAR_LINES:]
+        weights: dict[str, float] = {}
+        for distance, line in enumerate(reversed(lines)):
+            for word in words(line):
+                weights[word] = max(weights.get(word, 0.0), 1.0 - distance / (2 * _NEAR_LINES))
+        yield from self._passages(self._index.similar(weights, 20), "similar")
+
+    # -- from names to definitions, from definitions to items ---------------------------------------------
+
+    def _meant(self, spelled: str, name: str, from_path: str, depth: int = _MAX_REEXPORTS) -> list[Definition]:
+        """What an import means: the named definition, through re-exports, or what a whole module defines."""
+        found: list[Definition] = []
+        for path in self._index.resolve(spelled, name, from_path):
+            top = [d for d in self._index.defined_in(path) if d.parent is None]
+            named = [d for d in top if d.name == name] if name else []
+            if named or not name or path.rpartition("/")[2].split(".", 1)[0] == name:
+                found += named or top
+            elif depth:
+                for other, imported, alias in self._index.imported_by(path):
+                    if name in (imported, alias) or not imported:
+                        found += [
+                            d for d in self._meant(other, imported or name, path, depth - 1) if _is(d, name, imported)
+                        ]
+        return found
+
+    def _named(self, name: str, source: str) -> Iterator[Item]:
+        """Definitions of a name anywhere, the nearest folder first; none when too many have it."""
+        found = self._index.named(name, _MAX_HOMONYMS + 1)
+        if len(found) <= _MAX_HOMONYMS:
+            for definition in sorted(found, key=lambda d: (-_shared(d.path, self._cursor.path), d.path, d.line)):
+                yield from self._items(definition, source)
+
+    def _lineage(self, base: str, from_path: str, depth: int) -> Iterator[Item]:
+        """A base class, as the file means it, then its own bases."""
+        meant = self._imports.get(base) if from_path == self._cursor.path else None
+        if not meant:
+            imports = [i for i in self._index.imported_by(from_path) if base in (i[1], i[2])]
+            meant = tuple(d for spelled, name, _ in imports for d in self._meant(spelled, name, from_path))
+        if not meant:
+            beside = [d for d in self._index.defined_in(from_path) if d.name == base]
+            meant = tuple(beside or self._index.named(base, 2))
+        for definition in meant:
+            if definition.kind in CLASSES:
+                yield from self._items(definition, "bases")
+                if depth:
+                    for upper in definition.bases:
+                        yield from self._lineage(upper, definition.path, depth - 1)
+
+    def _items(self, definition: Definition, source: str) -> Iterator[Item]:
+        if definition.path == self._cursor.path:
+            return
+        self._found.setdefault(definition.id, definition)
+        yield item_of(self._index, definition, source)
+
+    def _passages(self, passages: Sequence[Passage], source: str) -> Iterator[Item]:
+        for passage in passages:
+            if passage.path != self._cursor.path:
+                yield item_of_passage(passage, source)
+
+
+def item_of_passage(passage: Passage, source: str) -> Item:
+    """A passage as it is."""
+    lines = ((passage.first_line, passage.last_line),)
+    return Item(Snippet(path=passage.path, text=passage.text), lines, source, "")
+
+
+def item_of(index: Index, definition: Definition, source: str) -> Item:
+    """A definition as it is shown: whole when it is short, else its signature and its members' signatures."""
+    siblings = index.defined_in(definition.path)
+    parent = next((d for d in siblings if d.id == definition.parent), None)
+    header = [parent.signature.rstrip()] if parent is not None else []
+    ranges = [(parent.line, parent.line)] if parent is not None else []
+    indent = "    " if parent is not None else ""
+    if definition.last_line - definition.first_line < _WHOLE_LINES:
+        body = index.lines(definition.path, definition.first_line, definition.last_line).rstrip()
+        shown = [body or _indented(definition.signature, indent)]
+        ranges.append((definition.first_line, definition.last_line))
+    else:
+        shown = [_indented(definition.signature, indent)]
+        ranges.append((definition.line, definition.line))
+        if definition.kind in CLASSES:
+            for member in _first((d for d in siblings if d.parent == definition.id), _MAX_MEMBERS):
+                shown.append(_indented(member.signature, indent + "    "))
+                ranges.append((member.line, member.line))
+    text = "\n".join([*header, *shown]) + "\n"
+    return Item(Snippet(path=definition.path, text=text), tuple(ranges), source, definition.name)
+
+
+def _indented(signature: str, indent: str) -> str:
+    cut = signature if len(signature) <= _MAX_SIGNATURE_CHARS else signature[:_MAX_SIGNATURE_CHARS].rsplit("\n", 1)[0]
+    return "\n".join(f"{indent}{line}" if line else line for line in cut.rstrip().split("\n"))
+
+
+def _is(definition: Definition, name: str, imported: str) -> bool:
+    """Whether a definition found through a re-export is the one: under its own name, or under the imported one."""
+    return definition.name in (name, imported)
+
+
+def _shared(left: str, right: str) -> int:
+    n = 0
+    for a, b in zip(left.split("/"), right.split("/"), strict=False):
+        if a != b:
+            break
+        n += 1
+    return n
+
+
+def _first(items: Iterable[Item] | Iterable[Definition], n: int) -> Iterator:  # type: ignore[type-arg]
+    for count, item in enumerate(items):
+        if count >= n:
+            return
+        yield item

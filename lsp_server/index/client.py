@@ -1,0 +1,113 @@
+"""Starts a workspace's index worker and follows what it says; one per workspace folder of an editor window.
+
+Rules: the event loop never waits for the worker. A worker that dies is started again, less and less often; when another
+window's worker keeps the index, this one looks again now and then whether that is still so.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lsp_server.index.schema import folder_of
+from lsp_server.index.state import IndexPhase, IndexState
+
+log = logging.getLogger(__name__)
+
+_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
+_SHARED_RETRY_S = 10.0
+_LEAVE_S = 2.0
+
+
+class IndexClient:
+    """One workspace's worker process."""
+
+    def __init__(self, root: Path, on_state: Callable[[IndexState], None]) -> None:
+        self.root = root
+        self.state = IndexState(IndexPhase.INDEXING, "not started yet")
+        self._on_state = on_state
+        self._process: asyncio.subprocess.Process | None = None
+        self._paused = False
+        self._task = asyncio.create_task(self._run(), name=f"index of {root}")
+
+    def pause(self, paused: bool) -> None:
+        """Have the worker wait while a completion is computed."""
+        if paused != self._paused:
+            self._paused = paused
+            self._order("pause" if paused else "resume")
+
+    async def close(self) -> None:
+        """End the worker; what it has written stays."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        retry_s = _FIRST_RETRY_S
+        while True:
+            await self._run_once()
+            if self.state.phase is IndexPhase.SHARED:
+                retry_s = _FIRST_RETRY_S
+                await asyncio.sleep(_SHARED_RETRY_S)
+                continue
+            log.info("the index worker of %s ended; again in %.0f s", self.root, retry_s)
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, _LAST_RETRY_S)
+
+    async def _run_once(self) -> None:
+        """One worker from its start to its end."""
+        folder = folder_of(self.root)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            log_file = (folder / "worker.log").open("w")
+        except OSError as error:
+            self._set(IndexState(IndexPhase.FAILED, f"{folder} cannot be written: {error.strerror}"))
+            return
+        with log_file:
+            process = self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", "lsp_server.index.worker", "--root", str(self.root),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log_file, cwd="/",
+            )  # fmt: skip
+        try:
+            if self._paused:
+                self._order("pause")
+            assert process.stdout is not None
+            async for line in process.stdout:
+                self._read(line)
+            await process.wait()
+        finally:
+            self._process = None
+            await _end(process)
+
+    def _read(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+            fraction = said["n_done"] / max(1, said["n_files"]) if "n_done" in said else None
+            self._set(IndexState(IndexPhase(said["phase"]), said["message"], fraction))
+        except (ValueError, KeyError, TypeError):
+            log.warning("the index worker said %r", line[:200])
+
+    def _set(self, state: IndexState) -> None:
+        self.state = state
+        self._on_state(state)
+
+    def _order(self, order: str) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(f"{order}\n".encode())
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Close its input, which it takes as the order to leave; after a while it is killed."""
+    if process.returncode is not None:
+        return
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _LEAVE_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()

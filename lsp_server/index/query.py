@@ -1,0 +1,221 @@
+"""Reads a workspace's index: implements `completion.types.Index`. Used in worker threads, never on the event loop.
+
+BM25 (Robertson and Zaragoza 2009) in two steps: the rarest of the asked words give candidates, by the sums of their
+weights; the best of these are scored by all words. An exhaustive query would read the list of every frequent word.
+
+Rules: a reader never writes and never waits for the writer. What a damaged or a half-written index cannot answer is
+empty: completions go on without it.
+"""
+
+import functools
+import heapq
+import logging
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+from completion.imports import Spec, matching, matching_folder, specs
+from completion.types import Definition, Passage
+from completion.words import words
+from lsp_server.index.schema import open_for_reading
+from lsp_server.index.write import inflated
+
+log = logging.getLogger(__name__)
+
+_K1, _B = 1.2, 0.75
+# Words looked up, the rarest first, while their lists together are not longer than this.
+_MAX_WORDS, _MAX_POSTINGS = 12, 40_000
+# Candidates that are scored by all words.
+_MAX_SCORED = 200
+_MAX_CACHED_FILES = 512
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _or_nothing(nothing: Callable[[], Any]) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """A query that the database cannot answer has no result."""
+
+    def decorate(query: Callable[_P, _T]) -> Callable[_P, _T]:
+        @functools.wraps(query)
+        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                return query(*args, **kwargs)
+            except sqlite3.Error as error:
+                log.info("the index did not answer %s: %s", query.__name__, error)
+                return cast(_T, nothing())
+
+        return guarded
+
+    return decorate
+
+
+class IndexReader:
+    """One reader's connection to a workspace's index. Not for two threads at once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._version = -1
+        self._files: dict[str, tuple[Definition, ...]] = {}
+
+    @classmethod
+    def open(cls, root: Path) -> "IndexReader | None":
+        """A reader; None when there is no index yet."""
+        connection = open_for_reading(root)
+        return None if connection is None else cls(connection)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._db.close()
+
+    @_or_nothing(lambda: False)
+    def is_complete(self) -> bool:
+        """Whether the first pass over the workspace has come to its end."""
+        return bool(self._db.execute("SELECT complete FROM totals").fetchone()[0])
+
+    @_or_nothing(tuple)
+    def defined_in(self, path: str) -> Sequence[Definition]:
+        """A file's definitions in order."""
+        self._forget_if_changed()
+        if path not in self._files:
+            if len(self._files) > _MAX_CACHED_FILES:
+                self._files.clear()
+            self._files[path] = tuple(self._definitions("files.path = ?", (path,)))
+        return self._files[path]
+
+    @_or_nothing(tuple)
+    def named(self, name: str, limit: int) -> Sequence[Definition]:
+        """Definitions of a name anywhere."""
+        return tuple(self._definitions("symbols.name = ?", (name,), limit))
+
+    @_or_nothing(tuple)
+    def imported_by(self, path: str) -> Sequence[tuple[str, str, str]]:
+        """(path as spelled, name, alias) of a file's imports."""
+        query = "SELECT i.path, i.name, i.alias FROM imports i JOIN files f ON f.id = i.file WHERE f.path = ?"
+        return self._db.execute(query, (path,)).fetchall()
+
+    @_or_nothing(tuple)
+    def in_folder(self, folder: str) -> Sequence[str]:
+        """The files right in a folder."""
+        last = folder.rpartition("/")[2].lower()
+        rows = self._db.execute("SELECT path FROM files WHERE folder = ? ORDER BY path", (last,))
+        return [path for (path,) in rows if path.rpartition("/")[0] == folder]
+
+    @_or_nothing(tuple)
+    def resolve(self, spelled: str, name: str, from_path: str) -> Sequence[str]:
+        """The files that an import means; of a package that is a folder, all of them."""
+        candidates = specs(spelled, name, from_path)
+        for spec in candidates:
+            if found := matching(spec, self._called("module", spec), from_path):
+                return found
+        for spec in candidates:
+            if found := matching_folder(spec, self._called("folder", spec), from_path):
+                return found
+        return ()
+
+    def _called(self, column: str, spec: Spec) -> list[str]:
+        query = f"SELECT path FROM files WHERE {column} = ? LIMIT 2000"
+        return [path for (path,) in self._db.execute(query, (spec.parts[-1],))]
+
+    @_or_nothing(tuple)
+    def callers(self, name: str, limit: int) -> Sequence[Passage]:
+        """Passages that call a name."""
+        rows = self._db.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (_quoted(f"{name}("), limit))
+        return self._passages([chunk_id for (chunk_id,) in rows])
+
+    @_or_nothing(tuple)
+    def similar(self, counts: Mapping[str, float], limit: int) -> Sequence[Passage]:
+        """The best passages for weighted words."""
+        return self._passages([chunk_id for chunk_id, _ in self.ranked(counts, limit)])
+
+    @_or_nothing(str)
+    def lines(self, path: str, first_line: int, last_line: int) -> str:
+        """Lines of a file as it was indexed. Blank lines that no chunk holds come back as blank."""
+        rows = self._db.execute(
+            "SELECT c.first_line, c.text FROM chunks c JOIN files f ON f.id = c.file "
+            "WHERE f.path = ? AND c.first_line <= ? AND c.last_line >= ? ORDER BY c.first_line",
+            (path, last_line, first_line),
+        )
+        found: dict[int, str] = {}
+        for begins, blob in rows:
+            found |= {begins + n: line for n, line in enumerate(inflated(blob)[0].split("\n"))}
+        numbers = range(first_line, last_line + 1)
+        return "".join(found.get(number, "") + "\n" for number in numbers) if found else ""
+
+    # -- BM25 ------------------------------------------------------------------------------------------------
+
+    def ranked(self, counts: Mapping[str, float], limit: int, *, exhaustive: bool = False) -> list[tuple[int, float]]:
+        """(chunk id, score), best first. `exhaustive` reads every word's list and scores every chunk in it."""
+        n_chunks, n_words = self._db.execute("SELECT chunks, words FROM totals").fetchone()
+        if not n_chunks:
+            return []
+        frequency = {word: n for word in counts if (n := self._frequency(word))}
+        weight = {w: counts[w] * math.log(1 + (n_chunks - n + 0.5) / (n + 0.5)) for w, n in frequency.items()}
+        partial: dict[int, float] = {}
+        n_read = 0
+        for n_asked, word in enumerate(sorted(frequency, key=lambda w: (frequency[w], w))):
+            n_read += frequency[word]
+            if not exhaustive and n_asked and (n_asked >= _MAX_WORDS or n_read > _MAX_POSTINGS):
+                break
+            for (chunk_id,) in self._db.execute("SELECT rowid FROM words WHERE words MATCH ?", (_quoted(word),)):
+                partial[chunk_id] = partial.get(chunk_id, 0.0) + weight[word]
+        candidates = partial if exhaustive else heapq.nlargest(_MAX_SCORED, partial, key=lambda i: (partial[i], -i))
+        mean_length = n_words / n_chunks
+        scored = [(chunk_id, self._bm25(chunk_id, weight, mean_length)) for chunk_id in candidates]
+        return heapq.nsmallest(limit, scored, key=lambda entry: (-entry[1], entry[0]))
+
+    def _bm25(self, chunk_id: int, weight: Mapping[str, float], mean_length: float) -> float:
+        row = self._db.execute("SELECT n_words, text FROM chunks WHERE id = ?", (chunk_id,)).fetchone()
+        if row is None:
+            return 0.0
+        n_words, blob = row
+        found = Counter(word for word in words(inflated(blob)[0]) if word in weight)
+        norm = _K1 * (1 - _B + _B * n_words / mean_length)
+        return math.fsum(weight[word] * n * (_K1 + 1) / (n + norm) for word, n in found.items())
+
+    def _frequency(self, word: str) -> int:
+        row = self._db.execute("SELECT doc FROM word_counts WHERE term = ?", (word,)).fetchone()
+        return row[0] if row else 0
+
+    # -- rows ------------------------------------------------------------------------------------------------
+
+    def _definitions(self, where: str, values: tuple[str, ...], limit: int = -1) -> list[Definition]:
+        rows = self._db.execute(
+            "SELECT symbols.id, files.path, symbols.name, kind, parent, line, first_line, last_line, signature, bases "
+            f"FROM symbols JOIN files ON files.id = symbols.file WHERE {where} ORDER BY symbols.id LIMIT ?",
+            (*values, limit),
+        )
+        return [
+            Definition(
+                id=row[0], path=row[1], name=row[2], kind=row[3], parent=row[4], line=row[5], first_line=row[6],
+                last_line=row[7], signature=row[8], bases=tuple(row[9].split()),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def _passages(self, chunk_ids: Sequence[int]) -> list[Passage]:
+        """Chunks by id, in the order asked; one that has just been replaced is left out."""
+        query = (
+            "SELECT f.path, c.first_line, c.last_line, c.text "
+            "FROM chunks c JOIN files f ON f.id = c.file WHERE c.id = ?"
+        )
+        rows = (self._db.execute(query, (chunk_id,)).fetchone() for chunk_id in chunk_ids)
+        return [
+            Passage(path=path, first_line=first, last_line=last, text=inflated(blob)[0])
+            for path, first, last, blob in filter(None, rows)
+        ]
+
+    def _forget_if_changed(self) -> None:
+        """What is remembered of files holds for one state of the database."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._files.clear()
+            self._version = version
+
+
+def _quoted(word: str) -> str:
+    """A word as FTS5 takes it, whatever it holds."""
+    return '"' + word.replace('"', '""') + '"'

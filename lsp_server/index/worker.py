@@ -1,0 +1,181 @@
+"""The process that keeps one workspace's index: `python -I -m lsp_server.index.worker --root DIR`.
+
+It reads orders, one a line, on standard input ("pause", "resume"; its end ends the process) and writes what it does as
+JSON lines on standard output: {"phase": ..., "n_done": ..., "n_files": ..., "message": ...}.
+
+Rules: one worker per workspace, whoever holds the lock; another one says so and leaves. It takes only processor time
+that nobody else wants. A full disk, a workspace that is gone and a database that breaks are outcomes, not tracebacks.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import watchfiles
+
+from lsp_server.index.files import IGNORE_FILES
+from lsp_server.index.schema import database_of, folder_of, is_full, remove
+from lsp_server.index.state import IndexPhase
+from lsp_server.index.write import IndexWriter, Progress
+
+log = logging.getLogger(__name__)
+
+# Editors write a file in several steps: this long without another change, and it is read.
+_DEBOUNCE_MS, _STEP_MS = 150, 50
+# Where the system cannot watch so many folders, they are looked through this often.
+_LOOK_AGAIN_S = 30.0
+_MANY_CHANGES = 200
+_REPORT_EVERY_S = 0.2
+
+
+class _Stop(Exception):
+    """The process that started us is gone, or wants us to go."""
+
+
+class Worker:
+    """One workspace's index, from the first pass to the last change."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._go, self._stop = threading.Event(), threading.Event()
+        self._go.set()
+        self._reported_at = 0.0
+
+    def run(self, orders: Iterable[str]) -> None:
+        """Index, then follow the workspace until `orders` ends."""
+        threading.Thread(target=self._obey, args=(orders,), daemon=True).start()
+        folder_of(self._root).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (folder_of(self._root) / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                _report(IndexPhase.SHARED, "another window keeps this index")
+                return
+            with contextlib.suppress(_Stop):
+                self._keep()
+
+    def _keep(self) -> None:
+        try:
+            self._follow()
+        except sqlite3.DatabaseError as error:
+            if is_full(error):
+                _report(IndexPhase.FAILED, f"the index cannot be written ({error}): make room on the disk of the cache")
+                return
+            log.warning("the index of %s broke, and is built anew: %s", self._root, error)
+            remove(database_of(self._root))
+            self._follow()
+        except OSError as error:
+            _report(IndexPhase.FAILED, f"the index cannot be written: {error}")
+
+    def _follow(self) -> None:
+        writer = IndexWriter(self._root)
+        try:
+            self._sync(writer)
+            for paths in self._changes():
+                began = time.perf_counter()
+                if self._needs_sync(paths):
+                    self._sync(writer)
+                elif n_changed := writer.update(sorted(paths)):
+                    log.info("read %d changed files in %.0f ms", n_changed, 1e3 * (time.perf_counter() - began))
+                    _report(IndexPhase.READY, f"{n_changed} changed files read")
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                writer.close()
+
+    def _sync(self, writer: IndexWriter) -> None:
+        if not self._root.is_dir():
+            _report(IndexPhase.FAILED, f"{self._root} is not there any more; its index is kept")
+            return
+        began = time.perf_counter()
+        n_read = writer.sync(self._before_file)
+        _report(IndexPhase.READY, f"{n_read} files read in {time.perf_counter() - began:.1f} s")
+
+    def _before_file(self, progress: Progress) -> None:
+        while not self._go.wait(1.0) and not self._stop.is_set():
+            pass
+        if self._stop.is_set():
+            raise _Stop
+        now = time.monotonic()
+        if now - self._reported_at >= _REPORT_EVERY_S:
+            self._reported_at = now
+            _report(IndexPhase.INDEXING, f"{progress.n_done} of {progress.n_files} files", progress)
+
+    def _changes(self) -> Iterator[set[str]]:
+        """Paths that changed, relative to the workspace; an empty set means: look at everything."""
+        while not self._stop.is_set():
+            try:
+                for changes in watchfiles.watch(
+                    self._root, watch_filter=_is_of_interest, debounce=_DEBOUNCE_MS, step=_STEP_MS,
+                    stop_event=self._stop, raise_interrupt=False, ignore_permission_denied=True,
+                ):  # fmt: skip
+                    yield {Path(path).relative_to(self._root).as_posix() for _, path in changes}
+            except (OSError, watchfiles._rust_notify.WatchfilesRustInternalError) as error:
+                log.info("%s is not watched: %s", self._root, error)
+            if self._stop.wait(_LOOK_AGAIN_S):
+                return
+            yield set()
+
+    def _needs_sync(self, paths: set[str]) -> bool:
+        if not paths or len(paths) > _MANY_CHANGES:
+            return True
+        if any(path.rsplit("/", 1)[-1] in IGNORE_FILES for path in paths):
+            return True
+        # A folder that came or went took its files with it, of which nobody tells.
+        return any((self._root / path).is_dir() or not Path(path).suffix for path in paths)
+
+    def _obey(self, orders: Iterable[str]) -> None:
+        for order in orders:
+            match order.strip():
+                case "pause":
+                    self._go.clear()
+                case "resume":
+                    self._go.set()
+        self._stop.set()
+        self._go.set()
+
+
+def _is_of_interest(change: watchfiles.Change, path: str) -> bool:
+    parts = Path(path).parts
+    return not any(part in ("node_modules", "__pycache__", ".git", ".hg", ".svn") for part in parts)
+
+
+def _report(phase: IndexPhase, message: str, progress: Progress | None = None) -> None:
+    fields: dict[str, object] = {"phase": phase, "message": message}
+    if progress is not None:
+        fields |= {"n_done": progress.n_done, "n_files": progress.n_files}
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+def _be_humble() -> None:
+    """Run only when nobody else wants the processor; what the system does not offer is left out."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(19)
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--root", type=Path, required=True)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    _be_humble()
+    with contextlib.suppress(BrokenPipeError):
+        Worker(args.root.absolute()).run(sys.stdin)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
