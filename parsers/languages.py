@@ -35,12 +35,14 @@ class Language:
     comments: tuple[str, ...] = ("comment",)
     blocks: tuple[str, ...] = ("block",)  # node types that are the body of something
     definitions: tuple[str, ...] = ()  # node types of functions, methods, classes and the like
+    queries: tuple[str, ...] = ()  # names of .scm files in parsers/queries, special ones first
 
 
 def _row(
     id: str, name: str, extensions: str, *, grammar: str | None = None, lsp: str = "", files: str = "",
     comment: str | None = None, between: str = "", style: BlockStyle = BlockStyle.NONE, strings: str = "string",
     comments: str = "comment", blocks: str = "block", definitions: str = "",
+    queries: str = "",
 ) -> Language:  # fmt: skip
     return Language(
         id=id,
@@ -56,6 +58,7 @@ def _row(
         comments=tuple(comments.split()),
         blocks=tuple(blocks.split()),
         definitions=tuple(definitions.split()),
+        queries=tuple(queries.split()) or (id,),
     )
 
 
@@ -77,11 +80,13 @@ LANGUAGES: tuple[Language, ...] = (
          definitions="function_definition class_definition"),
     _row("javascript", "JavaScript", ".js .mjs .cjs .jsx", lsp="javascriptreact", comment="//", between="/* */", style=_BRACE,
          strings="string template_string regex", blocks="statement_block class_body object switch_body",
-         definitions=_JS_DEFINITIONS),
+         definitions=_JS_DEFINITIONS, queries="javascript ecmascript jsx"),
     _row("typescript", "TypeScript", ".ts .mts .cts", comment="//", between="/* */", style=_BRACE,
-         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS),
+         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS,
+         queries="typescript ecmascript"),
     _row("tsx", "TSX", ".tsx", lsp="typescriptreact", comment="//", between="/* */", style=_BRACE,
-         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS),
+         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS,
+         queries="typescript ecmascript jsx"),
     _row("java", "Java", ".java", comment="//", between="/* */", style=_BRACE, strings="string_literal character_literal",
          comments="line_comment block_comment",
          blocks="block class_body interface_body enum_body constructor_body switch_block",

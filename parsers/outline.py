@@ -1,0 +1,277 @@
+"""What a file defines, imports and refers to, by the queries of its language. Called off the event loop.
+
+Rules: pure, and never fails: broken code gives what can be recognized in it, plain text an empty outline. Symbols
+are in the order of the text, each behind its parent. Local variables are no symbols. Lines are 0-based.
+
+Deliberately absent: documentation in `signature` (it is in the lines from `first_line` on), and resolving a name.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from tree_sitter import Node
+
+from parsers.outline_matches import Definition, Found, find
+from parsers.parse import SyntaxTree, parse
+
+# Keeps a table of numbers out of prompts; long parameter lists pass whole.
+_MAX_CHARACTERS_WITHOUT_BODY, _MAX_CHARACTERS_BEFORE_BODY = 300, 1_200
+
+
+class SymbolKind(StrEnum):
+    """What a symbol is, in the words of the protocol where it has one. EXTENSION adds to a type: Rust's `impl`."""
+
+    MODULE = "module"
+    CLASS = "class"
+    STRUCT = "struct"
+    INTERFACE = "interface"
+    ENUM = "enum"
+    EXTENSION = "extension"
+    TYPE = "type"
+    FUNCTION = "function"
+    METHOD = "method"
+    FIELD = "field"
+    VARIABLE = "variable"
+    CONSTANT = "constant"
+    MACRO = "macro"
+    SECTION = "section"
+
+
+class ReferenceKind(StrEnum):
+    """How a name is referred to."""
+
+    CALL = "call"
+    TYPE = "type"
+
+
+# Kinds whose functions are methods and whose variables are fields.
+TYPE_KINDS = frozenset(
+    {SymbolKind.CLASS, SymbolKind.STRUCT, SymbolKind.INTERFACE, SymbolKind.ENUM, SymbolKind.EXTENSION}
+)
+_FUNCTIONS = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
+_DATA = frozenset({SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A definition on lines first..last (both included), decorators and a comment directly above it too.
+
+    `signature` is the text before the body, decorators included; where there is no body, the beginning of it all.
+    `bases` are the last names of base classes, implemented interfaces and embedded types.
+    """
+
+    name: str
+    kind: SymbolKind
+    first_line: int
+    last_line: int
+    signature: str
+    parent: int | None = None  # index in Outline.symbols
+    bases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported name. `path` is as spelled, without quotes; `name` is "" for the whole module or a wildcard."""
+
+    path: str
+    name: str
+    alias: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One use of a name: the last identifier of what is called or of a type."""
+
+    name: str
+    line: int
+    kind: ReferenceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """All of a file, each in the order of the text."""
+
+    symbols: tuple[Symbol, ...] = ()
+    imports: tuple[Import, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+
+def outline(tree: SyntaxTree) -> Outline:
+    """The outline of a file; empty for plain text."""
+    found = find(tree)
+    if found is None:
+        return Outline()
+    own = Outline(_symbols(tree.source, found), _imports(tree.source, found), _references(tree.source, found))
+    for language, node in found.embedded:
+        own = _joined(own, outline(parse(language, _text(tree.source, node))), node.start_point.row)
+    return own
+
+
+def scope_at(outline: Outline, line: int) -> tuple[Symbol, ...]:
+    """The symbols around a line, innermost first."""
+    around = [symbol for symbol in outline.symbols if symbol.first_line <= line <= symbol.last_line]
+    if not around:
+        return ()
+    chain = [around[-1]]
+    while (parent := chain[-1].parent) is not None:
+        chain.append(outline.symbols[parent])
+    return tuple(chain)
+
+
+@dataclass(slots=True)
+class _Open:
+    """Something that goes on up to `end`: a symbol, or a scope without a name (`index` is None)."""
+
+    start: int
+    end: int
+    index: int | None
+    body: int | None = None  # where its own body begins
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """Goes over definitions and scopes in the order of the text, keeping what is open around the place."""
+
+    source: bytes
+    found: Found
+    symbols: list[Symbol] = field(default_factory=list)
+    open: list[_Open] = field(default_factory=list)
+    data: set[tuple[int | None, str]] = field(default_factory=set)
+
+    def enter(self, start: int, end: int) -> None:
+        """Close what ends before `start`, and the definition of another name by the same statement."""
+        while self.open and (self.open[-1].end <= start or (self.open[-1].start, self.open[-1].end) == (start, end)):
+            self.open.pop()
+
+    def enter_scope(self, start: int, end: int) -> None:
+        """Open a scope, unless it is a symbol's own body: a namespace's variables are not local."""
+        while self.open and self.open[-1].end <= start:
+            self.open.pop()
+        if not self.open or self.open[-1].body != start:
+            self.open.append(_Open(start, end, None))
+
+    def add(self, definition: Definition, outer: Node) -> None:
+        """Add a definition's symbol, unless it is a local variable or a second assignment to one."""
+        parent = next((opened.index for opened in reversed(self.open) if opened.index is not None), None)
+        kind = self.kind(SymbolKind(definition.kind), parent)
+        name = ".".join(_name(self.source, node) for node in definition.names)
+        if kind in _DATA and (self.is_local() or (parent, name) in self.data):
+            return
+        if kind in _DATA:
+            self.data.add((parent, name))
+        first_line, start = self.found.begin(self.source, outer)
+        end = outer.end_byte if definition.body is None else definition.body
+        signature = _signature(
+            self.source, start, self.found.code_end(self.source, start, end), definition.body is None
+        )
+        bases = tuple(dict.fromkeys(_name(self.source, base) for base in definition.bases))
+        self.open.append(_Open(outer.start_byte, outer.end_byte, len(self.symbols), definition.body))
+        self.symbols.append(Symbol(name, kind, first_line, _last_row(outer), signature, parent, bases))
+
+    def kind(self, kind: SymbolKind, parent: int | None) -> SymbolKind:
+        """Functions and variables of a type are its methods and fields."""
+        if parent is None or self.symbols[parent].kind not in TYPE_KINDS:
+            return kind
+        if kind is SymbolKind.FUNCTION:
+            return SymbolKind.METHOD
+        return SymbolKind.FIELD if kind is SymbolKind.VARIABLE else kind
+
+    def is_local(self) -> bool:
+        """Whether a variable here would be one of a function or of a scope without a name."""
+        if not self.open:
+            return False
+        index = self.open[-1].index
+        return index is None or self.symbols[index].kind in _FUNCTIONS
+
+
+def _symbols(source: bytes, found: Found) -> tuple[Symbol, ...]:
+    entries: list[tuple[int, int, int, int, Definition | None, Node]] = [
+        (node.start_byte, -node.end_byte, 1, 0, None, node) for node in found.scopes
+    ]
+    for at, definition in found.definitions.items():
+        outer = found.outermost(definition.node)
+        entries.append((outer.start_byte, -outer.end_byte, 0, at, definition, outer))
+    entries.sort(key=lambda entry: entry[:4])
+    sweep = _Sweep(source, found)
+    for start, end, _, _, definition, node in entries:
+        if definition is None:
+            sweep.enter_scope(start, -end)
+        else:
+            sweep.enter(start, -end)
+            sweep.add(definition, node)
+    return tuple(sweep.symbols)
+
+
+def _imports(source: bytes, found: Found) -> tuple[Import, ...]:
+    """A match of the path alone says nothing more where another one names what is imported by the same path."""
+    named = {path[-1].start_byte for path, name, alias in found.imports if name or alias}
+    seen: dict[tuple[int, Import], None] = {}
+    for path, name, alias in found.imports:
+        if name or alias or path[-1].start_byte not in named:
+            last = alias or name or path[-1]
+            spelled = found.separator(source, path).join(_name(source, node) for node in path)
+            imported = Import(
+                spelled,
+                _name(source, name) if name else "",
+                _name(source, alias) if alias else "",
+                path[0].start_point.row,
+            )
+            seen[last.start_byte, imported] = None
+    return tuple(imported for _, imported in sorted(seen, key=lambda entry: entry[0]))
+
+
+def _references(source: bytes, found: Found) -> tuple[Reference, ...]:
+    unique = {node.start_byte: (kind, node) for kind, node in reversed(found.references)}
+    names = {name.start_byte for definition in found.definitions.values() for name in definition.names}
+    return tuple(
+        Reference(_name(source, node), node.start_point.row, ReferenceKind(kind))
+        for _, (kind, node) in sorted(unique.items(), key=lambda entry: entry[0])
+        if node.start_byte not in names
+    )
+
+
+def _joined(own: Outline, embedded: Outline, row: int) -> Outline:
+    """`own` with the outline of a text that begins on line `row` of the same file."""
+    shift = len(own.symbols)
+    return Outline(
+        own.symbols + tuple(_moved(symbol, row, shift) for symbol in embedded.symbols),
+        own.imports + tuple(replace(imported, line=imported.line + row) for imported in embedded.imports),
+        own.references + tuple(replace(reference, line=reference.line + row) for reference in embedded.references),
+    )
+
+
+def _moved(symbol: Symbol, row: int, shift: int) -> Symbol:
+    parent = None if symbol.parent is None else symbol.parent + shift
+    return replace(symbol, first_line=symbol.first_line + row, last_line=symbol.last_line + row, parent=parent)
+
+
+def _text(source: bytes, node: Node) -> str:
+    return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def _name(source: bytes, node: Node) -> str:
+    return " ".join(_text(source, node).split()).strip("\"'`<>")
+
+
+def _last_row(node: Node) -> int:
+    end = node.end_point
+    return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
+
+
+def _signature(source: bytes, start: int, end: int, is_whole: bool) -> str:
+    """The text between two offsets, its first line's indentation taken from all lines."""
+    limit = _MAX_CHARACTERS_WITHOUT_BODY if is_whole else _MAX_CHARACTERS_BEFORE_BODY
+    text = source[start : min(end, start + 4 * limit)].decode("utf-8", "ignore")[:limit].rstrip()
+    if "\n" not in text:
+        return text
+    line = source[source.rfind(b"\n", 0, start) + 1 : start]
+    indent = len(line) - len(line.lstrip())
+    return "\n".join(_dedented(text.splitlines(), indent))
+
+
+def _dedented(lines: list[str], indent: int) -> Iterator[str]:
+    yield lines[0].rstrip()
+    for line in lines[1:]:
+        yield line[min(indent, len(line) - len(line.lstrip())) :].rstrip()
