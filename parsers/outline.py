@@ -190,9 +190,9 @@ def _symbols(source: bytes, found: Found) -> tuple[Symbol, ...]:
     entries: list[tuple[int, int, int, int, Definition | None, Node]] = [
         (node.start_byte, -node.end_byte, 1, 0, None, node) for node in found.scopes
     ]
-    for at, definition in found.definitions.items():
-        outer = found.outermost(definition.node)
-        entries.append((outer.start_byte, -outer.end_byte, 0, at, definition, outer))
+    for at, found_here in found.definitions.items():
+        outer = found.outermost(found_here.node)
+        entries.append((outer.start_byte, -outer.end_byte, 0, at, found_here, outer))
     entries.sort(key=lambda entry: entry[:4])
     sweep = _Sweep(source, found)
     for start, end, _, _, definition, node in entries:
