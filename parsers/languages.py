@@ -99,7 +99,7 @@ LANGUAGES: tuple[Language, ...] = (
          strings="string_literal char_literal raw_string_literal system_lib_string",
          blocks="compound_statement field_declaration_list enumerator_list declaration_list",
          definitions="function_definition class_specifier struct_specifier union_specifier enum_specifier "
-         "namespace_definition"),
+         "namespace_definition", queries="cpp c"),
     _row("csharp", "C#", ".cs", lsp="c_sharp cs", comment="//", between="/* */", style=_BRACE,
          strings="string_literal character_literal verbatim_string_literal raw_string_literal "
          "interpolated_string_expression", blocks="block declaration_list enum_member_declaration_list switch_body",

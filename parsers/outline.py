@@ -49,6 +49,7 @@ class ReferenceKind(StrEnum):
 TYPE_KINDS = frozenset(
     {SymbolKind.CLASS, SymbolKind.STRUCT, SymbolKind.INTERFACE, SymbolKind.ENUM, SymbolKind.EXTENSION}
 )
+_NAMES_WITH_COLON = ("simple_symbol", "atom")
 _FUNCTIONS = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
 _DATA = frozenset({SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD})
 
@@ -129,6 +130,10 @@ class _Open:
     index: int | None
     body: int | None = None  # where its own body begins
 
+    def is_symbol_at(self, start: int, end: int) -> bool:
+        """Whether this is a symbol of exactly these bytes."""
+        return self.index is not None and (self.start, self.end) == (start, end)
+
 
 @dataclass(slots=True)
 class _Sweep:
@@ -142,7 +147,7 @@ class _Sweep:
 
     def enter(self, start: int, end: int) -> None:
         """Close what ends before `start`, and the definition of another name by the same statement."""
-        while self.open and (self.open[-1].end <= start or (self.open[-1].start, self.open[-1].end) == (start, end)):
+        while self.open and (self.open[-1].end <= start or self.open[-1].is_symbol_at(start, end)):
             self.open.pop()
 
     def enter_scope(self, start: int, end: int) -> None:
@@ -153,11 +158,12 @@ class _Sweep:
             self.open.append(_Open(start, end, None))
 
     def add(self, definition: Definition, outer: Node) -> None:
-        """Add a definition's symbol, unless it is a local variable or a second assignment to one."""
+        """Add a definition's symbol, unless it is local data, a local prototype, or assigned to once more."""
         parent = next((opened.index for opened in reversed(self.open) if opened.index is not None), None)
         kind = self.kind(SymbolKind(definition.kind), parent)
         name = ".".join(_name(self.source, node) for node in definition.names)
-        if kind in _DATA and (self.is_local() or (parent, name) in self.data):
+        is_declaration = kind in _DATA or (kind is SymbolKind.FUNCTION and definition.body is None)
+        if (is_declaration and self.is_local()) or (kind in _DATA and (parent, name) in self.data):
             return
         if kind in _DATA:
             self.data.add((parent, name))
@@ -188,11 +194,11 @@ class _Sweep:
 
 def _symbols(source: bytes, found: Found) -> tuple[Symbol, ...]:
     entries: list[tuple[int, int, int, int, Definition | None, Node]] = [
-        (node.start_byte, -node.end_byte, 1, 0, None, node) for node in found.scopes
+        (node.start_byte, -node.end_byte, 0, 0, None, node) for node in found.scopes
     ]
     for at, found_here in found.definitions.items():
         outer = found.outermost(found_here.node)
-        entries.append((outer.start_byte, -outer.end_byte, 0, at, found_here, outer))
+        entries.append((outer.start_byte, -outer.end_byte, 1, at, found_here, outer))
     entries.sort(key=lambda entry: entry[:4])
     sweep = _Sweep(source, found)
     for start, end, _, _, definition, node in entries:
@@ -252,7 +258,11 @@ def _text(source: bytes, node: Node) -> str:
 
 
 def _name(source: bytes, node: Node) -> str:
-    return " ".join(_text(source, node).split()).strip("\"'`<>")
+    """The text of a node in one line, without quotes, and without the colon of a symbol such as Ruby's `:name`."""
+    text = " ".join(_text(source, node).split())
+    if node.type in _NAMES_WITH_COLON:
+        text = text.removeprefix(":")
+    return text if len(text) == 1 else text.strip("\"'`<>")
 
 
 def _last_row(node: Node) -> int:
@@ -264,6 +274,8 @@ def _signature(source: bytes, start: int, end: int, is_whole: bool) -> str:
     """The text between two offsets, its first line's indentation taken from all lines."""
     limit = _MAX_CHARACTERS_WITHOUT_BODY if is_whole else _MAX_CHARACTERS_BEFORE_BODY
     text = source[start : min(end, start + 4 * limit)].decode("utf-8", "ignore")[:limit].rstrip()
+    if not is_whole:
+        text = text.removesuffix(" =").removesuffix("{").rstrip()
     if "\n" not in text:
         return text
     line = source[source.rfind(b"\n", 0, start) + 1 : start]

@@ -52,18 +52,17 @@ class Found:
     def begin(self, source: bytes, node: Node) -> tuple[int, int]:
         """The first line with decorators and comments directly above, and the byte where decorators begin."""
         row, start = node.start_point.row, node.start_byte
-        before = self.decorators.get(row)
-        while before is not None and before.end_byte <= start:
+        while (before := self.decorators.get(row)) is not None and _is_blank(source[before.end_byte : start]):
             row, start = before.start_point.row, before.start_byte
-            before = self.decorators.get(row)
-        while True:
-            above = self.decorators.get(row - 1)
-            if above is not None:
-                row, start = above.start_point.row, above.start_byte
-            elif (comment := self.comments.get(row - 1)) is not None and _stands_alone(source, comment):
+        while _is_blank(source[source.rfind(b"\n", 0, start) + 1 : start]):
+            decorator, comment = self.decorators.get(row - 1), self.comments.get(row - 1)
+            if decorator is not None and _is_blank(_rest_of_line(source, decorator)):
+                row, start = decorator.start_point.row, decorator.start_byte
+            elif comment is not None and _stands_alone(source, comment):
                 row = comment.start_point.row
             else:
-                return row, start
+                break
+        return row, start
 
     def code_end(self, source: bytes, start: int, end: int) -> int:
         """`end` without white space and comments before it."""
@@ -109,10 +108,11 @@ def _add_definition(found: Found, pattern: int, names: list[Node], captures: _Ca
     kind = next((name for name in captures if name.startswith("definition.")), None)
     if kind is None:
         return
+    bodies = captures.get("body")
+    body = min(node.start_byte for node in bodies) if bodies else None
     known = found.definitions.get(at)
-    if known is None or pattern < known.pattern:
-        bodies = captures.get("body")
-        body = min(node.start_byte for node in bodies) if bodies else None
+    # An optional body may give two matches: the one that has it counts.
+    if known is None or pattern < known.pattern or (pattern == known.pattern and known.body is None):
         found.definitions[at] = Definition(pattern, kind.removeprefix("definition."), captures[kind][0], names, body)
 
 
@@ -141,6 +141,15 @@ def _end_row(node: Node) -> int:
     return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
 
 
+def _is_blank(text: bytes) -> bool:
+    return not text.strip()
+
+
+def _rest_of_line(source: bytes, node: Node) -> bytes:
+    end = source.find(b"\n", node.end_byte)
+    return source[node.end_byte : end if end >= 0 else len(source)]
+
+
 def _stands_alone(source: bytes, comment: Node) -> bool:
     """Whether nothing but white space is left of a comment: else it belongs to what is there."""
-    return not source[comment.start_byte - comment.start_point.column : comment.start_byte].strip()
+    return _is_blank(source[comment.start_byte - comment.start_point.column : comment.start_byte])
