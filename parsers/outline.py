@@ -49,6 +49,8 @@ class ReferenceKind(StrEnum):
 TYPE_KINDS = frozenset(
     {SymbolKind.CLASS, SymbolKind.STRUCT, SymbolKind.INTERFACE, SymbolKind.ENUM, SymbolKind.EXTENSION}
 )
+# `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
+_CLAUSE = "clause"
 _NAMES_WITH_COLON = ("simple_symbol", "atom")
 _FUNCTIONS = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
 _DATA = frozenset({SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD})
@@ -144,6 +146,7 @@ class _Sweep:
     symbols: list[Symbol] = field(default_factory=list)
     open: list[_Open] = field(default_factory=list)
     data: set[tuple[int | None, str]] = field(default_factory=set)
+    children: dict[int | None, int] = field(default_factory=dict)  # the last child so far of each symbol
 
     def enter(self, start: int, end: int) -> None:
         """Close what ends before `start`, and the definition of another name by the same statement."""
@@ -157,24 +160,31 @@ class _Sweep:
         if not self.open or self.open[-1].body != start:
             self.open.append(_Open(start, end, None))
 
-    def add(self, definition: Definition, outer: Node) -> None:
+    def add(self, definition: Definition, start: int, end: int) -> None:
         """Add a definition's symbol, unless it is local data, a local prototype, or assigned to once more."""
         parent = next((opened.index for opened in reversed(self.open) if opened.index is not None), None)
-        kind = self.kind(SymbolKind(definition.kind), parent)
+        is_clause = definition.kind == _CLAUSE
+        kind = self.kind(SymbolKind.FUNCTION if is_clause else SymbolKind(definition.kind), parent)
         name = ".".join(_name(self.source, node) for node in definition.names)
         is_declaration = kind in _DATA or (kind is SymbolKind.FUNCTION and definition.body is None)
         if (is_declaration and self.is_local()) or (kind in _DATA and (parent, name) in self.data):
             return
         if kind in _DATA:
             self.data.add((parent, name))
-        first_line, start = self.found.begin(self.source, outer)
-        end = outer.end_byte if definition.body is None else definition.body
-        signature = _signature(
-            self.source, start, self.found.code_end(self.source, start, end), definition.body is None
-        )
+        last_line = _last_row(self.found.outermost(definition.last))
+        before = self.children.get(parent)
+        if is_clause and before is not None and self.symbols[before].name == name:
+            self.symbols[before] = replace(self.symbols[before], last_line=last_line)
+            self.open.append(_Open(start, end, before))
+            return
+        first_line, begin = self.found.begin(self.source, self.found.outermost(definition.first))
+        is_whole = definition.body is None
+        code_end = self.found.code_end(self.source, begin, end if definition.body is None else definition.body)
+        signature = _signature(self.source, begin, code_end, is_whole)
         bases = tuple(dict.fromkeys(_name(self.source, base) for base in definition.bases))
-        self.open.append(_Open(outer.start_byte, outer.end_byte, len(self.symbols), definition.body))
-        self.symbols.append(Symbol(name, kind, first_line, _last_row(outer), signature, parent, bases))
+        self.children[parent] = len(self.symbols)
+        self.open.append(_Open(start, end, len(self.symbols), definition.body))
+        self.symbols.append(Symbol(name, kind, first_line, last_line, signature, parent, bases))
 
     def kind(self, kind: SymbolKind, parent: int | None) -> SymbolKind:
         """Functions and variables of a type are its methods and fields."""
@@ -193,38 +203,34 @@ class _Sweep:
 
 
 def _symbols(source: bytes, found: Found) -> tuple[Symbol, ...]:
-    entries: list[tuple[int, int, int, int, Definition | None, Node]] = [
-        (node.start_byte, -node.end_byte, 0, 0, None, node) for node in found.scopes
+    entries: list[tuple[int, int, int, int, Definition | None]] = [
+        (node.start_byte, -node.end_byte, 0, 0, None) for node in found.scopes
     ]
     for at, found_here in found.definitions.items():
-        outer = found.outermost(found_here.node)
-        entries.append((outer.start_byte, -outer.end_byte, 1, at, found_here, outer))
+        first, last = found.outermost(found_here.first), found.outermost(found_here.last)
+        entries.append((first.start_byte, -last.end_byte, 1, at, found_here))
     entries.sort(key=lambda entry: entry[:4])
     sweep = _Sweep(source, found)
-    for start, end, _, _, definition, node in entries:
+    for start, end, _, _, definition in entries:
         if definition is None:
             sweep.enter_scope(start, -end)
         else:
             sweep.enter(start, -end)
-            sweep.add(definition, node)
+            sweep.add(definition, start, -end)
     return tuple(sweep.symbols)
 
 
 def _imports(source: bytes, found: Found) -> tuple[Import, ...]:
-    """A match of the path alone says nothing more where another one names what is imported by the same path."""
+    """A match of the path alone says nothing more where another names what the path imports."""
     named = {path[-1].start_byte for path, name, alias in found.imports if name or alias}
+    renamed = {name.start_byte for _, name, alias in found.imports if name and alias}
     seen: dict[tuple[int, Import], None] = {}
     for path, name, alias in found.imports:
-        if name or alias or path[-1].start_byte not in named:
-            last = alias or name or path[-1]
+        if alias or (name.start_byte not in renamed if name else path[-1].start_byte not in named):
             spelled = found.separator(source, path).join(_name(source, node) for node in path)
-            imported = Import(
-                spelled,
-                _name(source, name) if name else "",
-                _name(source, alias) if alias else "",
-                path[0].start_point.row,
-            )
-            seen[last.start_byte, imported] = None
+            names = [_name(source, node) if node else "" for node in (name, alias)]
+            last = alias or name or path[-1]
+            seen[last.start_byte, Import(spelled, *names, path[0].start_point.row)] = None
     return tuple(imported for _, imported in sorted(seen, key=lambda entry: entry[0]))
 
 
@@ -260,7 +266,9 @@ def _text(source: bytes, node: Node) -> str:
 def _name(source: bytes, node: Node) -> str:
     """The text of a node in one line, without quotes, and without the colon of a symbol such as Ruby's `:name`."""
     text = " ".join(_text(source, node).split())
-    if node.type in _NAMES_WITH_COLON:
+    if node.type in # `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
+_CLAUSE = "clause"
+_NAMES_WITH_COLON:
         text = text.removeprefix(":")
     return text if len(text) == 1 else text.strip("\"'`<>")
 

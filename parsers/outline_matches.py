@@ -18,11 +18,12 @@ _Captures = dict[str, list[Node]]
 
 @dataclass(slots=True)
 class Definition:
-    """A match of `@definition.<kind>`; `body` is the byte where the signature ends, None for all of the node."""
+    """A match of `@definition.<kind>`; `body` is the byte where the signature ends, None for all of it."""
 
     pattern: int
     kind: str
-    node: Node
+    first: Node
+    last: Node
     names: list[Node]
     body: int | None
     bases: list[Node] = field(default_factory=list)
@@ -52,7 +53,8 @@ class Found:
     def begin(self, source: bytes, node: Node) -> tuple[int, int]:
         """The first line with decorators and comments directly above, and the byte where decorators begin."""
         row, start = node.start_point.row, node.start_byte
-        while (before := self.decorators.get(row)) is not None and _is_blank(source[before.end_byte : start]):
+        before = self.decorators.get(row)
+        if before is not None and before.end_byte <= start and _is_blank(source[before.end_byte : start]):
             row, start = before.start_point.row, before.start_byte
         while _is_blank(source[source.rfind(b"\n", 0, start) + 1 : start]):
             decorator, comment = self.decorators.get(row - 1), self.comments.get(row - 1)
@@ -113,7 +115,9 @@ def _add_definition(found: Found, pattern: int, names: list[Node], captures: _Ca
     known = found.definitions.get(at)
     # An optional body may give two matches: the one that has it counts.
     if known is None or pattern < known.pattern or (pattern == known.pattern and known.body is None):
-        found.definitions[at] = Definition(pattern, kind.removeprefix("definition."), captures[kind][0], names, body)
+        node = captures[kind][0]
+        first, last = captures.get("start", [node])[0], captures.get("end", [node])[0]
+        found.definitions[at] = Definition(pattern, kind.removeprefix("definition."), first, last, names, body)
 
 
 def _add_other(found: Found, captures: _Captures) -> None:

@@ -4,7 +4,7 @@ Rules: what differs between languages is in the .scm files. A compiled query is 
 a cursor is not, and each call of `outline` makes its own.
 
 Captures: `@definition.<kind>` with `@name` (several are joined with dots) and `@body`, what the signature stands
-before; `@name` with `@base`; `@wrapped` in `@wrapper`, what a definition begins with outside of its own node;
+before, `@start` and `@end` where it begins and ends outside of its node; `@name` with `@base`; `@wrapped` in `@wrapper`, what a definition begins with outside of its own node;
 `@decorator`, the same as a sibling above it; `@scope`, a body without a name, whose variables are local;
 `@import.path`, `.name`, `.alias`; `@reference.call`, `@reference.type`; `@embedded.<language>`.
 """
