@@ -266,9 +266,7 @@ def _text(source: bytes, node: Node) -> str:
 def _name(source: bytes, node: Node) -> str:
     """The text of a node in one line, without quotes, and without the colon of a symbol such as Ruby's `:name`."""
     text = " ".join(_text(source, node).split())
-    if node.type in # `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
-_CLAUSE = "clause"
-_NAMES_WITH_COLON:
+    if node.type in _NAMES_WITH_COLON:
         text = text.removeprefix(":")
     return text if len(text) == 1 else text.strip("\"'`<>")
 

@@ -4,9 +4,10 @@ Rules: what differs between languages is in the .scm files. A compiled query is 
 a cursor is not, and each call of `outline` makes its own.
 
 Captures: `@definition.<kind>` with `@name` (several are joined with dots) and `@body`, what the signature stands
-before, `@start` and `@end` where it begins and ends outside of its node; `@name` with `@base`; `@wrapped` in `@wrapper`, what a definition begins with outside of its own node;
-`@decorator`, the same as a sibling above it; `@scope`, a body without a name, whose variables are local;
-`@import.path`, `.name`, `.alias`; `@reference.call`, `@reference.type`; `@embedded.<language>`.
+before, `@start` and `@end` where it begins and ends outside of its node; `@name` with `@base`; `@wrapped` in
+`@wrapper`, a node that takes in all of a definition; `@decorator`, a sibling above it; `@scope`, a body without a
+name, whose variables are local; `@import.path`, `.name`, `.alias`; `@reference.call`, `@reference.type`;
+`@embedded.<language>`.
 """
 
 from functools import cache
