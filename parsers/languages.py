@@ -199,7 +199,7 @@ LANGUAGES: tuple[Language, ...] = (
          definitions="function_statement class_statement class_method_definition enum_statement"),
     _row("objc", "Objective-C", ".m .mm", lsp="objective-c objective-cpp objcpp", comment="//", between="/* */", style=_BRACE,
          strings="string_literal char_literal", blocks="compound_statement",
-         definitions="function_definition method_definition class_interface class_implementation "
+         queries="objc c", definitions="function_definition method_definition class_interface class_implementation "
          "protocol_declaration"),
     _row("proto", "Protocol Buffers", ".proto", lsp="proto3", comment="//", between="/* */", style=_BRACE,
          blocks="message_body enum_body service",

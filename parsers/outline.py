@@ -51,7 +51,8 @@ TYPE_KINDS = frozenset(
 )
 # `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
 _CLAUSE = "clause"
-_NAMES_WITH_COLON = ("simple_symbol", "atom")
+_NAMES_WITH_COLON = ("simple_symbol", "atom", "keyword")
+_QUOTES, _C_SYSTEM_PATH = "\"'`", "system_lib_string"
 _FUNCTIONS = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
 _DATA = frozenset({SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD})
 
@@ -228,9 +229,8 @@ def _imports(source: bytes, found: Found) -> tuple[Import, ...]:
     for path, name, alias in found.imports:
         if alias or (name.start_byte not in renamed if name else path[-1].start_byte not in named):
             spelled = found.separator(source, path).join(_name(source, node) for node in path)
-            names = [_name(source, node) if node else "" for node in (name, alias)]
-            last = alias or name or path[-1]
-            seen[last.start_byte, Import(spelled, *names, path[0].start_point.row)] = None
+            last, local = alias or name or path[-1], _name(source, alias)
+            seen[last.start_byte, Import(spelled, _name(source, name), local, path[0].start_point.row)] = None
     return tuple(imported for _, imported in sorted(seen, key=lambda entry: entry[0]))
 
 
@@ -263,12 +263,16 @@ def _text(source: bytes, node: Node) -> str:
     return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def _name(source: bytes, node: Node) -> str:
+def _name(source: bytes, node: Node | None) -> str:
     """The text of a node in one line, without quotes, and without the colon of a symbol such as Ruby's `:name`."""
+    if node is None:
+        return ""
     text = " ".join(_text(source, node).split())
     if node.type in _NAMES_WITH_COLON:
-        text = text.removeprefix(":")
-    return text if len(text) == 1 else text.strip("\"'`<>")
+        text = text.strip(":")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+        return text.strip(text[0])
+    return text[1:-1] if node.type == _C_SYSTEM_PATH else text
 
 
 def _last_row(node: Node) -> int:
