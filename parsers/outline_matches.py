@@ -113,11 +113,15 @@ def _add_definition(found: Found, pattern: int, names: list[Node], captures: _Ca
     bodies = captures.get("body")
     body = min(node.start_byte for node in bodies) if bodies else None
     known = found.definitions.get(at)
-    # An optional body may give two matches: the one that has it counts.
-    if known is None or pattern < known.pattern or (pattern == known.pattern and known.body is None):
+    if known is None or pattern < known.pattern or (pattern == known.pattern and _is_before(body, known.body)):
         node = captures[kind][0]
         first, last = captures.get("start", [node])[0], captures.get("end", [node])[0]
         found.definitions[at] = Definition(pattern, kind.removeprefix("definition."), first, last, names, body)
+
+
+def _is_before(body: int | None, other: int | None) -> bool:
+    """Of two matches of one pattern the one with the earlier body counts; an optional body may give one without."""
+    return body is not None and (other is None or body < other)
 
 
 def _add_other(found: Found, captures: _Captures) -> None:

@@ -1,10 +1,6 @@
 ; Definitions: what the outermost `let` and attribute sets bind.
-(source_code expression: [
-  (let_expression (binding_set (binding attrpath: (_) @name expression: (function_expression ":" @body))
-    @definition.function))
-  (function_expression body: (let_expression (binding_set
-    (binding attrpath: (_) @name expression: (function_expression ":" @body)) @definition.function)))
-])
+(let_expression (binding_set (binding attrpath: (_) @name expression: (function_expression body: (_) @body))
+  @definition.function))
 (let_expression (binding_set (binding attrpath: (_) @name expression: [(attrset_expression) (apply_expression)] @body)
   @definition.variable))
 (let_expression (binding_set (binding attrpath: (_) @name) @definition.variable))

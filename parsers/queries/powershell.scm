@@ -6,8 +6,8 @@
 (class_property_definition (variable) @name) @definition.field
 (enum_statement . (simple_name) @name "{" @body) @definition.enum
 (enum_member . (simple_name) @name) @definition.field
-(assignment_expression (left_assignment_expression (_ (_ (_ (_ (_ (_ (_ (_ (unary_expression (variable) @name))))))))))
-  @definition.variable)
+(assignment_expression (left_assignment_expression (_ (_ (_ (_ (_ (_ (_ (_ (unary_expression (variable) @name)))))))))))
+  @definition.variable
 
 ; Imports
 ((command command_name: (command_name) @_using

@@ -26,11 +26,11 @@
 ]))
 
 ; Imports
-(import_declaration . (identifier)* @import.path . (identifier) @import.path @import.name .)
-(import_declaration . (identifier)+ @import.path . (namespace_selectors (identifier) @import.name))
-(import_declaration . (identifier)+ @import.path . (namespace_selectors (_
+(import_declaration . ((identifier) @import.path ".")* (identifier) @import.path @import.name .)
+(import_declaration . ((identifier) @import.path ".")+ . (namespace_selectors (identifier) @import.name))
+(import_declaration . ((identifier) @import.path ".")+ . (namespace_selectors (_
   name: (_) @import.name alias: (_) @import.alias)))
-(import_declaration . (identifier)+ @import.path . [(namespace_wildcard) (namespace_selectors (namespace_wildcard))])
+(import_declaration . ((identifier) @import.path ".")+ . [(namespace_wildcard) (namespace_selectors (namespace_wildcard))])
 
 ; References
 (call_expression function: (identifier) @reference.call)
