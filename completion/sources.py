@@ -15,12 +15,11 @@ whole. The order within a source depends on the file and the cursor's place, nev
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parsers.outline import Outline, enclosing
-
 from completion.types import Definition, Index, Passage, Snippet
 from completion.words import identifiers, words
+from parsers.outline import Outline, scope_at
 
-CLASSES = frozenset(("class", "interface", "enum", "struct", "trait", "module", "namespace", "object"))
+CLASSES = frozenset(("class", "interface", "enum", "struct", "extension", "module"))
 # Of the lines around the cursor: what the next line uses is mostly used there already.
 _NEAR_LINES = 20
 # A definition of so many lines is shown whole, a longer one by its signature.
@@ -108,9 +107,8 @@ class Sources:
 
     def bases(self) -> Iterator[Item]:
         """Base classes of the enclosing classes, and theirs."""
-        symbols = self._cursor.outline.symbols
-        for enclosed in enclosing(self._cursor.outline, self._cursor.line):
-            for base in symbols[enclosed].bases:
+        for enclosed in scope_at(self._cursor.outline, self._cursor.line):
+            for base in enclosed.bases:
                 yield from self._lineage(base, self._cursor.path, _MAX_BASE_DEPTH)
 
     def types(self) -> Iterator[Item]:
@@ -135,10 +133,9 @@ class Sources:
 
     def callers(self) -> Iterator[Item]:
         """Passages that call the function around the cursor."""
-        symbols = self._cursor.outline.symbols
-        for enclosed in enclosing(self._cursor.outline, self._cursor.line)[:1]:
-            if symbols[enclosed].kind not in CLASSES:
-                yield from self._passages(self._index.callers(symbols[enclosed].name, 6), "callers")
+        for enclosed in scope_at(self._cursor.outline, self._cursor.line)[:1]:
+            if enclosed.kind not in CLASSES:
+                yield from self._passages(self._index.callers(enclosed.name, 6), "callers")
 
     def similar(self) -> Iterator[Item]:
         """Passages with the rarest words of the lines above the cursor, the nearest lines counting most."""

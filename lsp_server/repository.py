@@ -8,8 +8,6 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from parsers.outline import outline
-
 from completion.context import Ranked, select
 from completion.sources import Cursor, Item, Sources, item_of_passage
 from completion.types import Passage
@@ -17,6 +15,7 @@ from lsp_server.index.files import read, stat_file
 from lsp_server.index.query import IndexReader
 from parsers.chunks import chunks
 from parsers.languages import for_document
+from parsers.outline import outline
 from parsers.parse import parse
 
 log = logging.getLogger(__name__)

@@ -35,13 +35,14 @@ class Language:
     comments: tuple[str, ...] = ("comment",)
     blocks: tuple[str, ...] = ("block",)  # node types that are the body of something
     definitions: tuple[str, ...] = ()  # node types of functions, methods, classes and the like
-    queries: tuple[str, ...] = ()  # names of files in `queries`; empty means the one named like `id`
+    queries: tuple[str, ...] = ()  # names of .scm files in parsers/queries, special ones first
 
 
 def _row(
     id: str, name: str, extensions: str, *, grammar: str | None = None, lsp: str = "", files: str = "",
     comment: str | None = None, between: str = "", style: BlockStyle = BlockStyle.NONE, strings: str = "string",
-    comments: str = "comment", blocks: str = "block", definitions: str = "", queries: str = "",
+    comments: str = "comment", blocks: str = "block", definitions: str = "",
+    queries: str = "",
 ) -> Language:  # fmt: skip
     return Language(
         id=id,
@@ -57,7 +58,7 @@ def _row(
         comments=tuple(comments.split()),
         blocks=tuple(blocks.split()),
         definitions=tuple(definitions.split()),
-        queries=tuple(queries.split()),
+        queries=tuple(queries.split()) or (id,),
     )
 
 
@@ -79,11 +80,13 @@ LANGUAGES: tuple[Language, ...] = (
          definitions="function_definition class_definition"),
     _row("javascript", "JavaScript", ".js .mjs .cjs .jsx", lsp="javascriptreact", comment="//", between="/* */", style=_BRACE,
          strings="string template_string regex", blocks="statement_block class_body object switch_body",
-         definitions=_JS_DEFINITIONS),
+         definitions=_JS_DEFINITIONS, queries="javascript ecmascript jsx"),
     _row("typescript", "TypeScript", ".ts .mts .cts", comment="//", between="/* */", style=_BRACE,
-         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS),
-    _row("tsx", "TSX", ".tsx", queries="typescript", lsp="typescriptreact", comment="//", between="/* */", style=_BRACE,
-         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS),
+         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS,
+         queries="typescript ecmascript"),
+    _row("tsx", "TSX", ".tsx", lsp="typescriptreact", comment="//", between="/* */", style=_BRACE,
+         strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS,
+         queries="typescript ecmascript jsx"),
     _row("java", "Java", ".java", comment="//", between="/* */", style=_BRACE, strings="string_literal character_literal",
          comments="line_comment block_comment",
          blocks="block class_body interface_body enum_body constructor_body switch_block",
@@ -96,7 +99,7 @@ LANGUAGES: tuple[Language, ...] = (
          strings="string_literal char_literal raw_string_literal system_lib_string",
          blocks="compound_statement field_declaration_list enumerator_list declaration_list",
          definitions="function_definition class_specifier struct_specifier union_specifier enum_specifier "
-         "namespace_definition"),
+         "namespace_definition", queries="cpp c"),
     _row("csharp", "C#", ".cs", lsp="c_sharp cs", comment="//", between="/* */", style=_BRACE,
          strings="string_literal character_literal verbatim_string_literal raw_string_literal "
          "interpolated_string_expression", blocks="block declaration_list enum_member_declaration_list switch_body",
@@ -196,7 +199,7 @@ LANGUAGES: tuple[Language, ...] = (
          definitions="function_statement class_statement class_method_definition enum_statement"),
     _row("objc", "Objective-C", ".m .mm", lsp="objective-c objective-cpp objcpp", comment="//", between="/* */", style=_BRACE,
          strings="string_literal char_literal", blocks="compound_statement",
-         definitions="function_definition method_definition class_interface class_implementation "
+         queries="objc c", definitions="function_definition method_definition class_interface class_implementation "
          "protocol_declaration"),
     _row("proto", "Protocol Buffers", ".proto", lsp="proto3", comment="//", between="/* */", style=_BRACE,
          blocks="message_body enum_body service",

@@ -1,82 +1,83 @@
-"""What a file defines, imports and refers to: runs a language's queries over its tree.
+"""What a file defines, imports and refers to, by the queries of its language. Called off the event loop.
 
-A language's `queries/<name>.scm` says what is what, with these captures:
+Rules: pure, and never fails: broken code gives what can be recognized in it, plain text an empty outline. Symbols
+are in the order of the text, each behind its parent. Local variables are no symbols. Lines are 0-based.
 
-    @definition.KIND  the whole definition   @name  its name   @body  where its signature ends   @base  a base class
-    @import  the statement   @import.path  the module as spelled   @import.name, @import.alias
-    @reference.call, @reference.type  the name that is called, or used as a type
-
-Rules: pure, and never fails on broken code: what does not parse is not found. Names local to a function are no symbols.
-Of two patterns for one node the first in the file counts.
+Deliberately absent: documentation in `signature` (it is in the lines from `first_line` on), and resolving a name.
 """
 
-import functools
-import textwrap
-import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 
-from tree_sitter import Node, Query, QueryCursor
-from tree_sitter_language_pack import get_language
+from tree_sitter import Node
 
-from parsers.languages import Language, by_id
-from parsers.parse import SyntaxTree
+from parsers.outline_matches import Definition, Found, find
+from parsers.parse import SyntaxTree, parse
 
-_QUERIES = Path(__file__).parent / "queries"
-_MAX_SIGNATURE_CHARS = 600
-_MAX_WITHOUT_BODY_CHARS = 300
-_QUOTES = "\"'`<>"
+# Keeps a table of numbers out of prompts; long parameter lists pass whole.
+_MAX_CHARACTERS_WITHOUT_BODY, _MAX_CHARACTERS_BEFORE_BODY = 300, 1_200
 
 
 class SymbolKind(StrEnum):
-    """What a symbol is, in LSP's words."""
+    """What a symbol is, in the words of the protocol where it has one. EXTENSION adds to a type: Rust's `impl`."""
 
-    FUNCTION = "function"
-    METHOD = "method"
+    MODULE = "module"
     CLASS = "class"
+    STRUCT = "struct"
     INTERFACE = "interface"
     ENUM = "enum"
+    EXTENSION = "extension"
     TYPE = "type"
-    MODULE = "module"
+    FUNCTION = "function"
+    METHOD = "method"
+    FIELD = "field"
     VARIABLE = "variable"
     CONSTANT = "constant"
-    FIELD = "field"
     MACRO = "macro"
     SECTION = "section"
 
 
 class ReferenceKind(StrEnum):
-    """How a name is used."""
+    """How a name is referred to."""
 
     CALL = "call"
     TYPE = "type"
 
 
-# What may hold members, and what makes of a function a method.
-_CONTAINERS = frozenset((SymbolKind.CLASS, SymbolKind.INTERFACE, SymbolKind.ENUM, SymbolKind.TYPE))
-_CALLABLE = frozenset((SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO))
-_VALUES = frozenset((SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD))
+# Kinds whose functions are methods and whose variables are fields.
+TYPE_KINDS = frozenset(
+    {SymbolKind.CLASS, SymbolKind.STRUCT, SymbolKind.INTERFACE, SymbolKind.ENUM, SymbolKind.EXTENSION}
+)
+# `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
+_CLAUSE = "clause"
+_NAMES_WITH_COLON = ("simple_symbol", "atom", "keyword")
+_QUOTES, _C_SYSTEM_PATH = "\"'`", "system_lib_string"
+_FUNCTIONS = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
+_DATA = frozenset({SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD})
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A definition. Lines are 0-based, both ends included, decorators and a comment right above belong to it;
-    `line` is the one its name stands in, `parent` the index of the enclosing symbol."""
+    """A definition on lines first..last (both included), decorators and a comment directly above it too.
+
+    `signature` is the text before the body, decorators included; where there is no body, the beginning of it all.
+    `bases` are the last names of base classes, implemented interfaces and embedded types.
+    """
 
     name: str
     kind: SymbolKind
-    line: int
+    line: int  # the one its name stands in
     first_line: int
     last_line: int
     signature: str
-    parent: int | None
-    bases: tuple[str, ...]
+    parent: int | None = None  # index in Outline.symbols
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported name, or a whole module (`name` ""); `alias` is what the file calls it, where that differs."""
+    """One imported name. `path` is as spelled, without quotes; `name` is "" for the whole module or a wildcard."""
 
     path: str
     name: str
@@ -86,16 +87,16 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A use of a name that is defined somewhere else."""
+    """One use of a name: the last identifier of what is called or of a type."""
 
     name: str
-    kind: ReferenceKind
     line: int
+    kind: ReferenceKind
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A file's symbols in order, its imports and its references."""
+    """All of a file, each in the order of the text."""
 
     symbols: tuple[Symbol, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -103,177 +104,199 @@ class Outline:
 
 
 def outline(tree: SyntaxTree) -> Outline:
-    """The outline of a file; empty for plain text and for languages without queries."""
-    query = query_of(by_id(tree.language))
-    if tree.root is None or query is None:
+    """The outline of a file; empty for plain text."""
+    found = find(tree)
+    if found is None:
         return Outline()
-    found = _Found(tree.source)
-    with _TURN:
-        matches = QueryCursor(query).matches(tree.root)
-    for pattern, captures in matches:
-        found.take(pattern, captures)
-    return found.outline()
+    own = Outline(_symbols(tree.source, found), _imports(tree.source, found), _references(tree.source, found))
+    for language, node in found.embedded:
+        own = _joined(own, outline(parse(language, _text(tree.source, node))), node.start_point.row)
+    return own
 
 
-def enclosing(outline: Outline, line: int) -> list[int]:
-    """Indices of the symbols around a line (0-based), the innermost first."""
-    around = [
-        index
-        for index, symbol in enumerate(outline.symbols)
-        if symbol.first_line <= line <= symbol.last_line and symbol.kind not in _VALUES
-    ]
-    return sorted(around, key=lambda i: outline.symbols[i].last_line - outline.symbols[i].first_line)
-
-
-# A Query holds state of its own while it runs.
-_TURN = threading.Lock()
-
-
-@functools.cache
-def query_of(language: Language) -> Query | None:
-    """A language's compiled queries; None when it has none."""
-    texts = [
-        file.read_text() for name in language.queries or (language.id,) if (file := _QUERIES / f"{name}.scm").is_file()
-    ]
-    if not texts or language.grammar is None:
-        return None
-    return Query(get_language(language.grammar), "\n".join(texts))  # type: ignore[arg-type]
+def scope_at(outline: Outline, line: int) -> tuple[Symbol, ...]:
+    """The symbols around a line, innermost first."""
+    around = [symbol for symbol in outline.symbols if symbol.first_line <= line <= symbol.last_line]
+    if not around:
+        return ()
+    chain = [around[-1]]
+    while (parent := chain[-1].parent) is not None:
+        chain.append(outline.symbols[parent])
+    return tuple(chain)
 
 
 @dataclass(slots=True)
-class _Definition:
-    """A definition as its captures tell of it."""
+class _Open:
+    """Something that goes on up to `end`: a symbol, or a scope without a name (`index` is None)."""
 
-    pattern: int
-    kind: SymbolKind
-    node: Node
-    name: Node
-    body: Node | None
-    bases: dict[str, None]
+    start: int
+    end: int
+    index: int | None
+    body: int | None = None  # where its own body begins
+
+    def is_symbol_at(self, start: int, end: int) -> bool:
+        """Whether this is a symbol of exactly these bytes."""
+        return self.index is not None and (self.start, self.end) == (start, end)
 
 
-class _Found:
-    """What the matches of one file add up to."""
+@dataclass(slots=True)
+class _Sweep:
+    """Goes over definitions and scopes in the order of the text, keeping what is open around the place."""
 
-    def __init__(self, source: bytes) -> None:
-        self._source = source
-        self._definitions: dict[tuple[int, int], _Definition] = {}
-        self._imports: dict[tuple[int, str, str, str], Import] = {}
-        self._references: dict[int, Reference] = {}
+    source: bytes
+    found: Found
+    symbols: list[Symbol] = field(default_factory=list)
+    open: list[_Open] = field(default_factory=list)
+    data: set[tuple[int | None, str]] = field(default_factory=set)
+    children: dict[int | None, int] = field(default_factory=dict)  # the last child so far of each symbol
 
-    def take(self, pattern: int, captures: dict[str, list[Node]]) -> None:
-        """One match, of a pattern by its number."""
-        if "import" in captures:
-            self._take_import(captures)
+    def enter(self, start: int, end: int) -> None:
+        """Close what ends before `start`, and the definition of another name by the same statement."""
+        while self.open and (self.open[-1].end <= start or self.open[-1].is_symbol_at(start, end)):
+            self.open.pop()
+
+    def enter_scope(self, start: int, end: int) -> None:
+        """Open a scope, unless it is a symbol's own body: a namespace's variables are not local."""
+        while self.open and self.open[-1].end <= start:
+            self.open.pop()
+        if not self.open or self.open[-1].body != start:
+            self.open.append(_Open(start, end, None))
+
+    def add(self, definition: Definition, start: int, end: int) -> None:
+        """Add a definition's symbol, unless it is local data, a local prototype, or assigned to once more."""
+        parent = next((opened.index for opened in reversed(self.open) if opened.index is not None), None)
+        is_clause = definition.kind == _CLAUSE
+        kind = self.kind(SymbolKind.FUNCTION if is_clause else SymbolKind(definition.kind), parent)
+        name = ".".join(_name(self.source, node) for node in definition.names)
+        is_declaration = kind in _DATA or (kind is SymbolKind.FUNCTION and definition.body is None)
+        if (is_declaration and self.is_local()) or (kind in _DATA and (parent, name) in self.data):
             return
-        for name, nodes in captures.items():
-            if name.startswith("definition."):
-                self._take_definition(pattern, SymbolKind(name.removeprefix("definition.")), nodes[0], captures)
-            elif name.startswith("reference."):
-                for node in nodes:
-                    reference = Reference(self._text(node), ReferenceKind(name[10:]), node.start_point.row)
-                    self._references.setdefault(node.start_byte, reference)
-
-    def outline(self) -> Outline:
-        """All that was found, in order."""
-        imports = list(self._imports.values())
-        named = {(found.line, found.path) for found in imports if found.name or found.alias}
-        return Outline(
-            self._symbols(),
-            tuple(i for i in imports if i.name or i.alias or (i.line, i.path) not in named),
-            tuple(self._references[start] for start in sorted(self._references)),
-        )
-
-    def _take_definition(self, pattern: int, kind: SymbolKind, node: Node, captures: dict[str, list[Node]]) -> None:
-        names = captures.get("name", [])
-        if not names:
+        if kind in _DATA:
+            self.data.add((parent, name))
+        last_line = _last_row(self.found.outermost(definition.last))
+        before = self.children.get(parent)
+        if is_clause and before is not None and self.symbols[before].name == name:
+            self.symbols[before] = replace(self.symbols[before], last_line=last_line)
+            self.open.append(_Open(start, end, before))
             return
-        body = captures.get("body", [None])[0]
-        key = (node.start_byte, names[0].start_byte)
-        known = self._definitions.setdefault(key, _Definition(pattern, kind, node, names[0], body, {}))
-        if pattern < known.pattern:
-            known.pattern, known.kind = pattern, kind
-        known.body = known.body or body
-        known.bases |= dict.fromkeys(self._text(base) for base in captures.get("base", []))
+        first_line, begin = self.found.begin(self.source, self.found.outermost(definition.first))
+        is_whole = definition.body is None
+        code_end = self.found.code_end(self.source, begin, end if definition.body is None else definition.body)
+        signature = _signature(self.source, begin, code_end, is_whole)
+        bases = tuple(dict.fromkeys(_name(self.source, base) for base in definition.bases))
+        self.children[parent] = len(self.symbols)
+        self.open.append(_Open(start, end, len(self.symbols), definition.body))
+        line = definition.names[0].start_point.row
+        self.symbols.append(Symbol(name, kind, line, first_line, last_line, signature, parent, bases))
 
-    def _take_import(self, captures: dict[str, list[Node]]) -> None:
-        statement = captures["import"][0]
-        path, name, alias = (
-            self._text(captures[key][0]).strip(_QUOTES) if key in captures else ""
-            for key in ("import.path", "import.name", "import.alias")
-        )
-        found = Import(path or name, name if path else "", "" if alias == name else alias, statement.start_point.row)
-        self._imports.setdefault((statement.start_byte, found.path, found.name, found.alias), found)
+    def kind(self, kind: SymbolKind, parent: int | None) -> SymbolKind:
+        """Functions and variables of a type are its methods and fields."""
+        if parent is None or self.symbols[parent].kind not in TYPE_KINDS:
+            return kind
+        if kind is SymbolKind.FUNCTION:
+            return SymbolKind.METHOD
+        return SymbolKind.FIELD if kind is SymbolKind.VARIABLE else kind
 
-    def _symbols(self) -> tuple[Symbol, ...]:
-        symbols: list[Symbol] = []
-        open_symbols: list[tuple[int, int]] = []  # (end byte, index)
-        for found in sorted(self._definitions.values(), key=lambda d: (d.node.start_byte, -d.node.end_byte)):
-            while open_symbols and open_symbols[-1][0] < found.node.end_byte:
-                open_symbols.pop()
-            parent = open_symbols[-1][1] if open_symbols else None
-            kind = _within(found.kind, symbols[parent].kind if parent is not None else None)
-            if kind is None:
-                continue
-            open_symbols.append((found.node.end_byte, len(symbols)))
-            symbols.append(self._symbol(found, kind, parent))
-        return tuple(symbols)
-
-    def _symbol(self, found: _Definition, kind: SymbolKind, parent: int | None) -> Symbol:
-        node = _whole(found.node)
-        first_line, last_line = _first_line(node), node.end_point.row
-        if node.end_point.column == 0 and last_line > node.start_point.row:
-            last_line -= 1
-        return Symbol(
-            name=self._text(found.name),
-            kind=kind,
-            line=found.name.start_point.row,
-            first_line=first_line,
-            last_line=last_line,
-            signature=self._signature(node, found.body),
-            parent=parent,
-            bases=tuple(found.bases),
-        )
-
-    def _signature(self, node: Node, body: Node | None) -> str:
-        """The text before the body with its own indentation taken away; without a body all of it, up to a length."""
-        end = node.end_byte if body is None else body.start_byte
-        limit = _MAX_WITHOUT_BODY_CHARS if body is None else _MAX_SIGNATURE_CHARS
-        text = self._source[node.start_byte : min(end, node.start_byte + 4 * limit)].decode("utf-8", "replace")
-        return textwrap.dedent(" " * node.start_point.column + text[:limit]).rstrip()
-
-    def _text(self, node: Node) -> str:
-        return self._source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+    def is_local(self) -> bool:
+        """Whether a variable here would be one of a function or of a scope without a name."""
+        if not self.open:
+            return False
+        index = self.open[-1].index
+        return index is None or self.symbols[index].kind in _FUNCTIONS
 
 
-def _within(kind: SymbolKind, parent: SymbolKind | None) -> SymbolKind | None:
-    """What a definition is inside of another one; None for a variable of a function."""
-    if parent in _CONTAINERS:
-        return {SymbolKind.FUNCTION: SymbolKind.METHOD}.get(kind, SymbolKind.FIELD if kind in _VALUES else kind)
-    return None if parent in _CALLABLE and kind in _VALUES else kind
+def _symbols(source: bytes, found: Found) -> tuple[Symbol, ...]:
+    entries: list[tuple[int, int, int, int, Definition | None]] = [
+        (node.start_byte, -node.end_byte, 0, 0, None) for node in found.scopes
+    ]
+    for at, found_here in found.definitions.items():
+        first, last = found.outermost(found_here.first), found.outermost(found_here.last)
+        entries.append((first.start_byte, -last.end_byte, 1, at, found_here))
+    entries.sort(key=lambda entry: entry[:4])
+    sweep = _Sweep(source, found)
+    for start, end, _, _, definition in entries:
+        if definition is None:
+            sweep.enter_scope(start, -end)
+        else:
+            sweep.enter(start, -end)
+            sweep.add(definition, start, -end)
+    return tuple(sweep.symbols)
 
 
-# Nodes around a definition that belong to it.
-_WRAPPERS = frozenset(("decorated_definition", "export_statement", "template_declaration", "lexical_declaration"))
-_ABOVE = ("comment", "attribute", "annotation", "decorator", "doc")
+def _imports(source: bytes, found: Found) -> tuple[Import, ...]:
+    """A match of the path alone says nothing more where another names what the path imports."""
+    named = {path[-1].start_byte for path, name, alias in found.imports if name or alias}
+    renamed = {name.start_byte for _, name, alias in found.imports if name and alias}
+    seen: dict[tuple[int, Import], None] = {}
+    for path, name, alias in found.imports:
+        if alias or (name.start_byte not in renamed if name else path[-1].start_byte not in named):
+            spelled = found.separator(source, path).join(_name(source, node) for node in path)
+            last, local = alias or name or path[-1], _name(source, alias)
+            seen[last.start_byte, Import(spelled, _name(source, name), local, path[0].start_point.row)] = None
+    return tuple(imported for _, imported in sorted(seen, key=lambda entry: entry[0]))
 
 
-def _whole(node: Node) -> Node:
-    """A definition with its decorators, `export` and the like."""
-    while (parent := node.parent) is not None and parent.type in _WRAPPERS:
-        node = parent
-    return node
+def _references(source: bytes, found: Found) -> tuple[Reference, ...]:
+    unique = {node.start_byte: (kind, node) for kind, node in reversed(found.references)}
+    names = {name.start_byte for definition in found.definitions.values() for name in definition.names}
+    return tuple(
+        Reference(_name(source, node), node.start_point.row, ReferenceKind(kind))
+        for _, (kind, node) in sorted(unique.items(), key=lambda entry: entry[0])
+        if node.start_byte not in names
+    )
 
 
-def _first_line(node: Node) -> int:
-    """The first line of the comments and attributes right above a definition."""
-    first = node.start_point.row
-    above = node.prev_sibling
-    while above is not None and any(word in above.type for word in _ABOVE):
-        before = above.prev_sibling
-        trails = before is not None and before.end_point.row == above.start_point.row  # a comment of the line above
-        if above.end_point.row < first - 1 or above.start_point.row >= first or trails:
-            break
-        first = above.start_point.row
-        above = above.prev_sibling
-    return first
+def _joined(own: Outline, embedded: Outline, row: int) -> Outline:
+    """`own` with the outline of a text that begins on line `row` of the same file."""
+    shift = len(own.symbols)
+    return Outline(
+        own.symbols + tuple(_moved(symbol, row, shift) for symbol in embedded.symbols),
+        own.imports + tuple(replace(imported, line=imported.line + row) for imported in embedded.imports),
+        own.references + tuple(replace(reference, line=reference.line + row) for reference in embedded.references),
+    )
+
+
+def _moved(symbol: Symbol, row: int, shift: int) -> Symbol:
+    parent = None if symbol.parent is None else symbol.parent + shift
+    lines = {name: getattr(symbol, name) + row for name in ("line", "first_line", "last_line")}
+    return replace(symbol, **lines, parent=parent)
+
+
+def _text(source: bytes, node: Node) -> str:
+    return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def _name(source: bytes, node: Node | None) -> str:
+    """The text of a node in one line, without quotes, and without the colon of a symbol such as Ruby's `:name`."""
+    if node is None:
+        return ""
+    text = " ".join(_text(source, node).split())
+    if node.type in _NAMES_WITH_COLON:
+        text = text.strip(":")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+        return text.strip(text[0])
+    return text[1:-1] if node.type == _C_SYSTEM_PATH else text
+
+
+def _last_row(node: Node) -> int:
+    end = node.end_point
+    return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
+
+
+def _signature(source: bytes, start: int, end: int, is_whole: bool) -> str:
+    """The text between two offsets, its first line's indentation taken from all lines."""
+    limit = _MAX_CHARACTERS_WITHOUT_BODY if is_whole else _MAX_CHARACTERS_BEFORE_BODY
+    text = source[start : min(end, start + 4 * limit)].decode("utf-8", "ignore")[:limit].rstrip()
+    if not is_whole:
+        text = text.removesuffix(" =").removesuffix("{").rstrip()
+    if "\n" not in text:
+        return text
+    line = source[source.rfind(b"\n", 0, start) + 1 : start]
+    indent = len(line) - len(line.lstrip())
+    return "\n".join(_dedented(text.splitlines(), indent))
+
+
+def _dedented(lines: list[str], indent: int) -> Iterator[str]:
+    yield lines[0].rstrip()
+    for line in lines[1:]:
+        yield line[min(indent, len(line) - len(line.lstrip())) :].rstrip()

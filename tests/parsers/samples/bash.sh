@@ -1,5 +1,8 @@
 #!/bin/bash
 set -euo pipefail
+source ./settings.sh
+
+KEEP=7
 
 # INCOMMENT keeps seven backups
 backup() {

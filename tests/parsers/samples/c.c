@@ -1,4 +1,7 @@
 #include <stdio.h>
+#include "point.h"
+
+#define LIMIT 10
 
 struct point {
     int x, y;

@@ -1,5 +1,7 @@
 cmake_minimum_required(VERSION 3.20)
 project(store LANGUAGES CXX)
+include(tests.cmake)
+set(CMAKE_CXX_STANDARD 20)
 
 # INCOMMENT one test per source
 function(add_unit_test name)

@@ -10,4 +10,12 @@ std::string join(const std::vector<std::string>& parts) {
     }
     return result;
 }
+
+class Joiner : public Base {
+ public:
+    std::string run() const { return join(parts_); }
+
+ private:
+    std::vector<std::string> parts_;
+};
 }  // namespace text

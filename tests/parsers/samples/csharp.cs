@@ -2,7 +2,7 @@ using System;
 
 namespace Shop
 {
-    public class Order
+    public class Order : Entity
     {
         public decimal Price { get; set; }
 

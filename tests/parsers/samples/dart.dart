@@ -1,7 +1,7 @@
 import 'dart:convert';
 
 // INCOMMENT a user
-class User {
+class User extends Entity {
   final String name;
   User(this.name);
 

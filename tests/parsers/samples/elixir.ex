@@ -1,6 +1,8 @@
 defmodule Cart do
   @moduledoc "INSTRING of a shop"
 
+  alias Shop.Item
+
   defstruct items: [], tax: 0.2
 
   # INCOMMENT prices are net

@@ -1,5 +1,6 @@
 -module(queue_server).
 -export([start/0, loop/1]).
+-include("queue.hrl").
 
 start() ->
     spawn(fun() -> loop([]) end).

@@ -1,9 +1,13 @@
 package queue
 
-import "errors"
+import (
+	"errors"
+	"sync"
+)
 
 // INCOMMENT Queue is a bounded queue.
 type Queue struct {
+	sync.Mutex
 	items []int
 }
 

@@ -3,6 +3,10 @@ variable "region" {
   default = "eu-west-1"
 }
 
+module "network" {
+  source = "./network"
+}
+
 # INCOMMENT one bucket for each environment
 resource "aws_s3_bucket" "logs" {
   bucket = "INSTRING-${var.region}"
@@ -12,6 +16,6 @@ resource "aws_s3_bucket" "logs" {
   }
 
   tags = {
-    Team = "platform"
+    Team = lower("Platform")
   }
 }

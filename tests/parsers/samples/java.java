@@ -2,7 +2,8 @@ package shop;
 
 import java.util.List;
 
-public class Cart {
+@Entity
+public class Cart extends Basket implements Priced {
     private final List<Integer> prices;
 
     public Cart(List<Integer> prices) {

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
+const LIMIT = 3;
+
 // INCOMMENT reads the settings once
 export async function loadSettings(path) {
   const text = await readFile(path, 'INSTRING');

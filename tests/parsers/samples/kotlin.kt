@@ -1,5 +1,7 @@
 package shop
 
+import shop.prices.Price as Amount
+
 data class Item(val name: String, val price: Int)
 
 // INCOMMENT sums up

@@ -1,3 +1,5 @@
+local text = require("shop.text")
+
 local M = {}
 
 -- INCOMMENT clamps a number

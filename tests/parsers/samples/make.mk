@@ -1,3 +1,5 @@
+include settings.mk
+
 CC := gcc
 OBJECTS := cart.o order.o
 

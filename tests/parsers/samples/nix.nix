@@ -2,6 +2,7 @@
 
 let
   version = "1.2.3";
+  label = name: "${name}-${version}";
   # INCOMMENT what the build needs
   inputs = [ pkgs.gcc pkgs.cmake ];
 in

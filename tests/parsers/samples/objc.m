@@ -1,6 +1,6 @@
 #import <Foundation/Foundation.h>
 
-@interface Cart : NSObject
+@interface Cart : NSObject <Priced>
 @property(nonatomic, strong) NSArray *items;
 - (double)total;
 @end

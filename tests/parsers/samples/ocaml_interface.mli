@@ -1,3 +1,5 @@
+open Types
+
 (** INCOMMENT bounded queues *)
 type 'a t
 

@@ -2,13 +2,15 @@
 
 namespace App;
 
+use App\Text\Writer as Output;
+
 // INCOMMENT greets people
-class Greeter
+class Greeter extends Base implements Polite
 {
     public function greet(string $name): string
     {
         if ($name === '') {
-            return INBLOCK;
+            return $this->fallback(INBLOCK);
         }
         return "INSTRING " . $name;
     }

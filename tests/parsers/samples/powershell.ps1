@@ -1,5 +1,8 @@
 param([string]$Root = ".")
 
+Import-Module Backup
+$Kept = 7
+
 # INCOMMENT removes old backups
 function Remove-OldBackup {
     param([int]$Days)

@@ -1,9 +1,13 @@
 """Cart totals. INSTRING"""
 from dataclasses import dataclass
 
+from .prices import Price as Amount
+
+LIMIT = 3
+
 
 @dataclass
-class Item:
+class Item(Base):
     name: str
     price: float
 
@@ -14,4 +18,4 @@ def total(items: list[Item], tax: float = 0.2) -> float:
     for item in items:
         INBLOCK = item.price
         subtotal += INBLOCK
-    return subtotal * (1 + tax)
+    return round(subtotal * (1 + tax))

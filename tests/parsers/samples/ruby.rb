@@ -1,7 +1,7 @@
 require "json"
 
 # INCOMMENT an account
-class Account
+class Account < Base
   attr_reader :balance
 
   def initialize(balance)

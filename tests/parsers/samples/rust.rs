@@ -1,5 +1,16 @@
 use std::collections::HashMap;
 
+#[derive(Debug)]
+pub struct Counter {
+    counts: HashMap<String, usize>,
+}
+
+impl Reset for Counter {
+    fn reset(&mut self) {
+        self.counts.clear();
+    }
+}
+
 /// Counts words.
 // INCOMMENT case matters
 pub fn count(text: &str) -> HashMap<String, usize> {

@@ -1,7 +1,9 @@
 pragma solidity ^0.8.0;
 
+import "./Owned.sol";
+
 // INCOMMENT holds deposits
-contract Vault {
+contract Vault is Owned {
     mapping(address => uint256) balances;
 
     function withdraw(uint256 amount) public {

@@ -4,6 +4,8 @@ CREATE TABLE orders (
     status text NOT NULL
 );
 
+CREATE VIEW open_orders AS SELECT count(INBLOCK) FROM orders;
+
 SELECT id, status
 FROM orders
 WHERE status = 'INSTRING'

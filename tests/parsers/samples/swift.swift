@@ -1,7 +1,7 @@
 import Foundation
 
 // INCOMMENT a stack
-struct Stack<Element> {
+struct Stack<Element>: Pile {
     private var items: [Element] = []
 
     mutating func push(_ item: Element) {

@@ -1,10 +1,12 @@
+import { Store as Base } from "./store";
+
 interface User {
   id: number;
   name: string;
 }
 
 // INCOMMENT keeps users by id
-export class UserStore {
+export class UserStore extends Base<User> implements Closable {
   private users = new Map<number, User>();
 
   add(user: User): void {

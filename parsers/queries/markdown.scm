@@ -1,0 +1,3 @@
+; Definitions
+(section . (atx_heading heading_content: (_) @name) . (_)? @body) @definition.section
+(section . (setext_heading heading_content: (_) @name) . (_)? @body) @definition.section
