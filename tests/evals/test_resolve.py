@@ -277,6 +277,7 @@ def test_java_names_lead_to_their_declarations_though_dependencies_are_missing(t
             "return tax(price) + Thing.none();": {"shop/Price.java:15 tax"},
             "static class Sale extends Price {": {"shop/Price.java:7 Price"},
             "return rounded(2);": {"shop/Price.java:11 rounded"},
+            "super();": {"shop/Price.java:7 Price"},
             "return Price.makePrice()": {"shop/Price.java:7 Price", "shop/Price.java:19 makePrice"},
             ".amount;": {"shop/Price.java:8 amount"},
         },
