@@ -29,6 +29,7 @@ WEIGHTS = {
     "bases": 1.0,
     "edited": 0.7,
     "types": 0.5,
+    "modules": 0.45,
     "package": 0.5,
     "similar": 0.4,
     "open": 0.4,

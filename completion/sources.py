@@ -4,6 +4,7 @@
     near         definitions of other names used near the cursor
     bases        base classes of the class around the cursor, with their members
     types        types that the signatures found so far speak of
+    modules      what else is in the modules that the file imports as a whole
     package      what the file's own folder defines, in languages that see it without an import
     callers      who calls the function around the cursor
     similar      passages that share rare words with the text around the cursor
@@ -12,7 +13,7 @@ Rules: pure given an `Index`. A definition is shown as a signature, a class with
 whole. The order within a source depends on the file and the cursor's place, never on anything random.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from completion.types import Definition, Index, Passage, Snippet
@@ -25,7 +26,8 @@ _NEAR_LINES = 20
 # A definition of so many lines is shown whole, a longer one by its signature.
 _WHOLE_LINES = 14
 _MAX_SIGNATURE_CHARS = 400
-_MAX_MEMBERS = 60
+# Of a class, characters of its members' signatures; of an outline; of one signature in either.
+_MAX_MEMBER_CHARS, _MAX_OUTLINE_CHARS, _MAX_SHORT_CHARS = 1_400, 800, 140
 # A name with more definitions than this is `get` or `run`: any choice would be a guess.
 _MAX_HOMONYMS = 6
 _MAX_BASE_DEPTH = 4
@@ -74,11 +76,14 @@ class Sources:
         self._own = {symbol.name for symbol in cursor.outline.symbols}
         self._found: dict[int, Definition] = {}
         self._imports: dict[str, tuple[Definition, ...]] = {}  # local name -> what it means
-        self._modules: list[str] = []  # files imported as a whole
+        self._members: list[Definition] = []  # of classes found, what their items have no room for
+        self._unused: list[Definition] = []  # of modules imported as a whole, what the file does not name
 
     def all(self) -> dict[str, list[Item]]:
         """Source -> its items, best first."""
-        sources = (self.imported, self.near, self.bases, self.types, self.package, self.callers, self.similar)
+        sources = (
+            self.imported, self.near, self.bases, self.types, self.modules, self.package, self.callers, self.similar
+        )  # fmt: skip
         return {source.__name__: list(_first(source(), _MAX_IN_SOURCE)) for source in sources}
 
     def imported(self) -> Iterator[Item]:
@@ -89,7 +94,10 @@ class Sources:
             local = statement.alias or statement.name or statement.path.replace("/", ".").rsplit(".", 1)[-1]
             definitions = self._meant(statement.path, statement.name, self._cursor.path)
             self._imports[local] = (*self._imports.get(local, ()), *definitions)
-            found += [(local, definition) for definition in definitions]
+            # Of a module that comes in whole what the file speaks of; the rest is the business of `modules`.
+            used = [d for d in definitions if len(definitions) == 1 or d.name in self._cursor.used]
+            self._unused += [d for d in definitions if d not in used]
+            found += [(local, definition) for definition in used]
 
         def rank(pair: tuple[str, Definition]) -> tuple[int, int]:
             names = (pair[0], pair[1].name)
@@ -98,6 +106,11 @@ class Sources:
 
         for _, definition in sorted(found, key=rank):
             yield from self._items(definition, "imported")
+
+    def modules(self) -> Iterator[Item]:
+        """What else the modules hold that the file imports as a whole."""
+        yield from outlines(sorted(self._unused, key=lambda d: self._distance(d.path)), "modules")
+        yield from outlines(self._members, "modules")
 
     def near(self) -> Iterator[Item]:
         """Names near the cursor that the file neither defines nor imports: members, and what is seen without import."""
@@ -114,7 +127,7 @@ class Sources:
     def types(self) -> Iterator[Item]:
         """Types in the signatures of what has been found: what the members of a parameter or a result are."""
         names = [name for known in list(self._found.values()) for name in identifiers(known.signature)]
-        for name in dict.fromkeys(name for name in names if name[:1].isupper() and name not in self._own):
+        for name in dict.fromkeys(n for n in names if n.lstrip("_")[:1].isupper() and n not in self._own):
             if name not in self._imports:
                 yield from self._named(name, "types")
 
@@ -126,10 +139,12 @@ class Sources:
         scored = []
         for path in neighbors:
             if path != self._cursor.path:
-                definitions = [d for d in self._index.defined_in(path) if d.parent is None]
+                definitions = _top(self._index.defined_in(path))
                 scored += [(-self._cursor.used.get(d.name, 0), d.path, d.line, d) for d in definitions]
-        for *_, definition in sorted(scored, key=lambda entry: entry[:3]):
+        spoken_of = [d for rank, *_, d in sorted(scored, key=lambda entry: entry[:3]) if rank]
+        for definition in spoken_of:
             yield from self._items(definition, "package")
+        yield from outlines([d for rank, *_, d in scored if not rank], "package")
 
     def callers(self) -> Iterator[Item]:
         """Passages that call the function around the cursor."""
@@ -152,7 +167,7 @@ class Sources:
         """What an import means: the named definition, through re-exports, or what a whole module defines."""
         found: list[Definition] = []
         for path in self._index.resolve(spelled, name, from_path):
-            top = [d for d in self._index.defined_in(path) if d.parent is None]
+            top = _top(self._index.defined_in(path))
             named = [d for d in top if d.name == name] if name else []
             if named or not name or path.rpartition("/")[2].split(".", 1)[0] == name:
                 found += named or top
@@ -163,6 +178,11 @@ class Sources:
                             d for d in self._meant(other, imported or name, path, depth - 1) if _is(d, name, imported)
                         ]
         return found
+
+    def _distance(self, path: str) -> int:
+        """How near to the cursor a module's name stands; modules that are not named there come last."""
+        stem = path.rpartition("/")[2].split(".", 1)[0]
+        return self._cursor.near.index(stem) if stem in self._cursor.near else len(self._cursor.near)
 
     def _named(self, name: str, source: str) -> Iterator[Item]:
         """Definitions of a name anywhere, the nearest folder first; none when too many have it."""
@@ -190,8 +210,12 @@ class Sources:
     def _items(self, definition: Definition, source: str) -> Iterator[Item]:
         if definition.path == self._cursor.path:
             return
+        first_time = definition.id not in self._found
         self._found.setdefault(definition.id, definition)
-        yield item_of(self._index, definition, source)
+        item, members = item_of(self._index, definition, source, self._cursor.used)
+        if first_time:
+            self._members += members
+        yield item
 
     def _passages(self, passages: Sequence[Passage], source: str) -> Iterator[Item]:
         for passage in passages:
@@ -205,13 +229,19 @@ def item_of_passage(passage: Passage, source: str) -> Item:
     return Item(Snippet(path=passage.path, text=passage.text), lines, source, "")
 
 
-def item_of(index: Index, definition: Definition, source: str) -> Item:
-    """A definition as it is shown: whole when it is short, else its signature and its members' signatures."""
+def item_of(
+    index: Index, definition: Definition, source: str, used: Mapping[str, int]
+) -> tuple[Item, list[Definition]]:
+    """A definition as it is shown: whole when it is short, else its signature and its members' signatures.
+
+    Also the members that a large class has no room for: those that the file does not speak of.
+    """
     siblings = index.defined_in(definition.path)
-    parent = next((d for d in siblings if d.id == definition.parent), None)
+    parent = next((d for d in siblings if d.id == definition.parent and d.kind != "module"), None)
     header = [parent.signature.rstrip()] if parent is not None else []
     ranges = [(parent.line, parent.line)] if parent is not None else []
     indent = "    " if parent is not None else ""
+    left: list[Definition] = []
     if definition.last_line - definition.first_line < _WHOLE_LINES:
         body = index.lines(definition.path, definition.first_line, definition.last_line).rstrip()
         shown = [body or _indented(definition.signature, indent)]
@@ -220,16 +250,62 @@ def item_of(index: Index, definition: Definition, source: str) -> Item:
         shown = [_indented(definition.signature, indent)]
         ranges.append((definition.line, definition.line))
         if definition.kind in CLASSES:
-            for member in _first((d for d in siblings if d.parent == definition.id), _MAX_MEMBERS):
-                shown.append(_indented(member.signature, indent + "    "))
-                ranges.append((member.line, member.line))
+            members = [d for d in siblings if d.parent == definition.id]
+            chosen, left = _members_shown(members, used)
+            shown += [_indented(_short(member.signature), f"{indent}    ") for member in chosen]
+            ranges += [(member.line, member.line) for member in chosen]
     text = "\n".join([*header, *shown]) + "\n"
-    return Item(Snippet(path=definition.path, text=text), tuple(ranges), source, definition.name)
+    return Item(Snippet(path=definition.path, text=text), tuple(ranges), source, definition.name), left
+
+
+def outlines(definitions: Iterable[Definition], source: str) -> Iterator[Item]:
+    """Signatures alone, many in one snippet: a path before each would cost as much as they do."""
+    lines: list[Definition] = []
+    size = 0
+    for definition in definitions:
+        if lines and (definition.path != lines[0].path or size > _MAX_OUTLINE_CHARS):
+            yield _outline_item(lines, source)
+            lines, size = [], 0
+        lines.append(definition)
+        size += len(_short(definition.signature))
+    if lines:
+        yield _outline_item(lines, source)
+
+
+def _outline_item(definitions: Sequence[Definition], source: str) -> Item:
+    text = "\n".join(_short(definition.signature) for definition in definitions) + "\n"
+    ranges = tuple((definition.line, definition.line) for definition in definitions)
+    about = f"{definitions[0].name} and {len(definitions) - 1} more" if len(definitions) > 1 else definitions[0].name
+    return Item(Snippet(path=definitions[0].path, text=text), ranges, source, about)
+
+
+def _members_shown(members: Sequence[Definition], used: Mapping[str, int]) -> tuple[list[Definition], list[Definition]]:
+    """(shown, left out) of a class's members, each in the order of the file; those that the file speaks of go first."""
+    room = _MAX_MEMBER_CHARS
+    shown: set[int] = set()
+    for member in sorted(members, key=lambda m: (m.name not in used, m.name.startswith("_"))):
+        room -= len(_short(member.signature)) + 5
+        if room < 0:
+            break
+        shown.add(member.id)
+    return [m for m in members if m.id in shown], [m for m in members if m.id not in shown]
+
+
+def _short(signature: str) -> str:
+    """A signature in one line."""
+    line = " ".join(signature.split())
+    return line if len(line) <= _MAX_SHORT_CHARS else f"{line[:_MAX_SHORT_CHARS]}..."
 
 
 def _indented(signature: str, indent: str) -> str:
     cut = signature if len(signature) <= _MAX_SIGNATURE_CHARS else signature[:_MAX_SIGNATURE_CHARS].rsplit("\n", 1)[0]
     return "\n".join(f"{indent}{line}" if line else line for line in cut.rstrip().split("\n"))
+
+
+def _top(definitions: Sequence[Definition]) -> list[Definition]:
+    """Of a file's definitions those that other files see by name: at its top, or right in a namespace."""
+    modules = {d.id for d in definitions if d.kind == "module"}
+    return [d for d in definitions if d.parent is None or d.parent in modules]
 
 
 def _is(definition: Definition, name: str, imported: str) -> bool:
