@@ -8,7 +8,7 @@ import importlib
 import sys
 from importlib.metadata import version
 
-from lsp_server import cli_cache, cli_complete, cli_context, cli_doctor, cli_model
+from lsp_server import cli_cache, cli_complete, cli_context, cli_doctor, cli_model, cli_outline
 from model.catalog import ModelError
 
 
@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     cli_context.add_parser(commands)
     cli_cache.add_parser(commands)
     cli_doctor.add_parser(commands)
+    cli_outline.add_parser(commands)
     for name, text in (("eval", "score the model (midfill eval --help)"), ("bench", "measure speed beside llama.cpp")):
         commands.add_parser(name, help=text)
     args = parser.parse_args(arguments)

@@ -45,12 +45,7 @@ def parse_place(place: str) -> tuple[Path, str, int]:
     if not 1 <= len(numbers) <= 2:
         raise BadPlace(f"{place!r} is not FILE:LINE or FILE:LINE:COL")
     file = Path(name)
-    try:
-        text = file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadPlace(f"{file} is not UTF-8 text") from error
-    except OSError as error:
-        raise BadPlace(f"{file}: {error.strerror}") from error
+    text = read_text(file)
     lines = split_lines(text)
     line = int(numbers[0])
     if not 1 <= line <= len(lines):
@@ -60,6 +55,16 @@ def parse_place(place: str) -> tuple[Path, str, int]:
     if not 1 <= column <= len(content) + 1:
         raise BadPlace(f"line {line} of {file} has columns 1 to {len(content) + 1}, not {column}")
     return file, text, sum(map(len, lines[: line - 1])) + column - 1
+
+
+def read_text(file: Path) -> str:
+    """The text of a file; BadPlace when it cannot be read or is not UTF-8."""
+    try:
+        return file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadPlace(f"{file} is not UTF-8 text") from error
+    except OSError as error:
+        raise BadPlace(f"{file}: {error.strerror}") from error
 
 
 def _run(args: argparse.Namespace) -> int:

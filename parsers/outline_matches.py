@@ -39,7 +39,7 @@ class Found:
     scopes: list[Node] = field(default_factory=list)
     imports: list[tuple[list[Node], Node | None, Node | None]] = field(default_factory=list)  # path, name, alias
     references: list[tuple[str, Node]] = field(default_factory=list)
-    decorators: dict[int, Node] = field(default_factory=dict)  # by the row of the end; so are comments
+    decorators: dict[int, list[Node]] = field(default_factory=dict)  # by the row of the end; so are comments
     comments: dict[int, Node] = field(default_factory=dict)
     comment_starts: dict[int, int] = field(default_factory=dict)  # by the byte of the end
     embedded: list[tuple[str, Node]] = field(default_factory=list)
@@ -52,18 +52,23 @@ class Found:
 
     def begin(self, source: bytes, node: Node) -> tuple[int, int]:
         """The first line with decorators and comments directly above, and the byte where decorators begin."""
-        row, start = node.start_point.row, node.start_byte
-        before = self.decorators.get(row)
-        if before is not None and before.end_byte <= start and _is_blank(source[before.end_byte : start]):
-            row, start = before.start_point.row, before.start_byte
+        row, start = self._with_decorators_before(source, node.start_point.row, node.start_byte)
         while _is_blank(source[source.rfind(b"\n", 0, start) + 1 : start]):
-            decorator, comment = self.decorators.get(row - 1), self.comments.get(row - 1)
-            if decorator is not None and _is_blank(_rest_of_line(source, decorator)):
-                row, start = decorator.start_point.row, decorator.start_byte
+            decorators, comment = self.decorators.get(row - 1), self.comments.get(row - 1)
+            if decorators is not None and _is_blank(_rest_of_line(source, decorators[-1])):
+                last = decorators[-1]
+                row, start = self._with_decorators_before(source, last.start_point.row, last.start_byte)
             elif comment is not None and _stands_alone(source, comment):
                 row = comment.start_point.row
             else:
                 break
+        return row, start
+
+    def _with_decorators_before(self, source: bytes, row: int, start: int) -> tuple[int, int]:
+        """The row and byte of the first of the decorators that end on the same row."""
+        for decorator in reversed(self.decorators.get(row, ())):
+            if decorator.end_byte <= start and _is_blank(source[decorator.end_byte : start]):
+                row, start = decorator.start_point.row, decorator.start_byte
         return row, start
 
     def code_end(self, source: bytes, start: int, end: int) -> int:
@@ -133,7 +138,7 @@ def _add_other(found: Found, captures: _Captures) -> None:
     elif (wrapped := captures.get("wrapped")) is not None:
         found.wrappers[wrapped[0].id] = captures["wrapper"][0]
     elif (decorators := captures.get("decorator")) is not None:
-        found.decorators[_end_row(decorators[0])] = decorators[0]
+        found.decorators.setdefault(_end_row(decorators[0]), []).append(decorators[0])
     elif (path := captures.get("import.path")) is not None:
         name, alias = captures.get("import.name"), captures.get("import.alias")
         found.imports.append((path, name[0] if name else None, alias[0] if alias else None))
