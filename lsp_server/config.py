@@ -32,7 +32,7 @@ class ContextConfig:
     """What of other files a completion sees."""
 
     index: bool = True
-    cross_file: str = "auto"
+    cross_file: bool = True
     pinned: tuple[str, ...] = ()
 
 
@@ -107,10 +107,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "disabledLanguages": ("Language ids that are never completed", None),
     "context.index": ("Index the workspace's files, and keep the index in step with them", None),
-    "context.crossFile": (
-        "Show other files' code to the model; `auto` leaves it out where it was measured not to help",
-        ("auto", "always", "never"),
-    ),
+    "context.crossFile": ("Show other files' code to the model", None),
     "context.pinned": ("Files, as patterns below the workspace, that every completion sees first", None),
     "daemon.idleExitMinutes": ("The model is unloaded after this time without requests", (0.01, 100_000.0)),
     "daemon.threads": ("Threads of the model process; 0 means all cores", (0, 1024)),

@@ -265,7 +265,7 @@ class Midfill(LanguageServer):
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
 
     def _room(self) -> int:
-        if self.config.context.cross_file == "never":
+        if not self.config.context.cross_file:
             return 0
         return self.config.max_prompt_tokens - self.config.max_file_tokens
 
