@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from completion.types import Definition, Index, Passage, Snippet
 from completion.words import identifiers, words
+from parsers.languages import for_document
 from parsers.outline import Outline, scope_at
 
 CLASSES = frozenset(("class", "interface", "enum", "struct", "extension", "module"))
@@ -31,7 +32,7 @@ _MAX_MEMBER_CHARS, _MAX_OUTLINE_CHARS, _MAX_SHORT_CHARS = 1_400, 800, 140
 # A name with more definitions than this is `get` or `run`: any choice would be a guess.
 _MAX_HOMONYMS = 6
 _MAX_BASE_DEPTH = 4
-_MAX_REEXPORTS = 4
+_MAX_REEXPORTS, _MAX_LOOKED_AT = 4, 60
 _MAX_IN_SOURCE = 80
 
 
@@ -120,9 +121,13 @@ class Sources:
 
     def bases(self) -> Iterator[Item]:
         """Base classes of the enclosing classes, and theirs."""
+        n_before = len(self._members)
         for enclosed in scope_at(self._cursor.outline, self._cursor.line):
             for base in enclosed.bases:
                 yield from self._lineage(base, self._cursor.path, _MAX_BASE_DEPTH)
+        # What else is inherited: a line of a method may use any of it.
+        inherited, self._members = self._members[n_before:], self._members[:n_before]
+        yield from outlines(inherited, "bases")
 
     def types(self) -> Iterator[Item]:
         """Types in the signatures of what has been found: what the members of a parameter or a result are."""
@@ -133,6 +138,8 @@ class Sources:
 
     def package(self) -> Iterator[Item]:
         """What the neighbours in the file's folder define, those that the file speaks of first."""
+        if not for_document(self._cursor.path).folder_scope:
+            return
         folder = self._cursor.path.rpartition("/")[0]
         language = self._cursor.path.rpartition(".")[2]
         neighbors = [path for path in self._index.in_folder(folder) if path.endswith(f".{language}")]
@@ -163,10 +170,19 @@ class Sources:
 
     # -- from names to definitions, from definitions to items ---------------------------------------------
 
-    def _meant(self, spelled: str, name: str, from_path: str, depth: int = _MAX_REEXPORTS) -> list[Definition]:
+    def _meant(self, spelled: str, name: str, from_path: str) -> list[Definition]:
         """What an import means: the named definition, through re-exports, or what a whole module defines."""
+        return self._through(spelled, name, from_path, _MAX_REEXPORTS, set())
+
+    def _through(
+        self, spelled: str, name: str, from_path: str, depth: int, seen: set[tuple[str, str]]
+    ) -> list[Definition]:
+        """`_meant`, looking at each name of each file once: packages re-export each other in circles."""
         found: list[Definition] = []
         for path in self._index.resolve(spelled, name, from_path):
+            if (path, name) in seen or len(seen) > _MAX_LOOKED_AT:
+                continue
+            seen.add((path, name))
             top = _top(self._index.defined_in(path))
             named = [d for d in top if d.name == name] if name else []
             if named or not name or path.rpartition("/")[2].split(".", 1)[0] == name:
@@ -174,9 +190,8 @@ class Sources:
             elif depth:
                 for other, imported, alias in self._index.imported_by(path):
                     if name in (imported, alias) or not imported:
-                        found += [
-                            d for d in self._meant(other, imported or name, path, depth - 1) if _is(d, name, imported)
-                        ]
+                        through = self._through(other, imported or name, path, depth - 1, seen)
+                        found += [d for d in through if _is(d, name, imported)]
         return found
 
     def _distance(self, path: str) -> int:

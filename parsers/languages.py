@@ -35,6 +35,7 @@ class Language:
     comments: tuple[str, ...] = ("comment",)
     blocks: tuple[str, ...] = ("block",)  # node types that are the body of something
     definitions: tuple[str, ...] = ()  # node types of functions, methods, classes and the like
+    folder_scope: bool = False  # files see what others in their folder define, without an import
     queries: tuple[str, ...] = ()  # names of .scm files in parsers/queries, special ones first
 
 
@@ -42,7 +43,7 @@ def _row(
     id: str, name: str, extensions: str, *, grammar: str | None = None, lsp: str = "", files: str = "",
     comment: str | None = None, between: str = "", style: BlockStyle = BlockStyle.NONE, strings: str = "string",
     comments: str = "comment", blocks: str = "block", definitions: str = "",
-    queries: str = "",
+    queries: str = "", folder_scope: bool = False,
 ) -> Language:  # fmt: skip
     return Language(
         id=id,
@@ -58,6 +59,7 @@ def _row(
         comments=tuple(comments.split()),
         blocks=tuple(blocks.split()),
         definitions=tuple(definitions.split()),
+        folder_scope=folder_scope,
         queries=tuple(queries.split()) or (id,),
     )
 
@@ -87,7 +89,7 @@ LANGUAGES: tuple[Language, ...] = (
     _row("tsx", "TSX", ".tsx", lsp="typescriptreact", comment="//", between="/* */", style=_BRACE,
          strings="string template_string regex", blocks=_TS_BLOCKS, definitions=_TS_DEFINITIONS,
          queries="typescript ecmascript jsx"),
-    _row("java", "Java", ".java", comment="//", between="/* */", style=_BRACE, strings="string_literal character_literal",
+    _row("java", "Java", ".java", folder_scope=True, comment="//", between="/* */", style=_BRACE, strings="string_literal character_literal",
          comments="line_comment block_comment",
          blocks="block class_body interface_body enum_body constructor_body switch_block",
          definitions="method_declaration constructor_declaration compact_constructor_declaration "
@@ -100,13 +102,13 @@ LANGUAGES: tuple[Language, ...] = (
          blocks="compound_statement field_declaration_list enumerator_list declaration_list",
          definitions="function_definition class_specifier struct_specifier union_specifier enum_specifier "
          "namespace_definition", queries="cpp c"),
-    _row("csharp", "C#", ".cs", lsp="c_sharp cs", comment="//", between="/* */", style=_BRACE,
+    _row("csharp", "C#", ".cs", folder_scope=True, lsp="c_sharp cs", comment="//", between="/* */", style=_BRACE,
          strings="string_literal character_literal verbatim_string_literal raw_string_literal "
          "interpolated_string_expression", blocks="block declaration_list enum_member_declaration_list switch_body",
          definitions="method_declaration constructor_declaration property_declaration "
          "local_function_statement class_declaration struct_declaration interface_declaration "
          "enum_declaration record_declaration"),
-    _row("go", "Go", ".go", comment="//", between="/* */", style=_BRACE,
+    _row("go", "Go", ".go", folder_scope=True, comment="//", between="/* */", style=_BRACE,
          strings="interpreted_string_literal raw_string_literal rune_literal",
          blocks="block field_declaration_list interface_type literal_value",
          definitions="function_declaration method_declaration type_declaration"),
@@ -122,16 +124,16 @@ LANGUAGES: tuple[Language, ...] = (
          blocks="compound_statement declaration_list switch_block",
          definitions="function_definition method_declaration class_declaration interface_declaration "
          "trait_declaration enum_declaration"),
-    _row("swift", "Swift", ".swift", comment="//", between="/* */", style=_BRACE,
+    _row("swift", "Swift", ".swift", folder_scope=True, comment="//", between="/* */", style=_BRACE,
          strings="line_string_literal multi_line_string_literal raw_string_literal",
          comments="comment multiline_comment", blocks="function_body class_body statements enum_class_body",
          definitions="function_declaration init_declaration deinit_declaration subscript_declaration "
          "class_declaration protocol_declaration"),
-    _row("kotlin", "Kotlin", ".kt .kts", comment="//", between="/* */", style=_BRACE,
+    _row("kotlin", "Kotlin", ".kt .kts", folder_scope=True, comment="//", between="/* */", style=_BRACE,
          strings="string_literal character_literal", comments="line_comment multiline_comment",
          blocks="function_body class_body control_structure_body lambda_literal",
          definitions="function_declaration secondary_constructor class_declaration object_declaration"),
-    _row("scala", "Scala", ".scala .sc", comment="//", between="/* */", style=_BRACE, strings="string interpolated_string",
+    _row("scala", "Scala", ".scala .sc", folder_scope=True, comment="//", between="/* */", style=_BRACE, strings="string interpolated_string",
          comments="comment block_comment", blocks="block template_body case_block indented_block",
          definitions="function_definition class_definition object_definition trait_definition "
          "enum_definition extension_definition"),
