@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from tree_sitter import Node
 
-from parsers.outline_matches import Definition, Found, find
+from parsers.outline_matches import Definition, Found, find, indentation
 from parsers.parse import SyntaxTree, parse
 
 # Keeps a table of numbers out of prompts; long parameter lists pass whole.
@@ -109,7 +109,7 @@ def outline(tree: SyntaxTree) -> Outline:
     if found is None:
         return Outline()
     own = Outline(_symbols(tree.source, found), _imports(tree.source, found), _references(tree.source, found))
-    for language, node in found.embedded:
+    for language, node in found.embedded.values():
         own = _joined(own, outline(parse(language, _text(tree.source, node))), node.start_point.row)
     return own
 
@@ -291,9 +291,7 @@ def _signature(source: bytes, start: int, end: int, is_whole: bool) -> str:
         text = text.removesuffix(" =").removesuffix("{").rstrip()
     if "\n" not in text:
         return text
-    line = source[source.rfind(b"\n", 0, start) + 1 : start]
-    indent = len(line) - len(line.lstrip())
-    return "\n".join(_dedented(text.splitlines(), indent))
+    return "\n".join(_dedented(text.splitlines(), indentation(source, start) or 0))
 
 
 def _dedented(lines: list[str], indent: int) -> Iterator[str]:

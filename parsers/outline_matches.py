@@ -5,13 +5,19 @@ the query file wins, so special ones stand before general ones. This module know
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tree_sitter import Node, QueryCursor
+from tree_sitter import Node, Query, QueryCursor
 
 from parsers.parse import SyntaxTree
 from parsers.query_files import compiled_query
 
+# A cursor holds the GIL for all of `matches`: with slices of this size it is free again after about a millisecond,
+# at no cost in total. One match of two slices is found twice, so everything here must stand being added twice.
+_SLICE_BYTES = 4_096
+# How far white space is looked for: a minified file is one line, and to read all of it for each symbol is quadratic.
+_FAR_BYTES = 400
 _SEPARATOR = re.compile(rb"\s*([^\w\s{(]*)")
 _Captures = dict[str, list[Node]]
 
@@ -42,7 +48,7 @@ class Found:
     decorators: dict[int, list[Node]] = field(default_factory=dict)  # by the row of the end; so are comments
     comments: dict[int, Node] = field(default_factory=dict)
     comment_starts: dict[int, int] = field(default_factory=dict)  # by the byte of the end
-    embedded: list[tuple[str, Node]] = field(default_factory=list)
+    embedded: dict[int, tuple[str, Node]] = field(default_factory=dict)  # by the byte where it begins
 
     def outermost(self, node: Node) -> Node:
         """The node with what wraps it: Python's decorators, `export`, `template <...>`."""
@@ -53,7 +59,7 @@ class Found:
     def begin(self, source: bytes, node: Node) -> tuple[int, int]:
         """The first line with decorators and comments directly above, and the byte where decorators begin."""
         row, start = self._with_decorators_before(source, node.start_point.row, node.start_byte)
-        while _is_blank(source[source.rfind(b"\n", 0, start) + 1 : start]):
+        while indentation(source, start) is not None:
             decorators, comment = self.decorators.get(row - 1), self.comments.get(row - 1)
             if decorators is not None and _is_blank(_rest_of_line(source, decorators[-1])):
                 last = decorators[-1]
@@ -74,7 +80,8 @@ class Found:
     def code_end(self, source: bytes, start: int, end: int) -> int:
         """`end` without white space and comments before it."""
         while end > start:
-            stripped = start + len(source[start:end].rstrip())
+            window = max(start, end - _FAR_BYTES)
+            stripped = window + len(source[window:end].rstrip())
             comment = self.comment_starts.get(stripped)
             if comment is None or comment <= start:
                 return stripped
@@ -88,13 +95,13 @@ class Found:
         return match[1].decode("utf-8", "replace") if match else ""
 
 
-def find(tree: SyntaxTree) -> Found | None:
+def find(tree: SyntaxTree, slice_bytes: int = _SLICE_BYTES) -> Found | None:
     """Run the query of a file's language; None when there is none, or no tree."""
     query = compiled_query(tree.language)
     if query is None or tree.root is None:
         return None
     found = Found()
-    for pattern, captures in QueryCursor(query).matches(tree.root):
+    for pattern, captures in _matches(query, tree.root, slice_bytes):
         if (call := captures.get("reference.call")) is not None:
             found.references.append(("call", call[0]))
         elif (type_ := captures.get("reference.type")) is not None:
@@ -107,6 +114,13 @@ def find(tree: SyntaxTree) -> Found | None:
         if (definition := found.definitions.get(at)) is not None:
             definition.bases.append(base)
     return found
+
+
+def _matches(query: Query, root: Node, slice_bytes: int) -> Iterator[tuple[int, _Captures]]:
+    for start in range(root.start_byte, root.end_byte, slice_bytes):
+        cursor = QueryCursor(query)
+        cursor.set_byte_range(start, start + slice_bytes)
+        yield from cursor.matches(root)
 
 
 def _add_definition(found: Found, pattern: int, names: list[Node], captures: _Captures) -> None:
@@ -145,7 +159,8 @@ def _add_other(found: Found, captures: _Captures) -> None:
     else:
         for capture, nodes in captures.items():
             if capture.startswith("embedded."):
-                found.embedded += [(capture.removeprefix("embedded."), node) for node in nodes]
+                language = capture.removeprefix("embedded.")
+                found.embedded.update({node.start_byte: (language, node) for node in nodes})
 
 
 def _end_row(node: Node) -> int:
@@ -159,10 +174,18 @@ def _is_blank(text: bytes) -> bool:
 
 
 def _rest_of_line(source: bytes, node: Node) -> bytes:
-    end = source.find(b"\n", node.end_byte)
-    return source[node.end_byte : end if end >= 0 else len(source)]
+    return source[node.end_byte : node.end_byte + _FAR_BYTES].partition(b"\n")[0]
 
 
 def _stands_alone(source: bytes, comment: Node) -> bool:
     """Whether nothing but white space is left of a comment: else it belongs to what is there."""
-    return _is_blank(source[comment.start_byte - comment.start_point.column : comment.start_byte])
+    return indentation(source, comment.start_byte) is not None
+
+
+def indentation(source: bytes, start: int) -> int | None:
+    """How many bytes of white space are left of `start` on its line; None when other text is there."""
+    window = max(0, start - _FAR_BYTES)
+    line_start = source.rfind(b"\n", window, start) + 1
+    if line_start == 0 and window > 0:
+        return None
+    return start - line_start if _is_blank(source[line_start:start]) else None

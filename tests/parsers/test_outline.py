@@ -1,6 +1,7 @@
 """Outlines: one sample of every language against what it should give, then signatures, parents and odd text."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from parsers.languages import LANGUAGES, Language
 from parsers.outline import Import, Outline, Symbol, outline, scope_at
+from parsers.outline_matches import Found
+from parsers.outline_matches import find as find_matches
 from parsers.parse import parse
 from parsers.query_files import QUERY_FOLDER, compiled_query
 from tests.parsers.expected_outlines import EXPECTED
@@ -260,6 +263,38 @@ def test_no_text_makes_an_outline_fail(language: str, data: st.DataObject) -> No
     for index, symbol in enumerate(found.symbols):
         assert symbol.first_line <= symbol.last_line
         assert symbol.parent is None or symbol.parent < index
+
+
+@pytest.mark.parametrize("language", ["python", "typescript", "rust", "dart", "vue", "elixir"])
+def test_it_makes_no_difference_where_the_slices_of_a_file_are_cut(language: str) -> None:
+    tree = parse(language, SAMPLES[language].read_text() * 3)
+    whole = shape(find_matches(tree, 1_000_000))
+    assert len(whole) >= 3
+    for slice_bytes in (1, 17, 100):
+        assert shape(find_matches(tree, slice_bytes)) == whole
+
+
+def shape(found: Found | None) -> set[tuple[object, ...]]:
+    assert found is not None
+    definitions = {(at, each.kind, each.first.id, each.last.id, each.body) for at, each in found.definitions.items()}
+    bases = {(at, base.id) for at, each in found.definitions.items() for base in each.bases}
+    imports = {tuple(node and node.id for node in (*path, name, alias)) for path, name, alias in found.imports}
+    uses = {(kind, node.id) for kind, node in found.references}
+    return {
+        *definitions,
+        *bases,
+        *imports,
+        *uses,
+        *((at,) for at in found.embedded),
+        *((node.id,) for node in found.scopes),
+    }
+
+
+def test_a_file_of_one_long_line_takes_no_quadratic_time() -> None:
+    tree = parse("javascript", "function f(a){return g(a)}/* c */" * 20_000)
+    started = time.monotonic()
+    assert len(outline(tree).symbols) == 20_000
+    assert time.monotonic() - started < 20  # it takes half a second; with the square of it, minutes
 
 
 def test_plain_text_and_nothing_have_an_empty_outline() -> None:
