@@ -77,7 +77,8 @@ class Sources:
         self._own = {symbol.name for symbol in cursor.outline.symbols}
         self._found: dict[int, Definition] = {}
         self._imports: dict[str, tuple[Definition, ...]] = {}  # local name -> what it means
-        self._members: list[Definition] = []  # of classes found, what their items have no room for
+        self._left: dict[int, list[Definition]] = {}  # of classes found, members that their items have no room for
+        self._inherited: list[int] = []  # classes that the one around the cursor inherits from
         self._unused: list[Definition] = []  # of modules imported as a whole, what the file does not name
 
     def all(self) -> dict[str, list[Item]]:
@@ -108,10 +109,18 @@ class Sources:
         for _, definition in sorted(found, key=rank):
             yield from self._items(definition, "imported")
 
+    def _named_by(self, definition: Definition) -> Iterator[str]:
+        """The names in a definition's signature, and in its members'."""
+        yield from identifiers(definition.signature)
+        if definition.kind in CLASSES:
+            for member in self._index.defined_in(definition.path):
+                if member.parent == definition.id:
+                    yield from identifiers(member.signature)
+
     def modules(self) -> Iterator[Item]:
         """What else the modules hold that the file imports as a whole."""
         yield from outlines(sorted(self._unused, key=lambda d: self._distance(d.path)), "modules")
-        yield from outlines(self._members, "modules")
+        yield from outlines([d for left in self._left.values() for d in left], "modules")
 
     def near(self) -> Iterator[Item]:
         """Names near the cursor that the file neither defines nor imports: members, and what is seen without import."""
@@ -121,17 +130,15 @@ class Sources:
 
     def bases(self) -> Iterator[Item]:
         """Base classes of the enclosing classes, and theirs."""
-        n_before = len(self._members)
         for enclosed in scope_at(self._cursor.outline, self._cursor.line):
             for base in enclosed.bases:
                 yield from self._lineage(base, self._cursor.path, _MAX_BASE_DEPTH)
         # What else is inherited: a line of a method may use any of it.
-        inherited, self._members = self._members[n_before:], self._members[:n_before]
-        yield from outlines(inherited, "bases")
+        yield from outlines([d for above in self._inherited for d in self._left.pop(above, ())], "bases")
 
     def types(self) -> Iterator[Item]:
         """Types in the signatures of what has been found: what the members of a parameter or a result are."""
-        names = [name for known in list(self._found.values()) for name in identifiers(known.signature)]
+        names = [name for known in list(self._found.values()) for name in self._named_by(known)]
         for name in dict.fromkeys(n for n in names if n.lstrip("_")[:1].isupper() and n not in self._own):
             if name not in self._imports:
                 yield from self._named(name, "types")
@@ -218,6 +225,7 @@ class Sources:
         for definition in meant:
             if definition.kind in CLASSES:
                 yield from self._items(definition, "bases")
+                self._inherited.append(definition.id)
                 if depth:
                     for upper in definition.bases:
                         yield from self._lineage(upper, definition.path, depth - 1)
@@ -225,11 +233,9 @@ class Sources:
     def _items(self, definition: Definition, source: str) -> Iterator[Item]:
         if definition.path == self._cursor.path:
             return
-        first_time = definition.id not in self._found
         self._found.setdefault(definition.id, definition)
         item, members = item_of(self._index, definition, source, self._cursor.used)
-        if first_time:
-            self._members += members
+        self._left.setdefault(definition.id, members)
         yield item
 
     def _passages(self, passages: Sequence[Passage], source: str) -> Iterator[Item]:

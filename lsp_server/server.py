@@ -154,6 +154,8 @@ class Midfill(LanguageServer):
         """Index the editor's present folders, when the configuration wants it."""
         wanted = self.config.enabled and self.config.context.index and not self.was_shut_down
         await self.workspaces.follow(self._folders() if wanted else [])
+        if self.workspaces.indexing() is None:
+            self._index_progress.end()
 
     def _on_index(self, root: Path, state: IndexState) -> None:
         log.debug("index of %s: %s %s", root, state.phase, state.message)

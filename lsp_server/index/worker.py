@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _DEBOUNCE_MS, _STEP_MS = 150, 50
 # Where the system cannot watch so many folders, they are looked through this often.
 _LOOK_AGAIN_S = 30.0
+_FIRST_LOOK_MS = 500
 _MANY_CHANGES = 200
 _REPORT_EVERY_S = 0.2
 
@@ -53,8 +54,13 @@ class Worker:
     def run(self, orders: Iterable[str]) -> None:
         """Index, then follow the workspace until `orders` ends."""
         threading.Thread(target=self._obey, args=(orders,), daemon=True).start()
-        folder_of(self._root).mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder_of(self._root) / "lock").open("w") as lock:
+        try:
+            folder_of(self._root).mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock_file = (folder_of(self._root) / "lock").open("w")
+        except OSError as error:
+            _report(IndexPhase.FAILED, f"the index cannot be written: {error}")
+            return
+        with lock_file as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -112,12 +118,18 @@ class Worker:
     def _changes(self) -> Iterator[set[str]]:
         """Paths that changed, relative to the workspace; an empty set means: look at everything."""
         while not self._stop.is_set():
+            is_first = True
             try:
                 for changes in watchfiles.watch(
                     self._root, watch_filter=_is_of_interest, debounce=_DEBOUNCE_MS, step=_STEP_MS,
                     stop_event=self._stop, raise_interrupt=False, ignore_permission_denied=True,
+                    rust_timeout=_FIRST_LOOK_MS, yield_on_timeout=True,
                 ):  # fmt: skip
-                    yield {Path(path).relative_to(self._root).as_posix() for _, path in changes}
+                    if is_first:  # something may have changed after the pass and before the watch began
+                        is_first = False
+                        yield set()
+                    elif changes:
+                        yield {Path(path).relative_to(self._root).as_posix() for _, path in changes}
             except (OSError, watchfiles._rust_notify.WatchfilesRustInternalError) as error:
                 log.info("%s is not watched: %s", self._root, error)
             if self._stop.wait(_LOOK_AGAIN_S):

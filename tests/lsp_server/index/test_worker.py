@@ -1,0 +1,144 @@
+"""The worker as a process: it indexes, follows changes, waits when told to, shares, and leaves."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lsp_server.index.query import IndexReader
+from lsp_server.index.schema import database_of, folder_of
+
+TIMEOUT_S = 30.0
+
+
+class WorkerProcess:
+    """A running worker, and what it says."""
+
+    def __init__(self, root: Path) -> None:
+        command = [sys.executable, "-P", "-m", "lsp_server.index.worker", "--root", str(root)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._said: queue.Queue[dict[str, Any]] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self._said.put(json.loads(line))
+
+    def wait_for(self, phase: str) -> dict[str, Any]:
+        while (said := self._said.get(timeout=TIMEOUT_S))["phase"] != phase:
+            pass
+        return said
+
+    def order(self, order: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{order}\n")
+        self.process.stdin.flush()
+
+    def leave(self) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(TIMEOUT_S)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MIDFILL_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "w"
+    root.mkdir()
+    (root / "a.py").write_text("def one(): ...\n")
+    return root
+
+
+@pytest.fixture
+def worker(root: Path) -> Iterator[WorkerProcess]:
+    started = WorkerProcess(root)
+    yield started
+    started.process.kill()
+    started.process.wait()
+
+
+def names(root: Path, path: str) -> list[str]:
+    reader = IndexReader.open(root)
+    assert reader is not None
+    try:
+        return [d.name for d in reader.defined_in(path)]
+    finally:
+        reader.close()
+
+
+def eventually(root: Path, path: str, expected: list[str]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while names(root, path) != expected:
+        assert time.monotonic() < deadline, names(root, path)
+        time.sleep(0.05)
+
+
+def test_it_indexes_follows_saves_and_leaves(root: Path, worker: WorkerProcess) -> None:
+    worker.wait_for("ready")
+    assert names(root, "a.py") == ["one"]
+    (root / "a.py").write_text("def two(): ...\n")
+    eventually(root, "a.py", ["two"])
+    (root / "sub").mkdir()
+    (root / "sub" / "b.py").write_text("class Three: ...\n")
+    eventually(root, "sub/b.py", ["Three"])
+    (root / "a.py").unlink()
+    eventually(root, "a.py", [])
+    (root / ".midfillignore").write_text("sub/\n")
+    eventually(root, "sub/b.py", [])
+    assert worker.leave() == 0
+
+
+def test_a_second_worker_leaves_the_index_to_the_first(root: Path, worker: WorkerProcess) -> None:
+    worker.wait_for("ready")
+    second = WorkerProcess(root)
+    second.wait_for("shared")
+    assert second.process.wait(TIMEOUT_S) == 0
+    assert worker.leave() == 0
+
+
+def test_it_waits_while_a_completion_is_computed(root: Path, worker: WorkerProcess) -> None:
+    worker.wait_for("ready")
+    worker.order("pause")
+    time.sleep(0.3)
+    for n in range(3):
+        (root / f"new{n}").mkdir()  # a folder: a pass over the workspace
+        (root / f"new{n}" / "c.py").write_text("x = 1\n")
+    time.sleep(1.0)
+    assert names(root, "new0/c.py") == []
+    worker.order("resume")
+    eventually(root, "new0/c.py", ["x"])
+
+
+def test_a_workspace_that_is_deleted_is_an_outcome(root: Path, worker: WorkerProcess) -> None:
+    worker.wait_for("ready")
+    (root / "a.py").unlink()
+    root.rmdir()
+    time.sleep(0.5)
+    assert worker.leave() == 0
+
+
+def test_an_index_that_cannot_be_written_is_told_in_words(root: Path) -> None:
+    folder_of(root).parent.mkdir(parents=True)
+    folder_of(root).write_text("a file where the folder should be")
+    started = subprocess.run(
+        [sys.executable, "-P", "-m", "lsp_server.index.worker", "--root", str(root)],
+        input="", capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in started.stderr
+    assert json.loads(started.stdout.splitlines()[-1])["phase"] == "failed"
+
+
+def test_a_damaged_index_is_built_anew_by_itself(root: Path) -> None:
+    folder_of(root).mkdir(parents=True)
+    database_of(root).write_bytes(b"nonsense" * 1000)
+    worker = WorkerProcess(root)
+    worker.wait_for("ready")
+    assert names(root, "a.py") == ["one"]
+    assert worker.leave() == 0
