@@ -85,6 +85,10 @@ def _run(a: argparse.Namespace) -> int:
         from evals import nll
 
         return nll.run(a.path, n_tokens=a.tokens, model=a.model, kinds=a.kind, out=a.out)
+    if a.suite == "recall":
+        from evals import recall
+
+        return recall.run(a.path, language=a.lang, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
     if a.suite == "blocks":
         from evals import blocks
 
@@ -146,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_model(nll)
 
+    recall = suites.add_parser("recall", help="whether the context holds the definitions that a line needs")
+    recall.add_argument("--path", type=Path, required=True)
+    recall.add_argument("--lang", default="python", choices=["python", "typescript", "tsx", "javascript", "java"])
+    _add_sample(recall, limit=200)
+    _add_model(recall)
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)

@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace) -> int:
     file, text, cursor = parse_place(args.place)
     config = replace(Config(), model=args.model, max_prompt_tokens=min(args.tokens, MAX_PROMPT_TOKENS))
     config = replace(config, max_file_tokens=min(config.max_file_tokens, config.max_prompt_tokens // 2))
-    store = _store_of(args.model)
+    store = store_of(args.model)
     root = repository_of(file)
     if root is None:
         raise BadPlace(f"{file} lies in no repository (no folder around it has a .git)")
@@ -132,7 +132,7 @@ def _line(row: dict[str, Any]) -> Text:
     return text.append(f"  {' + '.join(row['sources'])}", style="dim")
 
 
-def _store_of(model: str) -> Path:
+def store_of(model: str) -> Path:
     """The newest store of a model; ModelError when there is none yet."""
     source = resolve(model)
     stores = [file.parent for file in stores_dir().glob(f"{source.model_id}-int[48]-*/manifest.json")]
