@@ -1,11 +1,11 @@
 """`midfill eval recall --path DIR`: whether the context holds the definitions that a line is going to need.
 
 Lines that use something of another file of the tree are found by the language's own tools (`resolve`), never by
-midfill's index. For each, the product chooses context from the text above the line alone, and a needed definition counts
-as found when its line is among the lines shown within a budget of tokens.
+midfill's index. For each, the product chooses context from the text above the line alone. A needed definition is found
+when its line is among the lines shown within a budget of tokens.
 
-Rules: the line itself and what follows it are hidden from the retriever; tokens are those of the model's tokenizer, paths
-included. No model runs.
+Rules: the line itself and what follows are hidden from the retriever; tokens are those of the model's tokenizer,
+paths included. No model runs.
 """
 
 import time
