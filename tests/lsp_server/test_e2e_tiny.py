@@ -275,3 +275,30 @@ def wait_for(session: Session, holds: Callable[[dict[str, Any]], bool]) -> dict[
             return daemon
         time.sleep(0.1)
     raise AssertionError(f"it never was: {daemon}")
+
+
+def test_a_file_that_was_never_open_becomes_context(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "w"
+    workspace.mkdir()
+    (workspace / "library.py").write_text("def area_of(width, height):\n    return width * height\n")
+    (workspace / ".env").write_text("SECRET = 1\n")
+    options = {"model": str(tiny_model), "maxWaitMs": 0, "maxPromptTokens": 2048, "maxFileTokens": 512}
+    options |= {"daemon": {"idle": "always"}}
+    with Session(workspace, options=options, folders=[workspace]) as session:
+        session.wait_for_phase("ready")
+        deadline = time.monotonic() + 30
+        while session.status()["indexes"][str(workspace)]["phase"] != "ready":
+            assert time.monotonic() < deadline, session.status()["indexes"]
+            time.sleep(0.05)
+        uri, text = (workspace / "main.py").as_uri(), "from library import area_of\n\nprint(area_of(1, 2))\nx = "
+        session.open(uri, text)
+        session.complete(uri, 3, 4, kind=2)
+        assert wait_for(session, lambda daemon: daemon["n_blocks_computed"] > 0)["n_blocks_computed"] == 1
+
+
+def test_without_an_index_nothing_is_read(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    options = {"model": str(tiny_model), "maxWaitMs": 0, "context": {"index": False}}
+    with Session(tmp_path, options=options, folders=[tmp_path]) as session:
+        session.wait_for_phase("ready")
+        assert session.status()["indexes"] == {}
+        assert not (tiny_cache / "index").exists()
