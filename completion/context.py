@@ -3,8 +3,8 @@
 A ranking is cheap, a new set of snippets is not: the text behind them was computed against the old set. So
 the set changes only at an *epoch* (another file, a pause, a save), and only when the new one promises enough.
 
-Rules: pure but for `ContextKeeper`, which remembers the present set of every document. Snippets are whole chunks of
-`parsers.chunks`, so that a snippet's text, and with it what the engine has cached for it, outlives edits elsewhere.
+Rules: pure but for `ContextKeeper`, which remembers the present set of every document. A snippet is cut by syntax, so
+that its text, and with it what the engine has cached for it, outlives edits elsewhere.
 """
 
 import math

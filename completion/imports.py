@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from parsers.languages import for_document
 
 # Files that stand for their folder: `import a.b` may mean a/b/__init__.py.
-FOLDER_FILES = frozenset(("__init__", "index", "mod", "lib", "init"))
+_FOLDER_FILES = frozenset(("__init__", "index", "mod", "lib", "init"))
 # Folders that hold sources and are no part of an import's path.
 _ROOTS = frozenset(("src", "lib", "libs", "include", "main", "java", "kotlin", "scala", "app", "sources", "packages"))
 _SEPARATOR = re.compile(r"::|\\|\.|/")
@@ -69,7 +69,7 @@ def specs(path: str, name: str, from_path: str) -> list[Spec]:
 def module_of(path: str) -> tuple[str, ...]:
     """A file's own path as an import would spell it, in lower case."""
     parts = _parts_of_file(path.lower())
-    return tuple(parts[:-1] if parts[-1] in FOLDER_FILES and len(parts) > 1 else parts)
+    return tuple(parts[:-1] if parts[-1] in _FOLDER_FILES and len(parts) > 1 else parts)
 
 
 def matching(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
@@ -78,7 +78,7 @@ def matching(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
     best = max((score for score, _ in scored), default=0)
     if best == 0:
         return []
-    near = sorted((path for score, path in scored if score == best), key=lambda path: -_shared(path, from_path))
+    near = sorted((path for score, path in scored if score == best), key=lambda path: -shared_folders(path, from_path))
     return near[:1]
 
 
@@ -129,7 +129,7 @@ def _parts_of_file(path: str) -> list[str]:
     return [*folders, stem or last]
 
 
-def _shared(left: str, right: str) -> int:
+def shared_folders(left: str, right: str) -> int:
     """How many leading folders two paths share."""
     n = 0
     for a, b in zip(left.split("/"), right.split("/"), strict=False):

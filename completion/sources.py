@@ -13,13 +13,18 @@ Rules: pure given an `Index`. A definition is shown as a signature, a class with
 whole. The order within a source depends on the file and the cursor's place, never on anything random.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
+from completion.imports import shared_folders
 from completion.types import Definition, Index, Passage, Snippet
 from completion.words import identifiers, words
+from parsers.chunks import chunks
 from parsers.languages import for_document
 from parsers.outline import Outline, scope_at
+from parsers.parse import SyntaxTree
 
 CLASSES = frozenset(("class", "interface", "enum", "struct", "extension", "module"))
 # Of the lines around the cursor: what the next line uses is mostly used there already.
@@ -55,13 +60,11 @@ class Cursor:
     line: int  # 0-based
     outline: Outline
     near: list[str] = field(init=False)  # names near the cursor, the nearest first
-    used: dict[str, int] = field(init=False)  # how often each name stands in the file
+    used: Counter[str] = field(init=False)  # how often each name stands in the file
 
     def __post_init__(self) -> None:
         lines = self.text.split("\n")
-        self.used = {}
-        for name in identifiers(self.text):
-            self.used[name] = self.used.get(name, 0) + 1
+        self.used = Counter(identifiers(self.text))
         by_distance = sorted(
             range(max(0, self.line - _NEAR_LINES), min(len(lines), self.line + _NEAR_LINES // 2)),
             key=lambda number: abs(number - self.line) if number <= self.line else 2 * (number - self.line),
@@ -75,7 +78,7 @@ class Sources:
     def __init__(self, index: Index, cursor: Cursor) -> None:
         self._index, self._cursor = index, cursor
         self._own = {symbol.name for symbol in cursor.outline.symbols}
-        self._found: dict[int, Definition] = {}
+        self._found: dict[int, tuple[Definition, Item]] = {}
         self._imports: dict[str, tuple[Definition, ...]] = {}  # local name -> what it means
         self._left: dict[int, list[Definition]] = {}  # of classes found, members that their items have no room for
         self._inherited: list[int] = []  # classes that the one around the cursor inherits from
@@ -86,7 +89,7 @@ class Sources:
         sources = (
             self.imported, self.near, self.bases, self.types, self.modules, self.package, self.callers, self.similar
         )  # fmt: skip
-        return {source.__name__: list(_first(source(), _MAX_IN_SOURCE)) for source in sources}
+        return {source.__name__: list(islice(source(), _MAX_IN_SOURCE)) for source in sources}
 
     def imported(self) -> Iterator[Item]:
         """What the file imports; names near the cursor first, then by how often the file uses them."""
@@ -104,7 +107,7 @@ class Sources:
         def rank(pair: tuple[str, Definition]) -> tuple[int, int]:
             names = (pair[0], pair[1].name)
             nearest = min(order.get(name, len(order)) for name in names)
-            return nearest, -max(self._cursor.used.get(name, 0) for name in names)
+            return nearest, -max(self._cursor.used[name] for name in names)
 
         for _, definition in sorted(found, key=rank):
             yield from self._items(definition, "imported")
@@ -138,7 +141,7 @@ class Sources:
 
     def types(self) -> Iterator[Item]:
         """Types in the signatures of what has been found: what the members of a parameter or a result are."""
-        names = [name for known in list(self._found.values()) for name in self._named_by(known)]
+        names = [name for known, _ in self._found.values() for name in self._named_by(known)]
         for name in dict.fromkeys(n for n in names if n.lstrip("_")[:1].isupper() and n not in self._own):
             if name not in self._imports:
                 yield from self._named(name, "types")
@@ -154,7 +157,7 @@ class Sources:
         for path in neighbors:
             if path != self._cursor.path:
                 definitions = _top(self._index.defined_in(path))
-                scored += [(-self._cursor.used.get(d.name, 0), d.path, d.line, d) for d in definitions]
+                scored += [(-self._cursor.used[d.name], d.path, d.line, d) for d in definitions]
         spoken_of = [d for rank, *_, d in sorted(scored, key=lambda entry: entry[:3]) if rank]
         for definition in spoken_of:
             yield from self._items(definition, "package")
@@ -198,7 +201,7 @@ class Sources:
                 for other, imported, alias in self._index.imported_by(path):
                     if name in (imported, alias) or not imported:
                         through = self._through(other, imported or name, path, depth - 1, seen)
-                        found += [d for d in through if _is(d, name, imported)]
+                        found += [d for d in through if d.name in (name, imported)]
         return found
 
     def _distance(self, path: str) -> int:
@@ -210,7 +213,7 @@ class Sources:
         """Definitions of a name anywhere, the nearest folder first; none when too many have it."""
         found = self._index.named(name, _MAX_HOMONYMS + 1)
         if len(found) <= _MAX_HOMONYMS:
-            for definition in sorted(found, key=lambda d: (-_shared(d.path, self._cursor.path), d.path, d.line)):
+            for definition in sorted(found, key=lambda d: (-shared_folders(d.path, self._cursor.path), d.path, d.line)):
                 yield from self._items(definition, source)
 
     def _lineage(self, base: str, from_path: str, depth: int) -> Iterator[Item]:
@@ -233,15 +236,23 @@ class Sources:
     def _items(self, definition: Definition, source: str) -> Iterator[Item]:
         if definition.path == self._cursor.path:
             return
-        self._found.setdefault(definition.id, definition)
-        item, members = item_of(self._index, definition, source, self._cursor.used)
-        self._left.setdefault(definition.id, members)
-        yield item
+        if definition.id not in self._found:
+            item, self._left[definition.id] = item_of(self._index, definition, source, self._cursor.used)
+            self._found[definition.id] = definition, item
+        yield replace(self._found[definition.id][1], source=source)
 
     def _passages(self, passages: Sequence[Passage], source: str) -> Iterator[Item]:
         for passage in passages:
             if passage.path != self._cursor.path:
                 yield item_of_passage(passage, source)
+
+
+def passages_of(path: str, tree: SyntaxTree) -> tuple[Passage, ...]:
+    """A file cut by syntax."""
+    return tuple(
+        Passage(path=path, first_line=chunk.first_line, last_line=chunk.last_line, text=chunk.text)
+        for chunk in chunks(tree)
+    )
 
 
 def item_of_passage(passage: Passage, source: str) -> Item:
@@ -327,24 +338,3 @@ def _top(definitions: Sequence[Definition]) -> list[Definition]:
     """Of a file's definitions those that other files see by name: at its top, or right in a namespace."""
     modules = {d.id for d in definitions if d.kind == "module"}
     return [d for d in definitions if d.parent is None or d.parent in modules]
-
-
-def _is(definition: Definition, name: str, imported: str) -> bool:
-    """Whether a definition found through a re-export is the one: under its own name, or under the imported one."""
-    return definition.name in (name, imported)
-
-
-def _shared(left: str, right: str) -> int:
-    n = 0
-    for a, b in zip(left.split("/"), right.split("/"), strict=False):
-        if a != b:
-            break
-        n += 1
-    return n
-
-
-def _first(items: Iterable[Item] | Iterable[Definition], n: int) -> Iterator:  # type: ignore[type-arg]
-    for count, item in enumerate(items):
-        if count >= n:
-            return
-        yield item

@@ -26,7 +26,7 @@ def words(text: str) -> Iterator[str]:
 
 def words_of(identifier: str) -> list[str]:
     """An identifier's words: itself, and its parts when it has several."""
-    if found := _KNOWN.get(identifier):
+    if (found := _KNOWN.get(identifier)) is not None:
         return found
     parts = _PART.findall(identifier)
     spelled = [identifier, *(parts if len(parts) > 1 else ())]

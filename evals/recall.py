@@ -23,8 +23,8 @@ from evals.report import EvalError, open_results
 from evals.resolve import NeededLine, Target, needed_lines
 from evals.sources import source_files
 from evals.stats import ratio_interval
-from lsp_server.cli_context import store_of
 from lsp_server.index.build import bring_up_to_date
+from lsp_server.local import store_of
 from lsp_server.repository import Repository
 from model.tokenizer import VocabTokenizer
 

@@ -1,7 +1,7 @@
 """Finds lines of a source tree that use something another file of it defines, and where that is defined.
 
 Who defines what is decided by the language's own tools (jedi, TypeScript's language service, javac), never by
-midfill's index: `repo` scores that index against it.
+midfill's index: `recall` scores that index against it.
 
 Rules: asking is slow, so lines are sampled: files in a seeded order, a few lines of each. Targets are files of
 the tree alone. Import lines, comments, the inside of strings and very short lines are out. What was found is kept

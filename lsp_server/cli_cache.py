@@ -5,7 +5,6 @@ needed; an index that a worker of a running editor keeps is left alone.
 """
 
 import argparse
-import fcntl
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lsp_server.index.schema import index_dir
+from lsp_server.index.schema import index_dir, writer_lock
 from model.paths import blocks_dir, cache_dir, models_dir, stores_dir
 
 _PARTS = {
@@ -65,15 +64,10 @@ def _clear(args: argparse.Namespace) -> int:
 
 def _is_kept(folder: Path) -> bool:
     """Whether an index worker holds a folder's lock."""
-    lock = folder / "lock"
-    if not lock.is_file():
+    if not (folder / "lock").is_file():
         return False
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+    with writer_lock(folder) as is_free:
+        return not is_free
 
 
 def _folders(folder: Path) -> Iterator[Path]:

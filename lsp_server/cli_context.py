@@ -23,10 +23,9 @@ from completion.types import Prompt
 from lsp_server.cli_complete import BadPlace, parse_place
 from lsp_server.config import MAX_PROMPT_TOKENS, Config
 from lsp_server.index.build import bring_up_to_date
-from lsp_server.local import repository_of, request_for
+from lsp_server.local import repository_of, request_for, store_of
 from lsp_server.repository import Repository
-from model.catalog import ModelError, resolve
-from model.paths import blocks_dir, stores_dir
+from model.paths import blocks_dir
 from model.store import read_manifest
 from model.tokenizer import VocabTokenizer
 from model.window import block_key, window_of
@@ -56,7 +55,7 @@ def _run(args: argparse.Namespace) -> int:
     bring_up_to_date(root, Console(stderr=True))
     request = request_for(file, text, cursor, None)
     repository = Repository.open(root)
-    sources = repository.candidates(request.snapshot.path, text, cursor)
+    sources = repository.candidates(request.snapshot.path, text, cursor, request.snapshot.tree)
     repository.close()
     ranked = select(sources, config.max_prompt_tokens - config.max_file_tokens)
     chosen = [entry for entry in ranked if not entry.left_out]
@@ -130,12 +129,3 @@ def _line(row: dict[str, Any]) -> Text:
     text.append(f"{row['state']:5}", style="green" if row["state"] == "warm" else "blue")
     text.append(f" {row['path']}:{first}-{last} ").append(row["about"], style="bold")
     return text.append(f"  {' + '.join(row['sources'])}", style="dim")
-
-
-def store_of(model: str) -> Path:
-    """The newest store of a model; ModelError when there is none yet."""
-    source = resolve(model)
-    stores = [file.parent for file in stores_dir().glob(f"{source.model_id}-int[48]-*/manifest.json")]
-    if not stores:
-        raise ModelError(f"{source.model_id} is not on this machine yet: run `midfill model pull {model}` first")
-    return max(stores, key=lambda store: store.stat().st_mtime)

@@ -22,8 +22,9 @@ from lsp_server.status import describe
 from model import fetch
 from model.catalog import resolve
 from model.client import EngineClient
-from model.paths import cache_dir, stores_dir
+from model.paths import cache_dir
 from model.spawn import socket_path
+from model.store import newest_store
 
 _PROBE = "def add(a, b):\n    return"
 
@@ -56,8 +57,7 @@ def _doctor(args: argparse.Namespace) -> int:
     print(
         f"model: {source.model_id}, {'on this machine' if cached else 'not downloaded; it is fetched when first used'}"
     )
-    stored = any(stores_dir().glob(f"{source.model_id}-int[48]-*/manifest.json"))
-    print(f"store: {'ready' if stored else 'not made yet; quantizing takes about a minute'}")
+    print(f"store: {'ready' if newest_store(source.model_id) else 'not made yet; quantizing takes about a minute'}")
     print(f"kernels: {native.kernel_name() or 'torch (the native extension was not built: is there a C++ compiler?)'}")
     print(
         f"model process: {'running' if socket_path(config.engine_settings()).exists() else 'not running; starting it'}"

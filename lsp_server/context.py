@@ -12,9 +12,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from completion.context import ContextKeeper, Source, near_text, open_items
-from completion.sources import Item, item_of_passage
+from completion.sources import Item, item_of_passage, passages_of
 from completion.types import Passage, Snippet
-from parsers.chunks import chunks
 from parsers.languages import for_document
 from parsers.parse import parse
 
@@ -53,9 +52,8 @@ class Workbench:
     def __init__(self) -> None:
         self._keeper = ContextKeeper()
         self._known: OrderedDict[str, _Known] = OrderedDict()  # visited longest ago first
-        self._edited: OrderedDict[tuple[str, str], Passage] = (
-            OrderedDict()
-        )  # by document and text; the last edited last
+        # By document and text; the last edited last.
+        self._edited: OrderedDict[tuple[str, str], Passage] = OrderedDict()
         self._turn = asyncio.Lock()
 
     async def read(self, pages: list[Page]) -> None:
@@ -111,8 +109,4 @@ class Workbench:
 
 
 def _cut(page: Page) -> tuple[Passage, ...]:
-    tree = parse(for_document(page.uri, page.language_id).id, page.text)
-    return tuple(
-        Passage(path=page.path, first_line=chunk.first_line, last_line=chunk.last_line, text=chunk.text)
-        for chunk in chunks(tree)
-    )
+    return passages_of(page.path, parse(for_document(page.uri, page.language_id).id, page.text))

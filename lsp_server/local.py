@@ -14,8 +14,9 @@ from completion.pipeline import Deps
 from completion.segments import SegmentCache
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from lsp_server.config import Config
-from model.catalog import ModelError
+from model.catalog import ModelError, resolve
 from model.client import EngineClient, EngineState, Phase
+from model.store import newest_store
 from parsers.languages import for_document
 from parsers.parse import parse
 
@@ -52,6 +53,15 @@ def deps_for(client: EngineClient, config: Config) -> Deps:
         cache=ReuseCache(),
         segments=SegmentCache(loaded.tokenizer),
     )
+
+
+def store_of(model: str) -> Path:
+    """The newest store of a model; ModelError when there is none yet."""
+    source = resolve(model)
+    store = newest_store(source.model_id)
+    if store is None:
+        raise ModelError(f"{source.model_id} is not on this machine yet: run `midfill model pull {model}` first")
+    return store
 
 
 def repository_of(file: Path) -> Path | None:

@@ -9,14 +9,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from completion.context import Ranked, select
-from completion.sources import Cursor, Item, Sources, item_of_passage
-from completion.types import Passage
+from completion.sources import Cursor, Item, Sources, item_of_passage, passages_of
 from lsp_server.index.files import read, stat_file
 from lsp_server.index.query import IndexReader
-from parsers.chunks import chunks
 from parsers.languages import for_document
 from parsers.outline import outline
-from parsers.parse import parse
+from parsers.parse import SyntaxTree, parse
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +38,14 @@ class Repository:
         """The best snippets for a cursor (an offset in `text`), best first, as far as about `room_tokens` reach."""
         return [ranked for ranked in select(self.candidates(path, text, cursor), room_tokens) if not ranked.left_out]
 
-    def candidates(self, path: str, text: str, cursor: int) -> dict[str, list[Item]]:
-        """What each of the index's sources proposes; nothing when there is no index."""
-        place = Cursor(path, text, text.count("\n", 0, cursor), outline(parse(for_document(path).id, text)))
+    def candidates(self, path: str, text: str, cursor: int, tree: SyntaxTree | None = None) -> dict[str, list[Item]]:
+        """What each of the index's sources proposes; nothing when there is no index. `tree` is the text's, if known."""
+        tree = tree or parse(for_document(path).id, text)
+        place = Cursor(path, text, text.count("\n", 0, cursor), outline(tree))
         with self._turn:
+            if self._reader is not None and self._reader.is_replaced():
+                self._reader.close()
+                self._reader = None
             if self._reader is None:
                 self._reader = IndexReader.open(self._root)
             return {} if self._reader is None else Sources(self._reader, place).all()
@@ -55,11 +57,7 @@ class Repository:
             file = stat_file(self._root, path)
             text = read(self._root, file) if file is not None else None
             if file is not None and text is not None:
-                for chunk in chunks(parse(file.language, text)):
-                    passage = Passage(
-                        path=path, first_line=chunk.first_line, last_line=chunk.last_line, text=chunk.text
-                    )
-                    found.append(item_of_passage(passage, "pinned"))
+                found += [item_of_passage(p, "pinned") for p in passages_of(path, parse(file.language, text))]
         return found
 
     def close(self) -> None:

@@ -243,19 +243,20 @@ class Midfill(LanguageServer):
         self._cursors[uri] = cursor
         self._workbench.visit(uri)
         if self._workbench.present(uri) is None and self._room() > 0:
-            await self._epoch(uri, snapshot.path, snapshot.text, cursor)
+            await self._epoch(snapshot, cursor)
         self.touch(uri, _PAUSE_S)
         return self._workbench.present(uri) or ()
 
-    async def _epoch(self, uri: str, path: str, text: str, cursor: int) -> bool:
+    async def _epoch(self, snapshot: DocumentSnapshot, cursor: int) -> bool:
         """Rank for a cursor, and take the new set of snippets if it is worth it; True when it changed."""
-        ranked = await asyncio.to_thread(self._rank, uri, path, text, cursor)
-        return self._workbench.offer(uri, [(entry.score, entry.snippet) for entry in ranked])
+        ranked = await asyncio.to_thread(self._rank, snapshot, cursor)
+        return self._workbench.offer(snapshot.uri, [(entry.score, entry.snippet) for entry in ranked])
 
-    def _rank(self, uri: str, path: str, text: str, cursor: int) -> list[Ranked]:
+    def _rank(self, snapshot: DocumentSnapshot, cursor: int) -> list[Ranked]:
+        uri, text = snapshot.uri, snapshot.text
         sources = self._workbench.candidates(uri, text, cursor)
         if (repository := self.workspaces.of(uri)) is not None:
-            sources |= repository.candidates(path, text, cursor)
+            sources |= repository.candidates(snapshot.path, text, cursor, snapshot.tree)
             sources["pinned"] = repository.pinned(self.config.context.pinned)
         ranked = select(sources, self._room(), self._workbench.present(uri) or ())
         return [entry for entry in ranked if not entry.left_out]
@@ -287,7 +288,7 @@ class Midfill(LanguageServer):
             text = document.text
             cursor = min(self._cursors.get(uri, 0), len(text))
             snapshot = await self.snapshot(document, text)
-            if not await self._epoch(uri, snapshot.path, text, cursor):
+            if not await self._epoch(snapshot, cursor):
                 return
             snippets = self._workbench.present(uri) or ()
             request = convert.completion_request(

@@ -44,7 +44,8 @@ class Workspaces:
         path = to_fs_path(uri)
         if path is None:
             return None
-        inside = [root for root in self._repositories if Path(path).is_relative_to(root)]
+        file = Path(path).resolve()  # as the roots are
+        inside = [root for root in self._repositories if file.is_relative_to(root)]
         return self._repositories[max(inside, key=lambda root: len(root.parts))] if inside else None
 
     def busy(self, change: int) -> None:

@@ -19,6 +19,7 @@ import cattrs
 
 from completion.types import PromptSpec
 from model.architecture import Architecture
+from model.paths import stores_dir
 
 # Part of every store's name. Raise it when the same weights would give different numbers.
 NUMERICS_VERSION = 3
@@ -45,6 +46,12 @@ class Manifest:
     prompt: PromptSpec
     n_tokens: int
     file_bytes: dict[str, int]
+
+
+def newest_store(model_id: str) -> Path | None:
+    """The store of a model that was made last; None when there is none."""
+    stores = [file.parent for file in stores_dir().glob(f"{model_id}-int[48]-*/{MANIFEST}")]
+    return max(stores, key=lambda store: store.stat().st_mtime, default=None)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from completion.imports import Spec, matching, matching_folder, specs
 from completion.types import Definition, Passage
 from completion.words import words
-from lsp_server.index.schema import open_for_reading
+from lsp_server.index.schema import database_of, open_for_reading
 from lsp_server.index.write import inflated
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ def _or_nothing(nothing: Callable[[], Any]) -> Callable[[Callable[_P, _T]], Call
 class IndexReader:
     """One reader's connection to a workspace's index. Not for two threads at once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+    def __init__(self, connection: sqlite3.Connection, file: Path) -> None:
+        self._db, self._file = connection, file
+        self._inode = _inode(file)
         self._version = -1
         self._files: dict[str, tuple[Definition, ...]] = {}
 
@@ -65,7 +66,11 @@ class IndexReader:
     def open(cls, root: Path) -> "IndexReader | None":
         """A reader; None when there is no index yet."""
         connection = open_for_reading(root)
-        return None if connection is None else cls(connection)
+        return None if connection is None else cls(connection, database_of(root))
+
+    def is_replaced(self) -> bool:
+        """Whether the index was built anew: this reader still has the old one, which nobody writes any more."""
+        return _inode(self._file) != self._inode
 
     def close(self) -> None:
         """Let go of the database."""
@@ -219,3 +224,11 @@ class IndexReader:
 def _quoted(word: str) -> str:
     """A word as FTS5 takes it, whatever it holds."""
     return '"' + word.replace('"', '""') + '"'
+
+
+def _inode(file: Path) -> int:
+    """What tells a file from another one of the same name; 0 when there is none."""
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return 0

@@ -11,9 +11,12 @@ Rules: WAL, so that readers never wait for the one writer. A database that is da
 removed and built anew: it holds nothing that the workspace does not.
 """
 
+import fcntl
 import hashlib
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from model.paths import cache_dir
@@ -65,6 +68,20 @@ def folder_of(root: Path) -> Path:
 def database_of(root: Path) -> Path:
     """A workspace's database."""
     return folder_of(root) / "index.sqlite"
+
+
+@contextmanager
+def writer_lock(folder: Path) -> Iterator[bool]:
+    """Whether this process is now an index's one writer, for as long as the context lasts. OSError when the folder
+    cannot be made or written."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def open_for_writing(root: Path) -> sqlite3.Connection:

@@ -9,7 +9,6 @@ that nobody else wants. A full disk, a workspace that is gone and a database tha
 
 import argparse
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 import watchfiles
 
 from lsp_server.index.files import IGNORE_FILES
-from lsp_server.index.schema import database_of, folder_of, is_full, remove
+from lsp_server.index.schema import database_of, folder_of, is_full, remove, writer_lock
 from lsp_server.index.state import IndexPhase
 from lsp_server.index.write import IndexWriter, Progress
 
@@ -55,19 +54,13 @@ class Worker:
         """Index, then follow the workspace until `orders` ends."""
         threading.Thread(target=self._obey, args=(orders,), daemon=True).start()
         try:
-            folder_of(self._root).mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock_file = (folder_of(self._root) / "lock").open("w")
+            with writer_lock(folder_of(self._root)) as is_ours, contextlib.suppress(_Stop):
+                if is_ours:
+                    self._keep()
+                else:
+                    _report(IndexPhase.SHARED, "another window keeps this index")
         except OSError as error:
             _report(IndexPhase.FAILED, f"the index cannot be written: {error}")
-            return
-        with lock_file as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                _report(IndexPhase.SHARED, "another window keeps this index")
-                return
-            with contextlib.suppress(_Stop):
-                self._keep()
 
     def _keep(self) -> None:
         try:
@@ -79,8 +72,6 @@ class Worker:
             log.warning("the index of %s broke, and is built anew: %s", self._root, error)
             remove(database_of(self._root))
             self._follow()
-        except OSError as error:
-            _report(IndexPhase.FAILED, f"the index cannot be written: {error}")
 
     def _follow(self) -> None:
         writer = IndexWriter(self._root)

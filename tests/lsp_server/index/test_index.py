@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lsp_server.index.query import IndexReader
-from lsp_server.index.schema import database_of, folder_of, open_for_writing
+from lsp_server.index.schema import database_of, folder_of, open_for_writing, remove
 from lsp_server.index.write import IndexWriter, Progress
+from lsp_server.repository import Repository
 
 SHOP = '''\
 """Prices."""
@@ -184,6 +185,19 @@ def test_an_index_of_another_version_is_built_anew(root: Path) -> None:
     connection.close()
     assert IndexReader.open(root) is None
     assert built(root).named("Price", 1)
+
+
+def test_a_repository_notices_an_index_that_was_built_anew(root: Path) -> None:
+    repository = Repository.open(root)
+    built(root).close()
+    text = "from shop.prices import apply_rate\n"
+    assert repository.candidates("new.py", text, len(text))["imported"]
+    remove(database_of(root))
+    assert repository.candidates("new.py", text, len(text)) == {}
+    (root / "shop" / "prices.py").write_text("def apply_rate(): ...\n")
+    built(root).close()
+    (found,) = repository.candidates("new.py", text, len(text))["imported"]
+    assert found.snippet.text == "def apply_rate(): ...\n"
 
 
 def test_a_reader_of_an_index_that_breaks_has_nothing_to_say(root: Path) -> None:
