@@ -212,6 +212,8 @@ class Sources:
     def _named(self, name: str, source: str) -> Iterator[Item]:
         """Definitions of a name anywhere, the nearest folder first; none when too many have it."""
         found = self._index.named(name, _MAX_HOMONYMS + 1)
+        if len(found) > _MAX_HOMONYMS:  # many classes have a field of a name that one function has
+            found = [definition for definition in found if definition.kind != "field"]
         if len(found) <= _MAX_HOMONYMS:
             for definition in sorted(found, key=lambda d: (-shared_folders(d.path, self._cursor.path), d.path, d.line)):
                 yield from self._items(definition, source)

@@ -250,7 +250,7 @@ class Index(Protocol):
         ...
 
     def named(self, name: str, limit: int) -> Sequence[Definition]:
-        """Definitions of that name anywhere, at most `limit`."""
+        """Definitions of that name anywhere, at most `limit`; fields last."""
         ...
 
     def imported_by(self, path: str) -> Sequence[tuple[str, str, str]]:

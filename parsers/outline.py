@@ -6,7 +6,7 @@ are in the order of the text, each behind its parent. Local variables are no sym
 Deliberately absent: documentation in `signature` (it is in the lines from `first_line` on), and resolving a name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -51,6 +51,9 @@ TYPE_KINDS = frozenset(
 )
 # `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
 _CLAUSE = "clause"
+# `@definition.attribute`: what a method sets on its own object (`self.x = ...`), a field of the class around it.
+_ATTRIBUTE = "attribute"
+_SPECIAL = {_CLAUSE: SymbolKind.FUNCTION, _ATTRIBUTE: SymbolKind.FIELD}
 _NAMES_WITH_COLON = ("simple_symbol", "atom", "keyword")
 _QUOTES, _C_SYSTEM_PATH = "\"'`", "system_lib_string"
 _FUNCTIONS = frozenset({SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.MACRO})
@@ -115,8 +118,8 @@ def outline(tree: SyntaxTree) -> Outline:
 
 
 def scope_at(outline: Outline, line: int) -> tuple[Symbol, ...]:
-    """The symbols around a line, innermost first."""
-    around = [symbol for symbol in outline.symbols if symbol.first_line <= line <= symbol.last_line]
+    """The symbols around a line, innermost first; a field or a variable is not around anything."""
+    around = [s for s in outline.symbols if s.first_line <= line <= s.last_line and s.kind not in _DATA]
     if not around:
         return ()
     chain = [around[-1]]
@@ -164,12 +167,13 @@ class _Sweep:
 
     def add(self, definition: Definition, start: int, end: int) -> None:
         """Add a definition's symbol, unless it is local data, a local prototype, or assigned to once more."""
-        parent = next((opened.index for opened in reversed(self.open) if opened.index is not None), None)
-        is_clause = definition.kind == _CLAUSE
-        kind = self.kind(SymbolKind.FUNCTION if is_clause else SymbolKind(definition.kind), parent)
+        is_clause, is_attribute = definition.kind == _CLAUSE, definition.kind == _ATTRIBUTE
+        parent = self.around(TYPE_KINDS) if is_attribute else self.around()
+        kind = self.kind(_SPECIAL.get(definition.kind) or SymbolKind(definition.kind), parent)
         name = ".".join(_name(self.source, node) for node in definition.names)
         is_declaration = kind in _DATA or (kind is SymbolKind.FUNCTION and definition.body is None)
-        if (is_declaration and self.is_local()) or (kind in _DATA and (parent, name) in self.data):
+        is_local = parent is None if is_attribute else self.is_local()
+        if (is_declaration and is_local) or (kind in _DATA and (parent, name) in self.data):
             return
         if kind in _DATA:
             self.data.add((parent, name))
@@ -188,6 +192,11 @@ class _Sweep:
         self.open.append(_Open(start, end, len(self.symbols), definition.body))
         line = definition.names[0].start_point.row
         self.symbols.append(Symbol(name, kind, line, first_line, last_line, signature, parent, bases))
+
+    def around(self, kinds: Collection[SymbolKind] = frozenset(SymbolKind)) -> int | None:
+        """The innermost symbol of these kinds around the place."""
+        open_ = (opened.index for opened in reversed(self.open) if opened.index is not None)
+        return next((index for index in open_ if self.symbols[index].kind in kinds), None)
 
     def kind(self, kind: SymbolKind, parent: int | None) -> SymbolKind:
         """Functions and variables of a type are its methods and fields."""

@@ -4,7 +4,8 @@ Rules: what differs between languages is in the .scm files. A compiled query is 
 a cursor is not, and each call of `outline` makes its own. Compiling holds the GIL, once for each language: 15 ms for
 most, up to 400 ms where the grammar is large (C++, Objective-C).
 
-Captures: `@definition.<kind>` with `@name` (several are joined with dots) and `@body`, what the signature stands
+Captures: `@definition.<kind>` (a SymbolKind, `clause` or `attribute`: see `outline`) with `@name` (several are joined
+with dots) and `@body`, what the signature stands
 before, `@start` and `@end` where it begins and ends outside of its node; `@name` with `@base`; `@wrapped` in
 `@wrapper`, a node that takes in all of a definition; `@decorator`, a sibling above it; `@scope`, a body without a
 name, whose variables are local; `@import.path`, `.name`, `.alias`; `@reference.call`, `@reference.type`;

@@ -93,8 +93,8 @@ class IndexReader:
 
     @_or_nothing(tuple)
     def named(self, name: str, limit: int) -> Sequence[Definition]:
-        """Definitions of a name anywhere."""
-        return tuple(self._definitions("symbols.name = ?", (name,), limit))
+        """Definitions of a name anywhere, fields last."""
+        return tuple(self._definitions("symbols.name = ?", (name,), limit, "kind = 'field', "))
 
     @_or_nothing(tuple)
     def imported_by(self, path: str) -> Sequence[tuple[str, str, str]]:
@@ -187,10 +187,12 @@ class IndexReader:
 
     # -- rows ------------------------------------------------------------------------------------------------
 
-    def _definitions(self, where: str, values: tuple[str, ...], limit: int = -1) -> list[Definition]:
+    def _definitions(
+        self, where: str, values: tuple[str, ...], limit: int = -1, order: str = ""
+    ) -> list[Definition]:
         rows = self._db.execute(
             "SELECT symbols.id, files.path, symbols.name, kind, parent, line, first_line, last_line, signature, bases "
-            f"FROM symbols JOIN files ON files.id = symbols.file WHERE {where} ORDER BY symbols.id LIMIT ?",
+            f"FROM symbols JOIN files ON files.id = symbols.file WHERE {where} ORDER BY {order}symbols.id LIMIT ?",
             (*values, limit),
         )
         return [

@@ -23,7 +23,7 @@ from model.paths import cache_dir
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, mtime_ns INTEGER NOT NULL,

@@ -14,6 +14,8 @@
   (#match? @name "^_*[A-Z][A-Z0-9_]*$"))
 (assignment left: (identifier) @name) @definition.variable
 (assignment left: (pattern_list (identifier) @name)) @definition.variable
+((assignment left: (attribute object: (identifier) @_self attribute: (identifier) @name)) @definition.attribute
+  (#eq? @_self "self"))
 
 ; Imports
 (import_statement name: (dotted_name) @import.path)

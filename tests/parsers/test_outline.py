@@ -166,7 +166,7 @@ def test_bases_are_last_names_without_arguments(language: str, text: str, bases:
     ("language", "text", "names"),
     [
         ("python", "a = 1\ndef f(p):\n    b = 1\n    def g():\n        c = 2\nh = lambda q: q\na = 2\n", "a f g h"),
-        ("python", "class A:\n    x = 1\n    def f(self):\n        self.y = 2\n        z = 3\n", "A x f"),
+        ("python", "class A:\n    x = 1\n    def f(self):\n        self.y = 2\n        z = 3\n", "A x f y"),
         ("python", "try:\n    a = 1\nexcept E:\n    a = None\n", "a"),
         ("javascript", "if (a) { const b = 1; }\nfor (const c of d) { }\ne(() => { let f = 1; });\nlet g;\n", "g"),
         ("java", "class A { int x; { int y; } void f() { int z; Runnable r = () -> { int q; }; } }\n", "A x f"),
@@ -233,6 +233,23 @@ def test_the_scope_at_a_line_is_what_is_around_it_innermost_first() -> None:
     assert [symbol.name for symbol in scope_at(found, 5)] == ["f", "A"]
     assert [symbol.name for symbol in scope_at(found, 1)] == ["A"]
     assert scope_at(found, 6) == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "class A:\n    def f(self, b):\n        self.b = b\n        if b:\n            self.b = self.c = 1\n"),
+        ("javascript", "class A {\n  f(b) {\n    this.b = b;\n    if (b) { this.b = 2; this.c = 1; }\n  }\n}\n"),
+    ],
+)
+def test_what_a_method_sets_on_its_object_is_a_field_of_the_class(language: str, text: str) -> None:
+    found = outline_of(language, text)
+    assert [(s.name, s.kind, s.line, s.parent) for s in found.symbols[2:]] == [
+        ("b", "field", 2, 0),
+        ("c", "field", 4 if language == "python" else 3, 0),
+    ]
+    assert [symbol.name for symbol in scope_at(found, 2)] == ["f", "A"]
+    assert outline_of(language, "self.x = 1\n" if language == "python" else "this.x = 1;\n").symbols == ()
 
 
 @pytest.mark.parametrize(
