@@ -109,7 +109,14 @@ class Sources:
             nearest = min(order.get(name, len(order)) for name in names)
             return nearest, -max(self._cursor.used[name] for name in names)
 
-        for _, definition in sorted(found, key=rank):
+        ranked = sorted(found, key=rank)
+        near = [definition for pair in ranked if rank(pair)[0] < len(order) for definition in pair[1:]]
+        far = [definition for pair in ranked if rank(pair)[0] == len(order) for definition in pair[1:]]
+        for definition in near:
+            yield from self._items(definition, "imported")
+        # A line may use anything that the file imports: first how all of it is called, then what it is, if there is room.
+        yield from outlines(sorted(far, key=lambda d: d.path), "imported")
+        for definition in far:
             yield from self._items(definition, "imported")
 
     def _named_by(self, definition: Definition) -> Iterator[str]:
