@@ -26,7 +26,7 @@ from parsers.languages import for_document
 from parsers.outline import Outline, scope_at
 from parsers.parse import SyntaxTree
 
-CLASSES = frozenset(("class", "interface", "enum", "struct", "extension", "module"))
+CLASSES = frozenset(("class", "interface", "enum", "struct", "extension", "module", "type"))
 # Of the lines around the cursor: what the next line uses is mostly used there already.
 _NEAR_LINES = 20
 # A definition of so many lines is shown whole, a longer one by its signature.

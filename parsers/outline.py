@@ -51,7 +51,7 @@ TYPE_KINDS = frozenset(
 )
 # `@definition.clause`: a function of which several clauses, one after the other, are one symbol.
 _CLAUSE = "clause"
-# `@definition.attribute`: what a method sets on its own object (`self.x = ...`), a field of the class around it.
+# `@definition.attribute`: a field of the type around it, from within: what a method sets on its own object.
 _ATTRIBUTE = "attribute"
 _SPECIAL = {_CLAUSE: SymbolKind.FUNCTION, _ATTRIBUTE: SymbolKind.FIELD}
 _NAMES_WITH_COLON = ("simple_symbol", "atom", "keyword")
@@ -168,7 +168,7 @@ class _Sweep:
     def add(self, definition: Definition, start: int, end: int) -> None:
         """Add a definition's symbol, unless it is local data, a local prototype, or assigned to once more."""
         is_clause, is_attribute = definition.kind == _CLAUSE, definition.kind == _ATTRIBUTE
-        parent = self.around(TYPE_KINDS) if is_attribute else self.around()
+        parent = self.around(TYPE_KINDS | {SymbolKind.TYPE}) if is_attribute else self.around()
         kind = self.kind(_SPECIAL.get(definition.kind) or SymbolKind(definition.kind), parent)
         name = ".".join(_name(self.source, node) for node in definition.names)
         is_declaration = kind in _DATA or (kind is SymbolKind.FUNCTION and definition.body is None)

@@ -112,7 +112,7 @@ public final class Resolver {
             }
 
             private void report() {
-                Element element = trees.getElement(getCurrentPath());
+                Element element = elementAt(getCurrentPath());
                 Place place = element == null ? null : placeOf(element);
                 if (place == null || place.path().equals(path)) return;
                 // A selection ends with its name; it may begin lines above it.
@@ -122,6 +122,15 @@ public final class Resolver {
                 out.printf("%d\t%s\t%d\t%s\t%s%n", line, path, place.line(), place.path(), place.name());
             }
         }.scan(unit, null);
+    }
+
+    /** What a name means; null where javac does not know, or gives up on broken code. */
+    private Element elementAt(TreePath path) {
+        try {
+            return trees.getElement(path);
+        } catch (RuntimeException | AssertionError error) {
+            return null;
+        }
     }
 
     /** Where an element is declared in the tree; null outside of it, and for packages. */

@@ -4,7 +4,11 @@
 (enum_declaration name: (_) @name body: (_) @body) @definition.enum
 (enum_body (property_identifier) @name @definition.field)
 (enum_body (enum_assignment name: (_) @name) @definition.field)
+(type_alias_declaration name: (_) @name value: (object_type) @body) @definition.type
+(type_alias_declaration name: (_) @name value: (intersection_type . (object_type) @body)) @definition.type
 (type_alias_declaration name: (_) @name) @definition.type
+(type_alias_declaration value: (object_type (property_signature name: (_) @name) @definition.attribute))
+(intersection_type (object_type (property_signature name: (_) @name) @definition.attribute))
 (internal_module name: (_) @name body: (_) @body) @definition.module
 (module name: (_) @name body: (_) @body) @definition.module
 (function_signature name: (_) @name) @definition.function
