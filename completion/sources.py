@@ -114,7 +114,7 @@ class Sources:
         far = [definition for pair in ranked if rank(pair)[0] == len(order) for definition in pair[1:]]
         for definition in near:
             yield from self._items(definition, "imported")
-        # A line may use anything that the file imports: first how all of it is called, then what it is, if there is room.
+        # A line may use anything that the file imports: first the signatures of it all, then more, if there is room.
         yield from outlines(sorted(far, key=lambda d: d.path), "imported")
         for definition in far:
             yield from self._items(definition, "imported")

@@ -89,6 +89,19 @@ def _run(a: argparse.Namespace) -> int:
         from evals import recall
 
         return recall.run(a.path, language=a.lang, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+    if a.suite == "repo":
+        from evals import repo
+
+        return repo.run(
+            a.path,
+            language=a.lang,
+            split=a.split,
+            limit=a.limit,
+            seed=a.seed,
+            n_tokens=a.tokens,
+            model=a.model,
+            out=a.out,
+        )
     if a.suite == "blocks":
         from evals import blocks
 
@@ -151,10 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(nll)
 
     recall = suites.add_parser("recall", help="whether the context holds the definitions that a line needs")
-    recall.add_argument("--path", type=Path, required=True)
-    recall.add_argument("--lang", default="python", choices=["python", "typescript", "tsx", "javascript", "java"])
-    _add_sample(recall, limit=200)
-    _add_model(recall)
+    _add_repository(recall, limit=200)
+    repo = suites.add_parser("repo", help="what context from other files is worth: none, in-file, ours, oracle")
+    repo.add_argument("--split", choices=("lines", "bodies", "any"), default="lines")
+    repo.add_argument("--tokens", type=_positive, default=4096, help="of each prompt (default 4096)")
+    _add_repository(repo, limit=100)
+
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)
@@ -174,6 +189,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_generation(parser: argparse.ArgumentParser, limit: int) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="midfill")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
+    _add_sample(parser, limit)
+    _add_model(parser)
+
+
+def _add_repository(parser: argparse.ArgumentParser, limit: int) -> None:
+    parser.add_argument("--path", type=Path, required=True)
+    parser.add_argument("--lang", default="python", choices=["python", "typescript", "tsx", "javascript", "java"])
     _add_sample(parser, limit)
     _add_model(parser)
 

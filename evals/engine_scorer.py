@@ -3,6 +3,7 @@
 Rules: one process, no scheduler; torch is imported when a scorer is made.
 """
 
+import functools
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from evals.stats import ratio_interval
 if TYPE_CHECKING:
     import torch
 
+    from model.generate import Generation
     from model.kv import KV
     from model.score import Scorer
     from model.session import Session
@@ -49,13 +51,14 @@ class EngineScorer:
         from model.sampler import ByteTable
         from model.speed import Speed
 
-        decoder = self._decoder = scorer.decoder
+        decoder, tokenizer = scorer.decoder, scorer.tokenizer
+        self._decoder = decoder
         self._blocks = blocks = BlockStore(decoder.new_kv, None, 1_000_000_000, 0)
         self._rounded_from = rounded_from
         # Its first estimate, which never learns here, so that a result does not depend on the machine's mood.
-        self._engine: Callable[[], Engine] = lambda: Engine(
-            decoder, lambda: ByteTable(0, lambda i: b""), blocks, Speed(decoder.architecture)
-        )
+        table = functools.cache(lambda: ByteTable(decoder.architecture.vocab, tokenizer.token_bytes))
+        self._engine: Callable[[], Engine] = lambda: Engine(decoder, table, blocks, Speed(decoder.architecture))
+        self._token_bytes = tokenizer.token_bytes
 
     def session(self, n_slots: int) -> "Session":
         """An empty session."""
@@ -65,8 +68,41 @@ class EngineScorer:
 
     def prefill(self, session: "Session", cuts: Sequence[Cut], budget_ms: float | None = None) -> "torch.Tensor":
         """Bring a window in as a request with this budget does (None: all of it); hidden states of its last chunk."""
-        from model.blocks import key_of
         from model.decoder import run_to_end
+
+        return run_to_end(self._generation(session, cuts, b"", (), 0, lambda token: None).prefill(budget_ms))
+
+    def write(
+        self,
+        session: "Session",
+        cuts: Sequence[Cut],
+        heal: bytes,
+        stop_token_ids: Sequence[int],
+        max_tokens: int,
+        is_done: Callable[[bytes], bool],
+    ) -> bytes:
+        """What the model itself writes after a window, greedily, beginning with `heal`; up to a token that is_done."""
+        from model.decoder import run_to_end
+
+        written: list[bytes] = []
+        generation = self._generation(
+            session, cuts, heal, stop_token_ids, max_tokens, lambda token: written.append(self._token_bytes(token))
+        )
+        for _ in generation.decode(run_to_end(generation.prefill())):
+            if is_done(b"".join(written)):
+                break
+        return b"".join(written)
+
+    def _generation(
+        self,
+        session: "Session",
+        cuts: Sequence[Cut],
+        heal: bytes,
+        stop_token_ids: Sequence[int],
+        max_tokens: int,
+        on_token: Callable[[int], None],
+    ) -> "Generation":
+        from model.blocks import key_of
         from model.generate import Generation, Request
         from model.window import window_of
 
@@ -79,15 +115,14 @@ class EngineScorer:
             key=0,
             session="eval",
             window=window,
-            heal=b"",
-            stop_token_ids=frozenset(),
-            max_tokens=0,
+            heal=heal,
+            stop_token_ids=frozenset(stop_token_ids),
+            max_tokens=max_tokens,
             on_prefilled=lambda report: None,
-            on_token=lambda candidate, token, logprob: None,
+            on_token=lambda candidate, token, logprob: on_token(token),
             on_finished=lambda report: None,
         )
-        generation = Generation(self._engine(), session, request)
-        return run_to_end(generation.prefill(budget_ms))
+        return Generation(self._engine(), session, request)
 
     def score(
         self, session: "Session", cuts: Sequence[Cut], target: Sequence[int], budget_ms: float | None = None

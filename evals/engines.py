@@ -120,11 +120,13 @@ def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]
 
     source = resolve(model)
     store = ensure_store(source, gguf, choose_kind("auto"), lambda done: None)
-    manifest, row = read_manifest(store), source.row
-    spec = manifest.prompt
-    if row is not None:  # as the client does: the catalog's present formats, whenever the store was made
-        spec = replace(spec, line_format=row.line_format, block_format=row.block_format)
-    return manifest.model_id, VocabTokenizer.open(store), spec
+    return read_manifest(store).model_id, VocabTokenizer.open(store), prompt_spec(model, store)
+
+
+def prompt_spec(model: str, store: Path) -> PromptSpec:
+    """A model's prompt layout as the client has it: the catalog's present formats, whenever the store was made."""
+    spec, row = read_manifest(store).prompt, resolve(model).row
+    return spec if row is None else replace(spec, line_format=row.line_format, block_format=row.block_format)
 
 
 def gguf_file(model: str) -> Path:

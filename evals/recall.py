@@ -30,7 +30,7 @@ from model.tokenizer import VocabTokenizer
 
 BUDGETS = {"2k": 2_048, "4k": 4_096, "16k": 16_384}
 # More than the largest budget by the rough count, so that the exact one decides.
-_ROOM_TOKENS = 24_000
+ROOM_TOKENS = 24_000
 
 
 def found(needs: Sequence[Target], ranked: Sequence[Ranked], tokenizer: Tokenizer, budget: int) -> list[bool]:
@@ -61,7 +61,7 @@ def run(root: Path, *, language: str, limit: int, seed: int, model: str, out: Pa
         for line in tracked(lines, "recall"):
             above = "".join(texts[line.path].splitlines(keepends=True)[: line.number - 1])
             began = time.perf_counter()
-            ranked = repository.retrieve(line.path, above, len(above), _ROOM_TOKENS)
+            ranked = repository.retrieve(line.path, above, len(above), ROOM_TOKENS)
             times.append(1e3 * (time.perf_counter() - began))
             row = {name: found(line.needs, ranked, tokenizer, budget) for name, budget in BUDGETS.items()}
             for name, verdicts in row.items():

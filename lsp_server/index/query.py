@@ -187,9 +187,7 @@ class IndexReader:
 
     # -- rows ------------------------------------------------------------------------------------------------
 
-    def _definitions(
-        self, where: str, values: tuple[str, ...], limit: int = -1, order: str = ""
-    ) -> list[Definition]:
+    def _definitions(self, where: str, values: tuple[str, ...], limit: int = -1, order: str = "") -> list[Definition]:
         rows = self._db.execute(
             "SELECT symbols.id, files.path, symbols.name, kind, parent, line, first_line, last_line, signature, bases "
             f"FROM symbols JOIN files ON files.id = symbols.file WHERE {where} ORDER BY {order}symbols.id LIMIT ?",

@@ -238,7 +238,10 @@ def test_the_scope_at_a_line_is_what_is_around_it_innermost_first() -> None:
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("python", "class A:\n    def f(self, b):\n        self.b = b\n        if b:\n            self.b = self.c = 1\n"),
+        (
+            "python",
+            "class A:\n    def f(self, b):\n        self.b = b\n        if b:\n            self.b = self.c = 1\n",
+        ),
         ("javascript", "class A {\n  f(b) {\n    this.b = b;\n    if (b) { this.b = 2; this.c = 1; }\n  }\n}\n"),
     ],
 )
