@@ -19,6 +19,8 @@ from parsers.languages import for_document
 _FOLDER_FILES = frozenset(("__init__", "index", "mod", "lib", "init"))
 # Folders that hold sources and are no part of an import's path.
 _ROOTS = frozenset(("src", "lib", "libs", "include", "main", "java", "kotlin", "scala", "app", "sources", "packages"))
+# Trees of the same packages beside each other: src/main/java/a and src/test/java/a.
+_TREES = frozenset(("main", "test", "tests", "testFixtures", "androidTest"))
 _SEPARATOR = re.compile(r"::|\\|\.|/")
 _UP = re.compile(r"^(\.+)(?=[^./]|$)")
 _NO_PART = frozenset(("", "crate", "self", "super", "*", "@", "~", "_"))
@@ -127,6 +129,11 @@ def _parts_of_file(path: str) -> list[str]:
     *folders, last = path.split("/")
     stem = last.split(".", 1)[0]
     return [*folders, stem or last]
+
+
+def package_of(folder: str) -> tuple[str, ...]:
+    """A folder's path as a package: tests that lie in a tree of their own belong to the package they test."""
+    return tuple(part for part in folder.split("/") if part not in _TREES)
 
 
 def shared_folders(left: str, right: str) -> int:

@@ -27,6 +27,7 @@ from parsers.outline import Outline, scope_at
 from parsers.parse import SyntaxTree
 
 CLASSES = frozenset(("class", "interface", "enum", "struct", "extension", "module", "type"))
+_STATIC = frozenset(("method", "constant", "field"))
 # Of the lines around the cursor: what the next line uses is mostly used there already.
 _NEAR_LINES = 20
 # A definition of so many lines is shown whole, a longer one by its signature.
@@ -200,8 +201,11 @@ class Sources:
             if (path, name) in seen or len(seen) > _MAX_LOOKED_AT:
                 continue
             seen.add((path, name))
-            top = _top(self._index.defined_in(path))
+            defined = self._index.defined_in(path)
+            top = _top(defined)
             named = [d for d in top if d.name == name] if name else []
+            if name and not named:  # a class's own members can be imported: `import static`
+                named = [d for d in defined if d.name == name and d.kind in _STATIC]
             if named or not name or path.rpartition("/")[2].split(".", 1)[0] == name:
                 found += named or top
             elif depth:
@@ -291,9 +295,9 @@ def item_of(
         shown = [_indented(definition.signature, indent)]
         ranges.append((definition.line, definition.line))
         if definition.kind in CLASSES:
-            members = [d for d in siblings if d.parent == definition.id]
-            chosen, left = _members_shown(members, used)
-            shown += [_indented(_short(member.signature), f"{indent}    ") for member in chosen]
+            depths = _members(siblings, definition)
+            chosen, left = _members_shown([d for d in siblings if d.id in depths], used)
+            shown += [_indented(_short(member.signature), indent + "    " * depths[member.id]) for member in chosen]
             ranges += [(member.line, member.line) for member in chosen]
     text = "\n".join([*header, *shown]) + "\n"
     return Item(Snippet(path=definition.path, text=text), tuple(ranges), source, definition.name), left
@@ -318,6 +322,18 @@ def _outline_item(definitions: Sequence[Definition], source: str) -> Item:
     ranges = tuple((definition.line, definition.line) for definition in definitions)
     about = f"{definitions[0].name} and {len(definitions) - 1} more" if len(definitions) > 1 else definitions[0].name
     return Item(Snippet(path=definitions[0].path, text=text), ranges, source, about)
+
+
+def _members(siblings: Sequence[Definition], definition: Definition) -> dict[int, int]:
+    """Ids of what is in a class -> how deep; of the types in it, too: a builder is used like its class."""
+    depths: dict[int, int] = {}
+    types = {definition.id: 0}
+    for sibling in siblings:  # a symbol stands behind its parent
+        if sibling.parent in types:
+            depths[sibling.id] = types[sibling.parent] + 1
+            if sibling.kind in CLASSES:
+                types[sibling.id] = depths[sibling.id]
+    return depths
 
 
 def _members_shown(members: Sequence[Definition], used: Mapping[str, int]) -> tuple[list[Definition], list[Definition]]:

@@ -258,7 +258,7 @@ class Index(Protocol):
         ...
 
     def in_folder(self, folder: str) -> Sequence[str]:
-        """The files right in a folder."""
+        """The files right in a folder, and in the same package's other trees (main, test)."""
         ...
 
     def resolve(self, spelled: str, name: str, from_path: str) -> Sequence[str]:

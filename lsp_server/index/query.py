@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from completion.imports import Spec, matching, matching_folder, specs
+from completion.imports import Spec, matching, matching_folder, package_of, specs
 from completion.types import Definition, Passage
 from completion.words import words
 from lsp_server.index.schema import database_of, open_for_reading
@@ -104,10 +104,10 @@ class IndexReader:
 
     @_or_nothing(tuple)
     def in_folder(self, folder: str) -> Sequence[str]:
-        """The files right in a folder."""
+        """The files right in a folder, and in the same package's other trees (main, test)."""
         last = folder.rpartition("/")[2].lower()
         rows = self._db.execute("SELECT path FROM files WHERE folder = ? ORDER BY path", (last,))
-        return [path for (path,) in rows if path.rpartition("/")[0] == folder]
+        return [path for (path,) in rows if package_of(path.rpartition("/")[0]) == package_of(folder)]
 
     @_or_nothing(tuple)
     def resolve(self, spelled: str, name: str, from_path: str) -> Sequence[str]:
