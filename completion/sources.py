@@ -34,7 +34,7 @@ _NEAR_LINES = 20
 _WHOLE_LINES = 14
 _MAX_SIGNATURE_CHARS = 400
 # Of a class, characters of its members' signatures; of an outline; of one signature in either.
-_MAX_MEMBER_CHARS, _MAX_OUTLINE_CHARS, _MAX_SHORT_CHARS = 1_400, 800, 140
+_MAX_MEMBER_CHARS, _MAX_OUTLINE_CHARS, _MAX_SHORT_CHARS = 2000, 800, 140
 # A name with more definitions than this is `get` or `run`: any choice would be a guess.
 _MAX_HOMONYMS = 6
 _MAX_BASE_DEPTH = 4
