@@ -31,7 +31,7 @@ WEIGHTS = {
     "types": 0.5,
     "modules": 0.45,
     "package": 0.5,
-    "similar": 0.4,
+    "similar": 0.3,
     "open": 0.4,
     "callers": 0.3,
 }

@@ -340,12 +340,18 @@ def _members_shown(members: Sequence[Definition], used: Mapping[str, int]) -> tu
     """(shown, left out) of a class's members, each in the order of the file; those that the file speaks of go first."""
     room = _MAX_MEMBER_CHARS
     shown: set[int] = set()
-    for member in sorted(members, key=lambda m: (m.name not in used, m.name.startswith("_"))):
+    for member in sorted(members, key=lambda m: (m.name not in used, _is_private(m))):
         room -= len(_short(member.signature)) + 5
         if room < 0:
             break
         shown.add(member.id)
     return [m for m in members if m.id in shown], [m for m in members if m.id not in shown]
+
+
+def _is_private(member: Definition) -> bool:
+    """Whether other files are not meant to use it, by its name or by what it is declared as."""
+    declared = member.signature.partition(member.name)[0].split()
+    return member.name.startswith(("_", "#")) or "private" in declared or "fileprivate" in declared
 
 
 def _short(signature: str) -> str:
