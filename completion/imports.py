@@ -34,7 +34,7 @@ _FAMILIES = (
     ("css", "scss"),
     ("ocaml", "ocaml_interface"),
 )
-_MAX_FILES = 24  # of a package that is a folder of files
+_MAX_FILES = 60  # of a package that is a folder of files
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,19 @@ def matching(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
 
 
 def matching_folder(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
-    """Of files, those that lie in the folder that the spec means (a package of Go, Java or C#)."""
+    """Of files, those that lie in the folder that the spec means (a package of Go, Java or C#), or in several: a
+    package may be spread over trees."""
     folders: dict[str, list[str]] = {}
     for path in _related(paths, from_path):
         folders.setdefault(str(PurePosixPath(path).parent), []).append(path)
     scored = [(_match(spec, tuple(folder.lower().split("/")), from_path, _ENOUGH), folder) for folder in folders]
-    best = max(scored, default=(0, ""))
-    return sorted(folders[best[1]])[:_MAX_FILES] if best[0] else []
+    best = max((score for score, _ in scored), default=0)
+    if best == 0:
+        return []
+    equal = sorted(
+        (folder for score, folder in scored if score == best), key=lambda f: (-shared_folders(f, from_path), f)
+    )
+    return [path for folder in equal for path in sorted(folders[folder])][:_MAX_FILES]
 
 
 def _related(paths: Iterable[str], from_path: str) -> Iterator[str]:
