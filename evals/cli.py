@@ -102,6 +102,10 @@ def _run(a: argparse.Namespace) -> int:
             model=a.model,
             out=a.out,
         )
+    if a.suite == "page":
+        from evals import page
+
+        return page.run(a.results, a.out)
     if a.suite == "blocks":
         from evals import blocks
 
@@ -179,6 +183,10 @@ def _parser() -> argparse.ArgumentParser:
     suffix.add_argument("--path", type=Path, required=True)
     _add_sample(suffix, limit=200)
     _add_model(suffix)
+
+    page = suites.add_parser("page", help="an HTML page with plots of repo, recall and retrieval results")
+    page.add_argument("results", type=Path, nargs="+", help="results files")
+    page.add_argument("--out", type=Path, default=Path("midfill-context.html"), help="the page (default %(default)s)")
 
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)

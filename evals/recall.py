@@ -75,6 +75,7 @@ def run(root: Path, *, language: str, limit: int, seed: int, model: str, out: Pa
         results.finish(
             {
                 "suite": "recall",
+                "tree": root.resolve().name,
                 "n": len(lines),
                 "n_definitions": int(sum(n_needs)),
                 "n_files": len(files),

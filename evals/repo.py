@@ -251,6 +251,7 @@ def run(
         results.finish(
             {
                 "suite": "repo",
+                "tree": root.resolve().name,
                 "split": split,
                 "language": language,
                 "n": len(examples),

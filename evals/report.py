@@ -57,11 +57,17 @@ def open_results(suite: str, out: Path | None) -> Iterator[Results]:
 
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The examples of a results file, without its summary; EvalError when it is not one."""
+    return read_all_results(path)[0]
+
+
+def read_all_results(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """(examples, summary) of a results file; no summary when its run was cut off. EvalError when it is none."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
+        summaries = [row["summary"] for row in rows if "summary" in row]
+    except (OSError, ValueError, TypeError) as error:
         raise EvalError(f"{path} is not a results file: {error}") from error
-    return [row for row in rows if "summary" not in row]
+    return [row for row in rows if "summary" not in row], summaries[-1] if summaries else None
 
 
 def _rounded(value: Any) -> Any:
