@@ -89,6 +89,12 @@ def _run(a: argparse.Namespace) -> int:
         from evals import recall
 
         return recall.run(a.path, language=a.lang, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+    if a.suite == "retrieval":
+        from evals import retrieval
+
+        return retrieval.run(
+            n_chunks=a.synthetic, roots=a.path, n_queries=a.queries, n_exact=a.exact, seed=a.seed, out=a.out
+        )
     if a.suite == "blocks":
         from evals import blocks
 
@@ -155,6 +161,19 @@ def _parser() -> argparse.ArgumentParser:
     recall.add_argument("--lang", default="python", choices=["python", "typescript", "tsx", "javascript", "java"])
     _add_sample(recall, limit=200)
     _add_model(recall)
+
+    retrieval = suites.add_parser("retrieval", help="speed and recall of the search for similar passages, at any size")
+    retrieval.add_argument("--synthetic", type=_positive, default=100_000, help="chunks in the index (default 100,000)")
+    retrieval.add_argument(
+        "--path", type=Path, action="append", default=[], help="Python to build it of; repeatable (default: installed)"
+    )
+    retrieval.add_argument("--queries", type=_positive, default=300)
+    retrieval.add_argument(
+        "--exact", type=_positive, default=100, help="queries whose recall is measured (default 100)"
+    )
+    retrieval.add_argument("--seed", type=int, default=0)
+    _add_out(retrieval)
+
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)

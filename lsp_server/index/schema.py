@@ -3,7 +3,7 @@
     files    one row per file; `module` and `folder` are what an import may call it by its last name
     symbols  definitions, with ranges of lines and signatures; `parent` is the enclosing one's id
     imports  as they are spelled, see `imports.py`
-    chunks   pieces of files by syntax, their text deflated
+    chunks   pieces of files by syntax, their text deflated, and the counts of their words, see `ranking.py`
     words    full-text index over chunks: which contain a word, or call a name (the word "name(")
     totals   one row: chunks, and words in them
 
@@ -23,7 +23,7 @@ from model.paths import cache_dir
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE imports (file INTEGER NOT NULL, path TEXT NOT NULL, name TEXT NOT N
 CREATE INDEX imports_file ON imports (file);
 CREATE TABLE chunks (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL,
-    n_words INTEGER NOT NULL, text BLOB NOT NULL
+    n_words INTEGER NOT NULL, counts BLOB NOT NULL, text BLOB NOT NULL
 );
 CREATE INDEX chunks_file ON chunks (file);
 CREATE VIRTUAL TABLE words USING fts5 (
