@@ -3,7 +3,7 @@
 A copy keeps a file's lines and the borders of its chunks; identifiers get other names, the same everywhere in one copy
 of the tree, so that words are as frequent as in so many real chunks, and the vocabulary as large:
 
-    frequent   an identifier in more than 1 % of the chunks (keywords, `self`, `name`) stays as it is
+    frequent   an identifier in more than 1 % of the chunks (and ten): keywords, `self`, `name`. Stays as it is
     rarest     the share of identifiers that so many more chunks would bring anew gets names that nobody has: the
                vocabulary of n chunks grows as a power of n (Heaps 1978), which half of the real files and all of them
                tell. Such a name is made of parts, as real ones are: the rarest are new too, the others known
@@ -28,7 +28,7 @@ from evals.report import EvalError
 from lsp_server.index.files import FileStat, read, walk
 from lsp_server.index.write import Contents, contents_of
 
-_FREQUENT_SHARE = 0.01
+_FREQUENT_SHARE, _FREQUENT_CHUNKS = 0.01, 10
 # Bands of frequency to an octave: 19 % from one to the next.
 _BANDS_PER_OCTAVE = 4
 _PACKAGES = ("site-packages", "dist-packages")
@@ -93,7 +93,11 @@ class Vocabulary:
             shuffle.shuffle(bands[number])
             for place, word in enumerate(bands[number]):
                 self._place[word] = bands[number], place, len(self._place)
-        self._frequent = {word for word, n in n_in.items() if n > _FREQUENT_SHARE * len(chunks)}
+        at_least = max(_FREQUENT_CHUNKS, _FREQUENT_SHARE * len(chunks))
+        self._frequent = {word for word, n in n_in.items() if n > at_least}
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._place
 
     def renamed(self, word: str, copy: int) -> str | None:
         """What a word is called in a copy (1, 2, ...); None when it gets a name that nobody has."""
@@ -162,10 +166,12 @@ class Copy:
 
     def _new(self, word: str) -> str:
         made = PART.sub(self._part, word)
-        return made if made != word else f"{word}_{self._ending}"
+        return f"{made}_{self._ending}" if made in self._whole else made
 
     def _part(self, match: re.Match[str]) -> str:
         part = match.group()
+        if part.isdigit():
+            return part
         lower = part.lower()
         known = self._parts.renamed(lower, self._number) or f"{lower}{self._ending}"
         if part.islower():
@@ -174,7 +180,7 @@ class Copy:
 
 
 def _parts(identifier: str) -> list[str]:
-    return [part.lower() for part in PART.findall(identifier)]
+    return [part.lower() for part in PART.findall(identifier) if not part.isdigit()]
 
 
 def _letters(number: int) -> str:
