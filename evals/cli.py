@@ -58,6 +58,10 @@ def _run(a: argparse.Namespace) -> int:
         from evals import bench
 
         return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
+    return _run_suite(a)
+
+
+def _run_suite(a: argparse.Namespace) -> int:
     if a.suite == "humaneval-infilling":
         from evals import humaneval_infilling as suite
 
