@@ -179,12 +179,7 @@ class Sources:
 
     def similar(self) -> Iterator[Item]:
         """Passages with the rarest words of the lines above the cursor, the nearest lines counting most."""
-        lines = self._cursor.text.split("\n")[: self._cursor.line + 1][-_NEAR_LINES:]
-        weights: dict[str, float] = {}
-        for distance, line in enumerate(reversed(lines)):
-            for word in words(line):
-                weights[word] = max(weights.get(word, 0.0), 1.0 - distance / (2 * _NEAR_LINES))
-        yield from self._passages(self._index.similar(weights, 20), "similar")
+        yield from self._passages(self._index.similar(words_near(self._cursor.text, self._cursor.line), 20), "similar")
 
     # -- from names to definitions, from definitions to items ---------------------------------------------
 
@@ -258,6 +253,16 @@ class Sources:
         for passage in passages:
             if passage.path != self._cursor.path:
                 yield item_of_passage(passage, source)
+
+
+def words_near(text: str, line: int) -> dict[str, float]:
+    """Words of the lines up to `line` (0-based) with weights: 1 in that line, half of it twenty lines above."""
+    lines = text.split("\n")[: line + 1][-_NEAR_LINES:]
+    weights: dict[str, float] = {}
+    for distance, near in enumerate(reversed(lines)):
+        for word in words(near):
+            weights[word] = max(weights.get(word, 0.0), 1.0 - distance / (2 * _NEAR_LINES))
+    return weights
 
 
 def passages_of(path: str, tree: SyntaxTree) -> tuple[Passage, ...]:

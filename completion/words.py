@@ -6,15 +6,15 @@ Rules: pure. Words are lower case; `getUserName` gives itself, `get`, `user` and
 import re
 from collections.abc import Iterator
 
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
+IDENTIFIER = re.compile(r"[^\W\d]\w*")
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 # Shorter parts (`i`, `of`, `to`) say nothing, longer identifiers are data.
 _MIN_CHARS, _MAX_CHARS = 3, 60
 
 
 def identifiers(text: str) -> Iterator[str]:
     """Every identifier and keyword in order, as it is spelled."""
-    for match in _IDENTIFIER.finditer(text):
+    for match in IDENTIFIER.finditer(text):
         yield match.group()
 
 
@@ -28,7 +28,7 @@ def words_of(identifier: str) -> list[str]:
     """An identifier's words: itself, and its parts when it has several."""
     if (found := _KNOWN.get(identifier)) is not None:
         return found
-    parts = _PART.findall(identifier)
+    parts = PART.findall(identifier)
     spelled = [identifier, *(parts if len(parts) > 1 else ())]
     result = [word.lower() for word in spelled if _MIN_CHARS <= len(word) <= _MAX_CHARS]
     if len(_KNOWN) > _MAX_KNOWN:

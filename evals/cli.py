@@ -58,6 +58,10 @@ def _run(a: argparse.Namespace) -> int:
         from evals import bench
 
         return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
+    return _run_suite(a)
+
+
+def _run_suite(a: argparse.Namespace) -> int:
     if a.suite == "humaneval-infilling":
         from evals import humaneval_infilling as suite
 
@@ -106,6 +110,12 @@ def _run(a: argparse.Namespace) -> int:
         from evals import page
 
         return page.run(a.results, a.out)
+    if a.suite == "retrieval":
+        from evals import retrieval
+
+        return retrieval.run(
+            n_chunks=a.synthetic, roots=a.path, n_queries=a.queries, n_exact=a.exact, seed=a.seed, out=a.out
+        )
     if a.suite == "blocks":
         from evals import blocks
 
@@ -173,6 +183,18 @@ def _parser() -> argparse.ArgumentParser:
     repo.add_argument("--split", choices=("lines", "bodies", "any"), default="lines")
     repo.add_argument("--tokens", type=_positive, default=4096, help="of each prompt (default 4096)")
     _add_repository(repo, limit=100)
+
+    retrieval = suites.add_parser("retrieval", help="speed and recall of the search for similar passages, at any size")
+    retrieval.add_argument("--synthetic", type=_positive, default=100_000, help="chunks in the index (default 100,000)")
+    retrieval.add_argument(
+        "--path", type=Path, action="append", default=[], help="Python to build it of; repeatable (default: installed)"
+    )
+    retrieval.add_argument("--queries", type=_positive, default=300)
+    retrieval.add_argument(
+        "--exact", type=_positive, default=100, help="queries whose recall is measured (default 100)"
+    )
+    retrieval.add_argument("--seed", type=int, default=0)
+    _add_out(retrieval)
 
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)

@@ -3,7 +3,7 @@
     files    one row per file; `module` and `folder` are what an import may call it by its last name
     symbols  definitions, with ranges of lines and signatures; `parent` is the enclosing one's id
     imports  as they are spelled, see `imports.py`
-    chunks   pieces of files by syntax, their text deflated
+    chunks   pieces of files by syntax, their text deflated, and the counts of their words, see `ranking.py`
     words    full-text index over chunks: which contain a word, or call a name (the word "name(")
     totals   one row: chunks, and words in them
 
@@ -15,15 +15,19 @@ import fcntl
 import hashlib
 import logging
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from model.paths import cache_dir
+from parsers.query_files import QUERY_FOLDER
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2
+# Raised when the same text is to be read differently and neither the schema nor a query file says so.
+_REVISION = 1
 _SCHEMA = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -42,7 +46,7 @@ CREATE TABLE imports (file INTEGER NOT NULL, path TEXT NOT NULL, name TEXT NOT N
 CREATE INDEX imports_file ON imports (file);
 CREATE TABLE chunks (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL,
-    n_words INTEGER NOT NULL, text BLOB NOT NULL
+    n_words INTEGER NOT NULL, counts BLOB NOT NULL, text BLOB NOT NULL
 );
 CREATE INDEX chunks_file ON chunks (file);
 CREATE VIRTUAL TABLE words USING fts5 (
@@ -52,6 +56,13 @@ CREATE VIRTUAL TABLE word_counts USING fts5vocab (words, row);
 CREATE TABLE totals (chunks INTEGER NOT NULL, words INTEGER NOT NULL, complete INTEGER NOT NULL);
 INSERT INTO totals VALUES (0, 0, 0);
 """
+
+
+@cache
+def version() -> int:
+    """The version of a database that this code writes: it follows the schema and the languages' query files."""
+    parts = [str(_REVISION), _SCHEMA, *(file.read_text(encoding="utf-8") for file in sorted(QUERY_FOLDER.iterdir()))]
+    return zlib.crc32("\0".join(parts).encode()) >> 1 | 1
 
 
 def index_dir() -> Path:
@@ -107,7 +118,7 @@ def open_for_reading(root: Path) -> sqlite3.Connection | None:
         return None
     connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=1.0)
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == version():
             return connection
     except sqlite3.DatabaseError:  # the worker will find out, and build it anew
         pass
@@ -124,14 +135,14 @@ def remove(file: Path) -> None:
 def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=30.0)
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(f"it is of version {version}, not {_VERSION}")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, version()):
+            raise sqlite3.DatabaseError(f"it is of version {found}, not {version()}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -64000")
-        if version == 0:
-            connection.executescript(_SCHEMA + f"PRAGMA user_version = {_VERSION};")
+        if found == 0:
+            connection.executescript(_SCHEMA + f"PRAGMA user_version = {version()};")
         elif (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(verdict)
     except BaseException:

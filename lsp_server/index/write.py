@@ -6,16 +6,17 @@ or as it is. A file that cannot be read is as good as gone. What fails for one f
 
 import logging
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from completion.imports import module_of
 from completion.words import words
 from lsp_server.index.files import FileStat, read, stat_file, walk
+from lsp_server.index.ranking import packed
 from lsp_server.index.schema import open_for_writing
 from parsers.chunks import Chunk, chunks
-from parsers.outline import Outline, ReferenceKind, outline
+from parsers.outline import Import, Outline, ReferenceKind, Symbol, outline
 from parsers.parse import parse
 
 log = logging.getLogger(__name__)
@@ -33,12 +34,44 @@ class Progress:
     n_files: int
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the index keeps of a file; each chunk comes with the words for the calls in it, see `schema`."""
+
+    symbols: tuple[Symbol, ...]
+    imports: tuple[Import, ...]
+    chunks: tuple[tuple[Chunk, list[str]], ...]
+
+
+def contents_of(file: FileStat, text: str) -> Contents:
+    """Parse a file and cut it. What no outline can be made of still has chunks."""
+    tree = parse(file.language, text)
+    try:
+        found = outline(tree)
+    except Exception:
+        log.exception("no outline of %s", file.path)
+        found = Outline((), (), ())
+    calls: dict[int, list[str]] = {}
+    for reference in found.references:
+        if reference.kind is ReferenceKind.CALL:
+            calls.setdefault(reference.line, []).append(f"{reference.name}(")
+    cut = (
+        (piece, [word for line in range(piece.first_line, piece.last_line + 1) for word in calls.get(line, ())])
+        for piece in chunks(tree)
+    )
+    return Contents(found.symbols, found.imports, tuple(cut))
+
+
 class IndexWriter:
     """The one writer of a workspace's index."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._db = open_for_writing(root)
+
+    def commit(self) -> None:
+        """Let readers see what has been written."""
+        self._db.commit()
 
     def close(self) -> None:
         """Commit what is there, and leave the database tidy for its readers."""
@@ -94,16 +127,10 @@ class IndexWriter:
         text = read(self._root, file)
         if text is None:
             text = ""  # remembered with nothing in it, so that it is not read again at every pass
-        self.add(file, text)
+        self.add(file, contents_of(file, text))
 
-    def add(self, file: FileStat, text: str) -> None:
-        """Write a file that is not in the index."""
-        tree = parse(file.language, text)
-        try:
-            found = outline(tree)
-        except Exception:
-            log.exception("no outline of %s", file.path)
-            found = Outline((), (), ())
+    def add(self, file: FileStat, contents: Contents) -> None:
+        """Write a file that is not in the index. Nothing is committed."""
         module, folder = module_of(file.path)[-1], PurePosixPath(file.path).parent.name.lower()
         cursor = self._db.execute(
             "INSERT INTO files (path, language, mtime_ns, size, module, folder) VALUES (?, ?, ?, ?, ?, ?)",
@@ -111,12 +138,15 @@ class IndexWriter:
         )
         file_id = cursor.lastrowid
         assert file_id is not None
-        self._add_outline(file_id, found)
-        self._add_chunks(file_id, chunks(tree), found)
+        self._add_symbols(file_id, contents.symbols)
+        self._db.executemany(
+            "INSERT INTO imports VALUES (?, ?, ?, ?)", ((file_id, i.path, i.name, i.alias) for i in contents.imports)
+        )
+        self._add_chunks(file_id, contents.chunks)
 
-    def _add_outline(self, file_id: int, found: Outline) -> None:
+    def _add_symbols(self, file_id: int, symbols: Iterable[Symbol]) -> None:
         ids: list[int] = []
-        for symbol in found.symbols:
+        for symbol in symbols:
             parent = None if symbol.parent is None else ids[symbol.parent]
             row = self._db.execute(
                 "INSERT INTO symbols (file, name, kind, parent, line, first_line, last_line, signature, bases) "
@@ -128,25 +158,20 @@ class IndexWriter:
             )  # fmt: skip
             assert row.lastrowid is not None
             ids.append(row.lastrowid)
-        self._db.executemany(
-            "INSERT INTO imports VALUES (?, ?, ?, ?)", ((file_id, i.path, i.name, i.alias) for i in found.imports)
-        )
 
-    def _add_chunks(self, file_id: int, pieces: list[Chunk], found: Outline) -> None:
-        calls: dict[int, list[str]] = {}
-        for reference in found.references:
-            if reference.kind is ReferenceKind.CALL:
-                calls.setdefault(reference.line, []).append(f"{reference.name}(")
+    def _add_chunks(self, file_id: int, pieces: Sequence[tuple[Chunk, list[str]]]) -> None:
         n_words = 0
-        for piece in pieces:
-            in_text = [word for line in range(piece.first_line, piece.last_line + 1) for word in calls.get(line, ())]
-            n_in_piece, stream = indexed(piece.text, in_text)
-            n_words += n_in_piece
+        for piece, calls in pieces:
+            found = list(words(piece.text))
+            n_words += len(found)
             row = self._db.execute(
-                "INSERT INTO chunks (file, first_line, last_line, n_words, text) VALUES (?, ?, ?, ?, ?)",
-                (file_id, piece.first_line, piece.last_line, n_in_piece, deflated(piece.text, in_text)),
-            )
-            self._db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, stream))
+                "INSERT INTO chunks (file, first_line, last_line, n_words, counts, text) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    file_id, piece.first_line, piece.last_line, len(found), packed(found),
+                    deflated(piece.text, calls),
+                ),
+            )  # fmt: skip
+            self._db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, _stream(found, calls)))
         self._db.execute("UPDATE totals SET chunks = chunks + ?, words = words + ?", (len(pieces), n_words))
 
     def _remove(self, path: str) -> None:
@@ -155,8 +180,11 @@ class IndexWriter:
             return
         rows = self._db.execute("SELECT id, n_words, text FROM chunks WHERE file = ?", row).fetchall()
         for chunk_id, _, blob in rows:  # an index without content has to be told what it forgets
-            stream = indexed(*inflated(blob))[1]
-            self._db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (chunk_id, stream))
+            text, calls = inflated(blob)
+            self._db.execute(
+                "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
+                (chunk_id, _stream(words(text), calls)),
+            )
         self._db.execute(
             "UPDATE totals SET chunks = chunks - ?, words = words - ?", (len(rows), sum(n for _, n, _ in rows))
         )
@@ -165,10 +193,9 @@ class IndexWriter:
         self._db.execute("DELETE FROM files WHERE id = ?", row)
 
 
-def indexed(text: str, calls: list[str]) -> tuple[int, str]:
-    """(number of words, what the full-text index is given) of a chunk."""
-    found = list(words(text))
-    return len(found), " ".join([*found, *calls])
+def _stream(found: Iterable[str], calls: list[str]) -> str:
+    """What the full-text index is given of a chunk. It keeps no counts, so that each word is enough once."""
+    return " ".join(dict.fromkeys([*found, *calls]))
 
 
 def deflated(text: str, calls: list[str]) -> bytes:
