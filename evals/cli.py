@@ -34,30 +34,8 @@ def main(argv: list[str]) -> int:
 
 def _run(a: argparse.Namespace) -> int:
     """Dispatch; suites are imported here, so that `--help` and a typo answer at once."""
-    if a.command == "bench" and a.what == "replay":
-        from evals import replay
-
-        return asyncio.run(
-            replay.run(
-                history=a.history,
-                names=a.context or list(_CONTEXTS),
-                n_keystrokes=a.keystrokes,
-                model=_first_model(a),
-                peer=not a.no_peer,
-                seed=a.seed,
-                out=a.out,
-            )
-        )
-    if a.command == "bench" and a.what == "soak":
-        from evals import soak
-
-        return asyncio.run(
-            soak.run(n_keystrokes=a.keystrokes, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out)
-        )
     if a.command == "bench":
-        from evals import bench
-
-        return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
+        return _run_bench(a)
     if a.suite == "humaneval-infilling":
         from evals import humaneval_infilling as suite
 
@@ -102,6 +80,40 @@ def _run(a: argparse.Namespace) -> int:
     return compare.run(a.a, a.b)
 
 
+def _run_bench(a: argparse.Namespace) -> int:
+    if a.what == "replay":
+        from evals import replay
+
+        return asyncio.run(
+            replay.run(
+                history=a.history,
+                names=a.context or list(_CONTEXTS),
+                n_keystrokes=a.keystrokes,
+                model=_first_model(a),
+                peer=not a.no_peer,
+                seed=a.seed,
+                out=a.out,
+            )
+        )
+    if a.what == "index":
+        from evals import index_bench
+
+        if a.path is None:
+            raise EvalError("bench index needs --path DIR")
+        return asyncio.run(
+            index_bench.run(path=a.path, n_keystrokes=a.keystrokes, model=_first_model(a), seed=a.seed, out=a.out)
+        )
+    if a.what == "soak":
+        from evals import soak
+
+        return asyncio.run(
+            soak.run(n_keystrokes=a.keystrokes, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out)
+        )
+    from evals import bench
+
+    return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
+
+
 def _first_model(a: argparse.Namespace) -> str:
     return a.model[0] if a.model else DEFAULT_MODEL
 
@@ -113,20 +125,21 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "what",
         nargs="?",
-        choices=("speed", "replay", "soak"),
+        choices=("speed", "replay", "soak", "index"),
         default="speed",
-        help="engines side by side, or real typing",
+        help="engines side by side, real typing, or the repository index",
     )
     bench.add_argument("--repetitions", type=_positive, default=3)
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
-    replay = bench.add_argument_group("replay and soak")
+    replay = bench.add_argument_group("replay, soak and index")
     replay.add_argument("--history", default=DEFAULT_HISTORY, help=f"two releases (default {DEFAULT_HISTORY})")
     replay.add_argument("--context", action="append", choices=_CONTEXTS, help="size of the prompts; repeatable")
     replay.add_argument("--keystrokes", type=_positive, default=300)
     replay.add_argument("--kills", type=_count, default=10, help="of the soak: how often the daemon is killed")
     replay.add_argument("--no-peer", action="store_true", help="midfill alone")
     replay.add_argument("--seed", type=int, default=0)
+    replay.add_argument("--path", type=Path, help="of the index: the source tree, which is copied")
     _add_out(bench)
     suites = commands.add_parser("eval", help="quality").add_subparsers(dest="suite", required=True)
 
