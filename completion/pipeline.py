@@ -59,10 +59,10 @@ class _Generation:
     complete: bool = True  # not cut off in its last line, by the time or by the number of tokens
 
 
-def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
-    """The prompt that a request would send to the engine."""
+async def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
+    """The prompt that a request sends to the engine. Built in a thread: 50 ms and more where snippets are new."""
     mode = decide(request).mode
-    return build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
+    return await asyncio.to_thread(build_prompt, deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
 
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
@@ -84,7 +84,7 @@ async def _complete(
     clock.lap("trigger")
     if decision.skip:
         return _nothing(Outcome.SKIPPED, mode, decision.skip, clock)
-    prompt = build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
+    prompt = await prompt_for(deps, request)
     rule = stop_rule(request, mode)
     clock.lap("prompt")
     try:

@@ -6,10 +6,11 @@ blank lines stays with the line before it. So the ids of the segments, joined, a
 text; a property test holds the two against each other. With GPT-2's own pattern, which StarCoder uses, a
 piece may hold a newline and the indentation behind it: there the ids are valid, but not the same.
 
-Rules: pure but for the cache; the cache is bounded by characters.
+Rules: pure but for the cache; the cache is bounded by characters. Threads may share one: prompts are built in them.
 """
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -39,6 +40,7 @@ class SegmentCache:
         self._tokenizer = tokenizer
         self._ids: OrderedDict[str, tuple[int, ...]] = OrderedDict()
         self._characters = 0
+        self._turn = threading.Lock()
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""
@@ -46,12 +48,13 @@ class SegmentCache:
 
     def segment(self, segment: str) -> tuple[int, ...]:
         """Token ids of one segment."""
-        if segment in self._ids:
-            self._ids.move_to_end(segment)
-            return self._ids[segment]
-        ids = self._ids[segment] = tuple(self._tokenizer.encode(segment))
-        self._characters += len(segment)
-        while self._characters > _MAX_CACHED_CHARACTERS and len(self._ids) > 1:
-            oldest, _ = self._ids.popitem(last=False)
-            self._characters -= len(oldest)
-        return ids
+        with self._turn:
+            if segment in self._ids:
+                self._ids.move_to_end(segment)
+                return self._ids[segment]
+            ids = self._ids[segment] = tuple(self._tokenizer.encode(segment))
+            self._characters += len(segment)
+            while self._characters > _MAX_CACHED_CHARACTERS and len(self._ids) > 1:
+                oldest, _ = self._ids.popitem(last=False)
+                self._characters -= len(oldest)
+            return ids

@@ -5,17 +5,17 @@ and exit code 1; wrong arguments exit with 2, as argparse does.
 """
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from evals.engines import ENGINES, FORMATS, KINDS
 from evals.history import DEFAULT_HISTORY
 from evals.report import EvalError
+from evals.runners import CONTEXTS, runner_of
 from evals.worker import WorkerError
 from model.catalog import DEFAULT_MODEL, ModelError
 
-_CONTEXTS = ("1k", "4k", "16k")
 _SPLITS = ("single-line", "multi-line", "random-span")
 
 
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
     """Run one suite; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        return _run(arguments)
+        return runner_of(arguments)(arguments)
     except (EvalError, ModelError, WorkerError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 1
@@ -32,131 +32,42 @@ def main(argv: list[str]) -> int:
         return 130
 
 
-def _run(a: argparse.Namespace) -> int:
-    """Dispatch; suites are imported here, so that `--help` and a typo answer at once."""
-    if a.command == "bench" and a.what == "replay":
-        from evals import replay
-
-        return asyncio.run(
-            replay.run(
-                history=a.history,
-                names=a.context or list(_CONTEXTS),
-                n_keystrokes=a.keystrokes,
-                model=_first_model(a),
-                peer=not a.no_peer,
-                seed=a.seed,
-                out=a.out,
-            )
-        )
-    if a.command == "bench" and a.what == "soak":
-        from evals import soak
-
-        return asyncio.run(
-            soak.run(n_keystrokes=a.keystrokes, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out)
-        )
-    if a.command == "bench":
-        from evals import bench
-
-        return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
-    return _run_suite(a)
-
-
-def _run_suite(a: argparse.Namespace) -> int:
-    if a.suite == "humaneval-infilling":
-        from evals import humaneval_infilling as suite
-
-        selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
-        return asyncio.run(
-            suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
-        )
-    if a.suite == "lines":
-        from evals import lines
-
-        return asyncio.run(
-            lines.run(
-                a.path,
-                limit=a.limit,
-                seed=a.seed,
-                engine=a.engine,
-                model=a.model,
-                prompt_format=a.format,
-                nll=not a.no_nll,
-                window_tokens=a.window,
-                out=a.out,
-            )
-        )
-    if a.suite == "nll":
-        from evals import nll
-
-        return nll.run(a.path, n_tokens=a.tokens, model=a.model, kinds=a.kind, out=a.out)
-    if a.suite == "recall":
-        from evals import recall
-
-        return recall.run(a.path, language=a.lang, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
-    if a.suite == "repo":
-        from evals import repo
-
-        return repo.run(
-            a.path,
-            language=a.lang,
-            split=a.split,
-            limit=a.limit,
-            seed=a.seed,
-            n_tokens=a.tokens,
-            model=a.model,
-            out=a.out,
-        )
-    if a.suite == "page":
-        from evals import page
-
-        return page.run(a.results, a.out)
-    if a.suite == "retrieval":
-        from evals import retrieval
-
-        return retrieval.run(
-            n_chunks=a.synthetic, roots=a.path, n_queries=a.queries, n_exact=a.exact, seed=a.seed, out=a.out
-        )
-    if a.suite == "blocks":
-        from evals import blocks
-
-        return blocks.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
-    if a.suite == "suffix":
-        from evals import suffix
-
-        return suffix.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
-    from evals import compare
-
-    return compare.run(a.a, a.b)
-
-
-def _first_model(a: argparse.Namespace) -> str:
-    return a.model[0] if a.model else DEFAULT_MODEL
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="midfill")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_bench(commands)
+    suites = commands.add_parser("eval", help="quality").add_subparsers(dest="suite", required=True)
+    _add_generated(suites)
+    _add_context(suites)
+    _add_scored(suites)
+    return parser
+
+
+def _add_bench(commands: Any) -> None:
     bench = commands.add_parser("bench", help="speed and memory beside llama.cpp and ik_llama.cpp on the same files")
     bench.add_argument(
         "what",
         nargs="?",
-        choices=("speed", "replay", "soak"),
+        choices=("speed", "replay", "soak", "index"),
         default="speed",
-        help="engines side by side, or real typing",
+        help="engines side by side, real typing, or the repository index",
     )
     bench.add_argument("--repetitions", type=_positive, default=3)
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
-    replay = bench.add_argument_group("replay and soak")
+    replay = bench.add_argument_group("replay, soak and index")
     replay.add_argument("--history", default=DEFAULT_HISTORY, help=f"two releases (default {DEFAULT_HISTORY})")
-    replay.add_argument("--context", action="append", choices=_CONTEXTS, help="size of the prompts; repeatable")
+    replay.add_argument("--context", action="append", choices=CONTEXTS, help="size of the prompts; repeatable")
     replay.add_argument("--keystrokes", type=_positive, default=300)
     replay.add_argument("--kills", type=_count, default=10, help="of the soak: how often the daemon is killed")
     replay.add_argument("--no-peer", action="store_true", help="midfill alone")
     replay.add_argument("--seed", type=int, default=0)
+    replay.add_argument("--path", type=Path, help="of the index: the source tree, which is copied")
     _add_out(bench)
-    suites = commands.add_parser("eval", help="quality").add_subparsers(dest="suite", required=True)
 
+
+def _add_generated(suites: Any) -> None:
+    """What is generated, or scored, from files alone."""
     infilling = suites.add_parser("humaneval-infilling", help="masked lines of HumanEval, executed")
     infilling.add_argument("--split", choices=_SPLITS, default="single-line")
     infilling.add_argument("--half", choices=("a", "b"), default="", help="problems of one half only")
@@ -177,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_model(nll)
 
+
+def _add_context(suites: Any) -> None:
+    """What is chosen from the repository."""
     recall = suites.add_parser("recall", help="whether the context holds the definitions that a line needs")
     _add_repository(recall, limit=200)
     repo = suites.add_parser("repo", help="what context from other files is worth: none, in-file, ours, oracle")
@@ -196,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     retrieval.add_argument("--seed", type=int, default=0)
     _add_out(retrieval)
 
+    page = suites.add_parser("page", help="an HTML page with plots of repo, recall and retrieval results")
+    page.add_argument("results", type=Path, nargs="+", help="results files")
+    page.add_argument("--out", type=Path, default=Path("midfill-context.html"), help="the page (default %(default)s)")
+
+
+def _add_scored(suites: Any) -> None:
+    """Parts of a window, and comparisons."""
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)
@@ -206,14 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_sample(suffix, limit=200)
     _add_model(suffix)
 
-    page = suites.add_parser("page", help="an HTML page with plots of repo, recall and retrieval results")
-    page.add_argument("results", type=Path, nargs="+", help="results files")
-    page.add_argument("--out", type=Path, default=Path("midfill-context.html"), help="the page (default %(default)s)")
-
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)
-    return parser
 
 
 def _add_generation(parser: argparse.ArgumentParser, limit: int) -> None:

@@ -23,7 +23,7 @@ from evals.engines import gguf_file
 from evals.history import read_history
 from evals.keystrokes import Action
 from evals.llama_vim import LlamaVim
-from evals.replay_ours import Ours, stop_daemon
+from evals.replay_ours import Ours, options_of, stop_daemon
 from evals.replay_peer import Peer, llama_server
 from evals.replay_run import Run, Size, figures, play_script, script_of, sizes
 from evals.report import Results, open_results
@@ -34,7 +34,7 @@ _SWITCH_CHARACTERS = 3_300  # of a file of about 1,000 tokens
 async def play_ours(size: Size, model: str, script: Sequence[Action], files: dict[str, str], console: Console) -> Run:
     """midfill at one size."""
     run = Run("midfill", size.name)
-    player = await Ours.start(size, model, run)
+    player = await Ours.start(options_of(size, model), run)
     async with player.editor:
         await player.warm_up(files, script[0].path)
         await play_script(player, script, files, console)
@@ -126,7 +126,7 @@ async def file_switch(size: Size, model: str, files: dict[str, str]) -> dict[str
     await _with_blocks_on_disk(size, model, {**others, path: text}, path)
     await stop_daemon(model)
     run = Run("midfill", size.name)
-    player = await Ours.start(size, model, run)
+    player = await Ours.start(options_of(size, model), run)
     async with player.editor:
         await player.ready()
         player.open("scratch.py", "import os\n")
@@ -151,7 +151,7 @@ async def file_switch(size: Size, model: str, files: dict[str, str]) -> dict[str
 
 
 async def _with_blocks_on_disk(size: Size, model: str, files: dict[str, str], path: str) -> None:
-    player = await Ours.start(size, model, Run("midfill", size.name))
+    player = await Ours.start(options_of(size, model), Run("midfill", size.name))
     async with player.editor:
         await player.warm_up(files, path)
 

@@ -1,4 +1,4 @@
-"""midfill in a replay: its server over stdio, driven as VS Code does. Used by `replay` and `soak`."""
+"""midfill in a replay: its server over stdio, driven as VS Code does. Used by `replay`, `soak` and `index_bench`."""
 
 import asyncio
 import os
@@ -6,16 +6,28 @@ import subprocess
 import time
 from typing import Any
 
-from evals.editor import Editor
 from evals.keystrokes import Action, Kind
 from evals.replay_run import Run, Size
 from evals.report import EvalError
+from lsp_server.editor import Editor
 from model.client import EngineClient
 from model.spawn import EngineSettings, socket_path
+from parsers.languages import for_document
 
 # A name of its own for every run: blocks that an earlier run left on disk have seen another header, and do not count.
 REPO = f"replay-{os.getpid()}"
 _READY_S, _SETTLE_S = 600.0, 120.0
+
+
+def options_of(size: Size, model: str) -> dict[str, Any]:
+    """The initializationOptions of a replay: lines only, as the peer completes them."""
+    return {
+        "mode": "line",
+        "model": model,
+        "maxPromptTokens": size.max_prompt_tokens,
+        "maxFileTokens": size.max_file_tokens,
+        "maxLineTokens": size.vim.n_predict,
+    }
 
 
 class Ours:
@@ -30,24 +42,16 @@ class Ours:
         self._before: dict[str, Any] = {}
 
     @staticmethod
-    async def start(size: Size, model: str, run: Run, repo: str = REPO) -> "Ours":
-        """Start a server for a window on a repository of this name; its daemon starts, too."""
-        root = f"file:///{repo}"
+    async def start(options: dict[str, Any], run: Run, root: str = f"file:///{REPO}") -> "Ours":
+        """Start a server for a window on the folder of this URI, with these initializationOptions, and its daemon."""
         editor = await Editor.start(lambda method, params: None, subprocess.DEVNULL)
-        options = {
-            "mode": "line",
-            "model": model,
-            "maxPromptTokens": size.max_prompt_tokens,
-            "maxFileTokens": size.max_file_tokens,
-            "maxLineTokens": size.vim.n_predict,
-        }
         await editor.request(
             "initialize",
             {
                 "processId": os.getpid(),
                 "capabilities": {},
                 "rootUri": root,
-                "workspaceFolders": [{"uri": root, "name": repo}],
+                "workspaceFolders": [{"uri": root, "name": root.rpartition("/")[2]}],
                 "initializationOptions": options,
             },
         )
@@ -94,7 +98,7 @@ class Ours:
         """didOpen."""
         self._versions[path] = 1
         self.originals[path] = text
-        item = {"uri": f"{self._root}/{path}", "languageId": "python", "version": 1, "text": text}
+        item = {"uri": f"{self._root}/{path}", "languageId": for_document(path).id, "version": 1, "text": text}
         self.editor.notify("textDocument/didOpen", {"textDocument": item})
 
     async def ask(self, path: str, text: str, offset: int) -> Any:

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from evals.history import read_history
 from evals.keystrokes import Action, Kind, actions_of, play
-from evals.replay_ours import Ours
+from evals.replay_ours import Ours, options_of
 from evals.replay_run import TYPING, Run, Size, sizes
 from evals.report import EvalError, open_results
 
@@ -147,7 +147,7 @@ async def _open(spec: str, size: Size, model: str, draw: random.Random) -> Windo
     ]
     if not script:
         raise EvalError(f"{spec} has no changes to type")
-    player = await Ours.start(size, model, Run("midfill", size.name), repo=history.name)
+    player = await Ours.start(options_of(size, model), Run("midfill", size.name), f"file:///{history.name}")
     await player.warm_up(history.files, script[0].path)
     return Window(player, dict(history.files), script)
 

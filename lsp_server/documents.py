@@ -7,18 +7,18 @@ Rules: the only place, with `convert`, that knows position encodings. Positions 
 document's end are clamped to it, as the protocol says. No I/O; edits stay under 2 ms.
 """
 
-import re
+import io
 from collections.abc import Iterator
 
 from lsprotocol import types as t
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
 
 def split_lines(text: str) -> list[str]:
     """Lines with their ends; the last has none and may be empty. At least one."""
-    ends = [match.end() for match in _LINE_END.finditer(text)]
-    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+    lines = list(io.StringIO(text, newline=""))  # at \n, \r\n and \r alone, and at the speed of C
+    if not lines or lines[-1].endswith(("\n", "\r")):
+        lines.append("")
+    return lines
 
 
 def index_of_units(line: str, units: int, encoding: t.PositionEncodingKind | str) -> int:

@@ -51,6 +51,7 @@ def build_server() -> Midfill:
     # The options object is required: without it pygls does not advertise the capability.
     @server.feature(t.TEXT_DOCUMENT_INLINE_COMPLETION, t.InlineCompletionOptions())
     async def inline_completion(ls: Midfill, params: t.InlineCompletionParams) -> t.InlineCompletionList:
+        ls.stalls.watch()
         if int(params.context.trigger_kind) == 0:
             ls.zero_based_triggers = True
         try:
@@ -63,7 +64,13 @@ def build_server() -> Midfill:
     async def report_status(ls: Midfill, params: Any) -> dict[str, Any]:
         daemon = await ls.client.daemon_status() if ls.client is not None else None
         return status(
-            ls.engine_state, ls.journal, flatten(ls.config), ls.config.enabled, daemon, ls.workspaces.states()
+            ls.engine_state,
+            ls.journal,
+            flatten(ls.config),
+            ls.config.enabled,
+            daemon,
+            ls.workspaces.states(),
+            ls.stalls.summary(),
         )
 
     @server.feature(t.SHUTDOWN)

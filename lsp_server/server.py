@@ -28,6 +28,7 @@ from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document, DocumentStore
 from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.progress import ProgressReporter
+from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
 from lsp_server.workspaces import Workspaces
 from model.client import EngineClient, EngineState, Phase
@@ -57,11 +58,13 @@ class Protocol(LanguageServerProtocol):
 
     @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: t.DidOpenTextDocumentParams) -> None:
+        self._server.stalls.watch()
         self._server.documents.open(params.text_document)
         self._server.touch(params.text_document.uri, _OPEN_S)
 
     @lsp_method(t.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: t.DidChangeTextDocumentParams) -> None:
+        self._server.stalls.watch()
         self._server.documents.change(params, self._server.encoding)
         self._server.touch(params.text_document.uri, _PAUSE_S)
 
@@ -86,6 +89,7 @@ class Midfill(LanguageServer):
         self.config = Config()
         self.options: dict[str, Any] = {}  # initializationOptions: what every later configuration is laid over
         self.journal = Journal()
+        self.stalls = StallMonitor()
         self.window = uuid.uuid4().hex[:12]
         self.zero_based_triggers = False
         self.was_shut_down = False
@@ -295,7 +299,7 @@ class Midfill(LanguageServer):
                 snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets
             )
             if self.client is not None:
-                await self.client.warm(prompt_for(deps, request), session=request.session)
+                await self.client.warm(await prompt_for(deps, request), session=request.session)
         except Exception:
             log.exception("choosing context failed")
 

@@ -45,8 +45,9 @@ def status(
     enabled: bool,
     daemon: StatusReply | None,
     indexes: Mapping[str, IndexState],
+    stalls: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The answer to `midfill/status`."""
+    """The answer to `midfill/status`; `stalls` are waits for the event loop in milliseconds."""
     last = journal.last
     return {
         "phase": str(state.phase),
@@ -57,7 +58,11 @@ def status(
         "daemon": None
         if daemon is None
         else {name: getattr(daemon, name) for name in StatusReply.__dataclass_fields__},
-        "indexes": {root: {"phase": str(index.phase), "message": index.message} for root, index in indexes.items()},
+        "indexes": {
+            root: {"phase": str(index.phase), "message": index.message, "updateMs": index.update_ms}
+            for root, index in indexes.items()
+        },
+        "stalls": dict(stalls),
         "config": config,
     }
 

@@ -86,7 +86,8 @@ class IndexClient:
         try:
             said = json.loads(line)
             fraction = said["n_done"] / max(1, said["n_files"]) if "n_done" in said else None
-            self._set(IndexState(IndexPhase(said["phase"]), said["message"], fraction))
+            update_ms = float(said["update_ms"]) if "update_ms" in said else self.state.update_ms
+            self._set(IndexState(IndexPhase(said["phase"]), said["message"], fraction, update_ms))
         except (ValueError, KeyError, TypeError):
             log.warning("the index worker said %r", line[:200])
 

@@ -15,8 +15,9 @@ class IndexPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """`fraction` is of the pass under way."""
+    """`fraction` is of the pass under way; `update_ms` is what reading the files saved last took, None before any."""
 
     phase: IndexPhase
     message: str
     fraction: float | None = None
+    update_ms: float | None = None

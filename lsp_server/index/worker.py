@@ -1,7 +1,8 @@
 """The process that keeps one workspace's index: `python -I -m lsp_server.index.worker --root DIR`.
 
 It reads orders, one a line, on standard input ("pause", "resume"; its end ends the process) and writes what it does as
-JSON lines on standard output: {"phase": ..., "n_done": ..., "n_files": ..., "message": ...}.
+JSON lines on standard output: {"phase": ..., "message": ...}, during a pass with "n_done" and "n_files", after
+a save with "update_ms".
 
 Rules: one worker per workspace, whoever holds the lock; another one says so and leaves. It takes only processor time
 that nobody else wants. A full disk, a workspace that is gone and a database that breaks are outcomes, not tracebacks.
@@ -16,7 +17,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import watchfiles
@@ -82,8 +83,9 @@ class Worker:
                 if self._needs_sync(paths):
                     self._sync(writer)
                 elif n_changed := writer.update(sorted(paths)):
-                    log.info("read %d changed files in %.0f ms", n_changed, 1e3 * (time.perf_counter() - began))
-                    _report(IndexPhase.READY, f"{n_changed} changed files read")
+                    took_ms = 1e3 * (time.perf_counter() - began)
+                    log.info("read %d changed files in %.0f ms", n_changed, took_ms)
+                    _report(IndexPhase.READY, f"{n_changed} changed files read", {"update_ms": round(took_ms, 1)})
         finally:
             with contextlib.suppress(sqlite3.Error):
                 writer.close()
@@ -104,7 +106,8 @@ class Worker:
         now = time.monotonic()
         if now - self._reported_at >= _REPORT_EVERY_S:
             self._reported_at = now
-            _report(IndexPhase.INDEXING, f"{progress.n_done} of {progress.n_files} files", progress)
+            counts = {"n_done": progress.n_done, "n_files": progress.n_files}
+            _report(IndexPhase.INDEXING, f"{progress.n_done} of {progress.n_files} files", counts)
 
     def _changes(self) -> Iterator[set[str]]:
         """Paths that changed, relative to the workspace; an empty set means: look at everything."""
@@ -151,11 +154,8 @@ def _is_of_interest(change: watchfiles.Change, path: str) -> bool:
     return not any(part in ("node_modules", "__pycache__", ".git", ".hg", ".svn") for part in parts)
 
 
-def _report(phase: IndexPhase, message: str, progress: Progress | None = None) -> None:
-    fields: dict[str, object] = {"phase": phase, "message": message}
-    if progress is not None:
-        fields |= {"n_done": progress.n_done, "n_files": progress.n_files}
-    sys.stdout.write(json.dumps(fields) + "\n")
+def _report(phase: IndexPhase, message: str, numbers: Mapping[str, float] | None = None) -> None:
+    sys.stdout.write(json.dumps({"phase": phase, "message": message, **(numbers or {})}) + "\n")
     sys.stdout.flush()
 
 

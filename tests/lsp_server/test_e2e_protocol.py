@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lsp_server.session import Session
+from tests.lsp_server.session import TIMEOUT_S, Session
 
 pytestmark = pytest.mark.e2e
 NO_MODEL = {"model": "/nonexistent/model.gguf"}
@@ -32,6 +33,18 @@ def test_a_request_without_params_is_answered(session: Session) -> None:
     assert session.finish(session.start("midfill/unknown", None))["error"]["code"] == -32601
     session.notify("midfill/unknown", None)
     assert session.status()["phase"] in ("starting", "failed")
+
+
+def test_the_status_tells_what_typing_had_to_wait_for_the_event_loop(session: Session) -> None:
+    session.wait_for_phase("failed")
+    assert session.status()["stalls"] == {"p50": 0, "p99": 0, "p999": 0, "max": 0, "n": 0}  # nobody has typed
+    session.open("untitled:a", "x\n" * 10_000)
+    start = {"line": 9_000, "character": 1}
+    session.change("untitled:a", 2, [{"range": {"start": start, "end": start}, "text": "y"}])
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (found := session.status()["stalls"])["n"]:
+        assert time.monotonic() < deadline
+    assert 0 <= found["p50"] <= found["p99"] <= found["p999"] <= found["max"]
 
 
 def test_a_failure_is_told_in_words_and_the_same_one_only_once(session: Session) -> None:

@@ -88,6 +88,10 @@ def test_it_indexes_follows_saves_and_leaves(root: Path, worker: WorkerProcess) 
     (root / "sub").mkdir()
     (root / "sub" / "b.py").write_text("class Three: ...\n")
     eventually(root, "sub/b.py", ["Three"])
+    (root / "a.py").write_text("def four(): ...\n")
+    while "update_ms" not in (said := worker.wait_for("ready")):  # a pass over everything has none
+        pass
+    assert said["message"] == "1 changed files read"
     (root / "a.py").unlink()
     eventually(root, "a.py", [])
     (root / ".midfillignore").write_text("sub/\n")

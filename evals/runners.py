@@ -1,0 +1,164 @@
+"""What each suite and benchmark of the command line calls, with which of its arguments. Used by `cli`.
+
+Rules: suites are imported when they run, so that `--help` and a typo answer at once.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable
+
+from evals.report import EvalError
+from model.catalog import DEFAULT_MODEL
+
+CONTEXTS = ("1k", "4k", "16k")
+Runner = Callable[[argparse.Namespace], int]
+
+
+def runner_of(a: argparse.Namespace) -> Runner:
+    """The function that runs what the arguments ask for, and returns the exit code."""
+    return BENCHES[a.what] if a.command == "bench" else SUITES[a.suite]
+
+
+def _humaneval(a: argparse.Namespace) -> int:
+    from evals import humaneval_infilling as suite
+
+    selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
+    return asyncio.run(
+        suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
+    )
+
+
+def _lines(a: argparse.Namespace) -> int:
+    from evals import lines
+
+    return asyncio.run(
+        lines.run(
+            a.path,
+            limit=a.limit,
+            seed=a.seed,
+            engine=a.engine,
+            model=a.model,
+            prompt_format=a.format,
+            nll=not a.no_nll,
+            window_tokens=a.window,
+            out=a.out,
+        )
+    )
+
+
+def _nll(a: argparse.Namespace) -> int:
+    from evals import nll
+
+    return nll.run(a.path, n_tokens=a.tokens, model=a.model, kinds=a.kind, out=a.out)
+
+
+def _recall(a: argparse.Namespace) -> int:
+    from evals import recall
+
+    return recall.run(a.path, language=a.lang, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+
+
+def _repo(a: argparse.Namespace) -> int:
+    from evals import repo
+
+    return repo.run(
+        a.path,
+        language=a.lang,
+        split=a.split,
+        limit=a.limit,
+        seed=a.seed,
+        n_tokens=a.tokens,
+        model=a.model,
+        out=a.out,
+    )
+
+
+def _retrieval(a: argparse.Namespace) -> int:
+    from evals import retrieval
+
+    return retrieval.run(
+        n_chunks=a.synthetic, roots=a.path, n_queries=a.queries, n_exact=a.exact, seed=a.seed, out=a.out
+    )
+
+
+def _page(a: argparse.Namespace) -> int:
+    from evals import page
+
+    return page.run(a.results, a.out)
+
+
+def _blocks(a: argparse.Namespace) -> int:
+    from evals import blocks
+
+    return blocks.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+
+
+def _suffix(a: argparse.Namespace) -> int:
+    from evals import suffix
+
+    return suffix.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
+
+
+def _compare(a: argparse.Namespace) -> int:
+    from evals import compare
+
+    return compare.run(a.a, a.b)
+
+
+def _speed(a: argparse.Namespace) -> int:
+    from evals import bench
+
+    return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
+
+
+def _replay(a: argparse.Namespace) -> int:
+    from evals import replay
+
+    return asyncio.run(
+        replay.run(
+            history=a.history,
+            names=a.context or list(CONTEXTS),
+            n_keystrokes=a.keystrokes,
+            model=_first_model(a),
+            peer=not a.no_peer,
+            seed=a.seed,
+            out=a.out,
+        )
+    )
+
+
+def _soak(a: argparse.Namespace) -> int:
+    from evals import soak
+
+    return asyncio.run(
+        soak.run(n_keystrokes=a.keystrokes, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out)
+    )
+
+
+def _index(a: argparse.Namespace) -> int:
+    from evals import index_bench
+
+    if a.path is None:
+        raise EvalError("bench index needs --path DIR")
+    return asyncio.run(
+        index_bench.run(path=a.path, n_keystrokes=a.keystrokes, model=_first_model(a), seed=a.seed, out=a.out)
+    )
+
+
+def _first_model(a: argparse.Namespace) -> str:
+    return a.model[0] if a.model else DEFAULT_MODEL
+
+
+BENCHES: dict[str, Runner] = {"speed": _speed, "replay": _replay, "soak": _soak, "index": _index}
+SUITES: dict[str, Runner] = {
+    "humaneval-infilling": _humaneval,
+    "lines": _lines,
+    "nll": _nll,
+    "recall": _recall,
+    "repo": _repo,
+    "retrieval": _retrieval,
+    "page": _page,
+    "blocks": _blocks,
+    "suffix": _suffix,
+    "compare": _compare,
+}
