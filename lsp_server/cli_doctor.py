@@ -17,8 +17,10 @@ from completion.trigger import decide
 from completion.types import CompletionRequest, Trigger
 from lsp_server.cli_complete import complete_once, parse_place
 from lsp_server.config import Config
+from lsp_server.editor import ServerFailed
 from lsp_server.local import ready_engine, request_for
 from lsp_server.status import describe
+from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
 from model.catalog import resolve
 from model.client import EngineClient
@@ -65,9 +67,18 @@ def _doctor(args: argparse.Namespace) -> int:
     completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
     total = completion.timings_ms.get("total", 0.0)
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
+    print(f"event loop: {_event_loop(args.model)}")
     if place is not None:
         _explain(config, *place)
     return 0 if completion.text else 1
+
+
+def _event_loop(model: str) -> str:
+    """How long a server of its own is blocked while somebody types; takes some seconds."""
+    try:
+        return in_words(asyncio.run(stalls_while_typing(model)))
+    except ServerFailed as error:
+        return f"not measured: {error}"
 
 
 def _explain(config: Config, file: Path, text: str, cursor: int) -> None:

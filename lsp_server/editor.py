@@ -1,4 +1,4 @@
-"""A very small editor: starts `lsp_server --stdio` and speaks LSP with it. Used by the showcase and the replay.
+"""A very small editor: starts `lsp_server --stdio` and speaks LSP with it. Used by doctor and the evals.
 
 Rules: what the server asks of the editor is answered with null; what it announces goes to `on_notification`.
 The server's log goes where this process's standard error goes, or nowhere.

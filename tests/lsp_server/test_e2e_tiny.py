@@ -1,11 +1,13 @@
 """The real server and the real daemon over stdio, with a tiny model: processes, failures, garbage."""
 
 import os
+import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,51 @@ def test_a_client_without_progress_is_sent_none(tiny_cache: Path, tiny_model: Pa
     with start(tmp_path, tiny_model, progress=False) as session:
         session.wait_for_phase("ready")
     assert not [m for m in session.messages if "rogress" in m["method"]]
+
+
+@pytest.fixture
+def full_disk(tiny_cache: Path) -> Iterator[Path]:
+    """A cache whose folder of indexes lies on a disk of a few pages; only root may make one."""
+    folder = tiny_cache / "index"
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=160k", "midfill-test", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_with_a_full_disk_there_is_no_index_and_completions_go_on(
+    full_disk: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "w"
+    workspace.mkdir()
+    for number in range(200):
+        (workspace / f"m{number}.py").write_text(f"def function_{number}(): ...\n\n\nclass Class{number}: ...\n")
+    with start(workspace, tiny_model) as session:
+        session.wait_for_phase("ready")
+        deadline = time.monotonic() + 60
+        while (index := session.status()["indexes"][str(workspace)])["phase"] != "failed":
+            assert time.monotonic() < deadline, index
+            time.sleep(0.1)
+        assert "make room" in index["message"]
+        uri = (workspace / "a.py").as_uri()
+        session.open(uri, TEXT)
+        session.complete(uri, 1, 11)
+        assert session.status()["last"]["outcome"] in ("ok", "empty", "filtered")
+
+
+def test_without_a_folder_for_indexes_completions_go_on(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    tiny_cache.mkdir()
+    (tiny_cache / "index").write_text("a file where the folder should be")
+    with start(tmp_path, tiny_model) as session:
+        session.wait_for_phase("ready")
+        index = session.status()["indexes"][str(tmp_path)]
+        assert (index["phase"], "cannot be written" in index["message"]) == ("failed", True)
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        session.complete(uri, 1, 11)
+        assert session.status()["last"]["outcome"] in ("ok", "empty", "filtered")
 
 
 @pytest.mark.parametrize("through", ["cwd", "PYTHONPATH"])

@@ -170,6 +170,42 @@ def test_a_pass_that_is_stopped_keeps_what_it_has(root: Path) -> None:
     assert IndexWriter(root).sync(nothing) == 1
 
 
+def test_a_repository_that_changes_during_a_pass_is_right_after_the_next(root: Path) -> None:
+    def change_all(progress: Progress) -> None:
+        if progress.n_done == 0:  # the walk has seen the files as they were
+            (root / "shop" / "money.py").unlink()
+            (root / "shop" / "prices.py").write_text("def after(): ...\n")
+            (root / "new.py").write_text("def new(): ...\n")
+
+    writer = IndexWriter(root)
+    assert writer.sync(change_all) == 3
+    assert writer.sync(nothing) == 2
+    assert writer.sync(nothing) == 0
+    writer.close()
+    reader = IndexReader.open(root)
+    assert reader is not None
+    assert [d.name for d in reader.defined_in("shop/prices.py")] == ["after"]
+    assert [d.name for d in reader.defined_in("new.py")] == ["new"]
+    assert reader.in_folder("shop") == ["shop/prices.py"]
+    assert reader.defined_in("uses.py")
+
+
+def test_a_full_disk_leaves_no_file_in_part(root: Path) -> None:
+    writer = IndexWriter(root)
+    n_pages = writer._db.execute("PRAGMA page_count").fetchone()[0]
+    (root / "uses.py").write_text("def renamed(): ...\n")
+    (root / "big.py").write_text("".join(f"def function_{n}(): ...\n" for n in range(2_000)))
+    writer._db.execute(f"PRAGMA max_page_count = {n_pages + 4}")
+    with pytest.raises(sqlite3.Error, match="full"):
+        writer.update(["uses.py", "big.py"])
+    writer.close()  # which commits: SQLite has taken back the whole transaction by then
+    reader = IndexReader.open(root)
+    assert reader is not None
+    assert reader.defined_in("big.py") == ()
+    assert [d.name for d in reader.defined_in("uses.py")] == ["total"]
+    assert built(root).named("function_1999", 1)
+
+
 @pytest.mark.parametrize("damage", [b"not a database at all" * 100, b""])
 def test_a_damaged_index_is_built_anew(root: Path, damage: bytes) -> None:
     built(root).close()

@@ -1,6 +1,7 @@
 """The worker as a process: it indexes, follows changes, waits when told to, shares, and leaves."""
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -21,8 +22,8 @@ TIMEOUT_S = 30.0
 class WorkerProcess:
     """A running worker, and what it says."""
 
-    def __init__(self, root: Path) -> None:
-        command = [sys.executable, "-P", "-m", "lsp_server.index.worker", "--root", str(root)]
+    def __init__(self, root: Path, *how: str) -> None:
+        command = [sys.executable, "-P", *(how or ("-m", "lsp_server.index.worker")), "--root", str(root)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -137,6 +138,62 @@ def test_an_index_that_cannot_be_written_is_told_in_words(root: Path) -> None:
     )  # fmt: skip
     assert "Traceback" not in started.stderr
     assert json.loads(started.stdout.splitlines()[-1])["phase"] == "failed"
+
+
+# A worker whose database may have so many pages: SQLite's error is that of a full disk.
+SMALL_DISK = """
+import sys
+from lsp_server.index import schema, worker
+connect = schema._connect
+def connect_small(file):
+    connection = connect(file)
+    connection.execute("PRAGMA max_page_count = 35")
+    return connection
+schema._connect = connect_small
+sys.exit(worker.main())
+"""
+
+
+def test_a_full_disk_is_told_and_what_was_committed_stays(root: Path) -> None:
+    for number in range(400):
+        (root / f"z{number:03}.py").write_text(f"def function_{number}(a, b): ...\n\n\nclass Class{number}: ...\n")
+    worker = WorkerProcess(root, "-c", SMALL_DISK)
+    assert "make room" in worker.wait_for("failed")["message"]
+    assert worker.process.wait(TIMEOUT_S) == 0
+    assert names(root, "a.py") == ["one"]
+    reader = IndexReader.open(root)
+    assert reader is not None
+    assert not reader.is_complete()
+    paths = [path for (path,) in reader._db.execute("SELECT path FROM files")]
+    assert 0 < len(paths) < 401
+    for path in paths:  # no file is there in part
+        assert reader.defined_in(path)
+        assert reader.lines(path, 0, 0).startswith("def ")
+    reader.close()
+    after = WorkerProcess(root)  # there is room now
+    after.wait_for("ready")
+    assert names(root, "z399.py") == ["function_399", "Class399"]
+    assert after.leave() == 0
+
+
+def test_a_disk_that_fails_again_and_again_is_told(root: Path) -> None:
+    broken = SMALL_DISK.replace(
+        'connection.execute("PRAGMA max_page_count = 35")',
+        'raise schema.sqlite3.OperationalError("disk I/O error")',
+    )
+    worker = WorkerProcess(root, "-c", broken)
+    assert "disk I/O error" in worker.wait_for("failed")["message"]
+    assert worker.process.wait(TIMEOUT_S) == 0
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_indexed_as_if_it_were_empty(root: Path) -> None:
+    (root / "closed.py").write_text("def closed(): ...\n")
+    (root / "closed.py").chmod(0)
+    worker = WorkerProcess(root)
+    worker.wait_for("ready")
+    assert (names(root, "closed.py"), names(root, "a.py")) == ([], ["one"])
+    assert worker.leave() == 0
 
 
 def test_a_damaged_index_is_built_anew_by_itself(root: Path) -> None:
