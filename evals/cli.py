@@ -167,17 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(recall)
 
     retrieval = suites.add_parser("retrieval", help="speed and recall of the search for similar passages, at any size")
-    retrieval.add_argument("--synthetic", type=_positive, default=100_000, help="chunks in the index (default 100,000)")
-    retrieval.add_argument(
-        "--path", type=Path, action="append", default=[], help="Python to build it of; repeatable (default: installed)"
-    )
-    retrieval.add_argument("--queries", type=_positive, default=300)
-    retrieval.add_argument(
-        "--exact", type=_positive, default=100, help="queries whose recall is measured (default 100)"
-    )
-    retrieval.add_argument("--seed", type=int, default=0)
-    _add_out(retrieval)
-
+    _add_index(retrieval)
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)
@@ -192,6 +182,17 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)
     return parser
+
+
+def _add_index(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--synthetic", type=_positive, default=100_000, help="chunks in the index (default 100,000)")
+    parser.add_argument(
+        "--path", type=Path, action="append", default=[], help="Python to build it of; repeatable (default: installed)"
+    )
+    parser.add_argument("--queries", type=_positive, default=300)
+    parser.add_argument("--exact", type=_positive, default=100, help="queries whose recall is measured (default 100)")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_out(parser)
 
 
 def _add_generation(parser: argparse.ArgumentParser, limit: int) -> None:
