@@ -99,16 +99,7 @@ def _add_context(suites: Any) -> None:
     _add_repository(repo, limit=100)
 
     retrieval = suites.add_parser("retrieval", help="speed and recall of the search for similar passages, at any size")
-    retrieval.add_argument("--synthetic", type=_positive, default=100_000, help="chunks in the index (default 100,000)")
-    retrieval.add_argument(
-        "--path", type=Path, action="append", default=[], help="Python to build it of; repeatable (default: installed)"
-    )
-    retrieval.add_argument("--queries", type=_positive, default=300)
-    retrieval.add_argument(
-        "--exact", type=_positive, default=100, help="queries whose recall is measured (default 100)"
-    )
-    retrieval.add_argument("--seed", type=int, default=0)
-    _add_out(retrieval)
+    _add_index(retrieval)
 
     page = suites.add_parser("page", help="an HTML page with plots of repo, recall and retrieval results")
     page.add_argument("results", type=Path, nargs="+", help="results files")
@@ -130,6 +121,17 @@ def _add_scored(suites: Any) -> None:
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)
+
+
+def _add_index(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--synthetic", type=_positive, default=100_000, help="chunks in the index (default 100,000)")
+    parser.add_argument(
+        "--path", type=Path, action="append", default=[], help="Python to build it of; repeatable (default: installed)"
+    )
+    parser.add_argument("--queries", type=_positive, default=300)
+    parser.add_argument("--exact", type=_positive, default=100, help="queries whose recall is measured (default 100)")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_out(parser)
 
 
 def _add_generation(parser: argparse.ArgumentParser, limit: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.index import query
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import database_of, folder_of, open_for_writing, remove
 from lsp_server.index.write import IndexWriter, Progress
@@ -263,3 +264,22 @@ def test_the_fast_query_finds_what_the_exhaustive_one_finds(tmp_path: Path) -> N
         fast, exact = reader.ranked(asked, 10), reader.exhaustive(asked, 10)
         assert [chunk_id for chunk_id, _ in fast] == [chunk_id for chunk_id, _ in exact]
         assert [score for _, score in fast] == pytest.approx([score for _, score in exact])
+
+
+def test_frequent_words_are_counted_again_when_the_index_has_grown(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "_FREQUENT", 1)
+    reader = built(root)
+    (before,) = reader.ranked({"apply_rate": 1.0}, 1)
+    for number in range(20):
+        (root / f"more{number}.py").write_text("def apply_rate(): ...\n")
+    built(root).close()
+    (after,) = reader.ranked({"apply_rate": 1.0}, 1)
+    assert after[1] < before[1]
+    fresh = IndexReader.open(root)
+    assert fresh is not None
+    assert fresh.ranked({"apply_rate": 1.0}, 1) == [after]
+    # One more is less than the drift that is put up with.
+    monkeypatch.setattr(query, "_MAX_DRIFT", 0.5)
+    (root / "last.py").write_text("def apply_rate(): ...\n")
+    built(root).close()
+    assert reader._frequencies(["apply_rate"], 24) == {"apply_rate": 22}
