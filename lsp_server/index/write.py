@@ -5,6 +5,7 @@ or as it is. A file that cannot be read is as good as gone. What fails for one f
 """
 
 import logging
+import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -102,25 +103,34 @@ class IndexWriter:
                 if n_done % _FILES_PER_COMMIT == _FILES_PER_COMMIT - 1:
                     self._db.commit()
             self._db.execute("UPDATE totals SET complete = 1")
+        except sqlite3.Error:
+            self._db.rollback()  # the file that was being written is there as it was
+            raise
         finally:
             self._db.commit()
         return len(changed)
 
     def update(self, paths: Iterable[str]) -> int:
         """Look again at some files, by their paths in the workspace; returns how many changed."""
-        n_changed = 0
-        for path in paths:
-            file = stat_file(self._root, path)
-            row = self._db.execute("SELECT mtime_ns, size FROM files WHERE path = ?", (path,)).fetchone()
-            if file is None and row is not None:
-                self._remove(path)
-            elif file is not None and row != (file.mtime_ns, file.size):
-                self._replace(file)
-            else:
-                continue
-            n_changed += 1
+        try:
+            n_changed = sum(self._update(path) for path in paths)
+        except sqlite3.Error:
+            self._db.rollback()
+            raise
         self._db.commit()
         return n_changed
+
+    def _update(self, path: str) -> bool:
+        """Whether a file was not as the index has it."""
+        file = stat_file(self._root, path)
+        row = self._db.execute("SELECT mtime_ns, size FROM files WHERE path = ?", (path,)).fetchone()
+        if file is None and row is not None:
+            self._remove(path)
+        elif file is not None and row != (file.mtime_ns, file.size):
+            self._replace(file)
+        else:
+            return False
+        return True
 
     def _replace(self, file: FileStat) -> None:
         self._remove(file.path)

@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_no_file_in_part(root: Path) -> None:
     writer._db.execute(f"PRAGMA max_page_count = {n_pages + 4}")
     with pytest.raises(sqlite3.Error, match="full"):
         writer.update(["uses.py", "big.py"])
-    writer.close()  # which commits: SQLite has taken back the whole transaction by then
+    writer.close()  # which commits
     reader = IndexReader.open(root)
     assert reader is not None
     assert reader.defined_in("big.py") == ()
