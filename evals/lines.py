@@ -61,9 +61,10 @@ class LineScore:
     n_tokens: int
 
 
-def masked_lines(root: Path, limit: int, seed: int) -> list[MaskedLine]:
-    """A seeded sample of `limit` lines (0: all) of the tree; EvalError when it has no code."""
-    lines = [line for file in source_files(root) for line in _lines_of(file)]
+def masked_lines(root: Path, limit: int, seed: int, language: str = "") -> list[MaskedLine]:
+    """A seeded sample of `limit` lines (0: all) of the tree, or of a language in it; EvalError when it has no code."""
+    files = (file for file in source_files(root) if language in ("", file.language))
+    lines = [line for file in files for line in _lines_of(file)]
     random.Random(seed).shuffle(lines)
     chosen: list[MaskedLine] = []
     for line in lines:

@@ -4,7 +4,6 @@ Rules: what is masked begins behind its line's indentation, where the cursor sta
 body only the first lines are asked for. Offsets are code points, lines of `NeededLine` count from 1.
 """
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +67,8 @@ def masked(root: Path, split: str, language: str, files: Sequence[SourceFile], l
     EvalError when there is none.
     """
     if split == "any":
-        lines = [line for line in masked_lines(root, 0, seed) if line.file.language == language]
-        random.Random(seed).shuffle(lines)
-        found = [(line.file, NeededLine(line.file.path, line.number, ())) for line in lines[: limit or None]]
+        lines = masked_lines(root, limit, seed, language)
+        found = [(line.file, NeededLine(line.file.path, line.number, ())) for line in lines]
     else:
         by_path = {file.path: file for file in files}
         needed = (needed_lines if split == "lines" else needed_bodies)(root, language, files, limit, seed)
