@@ -2,7 +2,7 @@
 
     first index   seconds, files and megabytes, with nothing else going on
     typing        the same keys typed while a first index is under way, with the index ready, and without any: how much
-                  slower (an index brings context, which has its own price: the last run has none at the beginning either)
+                  slower (context has a price of its own, and while an index is made there is less of it)
     stalls        how long the server's event loop keeps what comes waiting, while they are typed into 10,000 lines
     saves         from the write of a file until the index has what is new in it, and what of that the work itself took
 
