@@ -1,7 +1,8 @@
 """`midfill bench index --path DIR`: what the repository index costs, on any source tree, over the real server.
 
     first index   seconds, files and megabytes, with nothing else going on
-    typing        the same keys typed with the index ready, and while a first index is under way: how much slower
+    typing        the same keys typed while a first index is under way, with the index ready, and without any: how much
+                  slower (context has a price of its own, and while an index is made there is less of it)
     stalls        how long the server's event loop keeps what comes waiting, while they are typed into 10,000 lines
     saves         from the write of a file until the index has what is new in it, and what of that the work itself took
 
@@ -167,7 +168,8 @@ async def type_script(player: Ours, script: Script, root: Path) -> Typed:
 def slowdown(idle: Sequence[Key], indexing: Sequence[Key]) -> dict[str, float]:
     """Medians of the keys that both runs have and that were typed while the index was being made, in milliseconds.
 
-    All keys, and those that the engine had to compute in both runs; `slowdown_p50_ms` is of these.
+    All keys, and those that the engine had to compute in both runs; `slowdown_p50_ms` is of these. `idle` is any run
+    that nothing was indexed in.
     """
     pairs = [(a, b) for a, b in zip(idle, indexing, strict=False) if b.phase == "indexing"]
     computed = [(a, b) for a, b in pairs if a.by_engine and b.by_engine]
@@ -233,6 +235,8 @@ def table_of(f: Mapping[str, Any]) -> Table:
     rows = (
         ("first index", f"{f['index_s']:.1f} s, {f['index_files']} files, {f['index_mb']:.0f} MB", ""),
         ("a key while indexing", f"{f['indexing_p50_ms']:.0f} ms, idle {f['idle_p50_ms']:.0f} ms", "+50 ms"),
+        ("paired", f"{f['slowdown_paired_p50_ms']:+.0f} ms", "+50 ms"),
+        ("paired with a run without an index", f"{f['no_index_slowdown_paired_p50_ms']:+.0f} ms", "+50 ms"),
         ("the same, all keys", f"{f['indexing_p50_ms_all_keys']:.0f} ms, idle {f['idle_p50_ms_all_keys']:.0f} ms", ""),
         ("typed while indexing", f"{f['n_keys_while_indexing']} of {f['n_keys']} keys", ""),
         ("indexed meanwhile", f"{f['n_indexed_while_typing']} of {f['index_files']} files", ""),
@@ -254,22 +258,27 @@ def stall_keys(stalls: Mapping[str, float], prefix: str) -> dict[str, float]:
 async def measure(
     roots: Sequence[Path], files: Sequence[SourceFile], model: str, n_keys: int, seed: int, results: Results
 ) -> dict[str, Any]:
-    """All figures, one after the other; `roots` are two copies of the tree."""
+    """All figures, one after the other; `roots` are three copies of the tree."""
     draw = random.Random(seed)
     file = chosen_file(files, draw)
     script = script_of(file.path, file.text, n_keys, draw)
-    quiet, busy = roots
+    quiet, plain, busy = roots
     async with window(quiet, model, index=False) as player:
         figures = await first_index(player, quiet)
         await warm_up(player, script)
         idle = await type_script(player, script, quiet)
         figures |= await save_files(player, quiet, of_many_sizes(files, _N_SAVES), results)
+    async with window(plain, model, index=False) as player:
+        await warm_up(player, script)
+        without = await type_script(player, script, plain)
     async with window(busy, model, index=False) as player:
         await warm_up(player, script)
         switch_index_on(player)
         indexing = await type_script(player, script, busy)
         figures["n_indexed_while_typing"] = n_indexed(busy)
     figures |= slowdown(idle.keys, indexing.keys) | stall_keys(indexing.stalls, "stall_indexing")
+    beside_none = slowdown(without.keys, indexing.keys)
+    figures |= {f"no_index_{name}": ms for name, ms in beside_none.items() if name.startswith(("idle", "slowdown"))}
     path, text = long_text(files, file, _LONG_LINES)
     long_script = script_of(path, text, n_keys, draw)
     async with window(quiet, model, index=True) as player:
@@ -277,7 +286,7 @@ async def measure(
         player.open(path, long_script.before)  # the server's first document: what is done once is done now, and counts
         long = await type_script(player, long_script, quiet)
     figures |= stall_keys(long.stalls, "stall")
-    for name, typed in (("idle", idle), ("indexing", indexing), ("long", long)):
+    for name, typed in (("idle", idle), ("no index", without), ("indexing", indexing), ("long", long)):
         keep(results, name, typed.keys)
     return figures
 
@@ -286,7 +295,7 @@ async def run(*, path: Path, n_keystrokes: int, model: str, seed: int, out: Path
     """Measure, print the table and the JSON line."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     files = await asyncio.to_thread(lambda: list(source_files(path)))
-    names = [f"{path.resolve().name}-{time.time_ns():x}-{name}" for name in ("quiet", "busy")]
+    names = [f"{path.resolve().name}-{time.time_ns():x}-{name}" for name in ("quiet", "plain", "busy")]
     with open_results("index", out) as results, copies(path, names) as roots:
         figures = await measure(roots, files, model, n_keystrokes, seed, results)
         console.print(table_of(figures))

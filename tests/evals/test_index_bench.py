@@ -119,7 +119,13 @@ def test_a_tiny_tree_is_measured(
     assert summary["n_keys"] == 4
     assert summary["stall_n"] > 0
     assert all(summary[key] > 0 for key in ("index_s", "index_mb", "reindex_ms", "update_ms", "stall_max_ms"))
-    assert {"slowdown_p50_ms", "idle_p50_ms", "indexing_p50_ms", "stall_p999_ms"} <= summary.keys()
+    assert {
+        "slowdown_p50_ms",
+        "no_index_slowdown_p50_ms",
+        "idle_p50_ms",
+        "indexing_p50_ms",
+        "stall_p999_ms",
+    } <= summary.keys()
     assert (root / "shape_0.py").read_text() == FUNCTION.format(0) * 2
-    assert len(out.read_text().splitlines()) == 12 + 3 * 4 + 1
+    assert len(out.read_text().splitlines()) == 12 + 4 * 4 + 1
     assert not list((real_cache / "index").iterdir())

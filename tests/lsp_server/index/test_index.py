@@ -193,7 +193,7 @@ def test_a_repository_that_changes_during_a_pass_is_right_after_the_next(root: P
 
 def test_a_full_disk_leaves_no_file_in_part(root: Path) -> None:
     writer = IndexWriter(root)
-    writer.sync(lambda progress: None)
+    writer.sync(nothing)
     n_pages = writer._db.execute("PRAGMA page_count").fetchone()[0]
     (root / "uses.py").write_text("def renamed(): ...\n")
     (root / "big.py").write_text("".join(f"def function_{n}(): ...\n" for n in range(2_000)))
