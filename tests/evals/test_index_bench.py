@@ -118,6 +118,7 @@ def test_a_tiny_tree_is_measured(
     assert summary["n_saves"] == 12
     assert summary["n_keys"] == 4
     assert summary["stall_n"] > 0
+    assert summary["stall_control_n"] > 0
     assert all(summary[key] > 0 for key in ("index_s", "index_mb", "reindex_ms", "update_ms", "stall_max_ms"))
     assert {
         "slowdown_p50_ms",
