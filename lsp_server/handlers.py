@@ -76,6 +76,7 @@ def build_server() -> Midfill:
     @server.feature(t.SHUTDOWN)
     async def shutdown(ls: Midfill, params: None) -> None:
         ls.was_shut_down = True
+        ls.stop_choosing()
         await ls.follow_workspace()
         await ls.stop_engine()
 

@@ -271,6 +271,13 @@ class Midfill(LanguageServer):
             self._pause.cancel()
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
 
+    def stop_choosing(self) -> None:
+        """No more epochs: the threads that they need go away with the event loop."""
+        if self._pause is not None:
+            self._pause.cancel()
+        for task in self._choosing:
+            task.cancel()
+
     def _room(self) -> int:
         if not self.config.context.cross_file:
             return 0
