@@ -111,8 +111,8 @@ class Sources:
             return nearest, -max(self._cursor.used[name] for name in names)
 
         ranked = sorted(found, key=rank)
-        near = [definition for pair in ranked if rank(pair)[0] < len(order) for definition in pair[1:]]
-        far = [definition for pair in ranked if rank(pair)[0] == len(order) for definition in pair[1:]]
+        n_near = sum(rank(pair)[0] < len(order) for pair in ranked)
+        near, far = ([definition for _, definition in part] for part in (ranked[:n_near], ranked[n_near:]))
         for definition in near:
             yield from self._items(definition, "imported")
         # A line may use anything that the file imports: first the signatures of it all, then more, if there is room.

@@ -12,7 +12,7 @@ from typing import Any
 from evals.engines import ENGINES, FORMATS, KINDS
 from evals.history import DEFAULT_HISTORY
 from evals.report import EvalError
-from evals.runners import CONTEXTS, runner_of
+from evals.runners import BENCHES, CONTEXTS, runner_of
 from evals.worker import WorkerError
 from model.catalog import DEFAULT_MODEL, ModelError
 
@@ -48,7 +48,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument(
         "what",
         nargs="?",
-        choices=("speed", "replay", "soak", "index"),
+        choices=tuple(BENCHES),
         default="speed",
         help="engines side by side, real typing, or the repository index",
     )

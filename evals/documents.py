@@ -4,6 +4,7 @@ Used by every suite that generates. Rules: the limits are the product's defaults
 is scored must not depend on this machine's load. Nothing is reused from one request's answer to the next.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from completion.types import (
     Limits,
     Mode,
     Prompt,
+    Snippet,
     Trigger,
 )
 from evals.engines import RecordingEngine, Subject
@@ -45,6 +47,27 @@ class Document:
     text: str
     cursor: int
     mode: Mode
+
+    def request(self, snippets: Sequence[Snippet] = ()) -> CompletionRequest:
+        """What an editor would ask there, with these snippets of other files, the best first."""
+        language = for_document(self.path, None).id
+        snapshot = DocumentSnapshot(
+            uri=f"file:///{self.path}",
+            path=self.path,
+            repo=self.repo,
+            version=1,
+            text=self.text,
+            language=language,
+            tree=parse(language, self.text),
+        )
+        return CompletionRequest(
+            snapshot=snapshot,
+            cursor=self.cursor,
+            mode=self.mode,
+            trigger=Trigger.INVOKED,
+            session=_SESSION,
+            snippets=tuple(snippets),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +106,6 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )
-    language = for_document(document.path, None).id
-    snapshot = DocumentSnapshot(
-        uri=f"file:///{document.path}",
-        path=document.path,
-        repo=document.repo,
-        version=1,
-        text=document.text,
-        language=language,
-        tree=parse(language, document.text),
-    )
-    request = CompletionRequest(
-        snapshot=snapshot,
-        cursor=document.cursor,
-        mode=document.mode,
-        trigger=Trigger.INVOKED,
-        session=_SESSION,
-    )
-    completion = await complete(deps, request)
+    completion = await complete(deps, document.request())
     raw = b"".join(subject.tokenizer.token_bytes(token_id) for token_id in engine.token_ids)
     return Answer(completion=completion, prompt=engine.prompt, raw=raw.decode("utf-8", "replace"))

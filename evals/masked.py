@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from completion.types import CompletionRequest, DocumentSnapshot, Mode, Snippet, Trigger
+from completion.types import CompletionRequest, Mode, Snippet
+from evals.documents import Document
 from evals.lines import masked_lines
 from evals.report import EvalError
 from evals.resolve import NeededLine, Target, needed_bodies, needed_lines
@@ -28,7 +29,6 @@ class Masked:
 
     path: str
     number: int
-    language: str
     text: str
     cursor: int
     truth: str  # without white space at its ends
@@ -42,23 +42,8 @@ class Masked:
 
     def request(self, repo: str, snippets: Sequence[Snippet] = ()) -> CompletionRequest:
         """What an editor would ask there."""
-        snapshot = DocumentSnapshot(
-            uri=f"file:///{self.path}",
-            path=self.path,
-            repo=repo,
-            version=1,
-            text=self.text,
-            language=self.language,
-            tree=parse(self.language, self.text),
-        )
-        return CompletionRequest(
-            snapshot=snapshot,
-            cursor=self.cursor,
-            mode=self.mode,
-            trigger=Trigger.INVOKED,
-            session="eval",
-            snippets=tuple(snippets),
-        )
+        document = Document(path=self.path, repo=repo, text=self.text, cursor=self.cursor, mode=self.mode)
+        return document.request(snippets)
 
 
 def masked(root: Path, split: str, language: str, files: Sequence[SourceFile], limit: int, seed: int) -> list[Masked]:
@@ -88,7 +73,6 @@ def _mask(file: SourceFile, line: NeededLine, mode: Mode) -> Masked:
     return Masked(
         path=file.path,
         number=line.number,
-        language=file.language,
         text=f"{before}\n{after}",
         cursor=len(before),
         truth=_first_lines(code) if mode is Mode.BLOCK else code,

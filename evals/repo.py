@@ -48,7 +48,6 @@ from model.catalog import resolve
 if TYPE_CHECKING:
     from model.score import Scorer
 
-SPLITS = ("lines", "bodies", "any")
 _NEAREST_TOKENS = 192
 _MAX_NEW_TOKENS = 96
 
@@ -227,7 +226,8 @@ def run(
     """Measure, print a table and the JSON line, and write a page with plots beside the results."""
     from model.score import Scorer  # imports torch
 
-    files = [file for file in source_files(root) if file.language == language]
+    everything = {file.path: file for file in source_files(root)}
+    files = [file for file in everything.values() if file.language == language]
     if not files:
         raise EvalError(f"{root} holds no {language} files")
     examples = masked(root, split, language, files, limit, seed)
@@ -235,7 +235,6 @@ def run(
     scorer = Scorer.open(model)
     prompter = Prompter(scorer, prompt_spec(model, scorer.store), root.resolve().name, n_tokens)
     repository = Repository.open(root)
-    everything = {file.path: file for file in source_files(root)}
     suite = Suite(scorer, prompter, repository, Oracle(everything), n_tokens // 2)
     scores: Scores = {}
     hits: dict[str, list[float]] = {name: [] for name in BUDGETS}
