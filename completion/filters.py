@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from completion.lines import TAB_COLUMNS, after_cursor, before_cursor, columns, line_above, lines_below
-from completion.types import CompletionRequest
+from completion.types import CompletionRequest, FilterStep
 
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_OPENERS.values())
@@ -167,12 +167,12 @@ FILTERS: tuple[Filter, ...] = (
 )
 
 
-def apply_filters(text: str, request: CompletionRequest) -> tuple[Candidate, tuple[str, ...]]:
-    """The candidate after all filters, and the names of those that changed it."""
-    candidate, changed = Candidate(text), []
+def apply_filters(text: str, request: CompletionRequest) -> tuple[Candidate, tuple[FilterStep, ...]]:
+    """The candidate after all filters, and those that changed it, in order."""
+    candidate, steps = Candidate(text), []
     for step in FILTERS:
         result = step(candidate, request)
         if result != candidate:
-            changed.append(step.__name__)
+            steps.append(FilterStep(name=step.__name__, before=candidate.text, after=result.text))
         candidate = result
-    return candidate, tuple(changed)
+    return candidate, tuple(steps)

@@ -32,6 +32,7 @@ from completion.types import (
     Prompt,
     PromptSpec,
     Tokenizer,
+    Trace,
 )
 
 
@@ -82,17 +83,19 @@ async def _complete(
     decision = decide(request)
     mode = decision.mode
     clock.lap("trigger")
+    trace = Trace(trigger=request.trigger)
     if decision.skip:
-        return _nothing(Outcome.SKIPPED, mode, decision.skip, clock)
+        return replace(_nothing(Outcome.SKIPPED, mode, decision.skip, clock), trace=trace)
     prompt = await prompt_for(deps, request)
+    trace = replace(trace, format=prompt.format, snippets=request.snippets)
     rule = stop_rule(request, mode)
     clock.lap("prompt")
     try:
         generation = await _generate(deps, prompt, rule, request.session, on_text)
     except EngineUnavailable as error:
-        return _nothing(error.outcome, mode, str(error), clock)
+        return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
-    completion = _to_completion(generation, rule, request, mode)
+    completion = _to_completion(generation, rule, request, trace)
     clock.lap("filters")
     if generation.stats is not None:
         clock.laps |= {"prefill": generation.stats.prefill_ms, "decode": generation.stats.decode_ms}
@@ -137,19 +140,20 @@ async def _generate(
     return result
 
 
-def _to_completion(generation: _Generation, rule: StopRule, request: CompletionRequest, mode: Mode) -> Completion:
+def _to_completion(generation: _Generation, rule: StopRule, request: CompletionRequest, trace: Trace) -> Completion:
     """Cut, filter and judge what was generated."""
     raw = finish(rule, generation.text, complete=generation.complete)
     # When the time is up, only what ends with its line is shown: half a line would be worse than none.
     if generation.timed_out and "\n" not in generation.text:
         raw = ""
-    candidate, changed = apply_filters(raw, request)
+    candidate, steps = apply_filters(raw, request)
+    changed = ", ".join(step.name for step in steps)
     if candidate.text.strip():
-        outcome, reason = Outcome.OK, f"changed by: {', '.join(changed)}" if changed else ""
+        outcome, reason = Outcome.OK, f"changed by: {changed}" if changed else ""
     elif generation.timed_out:
         outcome, reason = Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
     elif raw.strip():
-        outcome, reason = Outcome.FILTERED, f"nothing was left after: {', '.join(changed)}"
+        outcome, reason = Outcome.FILTERED, f"nothing was left after: {changed}"
     else:
         outcome, reason = Outcome.EMPTY, "the model has nothing to add here"
     kept = [logprob for begins, logprob in generation.logprobs if begins < max(1, len(raw))]
@@ -157,11 +161,12 @@ def _to_completion(generation: _Generation, rule: StopRule, request: CompletionR
     return Completion(
         text=candidate.text if shown else "",
         outcome=outcome,
-        mode=mode,
+        mode=rule.mode,
         replace_right=candidate.replace_right if shown else 0,
         reason=reason,
         mean_logprob=sum(kept) / len(kept) if kept else 0.0,
         stats=generation.stats,
+        trace=replace(trace, raw=raw, steps=steps),
     )
 
 

@@ -169,6 +169,26 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilterStep:
+    """What one filter made of a suggestion."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """How an answer came about, for `midfill why`. Holds source text: it is shown to the user and never logged."""
+
+    trigger: Trigger
+    format: Format | None = None  # of the prompt; None when the model was not asked
+    snippets: tuple[Snippet, ...] = ()  # of other files, as offered to the prompt, the best first
+    raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
+    steps: tuple[FilterStep, ...] = ()  # the filters that changed it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """What is shown: `text` goes in at the cursor and replaces `replace_right` characters after it."""
 
@@ -181,6 +201,7 @@ class Completion:
     mean_logprob: float = 0.0
     stats: GenerationStats | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    trace: Trace | None = None  # None when nothing was decided here: the engine is not ready, the editor cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

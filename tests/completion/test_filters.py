@@ -144,8 +144,11 @@ def test_good_outputs_are_left_alone() -> None:
 
 
 def test_the_filters_that_changed_something_are_named() -> None:
-    _, changed = apply_filters("bar)  ", request_at("foo(▮)\n"))
-    assert changed == ("trailing_blanks", "suffix_overlap")
+    _, steps = apply_filters("bar)  ", request_at("foo(▮)\n"))
+    assert [(step.name, step.before, step.after) for step in steps] == [
+        ("trailing_blanks", "bar)  ", "bar)"),
+        ("suffix_overlap", "bar)", "bar)"),  # replaces what stands right of the cursor
+    ]
 
 
 def test_every_filter_takes_an_empty_text() -> None:

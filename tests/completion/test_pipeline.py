@@ -7,7 +7,18 @@ from dataclasses import replace
 import pytest
 
 from completion.pipeline import Deps, complete
-from completion.types import Completion, Delta, EngineUnavailable, Limits, Mode, Outcome, Priority, Prompt, Trigger
+from completion.types import (
+    Completion,
+    Delta,
+    EngineUnavailable,
+    Format,
+    Limits,
+    Mode,
+    Outcome,
+    Priority,
+    Prompt,
+    Trigger,
+)
 from tests.fakes import LIMITS, ByteTokenizer, ScriptedEngine, deps_with, request_at
 
 _IN_A_HURRY = replace(LIMITS, max_wait_ms=30)
@@ -119,6 +130,20 @@ def test_a_suggestion_that_a_filter_changed_names_the_filter() -> None:
     completion, _ = _run("foo(▮)\n", ["bar)", "\n"])
     assert (completion.text, completion.replace_right) == ("bar)", 1)
     assert "suffix_overlap" in completion.reason
+
+
+def test_the_trace_tells_how_an_answer_came_about() -> None:
+    completion, _ = _run("foo(▮)\n", ["bar)", "\n"])
+    trace = completion.trace
+    assert trace is not None
+    assert (trace.trigger, trace.format, trace.raw) == (Trigger.INVOKED, Format.FIM, "bar)")
+    assert [step.name for step in trace.steps] == ["suffix_overlap"]
+
+
+def test_the_trace_of_a_request_that_was_not_made_has_no_prompt() -> None:
+    completion, _ = _run("fo▮o\n", ["x"], trigger=Trigger.AUTOMATIC)
+    assert completion.trace is not None
+    assert (completion.trace.trigger, completion.trace.format, completion.trace.raw) == (Trigger.AUTOMATIC, None, "")
 
 
 def test_typing_inside_a_word_does_not_ask_the_engine() -> None:
