@@ -3,7 +3,7 @@
     imported     definitions that the file imports, those used near the cursor first
     near         definitions of other names used near the cursor
     bases        base classes of the class around the cursor, with their members
-    types        types that the signatures found so far speak of
+    types        what the definitions found so far inherit from, and the types that their signatures speak of
     modules      what else is in the modules that the file imports as a whole
     package      what the file's own folder defines, in languages that see it without an import
     callers      who calls the function around the cursor
@@ -143,16 +143,22 @@ class Sources:
         """Base classes of the enclosing classes, and theirs."""
         for enclosed in scope_at(self._cursor.outline, self._cursor.line):
             for base in enclosed.bases:
-                yield from self._lineage(base, self._cursor.path, _MAX_BASE_DEPTH)
+                yield from self._lineage(base, self._cursor.path, _MAX_BASE_DEPTH, "bases")
         # What else is inherited: a line of a method may use any of it.
         yield from outlines([d for above in self._inherited for d in self._left.pop(above, ())], "bases")
 
     def types(self) -> Iterator[Item]:
-        """Types in the signatures of what has been found: what the members of a parameter or a result are."""
-        names = [name for known, _ in self._found.values() for name in self._named_by(known)]
-        for name in dict.fromkeys(n for n in names if n.lstrip("_")[:1].isupper() and n not in self._own):
-            if name not in self._imports:
-                yield from self._named(name, "types")
+        """What has been found inherits from, and the types in its signatures: what a parameter or a result can do."""
+        seen: set[str] = set()
+        for known in [definition for definition, _ in self._found.values()]:
+            for base in known.bases:
+                if base not in seen:
+                    seen.add(base)
+                    yield from self._lineage(base, known.path, 1, "types")
+            for name in self._named_by(known):
+                if name.lstrip("_")[:1].isupper() and name not in seen | self._own and name not in self._imports:
+                    seen.add(name)
+                    yield from self._named(name, "types")
 
     def package(self) -> Iterator[Item]:
         """What the neighbours in the file's folder define, those that the file speaks of first."""
@@ -224,7 +230,7 @@ class Sources:
             for definition in sorted(found, key=lambda d: (-shared_folders(d.path, self._cursor.path), d.path, d.line)):
                 yield from self._items(definition, source)
 
-    def _lineage(self, base: str, from_path: str, depth: int) -> Iterator[Item]:
+    def _lineage(self, base: str, from_path: str, depth: int, source: str) -> Iterator[Item]:
         """A base class, as the file means it, then its own bases."""
         meant = self._imports.get(base) if from_path == self._cursor.path else None
         if not meant:
@@ -235,11 +241,11 @@ class Sources:
             meant = tuple(beside or self._index.named(base, 2))
         for definition in meant:
             if definition.kind in CLASSES:
-                yield from self._items(definition, "bases")
+                yield from self._items(definition, source)
                 self._inherited.append(definition.id)
                 if depth:
                     for upper in definition.bases:
-                        yield from self._lineage(upper, definition.path, depth - 1)
+                        yield from self._lineage(upper, definition.path, depth - 1, source)
 
     def _items(self, definition: Definition, source: str) -> Iterator[Item]:
         if definition.path == self._cursor.path:
@@ -298,7 +304,7 @@ def item_of(
         ranges.append((definition.first_line, definition.last_line))
     else:
         shown = [_indented(definition.signature, indent)]
-        ranges.append((definition.line, definition.line))
+        ranges.append(_lines_of(definition, shown[0].count("\n") + 1))
         if definition.kind in CLASSES:
             depths = _members(siblings, definition)
             chosen, left = _members_shown([d for d in siblings if d.id in depths], used)
@@ -306,6 +312,14 @@ def item_of(
             ranges += [(member.line, member.line) for member in chosen]
     text = "\n".join([*header, *shown]) + "\n"
     return Item(Snippet(path=definition.path, text=text), tuple(ranges), source, definition.name), left
+
+
+def _lines_of(definition: Definition, n_shown: int) -> tuple[int, int]:
+    """The lines of the file that the first `n_shown` lines of a signature stand in."""
+    lines = definition.signature.split("\n")[:n_shown]
+    n_above = next((number for number, line in enumerate(lines) if definition.name in identifiers(line)), 0)
+    first = definition.line - n_above
+    return first, max(definition.line, first + n_shown - 1)
 
 
 def outlines(definitions: Iterable[Definition], source: str) -> Iterator[Item]:

@@ -10,7 +10,7 @@ with dots) and `@body`, what the signature stands
 before, `@start` and `@end` where it begins and ends outside of its node; `@name` with `@base`; `@wrapped` in
 `@wrapper`, a node that takes in all of a definition; `@decorator`, a sibling above it; `@scope`, a body without a
 name, whose variables are local; `@import.path`, `.name`, `.alias`; `@reference.call`, `@reference.type`;
-`@embedded.<language>`.
+`@embedded.<language>`. What only a predicate looks at has any other name.
 """
 
 from functools import cache

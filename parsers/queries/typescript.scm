@@ -39,6 +39,44 @@
   (nested_type_identifier name: (_) @base)
 ]))
 
+; An alias has what the types have that it is made of; `A & B & C` is a tree of pairs.
+(type_alias_declaration name: (_) @name value: [
+  (type_identifier) @base
+  (nested_type_identifier name: (_) @base)
+  (generic_type name: (type_identifier) @base)
+  ((generic_type name: (_) @mapped type_arguments: (type_arguments . [
+    (type_identifier) @base
+    (generic_type name: (type_identifier) @base)
+  ])) (#match? @mapped "(Partial|Required|Readonly|Omit|Pick|Prettify|Simplify)$"))
+])
+(type_alias_declaration name: (_) @name value: (intersection_type [
+  (type_identifier) @base
+  (nested_type_identifier name: (_) @base)
+  (generic_type name: (type_identifier) @base)
+  ((generic_type name: (_) @mapped type_arguments: (type_arguments . [
+    (type_identifier) @base
+    (generic_type name: (type_identifier) @base)
+  ])) (#match? @mapped "(Partial|Required|Readonly|Omit|Pick|Prettify|Simplify)$"))
+]))
+(type_alias_declaration name: (_) @name value: (intersection_type (intersection_type [
+  (type_identifier) @base
+  (nested_type_identifier name: (_) @base)
+  (generic_type name: (type_identifier) @base)
+  ((generic_type name: (_) @mapped type_arguments: (type_arguments . [
+    (type_identifier) @base
+    (generic_type name: (type_identifier) @base)
+  ])) (#match? @mapped "(Partial|Required|Readonly|Omit|Pick|Prettify|Simplify)$"))
+])))
+(type_alias_declaration name: (_) @name value: (intersection_type (intersection_type (intersection_type [
+  (type_identifier) @base
+  (nested_type_identifier name: (_) @base)
+  (generic_type name: (type_identifier) @base)
+  ((generic_type name: (_) @mapped type_arguments: (type_arguments . [
+    (type_identifier) @base
+    (generic_type name: (type_identifier) @base)
+  ])) (#match? @mapped "(Partial|Required|Readonly|Omit|Pick|Prettify|Simplify)$"))
+]))))
+
 ; Imports
 (import_statement (import_require_clause (identifier) @import.alias source: (string) @import.path))
 

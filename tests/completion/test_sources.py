@@ -228,3 +228,26 @@ def test_a_window_never_has_more_tokens_than_it_may_and_keeps_the_order(
             shown.append(bytes(token_id for token_id in ids if token_id < 256).decode())
     places = [chosen_texts.index(text) for text in shown]
     assert places == sorted(places, reverse=True)  # the best stands next to the file
+
+
+def test_what_an_imported_type_inherits_from_is_offered(indexed: Callable[[dict[str, str]], Repository]) -> None:
+    client = """type Base<T> = {
+  request: (method: string) => T
+}
+export type Client<T> = Base<T> & { close: () => void }
+"""
+    text = (
+        "import type { Client } from './client.js'\n\nexport function chainId(client: Client<string>) {\n  client.\n}\n"
+    )
+    repository = indexed({"client.ts": client, "app.ts": text})
+    offered = repository.candidates("app.ts", text, text.index("client.\n") + len("client."))
+    assert "request: (method" in texts(offered["types"])
+
+
+def test_all_lines_of_a_long_signature_count_as_shown(indexed: Callable[[dict[str, str]], Repository]) -> None:
+    parameters = "".join(f"    argument_{n}: int,\n" for n in range(5))
+    function = f"\n@cached\ndef area(\n{parameters}) -> int:\n" + "    print()\n" * 20
+    text = "from shapes import area\n\narea(\n"
+    repository = indexed({"shapes.py": function, "app.py": text})
+    (item, *_) = repository.candidates("app.py", text, len(text) - 1)["imported"]
+    assert (item.snippet.text.count("\n"), item.ranges) == (8, ((1, 8),))

@@ -156,6 +156,7 @@ def test_lines_begin_at_decorators_and_a_comment_directly_above(
         ("swift", "class A: B, C.D { }\n", ("B", "D")),
         ("kotlin", "class A : B<C>(1), D\n", ("B", "D")),
         ("scala", "class A extends B[C] with D\n", ("B", "D")),
+        ("typescript", "type A<T> = B<T> & (C & { x: T }) & ns.D & Partial<E<T>>\n", ("B", "D", "Partial", "E")),
     ],
 )
 def test_bases_are_last_names_without_arguments(language: str, text: str, bases: tuple[str, ...]) -> None:
