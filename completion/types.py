@@ -136,6 +136,9 @@ class Prompt:
     max_tokens: int
     format: Format
     n_candidates: int = 1  # the most probable beginnings, each continued greedily
+    target: tuple[
+        int, ...
+    ] = ()  # scored instead of generating: these very tokens come back with their log-probabilities
     pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
     deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
 

@@ -14,6 +14,7 @@ import itertools
 import logging
 import subprocess
 import time
+from array import array
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -310,6 +311,7 @@ def _generate_message(request_id: int, prompt: Prompt, session: str, priority: P
         priority=int(priority),
         max_tokens=0 if priority is Priority.WARM else prompt.max_tokens,
         n_candidates=prompt.n_candidates,
+        target=wire.pack_ids(array("I", prompt.target)),
     )
 
 

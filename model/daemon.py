@@ -154,7 +154,8 @@ class Daemon:
     def _generate(self, message: wire.Generate, writer: asyncio.StreamWriter) -> None:
         self._last_used = time.monotonic()
         prompt = wire.unpack_ids(message.prompt)
-        problem = self._problem(message, prompt)
+        target = wire.unpack_ids(message.target)
+        problem = self._problem(message, prompt, target)
         if problem or self._scheduler is None:
             self._send(writer, _refusal(message.id, problem, len(prompt)))
             return
@@ -194,6 +195,7 @@ class Daemon:
                 stop_token_ids=frozenset(message.stop_token_ids),
                 max_tokens=message.max_tokens,
                 n_candidates=message.n_candidates,
+                target=target,
                 priority=Priority(message.priority),
                 deadline_ms=message.deadline_ms or None,
                 on_prefilled=on_prefilled,
@@ -202,7 +204,7 @@ class Daemon:
             )
         )
 
-    def _problem(self, message: wire.Generate, prompt: "array[int]") -> str:
+    def _problem(self, message: wire.Generate, prompt: "array[int]", target: "array[int]") -> str:
         """Why a Generate cannot be accepted, or ""."""
         if self._scheduler is None:
             return f"the model is not ready: {self._state.message}"
@@ -214,10 +216,11 @@ class Daemon:
             return problem
         if not 1 <= message.n_candidates <= _MAX_CANDIDATES:
             return f"{message.n_candidates} candidates are not 1 to {_MAX_CANDIDATES}"
-        if len(prompt) + message.max_tokens > self._scheduler.context_tokens:
-            return f"{len(prompt)} + {message.max_tokens} tokens exceed the model's {self._scheduler.context_tokens}"
-        if max(prompt) >= self._scheduler.vocab:
-            return f"token id {max(prompt)} is not in the vocabulary of {self._scheduler.vocab}"
+        n_more = len(target) or message.max_tokens
+        if len(prompt) + n_more > self._scheduler.context_tokens:
+            return f"{len(prompt)} + {n_more} tokens exceed the model's {self._scheduler.context_tokens}"
+        if (largest := max(prompt + target)) >= self._scheduler.vocab:
+            return f"token id {largest} is not in the vocabulary of {self._scheduler.vocab}"
         return ""
 
     def _finished(self, key: object, writer: asyncio.StreamWriter, done: wire.Done) -> None:

@@ -55,7 +55,14 @@ class Request:
     priority: Priority = Priority.INTERACTIVE
     deadline_ms: float | None = None  # from arrival; None pays for the whole window
     n_candidates: int = 1
+    target: "array[int]" = field(default_factory=lambda: array("I"))  # scored instead of generating, unless empty
     speculate: bool = True
+
+    @property
+    def n_new(self) -> int:
+        """Slots behind the prompt that it may need."""
+        return len(self.target) or self.n_candidates * self.max_tokens
+
     on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
     on_token: Callable[[int, int, float], None]  # candidate, id, log-probability
     on_finished: Callable[["Finished"], None]
@@ -136,6 +143,8 @@ class Generation:
     def decode(self, hidden: torch.Tensor) -> Generator[None, None, str]:
         """Generate from the prompt's last hidden states; returns how it finished, "stop" or "length"."""
         request, session = self.request, self.session
+        if request.target:
+            return (yield from self._score(hidden[-1:]))
         if request.max_tokens == 0:
             return "length"
         if request.n_candidates > 1:
@@ -195,6 +204,25 @@ class Generation:
         self.n_blocks = sum(is_placed(session, block) and block.begin not in unseen for block in window.blocks)
         level = session.level_after(attend, n)
         self.rung = {Level.WINDOW: Rung.WINDOW, Level.EXACT: Rung.EXACT}.get(level, Rung.INSTANT)
+
+    # -- score ---------------------------------------------------------------------------------------------
+
+    def _score(self, hidden: torch.Tensor) -> Generator[None, None, str]:
+        """Hand out the request's target with its log-probabilities, after one forward over it.
+
+        hidden: (1, hidden), the prompt's last. The session does not keep the target: it is one of several guesses.
+        """
+        target, n_prompt = self.request.target, len(self.request.window.ids)
+        rows = [hidden]
+        if len(target) > 1:
+            rows.append((yield from self._forward(n_prompt, target[:-1])))
+        logits = self.engine.decoder.logits(torch.cat(rows))
+        ids = torch.tensor(target)
+        logprobs = logits[torch.arange(len(ids)), ids] - logits.logsumexp(1)
+        for token, logprob in zip(target, logprobs.tolist(), strict=True):
+            self.request.on_token(0, token, logprob)
+        self.session.forget(n_prompt)
+        return "stop"
 
     # -- decode --------------------------------------------------------------------------------------------
 

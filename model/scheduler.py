@@ -230,7 +230,7 @@ class Scheduler:
 
     def _start(self, job: _Job) -> Generation:
         request = job.request
-        n_slots = len(request.window.ids) + request.n_candidates * request.max_tokens
+        n_slots = len(request.window.ids) + request.n_new
         job.generation = Generation(self._engine, self._pool.acquire(request.session, n_slots), request)
         return job.generation
 

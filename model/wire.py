@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -35,7 +35,8 @@ class Generate:
     """Complete `prompt` (packed ids), beginning with the bytes `heal`.
 
     `pieces` cut the prompt into parts, none make all of it required; `deadline_ms` is what may be spent on it, 0 for
-    no limit; `priority` is one of completion.types.Priority.
+    no limit; `priority` is one of completion.types.Priority. `target` (packed ids), unless it is empty, is scored
+    instead of generating.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Generate:
     stop_token_ids: list[int]
     max_tokens: int
     n_candidates: int
+    target: bytes
 
 
 @dataclass(frozen=True, slots=True)

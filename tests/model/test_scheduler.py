@@ -81,6 +81,7 @@ class Engine:
         candidates: int = 1,
         pieces: tuple[Piece, ...] = (),
         deadline_ms: float | None = None,
+        target: list[int] | None = None,
     ) -> tuple[int, Answer]:
         self._n += 1
         answer = Answer()
@@ -93,6 +94,7 @@ class Engine:
                 stop_token_ids=frozenset(stop),
                 max_tokens=0 if warm else n,
                 n_candidates=candidates,
+                target=array("I", target or []),
                 priority=Priority.WARM if warm else Priority.INTERACTIVE,
                 deadline_ms=deadline_ms,
                 on_prefilled=lambda report: None,
@@ -127,6 +129,29 @@ def test_reused_keys_and_values_give_the_answer_of_a_fresh_computation(folder: P
         assert fresh_stats.n_cached == 0
         assert warm.tokens == fresh.tokens
         assert warm.logprobs == pytest.approx(fresh.logprobs, abs=1e-5)
+
+
+def test_a_target_is_scored_as_it_would_have_been_generated(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text = prompt(300)
+        generated, _ = engine.ask(text, n=6)
+        scored, stats = engine.ask(text, target=generated.tokens)
+        assert (scored.tokens, stats.finish, stats.n_generated) == (generated.tokens, "stop", 0)
+        assert scored.logprobs == pytest.approx(generated.logprobs, abs=1e-4)
+        assert stats.n_computed <= 1
+
+
+def test_scores_are_those_of_one_pass_over_it_all_and_leave_the_session_as_it_was(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text, target = prompt(100), prompt(20, seed=1)
+        before, _ = engine.ask(text)
+        scored, _ = engine.ask(text, target=target)
+        for n in (1, 10):
+            (logprob,) = engine.ask([*text, *target[:n]], session="other", target=[target[n]])[0].logprobs
+            assert scored.logprobs[n] == pytest.approx(logprob, abs=1e-4)
+        after, stats = engine.ask(text)
+        assert after.tokens == before.tokens
+        assert stats.n_computed <= 1
 
 
 def test_the_same_chunks_reused_give_the_same_bits(folder: Path) -> None:
