@@ -1,6 +1,7 @@
 """One completion from request to what is shown. Read this file first.
 
-    reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters -> remember
+    reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters
+          -> a second opinion where the first is unsure -> remember
 
 Rules: no LSP, no torch, no file or socket I/O here. Only the cache, what is under way and `engine.generate` have
 effects; every other step is a pure function. Cancelling the await closes the generation, unless a newer request
@@ -8,24 +9,23 @@ joins it within a moment; nothing swallows the cancel.
 """
 
 import asyncio
-import codecs
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from completion import ranking
+from completion.asking import Asker, Attempt
 from completion.cache import ReuseCache
-from completion.filters import apply_filters
 from completion.inflight import InFlight
 from completion.prompt import build_prompt
 from completion.segments import SegmentCache
-from completion.stop import StopRule, find_end, finish, stop_rule
+from completion.stop import stop_rule
 from completion.trigger import decide
 from completion.types import (
     Completion,
     CompletionRequest,
     Engine,
     EngineUnavailable,
-    GenerationStats,
     Limits,
     Mode,
     Outcome,
@@ -47,17 +47,6 @@ class Deps:
     cache: ReuseCache
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
-
-
-@dataclass(slots=True)
-class _Generation:
-    """What came out of the engine so far: text from the cursor on, and why it ended."""
-
-    text: str = ""
-    logprobs: list[tuple[int, float]] = field(default_factory=list)  # length of `text` before a token, its value
-    stats: GenerationStats | None = None
-    timed_out: bool = False
-    complete: bool = True  # not cut off in its last line, by the time or by the number of tokens
 
 
 async def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
@@ -88,85 +77,59 @@ async def _complete(
         return replace(_nothing(Outcome.SKIPPED, mode, decision.skip, clock), trace=trace)
     prompt = await prompt_for(deps, request)
     trace = replace(trace, format=prompt.format, snippets=request.snippets)
-    rule = stop_rule(request, mode)
+    asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
     try:
-        generation = await _generate(deps, prompt, rule, request.session, on_text)
+        attempt = await asker.attempt(prompt, request.session, deps.limits.max_wait_ms, on_text)
     except EngineUnavailable as error:
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
-    completion = _to_completion(generation, rule, request, trace)
-    clock.lap("filters")
-    if generation.stats is not None:
-        clock.laps |= {"prefill": generation.stats.prefill_ms, "decode": generation.stats.decode_ms}
-    completion = replace(completion, timings_ms=clock.total())
+    if (stats := attempt.generation.stats) is not None:
+        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms}
+    if ranking.is_wanted(deps.spec, deps.limits, mode, attempt):
+        opinion = await _second_opinion(deps, asker, attempt)
+        trace = replace(trace, ranked=opinion.scores)
+        attempt = opinion.best
+        clock.lap("rank")
+    completion = replace(_to_completion(attempt, mode, trace), stats=stats, timings_ms=clock.total())
     deps.cache.remember(request, completion)
     return completion
 
 
-async def _generate(
-    deps: Deps, prompt: Prompt, rule: StopRule, session: str, on_text: Callable[[str], None]
-) -> _Generation:
-    """Read tokens until the stop rule is satisfied, the engine ends, or the time is up."""
-    result = _Generation()
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    outstanding, prefilled_at = prompt.heal, 0.0
-    stream = deps.engine.generate(prompt, session=session)
-    try:
-        async with asyncio.timeout(deps.limits.max_wait_ms / 1e3 or None):
-            async for delta in stream:
-                if delta.stats is not None:
-                    result.stats, prefilled_at = delta.stats, time.perf_counter()
-                for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
-                    result.logprobs.append((len(result.text), logprob))
-                    spelled = deps.tokenizer.token_bytes(token_id)
-                    typed, outstanding = spelled[: len(outstanding)], outstanding[len(spelled) :]
-                    result.text += decoder.decode(spelled[len(typed) :])
-                on_text(result.text)
-                if find_end(rule, result.text) is not None:
-                    break
-    except TimeoutError:
-        result.timed_out = True
-    finally:
-        # A plain async iterator need not have it; the generators of all our engines do.
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
-    n_generated = len(result.logprobs)
-    result.complete = not result.timed_out and n_generated < prompt.max_tokens
-    if result.stats is not None:  # closed before the engine's last word: count here
-        decode_ms = result.stats.decode_ms or (time.perf_counter() - prefilled_at) * 1e3
-        result.stats = replace(result.stats, n_generated=n_generated, decode_ms=decode_ms)
-    return result
+async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
+    """Ask in the other format."""
+    chosen = ranking.other_format(deps.spec, first.prompt)
+    assert chosen is not None, "is_wanted says so"
+    spec = replace(deps.spec, line_format=chosen, block_format=chosen)
+    limits = ranking.second_limits(deps.limits, asker.request.trigger)
+    request = replace(asker.request, snippets=())
+    second = await asyncio.to_thread(
+        build_prompt, spec, deps.tokenizer, deps.segments, limits, request, asker.rule.mode
+    )
+    return await ranking.second_opinion(asker, first, second, deps.limits)
 
 
-def _to_completion(generation: _Generation, rule: StopRule, request: CompletionRequest, trace: Trace) -> Completion:
-    """Cut, filter and judge what was generated."""
-    raw = finish(rule, generation.text, complete=generation.complete)
-    # When the time is up, only what ends with its line is shown: half a line would be worse than none.
-    if generation.timed_out and "\n" not in generation.text:
-        raw = ""
-    candidate, steps = apply_filters(raw, request)
-    changed = ", ".join(step.name for step in steps)
-    if candidate.text.strip():
+def _to_completion(attempt: Attempt, mode: Mode, trace: Trace) -> Completion:
+    """Judge what was generated."""
+    candidate, logprobs = attempt.candidate, attempt.logprobs()
+    changed = ", ".join(step.name for step in attempt.steps)
+    if attempt.has_text:
         outcome, reason = Outcome.OK, f"changed by: {changed}" if changed else ""
-    elif generation.timed_out:
+    elif attempt.generation.timed_out:
         outcome, reason = Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
-    elif raw.strip():
+    elif attempt.raw.strip():
         outcome, reason = Outcome.FILTERED, f"nothing was left after: {changed}"
     else:
         outcome, reason = Outcome.EMPTY, "the model has nothing to add here"
-    kept = [logprob for begins, logprob in generation.logprobs if begins < max(1, len(raw))]
     shown = outcome is Outcome.OK
     return Completion(
         text=candidate.text if shown else "",
         outcome=outcome,
-        mode=rule.mode,
+        mode=mode,
         replace_right=candidate.replace_right if shown else 0,
         reason=reason,
-        mean_logprob=sum(kept) / len(kept) if kept else 0.0,
-        stats=generation.stats,
-        trace=replace(trace, raw=raw, steps=steps),
+        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
+        trace=replace(trace, format=attempt.prompt.format, raw=attempt.raw, steps=attempt.steps),
     )
 
 

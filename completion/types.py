@@ -100,6 +100,7 @@ class Limits:
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
     deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
+    rank_ms: int | None = 0  # how much later a line may come for a second opinion; 0: none is asked for, None: no bound
 
 
 class Priority(IntEnum):
@@ -189,6 +190,7 @@ class Trace:
     snippets: tuple[Snippet, ...] = ()  # of other files, as offered to the prompt, the best first
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
+    ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

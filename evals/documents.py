@@ -102,7 +102,7 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         engine=engine,
         tokenizer=subject.tokenizer,
         spec=subject.spec,
-        limits=replace(LIMITS, max_prompt_tokens=window_tokens, max_file_tokens=window_tokens),
+        limits=replace(LIMITS, max_prompt_tokens=window_tokens, max_file_tokens=window_tokens, rank_ms=subject.rank_ms),
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )

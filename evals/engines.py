@@ -39,10 +39,11 @@ class Subject:
     engine: Engine
     tokenizer: Tokenizer
     spec: PromptSpec
+    rank_ms: int | None = None  # as Limits has it: 0 for engines and formats that answer alone
 
 
 class RecordingEngine:
-    """Passes a generation on and remembers it, so that results can keep the prompt and the raw text."""
+    """Passes generations on and remembers the first, so that results can keep the prompt and the raw text."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -53,11 +54,14 @@ class RecordingEngine:
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
         """As the engine's own."""
-        self.prompt, self.token_ids = prompt, []
+        is_first = self.prompt is None
+        if is_first:
+            self.prompt = prompt
         deltas = self._engine.generate(prompt, session=session, priority=priority)
         try:
             async for delta in deltas:
-                self.token_ids += delta.token_ids
+                if is_first:
+                    self.token_ids += delta.token_ids
                 yield delta
         finally:  # closing this iterator must stop the engine too
             if (aclose := getattr(deltas, "aclose", None)) is not None:
@@ -80,7 +84,7 @@ def with_format(subject: Subject, chosen: Format) -> Subject:
     """The same subject with one prompt format for every mode; EvalError when the model lacks sentinels."""
     if chosen is Format.FIM and subject.spec.fim_middle is None:
         raise EvalError(f"{subject.model} has no fill-in-the-middle tokens: use --format left")
-    return replace(subject, spec=replace(subject.spec, line_format=chosen, block_format=chosen))
+    return replace(subject, spec=replace(subject.spec, line_format=chosen, block_format=chosen), rank_ms=0)
 
 
 @asynccontextmanager
@@ -109,7 +113,7 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
     except WorkerError as error:
         raise EvalError(f"llama.cpp: {error}") from error
     try:
-        yield Subject(name="llamacpp", model=name, engine=engine, tokenizer=tokenizer, spec=spec)
+        yield Subject(name="llamacpp", model=name, engine=engine, tokenizer=tokenizer, spec=spec, rank_ms=0)
     finally:
         engine.close()
 

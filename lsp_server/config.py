@@ -52,6 +52,7 @@ class Config:
     suffix_share: float = 0.25
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
+    rank_ms: int = 400
     disabled_languages: tuple[str, ...] = ()
     context: ContextConfig = field(default_factory=ContextConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
@@ -66,6 +67,7 @@ class Config:
             suffix_share=self.suffix_share,
             max_wait_ms=self.max_wait_ms,
             deadline_ms=self.deadline_ms,
+            rank_ms=self.rank_ms if self.format == "auto" else 0,  # who insists on a format gets that one
         )
 
     def engine_settings(self) -> EngineSettings:
@@ -105,6 +107,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
+    "rankMs": ("How much later a line may come for being compared with a second answer; 0: never", (0, 10_000)),
     "disabledLanguages": ("Language ids that are never completed", None),
     "context.index": ("Index the workspace's files, and keep the index in step with them", None),
     "context.crossFile": ("Show other files' code to the model", None),

@@ -1,0 +1,154 @@
+"""A second opinion: when it is asked for, which answer wins, and that it never makes the first one worse."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from completion.pipeline import complete
+from completion.types import (
+    Completion,
+    Delta,
+    EngineUnavailable,
+    Format,
+    Mode,
+    Outcome,
+    Priority,
+    Prompt,
+    Trigger,
+)
+from tests.fakes import LIMITS, SPEC, deps_with, request_at
+
+_RANKED = replace(LIMITS, rank_ms=None)
+_MARKED = "def f(a):\n    ▮\n    return b\n"
+
+
+class TwoMinds:
+    """Says one thing to a FIM prompt and another to a left-to-right one; finds likely what has a `likely` word."""
+
+    def __init__(self, fim: str, left: str, likely: str, first_logprob: float = -1.0) -> None:
+        self._says = {Format.FIM: fim, Format.LEFT: left}
+        self._likely, self._logprob = likely, first_logprob
+        self.asked: list[Format] = []
+        self.scored: list[str] = []
+        self.sessions: list[str] = []
+        self.second_hangs = False
+        self.second_is_down = False
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        self.sessions.append(session)
+        if prompt.target:
+            text = bytes(prompt.target).decode()
+            self.scored.append(text)
+            logprob = -0.1 if self._likely in text else -2.0
+            yield Delta(token_ids=prompt.target, logprobs=(logprob,) * len(prompt.target))
+            return
+        self.asked.append(prompt.format)
+        if len(self.asked) == 2 and self.second_is_down:
+            raise EngineUnavailable("gone", Outcome.ENGINE_DOWN)
+        if len(self.asked) == 2 and self.second_hangs:
+            await asyncio.Event().wait()
+        ids = tuple(prompt.heal) + tuple(f"{self._says[prompt.format]}\n".encode())
+        yield Delta(token_ids=ids, logprobs=(self._logprob,) * len(ids))
+
+
+def _complete(
+    engine: TwoMinds, marked: str = _MARKED, limits: object = _RANKED, trigger: Trigger = Trigger.INVOKED
+) -> Completion:
+    request = request_at(marked, mode=Mode.LINE, trigger=trigger)
+    return asyncio.run(complete(deps_with(engine, limits=limits), request))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("likely", "expected"), [("b = a", "b = a"), ("c = 1", "c = 1")])
+def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected: str) -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely=likely)
+    completion = _complete(engine)
+    assert completion.text == expected
+    assert completion.trace is not None
+    assert completion.trace.ranked[0][0] == expected
+    assert engine.asked == [Format.FIM, Format.LEFT]
+    assert engine.scored == [" c = 1\n    return b\n", " b = a\n    return b\n"]  # a blank is healed
+
+
+def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
+    class Follows(TwoMinds):
+        async def generate(
+            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+        ) -> AsyncIterator[Delta]:
+            if prompt.target:
+                text = bytes(prompt.target).decode()
+                n_answer = text.index("\n") + 1
+                follows = -0.1 if "b = a" in text else -3.0
+                logprobs = (-1.0,) * n_answer + (follows,) * (len(text) - n_answer)
+                yield Delta(token_ids=prompt.target, logprobs=logprobs)
+                return
+            async for delta in super().generate(prompt, session=session, priority=priority):
+                yield delta
+
+    assert _complete(Follows(fim="c = 1", left="b = a", likely="")).text == "b = a"
+
+
+def test_a_sure_answer_is_not_compared() -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a", first_logprob=-0.01)
+    assert _complete(engine).text == "c = 1"
+    assert engine.asked == [Format.FIM]
+
+
+def test_where_the_first_has_nothing_the_second_answers() -> None:
+    engine = TwoMinds(fim="return b", left="b = a", likely="", first_logprob=-0.01)  # repeats the next line
+    completion = _complete(engine)
+    assert (completion.text, completion.outcome) == ("b = a", Outcome.OK)
+    assert completion.trace is not None
+    assert (completion.trace.format, engine.scored) == (Format.LEFT, [])
+
+
+def test_the_same_answer_twice_needs_no_score() -> None:
+    engine = TwoMinds(fim="b = a", left="b = a", likely="")
+    assert _complete(engine).text == "b = a"
+    assert engine.scored == []
+
+
+def test_no_time_for_it_means_none_is_asked_for() -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
+    assert _complete(engine, limits=LIMITS).text == "c = 1"
+    assert engine.asked == [Format.FIM]
+
+
+def test_a_second_answer_that_does_not_come_in_time_is_given_up() -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
+    engine.second_hangs = True
+    completion = _complete(engine, limits=replace(LIMITS, rank_ms=20), trigger=Trigger.AUTOMATIC)
+    assert (completion.text, completion.outcome) == ("c = 1", Outcome.OK)
+
+
+def test_an_engine_that_dies_meanwhile_does_not_take_the_first_answer_away() -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
+    engine.second_is_down = True
+    assert _complete(engine).text == "c = 1"
+
+
+def test_the_second_prompt_has_a_session_of_its_own_and_only_the_nearest_text() -> None:
+    prompts: list[tuple[str, int]] = []
+
+    class Watching(TwoMinds):
+        async def generate(
+            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+        ) -> AsyncIterator[Delta]:
+            prompts.append((session, len(prompt.token_ids)))
+            async for delta in super().generate(prompt, session=session, priority=priority):
+                yield delta
+
+    _complete(Watching(fim="c = 1", left="b = a", likely="b = a"), "x = 1\n" * 550 + _MARKED)
+    (first, n_first), (second, n_second), *_ = prompts
+    assert first != second
+    assert n_second <= 2_048 < n_first
+
+
+def test_a_model_without_sentinels_has_one_format() -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely="c = 1")
+    deps = replace(deps_with(engine, limits=_RANKED), spec=replace(SPEC, fim_middle=None))
+    completion = asyncio.run(complete(deps, request_at(_MARKED, mode=Mode.LINE)))
+    assert (completion.text, engine.asked) == ("b = a", [Format.LEFT])
