@@ -138,6 +138,7 @@ class Prompt:
     n_candidates: int = 1  # the most probable beginnings, each continued greedily
     pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
     deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
+    n_snippet_tokens: tuple[int, ...] = ()  # of each of the request's snippets; 0: it found no room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +185,7 @@ class Trace:
     trigger: Trigger
     format: Format | None = None  # of the prompt; None when the model was not asked
     snippets: tuple[Snippet, ...] = ()  # of other files, as offered to the prompt, the best first
+    n_snippet_tokens: tuple[int, ...] = ()  # of each of them; 0: the prompt had no room for it
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
 

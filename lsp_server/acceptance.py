@@ -8,7 +8,6 @@ Rules: pure, no clock and no I/O. A suggestion has one fate, told once; an edito
 are the same acceptance. At most one suggestion is open in a document. Lines and columns are code points, from 0.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -237,11 +236,3 @@ def _advanced(now: Suggestion, n_characters: int, n_replaced: int, document: Lin
         text=now.text[n_characters:],
         n_given=max(0, now.n_given - n_characters),
     )
-
-
-def moved_line(line: int, changes: Sequence[tuple[int, int, int]]) -> int:
-    """Where a line is after changes, each (first line, last line, line ends that came in), applied in order."""
-    for first, last, n_came in changes:
-        if last < line or (last == line and first < line):
-            line = max(first, line + n_came - (last - first))
-    return line

@@ -1,4 +1,4 @@
-"""How an answer came about, as JSON: for the request `midfill/why`, the file that `midfill why` reads, and its sentence.
+"""How an answer came about, as JSON, for the request `midfill/why` and the file that `midfill why` reads; in a sentence.
 
 Rules: pure. Of snippets of other files only path, size and origin are kept, not the text; what the model wrote is kept.
 """
@@ -43,21 +43,18 @@ def explanation(
     spot: Spot,
     completion: Completion,
     origins: Mapping[Snippet, Origin],
-    n_tokens: Mapping[Snippet, int],
 ) -> dict[str, Any]:
-    """Everything that is known of an answer; `n_tokens` are those of the snippets that the prompt had room for."""
+    """Everything that is known of an answer. A snippet of 0 tokens found no room in the prompt."""
     trace, stats = completion.trace, completion.stats
     context = [
         {
             "path": snippet.path,
             "about": origins[snippet].about if snippet in origins else "",
             "sources": list(origins[snippet].sources) if snippet in origins else [],
-            "tokens": n_tokens.get(snippet, 0),
-            "inPrompt": snippet in n_tokens,
+            "tokens": n_tokens,
         }
-        for snippet in (trace.snippets if trace else ())
+        for snippet, n_tokens in (zip(trace.snippets, trace.n_snippet_tokens, strict=True) if trace else ())
     ]
-    counted = summary(completion)
     mean = probability(completion)
     return {
         "id": suggestion_id,
@@ -71,7 +68,7 @@ def explanation(
         "trigger": trace.trigger.value if trace else None,
         "format": str(trace.format) if trace and trace.format else None,
         "context": context,
-        **counted,
+        **summary(completion),
         "nDrafted": stats.n_drafted if stats else 0,
         "nAccepted": stats.n_accepted if stats else 0,
         "queueMs": round(stats.queue_ms, 2) if stats else 0.0,

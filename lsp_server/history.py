@@ -2,10 +2,10 @@
 
 `History` writes for a server; `midfill stats` and `midfill why` read through `read_events` and `read_explanations`.
 
-Rules: nothing is ever sent anywhere. Folder 0700, file 0600; deleted text is overwritten. Several windows write at once.
-Writes happen in a thread of their own, a second's worth in one transaction, and none can disturb a completion: the first
-failure is logged, and nothing is written for a while. The file is opened for every batch, so that it may be erased
-at any time. Times are seconds since the epoch.
+Rules: nothing is ever sent anywhere. Folder 0700, file 0600; deleted text is overwritten. Several windows write at
+once. Writes happen in a thread of their own, a second's worth in one transaction, and none can disturb a completion: the
+first failure is logged, and nothing is written for a while. The file is opened for every batch, so that it may be
+erased at any time. Times are seconds since the epoch.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ def history_file() -> Path:
 
 
 class History:
-    """Writes events and explanations to a file. `close` writes what is waiting."""
+    """Writes events and explanations to a file, until `stop`."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -88,10 +88,13 @@ class History:
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(entry)
 
-    def close(self) -> None:
-        """Write what is waiting; blocks for a moment, and no longer."""
+    def stop(self) -> None:
+        """Have what is waiting written, and nothing more."""
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(None)
+
+    def join(self) -> None:
+        """After `stop`: block until all is written, for a few seconds at most."""
         self._writer.join(_LEAVE_S)
 
     def _write_batches(self) -> None:
