@@ -60,9 +60,9 @@ def _cell(bar: Day, row: int, top: int, columns: int, plain: bool) -> Text:
         return Text(_EIGHTHS[accepted] * columns, style=_ACCEPTED)
     if not accepted:
         return Text(_EIGHTHS[shown] * columns, style=_SHOWN)
-    # Both end in this cell, or the accepted part does: the lower part in front of the upper one's color.
-    behind = f" on {_SHOWN}" if shown == 8 else ""
-    return Text(_EIGHTHS[accepted] * columns, style=f"{_ACCEPTED}{behind}")
+    if shown < 8:  # both end in this cell, which can have one color: that of the larger part
+        return Text(_EIGHTHS[shown] * columns, style=_ACCEPTED if 2 * accepted >= shown else _SHOWN)
+    return Text(_EIGHTHS[accepted] * columns, style=f"{_ACCEPTED} on {_SHOWN}")
 
 
 def _filled(n: int, top: int, row: int, plain: bool) -> int:

@@ -7,7 +7,6 @@ shown; of its acceptance, in whole or in part, it does not matter how the editor
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -68,6 +67,7 @@ def _run(args: argparse.Namespace) -> int:
     else:
         console = Console()
         console.print(table(languages, whole, n_days))
+        console.print(_caption(whole))
         console.print(chart(days, console.width, plain=console.color_system is None))
     return 0
 
@@ -120,8 +120,6 @@ def table(languages: dict[str, Usage], whole: Usage, n_days: int) -> Table:
         title=f"midfill, {since}: {whole.shown:,} suggestions shown, {whole.accepted:,} accepted",
         title_justify="left",
         title_style="bold",
-        caption=_caption(whole),
-        caption_justify="left",
         box=None,
         padding=(0, 2, 0, 0),
     )

@@ -98,7 +98,8 @@ def _prompt(known: Mapping[str, Any]) -> str:
     }
     n_attended = known["nAttended"] or known["nPrompt"]
     counts = f"{known['nPrompt']:,} tokens: {known['nCached']:,} reused, {known['nComputed']:,} computed"
-    return f"{counts}, {n_attended:,} seen by the model\n{rungs.get(known['rung'], known['rung'])}".rstrip()
+    rung = str(known["rung"])
+    return f"{counts}, {n_attended:,} seen by the model\n{rungs.get(rung, rung)}".rstrip()
 
 
 def _generated(known: Mapping[str, Any]) -> str:
@@ -161,8 +162,8 @@ def _timings(known: Mapping[str, Any]) -> RenderableType:
 
 def bar(share: float, n_columns: int) -> str:
     """A horizontal bar with a resolution of an eighth of a column."""
-    eighths = round(8 * n_columns * min(1.0, share))
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    eighths: int = round(8 * n_columns * min(1.0, share))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def _quoted(text: str, style: str) -> Text:

@@ -1,4 +1,4 @@
-"""How an answer came about, as JSON, for the request `midfill/why` and the file that `midfill why` reads; in a sentence.
+"""How an answer came about: as JSON for `midfill/why` and the file that `midfill why` reads, and in a sentence.
 
 Rules: pure. Of snippets of other files only path, size and origin are kept, not the text; what the model wrote is kept.
 """

@@ -3,9 +3,9 @@
 `History` writes for a server; `midfill stats` and `midfill why` read through `read_events` and `read_explanations`.
 
 Rules: nothing is ever sent anywhere. Folder 0700, file 0600; deleted text is overwritten. Several windows write at
-once. Writes happen in a thread of their own, a second's worth in one transaction, and none can disturb a completion: the
-first failure is logged, and nothing is written for a while. The file is opened for every batch, so that it may be
-erased at any time. Times are seconds since the epoch.
+once. Writes happen in a thread of their own, a second's worth in one transaction, and none can disturb a completion:
+the first failure is logged, and nothing is written for a while. The file is opened for every batch, so that it may
+be erased at any time. Times are seconds since the epoch.
 """
 
 import contextlib
