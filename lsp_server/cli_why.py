@@ -64,14 +64,14 @@ def render(known: Mapping[str, Any], now: float) -> RenderableType:
     if known["nGenerated"]:
         page.add_row("generated", _generated(known))
     if known["context"]:
-        page.add_row("context", _context(known["context"]))
+        page.add_row("context", _context(known["context"], known["nBlocks"]))
     page.add_row("time", _timings(known))
     if known["raw"]:
-        page.add_row("model wrote", _quoted(known["raw"], "default"))
+        page.add_row("model wrote", _quoted(known["raw"], "default", known["column"]))
     for step in known["steps"]:
         page.add_row("filter", Group(Text(step["name"], style="bold"), *_difference(step["before"], step["after"])))
     if known["text"] and (known["steps"] or known["text"] != known["raw"]):
-        page.add_row("shown", _quoted(known["text"], "green"))
+        page.add_row("shown", _quoted(known["text"], "green", known["column"]))
     if known["replaceRight"]:
         page.add_row("", Text(f"replaces {known['replaceRight']} characters right of the cursor", style="dim"))
     return Group(Panel(Text(sentence(known)), title=title, title_align="left", border_style=style), page, Text())
@@ -92,7 +92,7 @@ def _asked(known: Mapping[str, Any]) -> str:
 
 def _prompt(known: Mapping[str, Any]) -> str:
     rungs = {
-        "instant": "answered from what was ready: some of the window was missing or stale",
+        "instant": "from what was ready: some of the window was missing or stale",
         "window": "all of the window took part",
         "exact": "all of the window took part, computed in one piece",
     }
@@ -111,8 +111,8 @@ def _generated(known: Mapping[str, Any]) -> str:
     return told
 
 
-def _context(items: list[Mapping[str, Any]]) -> RenderableType:
-    """The snippets in the prompt, the best first, and how many are not."""
+def _context(items: list[Mapping[str, Any]], n_seen: int) -> RenderableType:
+    """The snippets in the prompt, the best first, and how many are not; `n_seen` of them were ready in time."""
     inside = [item for item in items if item["tokens"]]
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(justify="right", style="cyan", no_wrap=True)
@@ -123,7 +123,7 @@ def _context(items: list[Mapping[str, Any]]) -> RenderableType:
         table.add_row(f"{item['tokens']:,}", item["path"], item["about"], " + ".join(item["sources"]))
     more, n_out = inside[_MAX_CONTEXT_ROWS:], len(items) - len(inside)
     notes = [
-        f"{sum(item['tokens'] for item in inside):,} tokens of {len(inside)} snippets",
+        f"{len(inside)} snippets of {sum(item['tokens'] for item in inside):,} tokens, {n_seen} seen by the model",
         f"{len(more)} of them not listed" if more else "",
         f"{n_out} more found no room" if n_out else "",
     ]
@@ -166,10 +166,12 @@ def bar(share: float, n_columns: int) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _quoted(text: str, style: str) -> Text:
-    quoted = Text()
-    for number, line in enumerate(text.splitlines() or [""]):
-        quoted.append("\n" if number else "").append("│ ", style="dim").append(line, style=style)
+def _quoted(text: str, style: str, column: int) -> Text:
+    """A text from a column (from 1) on; one line needs no place."""
+    quoted, lines = Text(), text.splitlines()
+    for number, line in enumerate(lines):
+        place = " " * (column - 1) if number == 0 and len(lines) > 1 else ""
+        quoted.append("\n" if number else "").append("│ ", style="dim").append(f"{place}{line}", style=style)
     return quoted
 
 
@@ -177,6 +179,9 @@ def _difference(before: str, after: str) -> Iterator[Text]:
     """What a filter made of a text, line by line."""
     if before == after:
         yield Text("  the text stays; what it replaces changed", style="dim")
+        return
+    if before.startswith(after) and not before[len(after) :].strip():
+        yield Text(f"  cuts {len(before) - len(after)} blanks and line ends", style="dim")
         return
     styles = {"-": "red", "+": "green"}
     for line in difflib.ndiff(before.splitlines(), after.splitlines()):

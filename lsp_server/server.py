@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 # Without a keystroke for so long, the user is thinking: time for a new choice of context. A file that was just opened
 # is looked at first.
 _PAUSE_S, _OPEN_S = 1.5, 0.2
+# Of a document: what a few epochs choose. An answer under way was made with an older choice.
+_MAX_ORIGINS = 500
 
 
 class Protocol(LanguageServerProtocol):
@@ -104,7 +106,7 @@ class Midfill(LanguageServer):
         self._deps: Deps | None = None
         self._trees: dict[str, SyntaxTree] = {}
         self._workbench = Workbench()
-        self._origins: dict[str, dict[Snippet, Origin]] = {}  # of each document's present snippets
+        self._origins: dict[str, dict[Snippet, Origin]] = {}  # why each document's snippets are chosen
         self._cursors: dict[str, int] = {}  # where the last request of each document was
         self._pause: asyncio.TimerHandle | None = None
         self._choosing: set[asyncio.Task[None]] = set()
@@ -262,14 +264,13 @@ class Midfill(LanguageServer):
         """Rank for a cursor, and take the new set of snippets if it is worth it; True when it changed."""
         ranked = await asyncio.to_thread(self._rank, snapshot, cursor)
         changed = self._workbench.offer(snapshot.uri, [(entry.score, entry.snippet) for entry in ranked])
-        known = {entry.snippet: Origin(about=entry.item.about, sources=entry.sources) for entry in ranked}
-        known = {**self.origins(snapshot.uri), **known}
-        present = self._workbench.present(snapshot.uri) or ()
-        self._origins[snapshot.uri] = {snippet: known[snippet] for snippet in present if snippet in known}
+        origins = {entry.snippet: Origin(about=entry.item.about, sources=entry.sources) for entry in ranked}
+        known = {**origins, **self._origins.get(snapshot.uri, {}), **origins}  # the newest first, and told anew
+        self._origins[snapshot.uri] = dict(list(known.items())[:_MAX_ORIGINS])
         return changed
 
     def origins(self, uri: str) -> dict[Snippet, Origin]:
-        """Why each of a document's present snippets is one of them."""
+        """Why each of a document's snippets, present and of late, is one of them."""
         return self._origins.get(uri, {})
 
     def _rank(self, snapshot: DocumentSnapshot, cursor: int) -> list[Ranked]:
