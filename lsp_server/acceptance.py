@@ -161,6 +161,9 @@ class Tracker:
         if not found.now.text:  # typed to its end, and the editor has not called that an acceptance
             return self.closed(uri)
         came = _inserted(found.now, document)
+        if came is None and _is_back(found.first, document):
+            self._open[uri] = _Open(first=found.first, now=found.first, shown=found.shown)
+            return []
         if came is None:
             found.n_missed += 1
             if document.line(found.now.line) == found.now.line_text:  # the edit was further down
@@ -170,7 +173,8 @@ class Tracker:
         if n_characters == 0:
             return []
         piece, found.n_missed = found.now.text[:n_characters], 0
-        if _is_accepted(piece[found.now.n_given :], found.now.text[n_characters:]):
+        there = found.now.line_text[found.now.column : found.now.column + n_replaced]
+        if _is_accepted(piece[found.now.n_given :].removesuffix(there), found.now.text[n_characters:]):
             found.taken += piece[found.now.n_given :]
         else:
             found.typed += piece
@@ -199,12 +203,17 @@ def _inserted(now: Suggestion, document: Lines) -> tuple[int, int] | None:
     if not 0 <= n_new_lines <= now.text.count("\n"):
         return None
     text = "".join(document.line(number) for number in range(now.line, now.line + n_new_lines + 1))
-    for n_replaced in sorted({0, now.replaced}):
+    for n_replaced in sorted({0, now.replaced}, reverse=True):  # first: whether it is the whole
         n_characters = len(text) - len(now.line_text) + n_replaced
         before, after = now.line_text[: now.column], now.line_text[now.column + n_replaced :]
         if 0 <= n_characters <= len(now.text) and text == before + now.text[:n_characters] + after:
             return n_characters, n_replaced
     return None
+
+
+def _is_back(first: Suggestion, document: Lines) -> bool:
+    """Whether what was typed of a suggestion was taken back, all of it."""
+    return document.n_lines == first.n_lines and document.line(first.line) == first.line_text
 
 
 def _is_accepted(piece: str, rest: str) -> bool:
