@@ -55,13 +55,17 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A suggestion's fate. `text` is what was accepted of it, or what was shown; it begins in the line `line`."""
+    """A suggestion's fate. `text` is what was accepted of it, or what was shown; it begins in the line `line`.
+
+    `word` is the beginning of the word that `text` goes on with: "ret" where "urn" was accepted.
+    """
 
     id: str
     uri: str
     fate: Fate
     text: str
     line: int
+    word: str
 
 
 @dataclass(slots=True)
@@ -78,12 +82,25 @@ class _Open:
 
     def accepted_text(self) -> str:
         """What was accepted, by the report or by the text, whichever says more."""
-        item = self.first.lead + self.first.text
-        begin = len(self.first.lead) + max(len(self.typed), self.first.n_given)
-        return max(self.taken, item[begin : self.n_reported], key=len)
+        return max(self.taken, self.item[self.n_own : self.n_reported], key=len)
+
+    @property
+    def item(self) -> str:
+        """The text of the item that the editor got."""
+        return self.first.lead + self.first.text
+
+    @property
+    def n_own(self) -> int:
+        """How many of the item's first characters are not midfill's: there before, or typed."""
+        return len(self.first.lead) + max(len(self.typed), self.first.n_given)
 
     def verdict(self, fate: Fate, text: str) -> Verdict:
-        return Verdict(id=self.first.id, uri=self.first.uri, fate=fate, text=text, line=self.first.line)
+        before, begin = self.item[: self.n_own], self.n_own
+        while begin > 0 and _in_word(before[begin - 1]):
+            begin -= 1
+        return Verdict(
+            id=self.first.id, uri=self.first.uri, fate=fate, text=text, line=self.first.line, word=before[begin:]
+        )
 
 
 class Tracker:
@@ -121,8 +138,7 @@ class Tracker:
         if (found := self._find(suggestion_id)) is None:
             return []
         del self._open[found.first.uri]
-        begin = max(len(found.typed), found.first.n_given)
-        return [*_show(found), found.verdict(Fate.ACCEPTED, found.first.text[begin:])]
+        return [*_show(found), found.verdict(Fate.ACCEPTED, found.item[found.n_own :])]
 
     def partially(self, suggestion_id: str, n_characters: int) -> list[Verdict]:
         """The editor says that so many of the item's first characters are in the text now."""
@@ -134,7 +150,7 @@ class Tracker:
     def item_text(self, suggestion_id: str) -> str:
         """The text of the item that the editor got; "" when the suggestion is not open any more."""
         found = self._find(suggestion_id)
-        return found.first.lead + found.first.text if found else ""
+        return found.item if found else ""
 
     def dismissed(self, suggestion_id: str) -> list[Verdict]:
         """The editor says that the user did not want a suggestion."""

@@ -33,7 +33,7 @@ class _Accepted:
     """An accepted text that is looked for later."""
 
     uri: str
-    text: str
+    text: str  # with the whole of its first word
     line: int
     event: Event
     timer: asyncio.TimerHandle
@@ -163,7 +163,7 @@ class Recorder:
             self._judge(accepted, early=False)
 
         timer = asyncio.get_running_loop().call_later(self.kept_after_s, look)
-        accepted = _Accepted(verdict.uri, verdict.text, verdict.line, event, timer)
+        accepted = _Accepted(verdict.uri, verdict.word + verdict.text, verdict.line, event, timer)
         self._accepted.append(accepted)
 
     def _judge(self, accepted: _Accepted, *, early: bool) -> None:
