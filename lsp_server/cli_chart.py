@@ -26,10 +26,9 @@ class Day:
 
 def chart(days: Sequence[Day], width: int, *, plain: bool) -> Text:
     """Bars with an axis on the left and dates below; `plain` without colors."""
-    top = max(day.shown for day in days)
-    axis = len(f"{top:,}") + 2
-    bars = _fitted(days, max(10, width - axis - 1))
-    top = max(bar.shown for bar in bars)
+    widest = len(f"{sum(day.shown for day in days):,}") + 2  # of the axis, however the days are grouped
+    bars = _fitted(days, max(10, width - widest - 1))
+    top = max(bar.shown for bar in bars) or 1
     axis = len(f"{top:,}") + 2
     columns = min(_MAX_BAR_COLUMNS, max(1, (width - axis - 1) // len(bars) - 1))
     text = Text("\n")

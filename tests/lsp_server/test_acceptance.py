@@ -71,7 +71,7 @@ def test_the_whole_text_in_one_edit_is_an_acceptance(
     window.suggest(suggestion)
     window.becomes(after)
     assert window.fates() == fates
-    assert [verdict.fate for verdict in window.verdicts][0] is Fate.SHOWN
+    assert window.verdicts[0].fate is Fate.SHOWN
 
 
 def test_closers_that_the_suggestion_brings_itself_are_replaced_by_it() -> None:
