@@ -87,7 +87,7 @@ def _dates(bars: Sequence[Day], axis: int, columns: int) -> Text:
 
 def _legend(bars: Sequence[Day], days: Sequence[Day], axis: int, plain: bool) -> Text:
     size = -(-len(days) // len(bars))
-    each = "" if size == 1 else f", {size} days to a bar"
+    each = "" if size == 1 else f", {size} days a bar"
     return (
         Text(" " * (axis + 1))
         .append("█", style="" if plain else _ACCEPTED)

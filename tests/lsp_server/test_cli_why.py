@@ -16,7 +16,7 @@ from lsp_server.cli import main
 from lsp_server.cli_why import bar, render, stages
 from lsp_server.explain import Origin, Spot, explanation, sentence
 from lsp_server.history import history_file, write
-from tests.fakes import ScriptedEngine, deps_with, request_at
+from tests.fakes import LIMITS, ScriptedEngine, deps_with, request_at
 
 SNIPPET, LARGE = Snippet(path="lib/tax.py", text="def tax():\n"), Snippet(path="lib/all.py", text="x" * 9000)
 ORIGINS = {SNIPPET: Origin(about="tax", sources=("imported", "near"))}
@@ -26,7 +26,8 @@ SPOT = Spot(
 
 
 def completed(request: CompletionRequest, *pieces: str) -> Completion:
-    return asyncio.run(complete(deps_with(ScriptedEngine(pieces)), request))
+    limits = replace(LIMITS, max_file_tokens=LIMITS.max_prompt_tokens // 2)
+    return asyncio.run(complete(deps_with(ScriptedEngine(pieces), limits=limits), request))
 
 
 def explained(marked: str, *pieces: str, **facts: Any) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def test_an_explanation_names_context_prompt_text_and_filters() -> None:
         {"path": "lib/tax.py", "about": "tax", "sources": ["imported", "near"], "tokens": told["context"][0]["tokens"]},
         {"path": "lib/all.py", "about": "", "sources": [], "tokens": 0},
     ]
+    assert told["context"][0]["tokens"] == len("F" + "lib/tax.py\ndef tax():\n")  # a sentinel, and bytes
     assert (told["raw"], told["text"]) == ("urn 1   ", "urn 1")
     assert told["steps"] == [{"name": "trailing_blanks", "before": "urn 1   ", "after": "urn 1"}]
     assert told["probability"] == pytest.approx(0.6065, abs=1e-3)  # of -0.5
