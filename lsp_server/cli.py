@@ -1,4 +1,4 @@
-"""The `midfill` command: models, a completion in the terminal, doctor, evals and benchmarks.
+"""The `midfill` command: models, a completion in the terminal, doctor, statistics, evals and benchmarks.
 
 Rules: bad input gets one line on standard error and exit code 2, never a traceback.
 """
