@@ -113,11 +113,12 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
         return None
     place, number = convert.place_of(document, params, ls.encoding), document.version
     language = for_document(document.uri, document.language_id).id
-    if place is None:
-        _record(ls, _nothing(Outcome.SKIPPED, "the popup's selected item is not at the cursor"), language)
-        return None
+    line, column = document.locate(params.position, ls.encoding)
     try:
-        completion = await _latest(ls, document.uri, _answer(ls, document, place, params.context, language))
+        if place is None:
+            completion = _nothing(Outcome.SKIPPED, "the popup's selected item is not at the cursor")
+        else:
+            completion = await _latest(ls, document.uri, _answer(ls, document, place, params.context, language))
     except asyncio.CancelledError:
         _record(ls, _nothing(Outcome.CANCELLED, "the editor cancelled the request"), language)
         raise
@@ -128,13 +129,14 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
         at=began_at,
         uri=document.uri,
         path=ls.shown_path(document.uri),
-        line=place.line_number + 1,
-        column=place.column + 1,
+        line=line + 1,
+        column=column + 1,
         language=language,
         latency_ms=(time.perf_counter() - began) * 1e3,
     )
-    suggestion = convert.suggestion_of(completion, place, document) if completion.text else None
-    return Answered(completion, place, ls.recorder.answered(completion, spot, suggestion, ls.origins(document.uri)))
+    suggestion = convert.suggestion_of(completion, place, document) if place and completion.text else None
+    suggestion_id = ls.recorder.answered(completion, spot, suggestion, ls.origins(document.uri))
+    return Answered(completion, place, suggestion_id) if place else None
 
 
 async def _latest(ls: Midfill, uri: str, answer: Coroutine[Any, Any, Completion]) -> Completion:
