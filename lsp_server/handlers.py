@@ -81,7 +81,7 @@ def build_server() -> Midfill:
     async def shutdown(ls: Midfill, params: None) -> None:
         ls.was_shut_down = True
         ls.stop_choosing()
-        await ls.recorder.close()
+        ls.recorder.close()
         await ls.follow_workspace()
         await ls.stop_engine()
 

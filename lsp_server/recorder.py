@@ -2,8 +2,8 @@
 
 Called by the handlers and the server. `acceptance` and `keeping` decide, `history` writes; here are clock and timers.
 
-Rules: nothing here waits, and nothing raises. With `midfill.statistics` off nothing is written; the last explanations
-are still known to `midfill/why`, in memory.
+Rules: nothing here waits (but `leave`), and nothing raises. With `midfill.statistics` off nothing is written; the last
+explanations are still known to `midfill/why`, in memory.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ class Recorder:
         self._documents, self._window = documents, window
         self._tracker = Tracker()
         self._history: History | None = None
+        self._leaving: History | None = None  # what `close` left to be written
         self._n_answers = 0
         self._shown: dict[str, Event] = {}  # of the open suggestions
         self._accepted: list[_Accepted] = []
@@ -60,13 +61,19 @@ class Recorder:
             self._history.stop()
             self._history = None
 
-    async def close(self) -> None:
-        """The server leaves: judge now what is open, and wait until it is written."""
+    def close(self) -> None:
+        """The server leaves: judge now what is open, and have it written."""
         for uri in {*self._tracker.uris(), *(accepted.uri for accepted in self._accepted)}:
             self.closed(uri)
-        if (history := self._history) is not None:
-            self.configure(enabled=False)
-            await asyncio.to_thread(history.join)
+        self._leaving = self._history
+        self.configure(enabled=False)
+
+    def leave(self) -> None:
+        """The server's process ends: block until all is written, for a moment at most."""
+        if self._history is not None:
+            self.close()
+        if self._leaving is not None:
+            self._leaving.join()
 
     # -- what the server says ------------------------------------------------------------------------------
 

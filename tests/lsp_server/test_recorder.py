@@ -25,7 +25,8 @@ def remembered(tiny_cache: Path, scenario: Callable[[Midfill], Awaitable[None]],
         client.go.set()
         server.recorder.configure(True)
         await scenario(server)
-        await server.recorder.close()
+        server.recorder.close()
+        server.recorder.leave()
         server.stop_choosing()
 
     run(body, says)
