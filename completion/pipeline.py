@@ -76,7 +76,7 @@ async def _complete(
     if decision.skip:
         return replace(_nothing(Outcome.SKIPPED, mode, decision.skip, clock), trace=trace)
     prompt = await prompt_for(deps, request)
-    trace = replace(trace, format=prompt.format, snippets=request.snippets)
+    trace = replace(trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens)
     asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
     try:

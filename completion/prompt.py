@@ -13,7 +13,7 @@ Rules: pure. Sentinels appear as ids only; a document that contains their spelli
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from completion.segments import SegmentCache
@@ -78,8 +78,8 @@ def build_prompt(
     layout.add(header)
     # By the size the file may have, not by the one it has: typing must not push a snippet out.
     room = limits.max_prompt_tokens - len(header) - len(path) - _N_SENTINELS - file_budget
-    blocks = list(_blocks(spec, cache, request.snippets, room))
-    for rank, ids in reversed(list(enumerate(blocks))):
+    fitted = _fitted(spec, cache, request.snippets, room)
+    for rank, ids in reversed(list(enumerate(filter(None, fitted)))):
         layout.add(ids, 1 + 2 * rank, block=True)
     layout.add(path)
     sentinels = (spec.fim_prefix, spec.fim_suffix, spec.fim_middle)
@@ -105,6 +105,7 @@ def build_prompt(
         format=chosen,
         pieces=tuple(_ending_required(layout.pieces)),
         deadline_ms=limits.deadline_ms or None,
+        n_snippet_tokens=tuple(map(len, fitted)),
     )
 
 
@@ -124,15 +125,14 @@ def snippet_ids(spec: PromptSpec, cache: SegmentCache, snippet: Snippet) -> list
     return [*_file(spec, cache, snippet.path), *cache.encode(snippet.text)]
 
 
-def _blocks(spec: PromptSpec, cache: SegmentCache, snippets: Sequence[Snippet], room: int) -> Iterator[list[int]]:
-    """The ids of the snippets that fit, best first; a model without a token for files gets none."""
-    if spec.file_sep is None:
-        return
+def _fitted(spec: PromptSpec, cache: SegmentCache, snippets: Sequence[Snippet], room: int) -> list[list[int]]:
+    """The ids of each snippet, [] for those that do not fit; a model without a token for files gets none."""
+    fitted: list[list[int]] = []
     for snippet in snippets:
-        ids = snippet_ids(spec, cache, snippet)
-        if len(ids) <= room:
-            room -= len(ids)
-            yield ids
+        ids = snippet_ids(spec, cache, snippet) if spec.file_sep is not None else []
+        fitted.append(ids if len(ids) <= room else [])
+        room -= len(fitted[-1])
+    return fitted
 
 
 def _add_above(layout: _Layout, window: Window) -> None:

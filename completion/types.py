@@ -142,6 +142,7 @@ class Prompt:
     ] = ()  # scored instead of generating: these very tokens come back with their log-probabilities
     pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
     deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
+    n_snippet_tokens: tuple[int, ...] = ()  # of each of the request's snippets; 0: it found no room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +189,7 @@ class Trace:
     trigger: Trigger
     format: Format | None = None  # of the prompt; None when the model was not asked
     snippets: tuple[Snippet, ...] = ()  # of other files, as offered to the prompt, the best first
+    n_snippet_tokens: tuple[int, ...] = ()  # of each of them; 0: the prompt had no room for it
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first

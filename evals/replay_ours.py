@@ -52,7 +52,7 @@ class Ours:
                 "capabilities": {},
                 "rootUri": root,
                 "workspaceFolders": [{"uri": root, "name": root.rpartition("/")[2]}],
-                "initializationOptions": options,
+                "initializationOptions": {"statistics": False, **options},
             },
         )
         editor.notify("initialized", {})

@@ -130,7 +130,7 @@ async def initialize(editor: Editor) -> None:
             "processId": None,
             "rootUri": _ROOT,
             "workspaceFolders": [{"uri": _ROOT, "name": "showcase"}],
-            "initializationOptions": {"maxWaitMs": _MAX_WAIT_MS},
+            "initializationOptions": {"maxWaitMs": _MAX_WAIT_MS, "statistics": False},
             "capabilities": {
                 "window": {"workDoneProgress": True},
                 "textDocument": {"inlineCompletion": {"dynamicRegistration": False}},

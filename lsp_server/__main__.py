@@ -43,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     from lsp_server.handlers import build_server
 
     server = build_server()
-    server.start_io()
+    try:
+        server.start_io()
+    finally:  # not at `shutdown`: there are editors that do not wait for its answer
+        server.recorder.leave()
     return 0 if server.was_shut_down else 1  # the protocol wants to see an `exit` without a `shutdown`
 
 

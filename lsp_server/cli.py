@@ -1,4 +1,4 @@
-"""The `midfill` command: models, a completion in the terminal, doctor, evals and benchmarks.
+"""The `midfill` command: models, a completion in the terminal, doctor, statistics, evals and benchmarks.
 
 Rules: bad input gets one line on standard error and exit code 2, never a traceback.
 """
@@ -8,7 +8,17 @@ import importlib
 import sys
 from importlib.metadata import version
 
-from lsp_server import cli_cache, cli_complete, cli_context, cli_doctor, cli_model, cli_outline
+from lsp_server import (
+    cli_cache,
+    cli_complete,
+    cli_context,
+    cli_doctor,
+    cli_model,
+    cli_outline,
+    cli_stats,
+    cli_why,
+)
+from lsp_server.history import BrokenHistory
 from model.catalog import ModelError
 
 
@@ -30,12 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     cli_cache.add_parser(commands)
     cli_doctor.add_parser(commands)
     cli_outline.add_parser(commands)
+    cli_stats.add_parser(commands)
+    cli_why.add_parser(commands)
     for name, text in (("eval", "score the model (midfill eval --help)"), ("bench", "measure speed beside llama.cpp")):
         commands.add_parser(name, help=text)
     args = parser.parse_args(arguments)
     try:
         return int(args.run(args))
-    except (ModelError, UsageError, cli_complete.BadPlace, OSError) as error:
+    except (ModelError, UsageError, BrokenHistory, cli_complete.BadPlace, OSError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

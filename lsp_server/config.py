@@ -54,6 +54,8 @@ class Config:
     deadline_ms: int = 1_000
     rank_ms: int = 400
     disabled_languages: tuple[str, ...] = ()
+    completion_fallback: bool = False
+    statistics: bool = True
     context: ContextConfig = field(default_factory=ContextConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
 
@@ -109,6 +111,8 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "rankMs": ("How much later a line may come for being compared with a second answer; 0: never", (0, 10_000)),
     "disabledLanguages": ("Language ids that are never completed", None),
+    "completionFallback": ("Also suggest in the completion popup, for editors without inline completion", None),
+    "statistics": ("Remember, on this machine only, what was shown and accepted, and how answers came about", None),
     "context.index": ("Index the workspace's files, and keep the index in step with them", None),
     "context.crossFile": ("Show other files' code to the model", None),
     "context.pinned": ("Files, as patterns below the workspace, that every completion sees first", None),

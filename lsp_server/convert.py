@@ -13,7 +13,11 @@ from lsprotocol import types as t
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, default_converter
 
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Mode, Outcome, Snippet, Trigger
+from lsp_server.acceptance import Suggestion
 from lsp_server.documents import Document, units_of
+
+# The command of an item, which an editor has the server run when the user accepts it.
+ACCEPTED = "midfill.accepted"
 
 
 def shown_path(uri: str, folders: list[str]) -> tuple[str, str]:
@@ -71,28 +75,41 @@ class Place:
     """Where to complete, taken from the live document at the moment of the request.
 
     When an item of the editor's own popup is selected, `text` is what the document would be with it: the
-    protocol wants suggestions that go on from there.
+    protocol wants suggestions that begin with it, over its range, and go on from there.
     """
 
     text: str
     cursor: int  # offset in `text`
     line_number: int
     line: str  # as it is in the editor, without its end
-    typed: str  # what stands before the cursor: the beginning of `line`, or that with the selected item
-    covered: int  # characters of `line` that `typed` stands for
+    column: int  # where the suggestion goes in
+    selected: str = ""  # the popup's item, which stands for the characters column..covered of `line`
+    covered: int
+
+    @property
+    def item_column(self) -> int:
+        """Where the item of the answer begins: with the line, or with the range of the popup's item."""
+        return self.column if self.selected else 0
+
+    @property
+    def lead(self) -> str:
+        """What of the line the item says again before the suggestion."""
+        return self.line[self.item_column : self.column]
 
 
-def place_of(document: Document, params: t.InlineCompletionParams, encoding: t.PositionEncodingKind | str) -> Place:
-    """The place a request asks about."""
+def place_of(
+    document: Document, params: t.InlineCompletionParams, encoding: t.PositionEncodingKind | str
+) -> Place | None:
+    """The place a request asks about; None when the popup's selected item is not at the cursor."""
     number, index = document.locate(params.position, encoding)
-    line = document.line(number).rstrip("\r\n")
     begin, end, inserted = index, index, ""
-    if selected := params.context.selected_completion_info:
+    if (selected := params.context.selected_completion_info) and selected.text:
         (first, from_index), (last, to_index) = (
             document.locate(position, encoding) for position in (selected.range.start, selected.range.end)
         )
-        if first == last == number and from_index <= index <= to_index:
-            begin, end, inserted = from_index, to_index, selected.text
+        if not (first == last == number and from_index <= index <= to_index):
+            return None
+        begin, end, inserted = from_index, to_index, selected.text
     line_start = document.offset(t.Position(number, 0), encoding)
     text = document.text
     if inserted:
@@ -101,8 +118,9 @@ def place_of(document: Document, params: t.InlineCompletionParams, encoding: t.P
         text=text,
         cursor=line_start + begin + len(inserted),
         line_number=number,
-        line=line,
-        typed=line[:begin] + inserted,
+        line=document.line(number).rstrip("\r\n"),
+        column=begin,
+        selected=inserted,
         covered=end,
     )
 
@@ -131,15 +149,48 @@ def session_of(window: str, uri: str) -> str:
     return f"{window}:{uri}"
 
 
-def inline_list(completion: Completion, place: Place, encoding: t.PositionEncodingKind | str) -> t.InlineCompletionList:
+def suggestion_of(completion: Completion, place: Place, document: Document) -> Suggestion:
+    """What is offered, as `acceptance` follows it; the recorder gives it an id."""
+    return Suggestion(
+        id="",
+        uri=document.uri,
+        line=place.line_number,
+        column=place.column,
+        line_text=document.line(place.line_number),
+        n_lines=document.n_lines,
+        replaced=place.covered - place.column + completion.replace_right,
+        text=place.selected + completion.text,
+        n_given=len(place.selected),
+        lead=place.lead,
+    )
+
+
+def accept_command(suggestion_id: str) -> t.Command:
+    """What an editor runs when the user accepts."""
+    return t.Command(title="Accepted", command=ACCEPTED, arguments=[suggestion_id])
+
+
+def inline_list(
+    completion: Completion, place: Place, suggestion_id: str, encoding: t.PositionEncodingKind | str
+) -> t.InlineCompletionList:
     """What the editor shows: the whole line anew, over a range that covers what is typed of it.
 
     Editors that fix a suggestion to a range re-draw it without flicker as the user types or accepts a word.
     """
     if completion.outcome is not Outcome.OK:
         return t.InlineCompletionList(items=[])
-    end = units_of(place.line[: place.covered + completion.replace_right], encoding)
-    covered = t.Range(start=t.Position(place.line_number, 0), end=t.Position(place.line_number, end))
     return t.InlineCompletionList(
-        items=[t.InlineCompletionItem(insert_text=place.typed + completion.text, range=covered)]
+        items=[
+            t.InlineCompletionItem(
+                insert_text=place.lead + place.selected + completion.text,
+                range=range_in_line(place, place.item_column, place.covered + completion.replace_right, encoding),
+                command=accept_command(suggestion_id),
+            )
+        ]
     )
+
+
+def range_in_line(place: Place, begin: int, end: int, encoding: t.PositionEncodingKind | str) -> t.Range:
+    """The characters begin..end of a place's line."""
+    first, last = (t.Position(place.line_number, units_of(place.line[:column], encoding)) for column in (begin, end))
+    return t.Range(start=first, end=last)

@@ -58,6 +58,11 @@ class Document:
             self._text = "".join(self._lines)
         return self._text
 
+    @property
+    def n_lines(self) -> int:
+        """How many lines there are; at least one."""
+        return len(self._lines)
+
     def line(self, number: int) -> str:
         """A line with its end; "" beyond the last."""
         return self._lines[number] if 0 <= number < len(self._lines) else ""

@@ -2,11 +2,12 @@
 
 Rules: requests are `async def`, so that the editor can cancel them. Exactly one answer per request on every
 path, an empty one when something is wrong; a newer request for a document ends the older one, since some
-editors never cancel. The guard in `inline_completion` is the only broad `except` of the server.
+editors never cancel. The guard in `_guarded` is the only broad `except` of the requests.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -16,9 +17,11 @@ from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
 from completion.types import Completion, Mode, Outcome
-from lsp_server import convert
+from lsp_server import convert, feedback
 from lsp_server.config import flatten
 from lsp_server.documents import Document
+from lsp_server.explain import Spot
+from lsp_server.fallback import Answered, Fallback
 from lsp_server.server import Midfill
 from lsp_server.status import status, summary
 from model.client import Phase
@@ -34,31 +37,32 @@ _CONFIGURATION_WAIT_S = 5.0
 def build_server() -> Midfill:
     """A server with all its methods registered."""
     server = Midfill()
+    fallback = Fallback(server, _guarded)
+    feedback.register(server)
 
     @server.feature(t.INITIALIZE)
     def initialize(ls: Midfill, params: t.InitializeParams) -> None:
         ls.options = _section(params.initialization_options)
+        fallback.initialize(ls.options.get("completionFallback"))
 
     @server.feature(t.INITIALIZED)
     async def initialized(ls: Midfill, params: t.InitializedParams) -> None:
         _ask_for_configuration_changes(ls)
         await ls.configure(_merged(ls.options, await _pull_configuration(ls)))
+        fallback.configure(ls.config.completion_fallback)
 
     @server.feature(t.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(ls: Midfill, params: t.DidChangeConfigurationParams) -> None:
         await ls.configure(_merged(ls.options, await _pull_configuration(ls) or _section(params.settings)))
+        fallback.configure(ls.config.completion_fallback)
 
     # The options object is required: without it pygls does not advertise the capability.
     @server.feature(t.TEXT_DOCUMENT_INLINE_COMPLETION, t.InlineCompletionOptions())
     async def inline_completion(ls: Midfill, params: t.InlineCompletionParams) -> t.InlineCompletionList:
-        ls.stalls.watch()
-        if int(params.context.trigger_kind) == 0:
-            ls.zero_based_triggers = True
-        try:
-            return await _inline_completion(ls, params)
-        except Exception:
-            log.exception("inline completion failed")
+        answered = await _guarded(ls, params)
+        if answered is None:
             return _EMPTY
+        return convert.inline_list(answered.completion, answered.place, answered.suggestion_id, ls.encoding)
 
     @server.feature("midfill/status")
     async def report_status(ls: Midfill, params: Any) -> dict[str, Any]:
@@ -77,6 +81,7 @@ def build_server() -> Midfill:
     async def shutdown(ls: Midfill, params: None) -> None:
         ls.was_shut_down = True
         ls.stop_choosing()
+        ls.recorder.close()
         await ls.follow_workspace()
         await ls.stop_engine()
 
@@ -87,23 +92,51 @@ def build_server() -> Midfill:
     return server
 
 
-async def _inline_completion(ls: Midfill, params: t.InlineCompletionParams) -> t.InlineCompletionList:
-    """Answer, and leave a trace of the answer in the journal and the log."""
+async def _guarded(ls: Midfill, params: t.InlineCompletionParams) -> Answered | None:
+    """Answer a request; None when nothing can be said at all, which a bug is, too."""
+    ls.stalls.watch()
+    if int(params.context.trigger_kind) == 0:
+        ls.zero_based_triggers = True
+    try:
+        return await _respond(ls, params)
+    except Exception:
+        log.exception("inline completion failed")
+        return None
+
+
+async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | None:
+    """Answer, and leave a trace of the answer in the journal, the log and the history."""
+    began_at, began = time.time(), time.perf_counter()
     document, completion = ls.documents.get(params.text_document.uri), None
     if document is None:
         _record(ls, _nothing(Outcome.SKIPPED, "the document is not open"), "unknown")
-        return _EMPTY
+        return None
     place, number = convert.place_of(document, params, ls.encoding), document.version
     language = for_document(document.uri, document.language_id).id
+    line, column = document.locate(params.position, ls.encoding)
     try:
-        completion = await _latest(ls, document.uri, _answer(ls, document, place, params.context, language))
+        if place is None:
+            completion = _nothing(Outcome.SKIPPED, "the popup's selected item is not at the cursor")
+        else:
+            completion = await _latest(ls, document.uri, _answer(ls, document, place, params.context, language))
     except asyncio.CancelledError:
         _record(ls, _nothing(Outcome.CANCELLED, "the editor cancelled the request"), language)
         raise
     if document.version != number or ls.documents.get(document.uri) is not document:
         completion = replace(completion, text="", outcome=Outcome.STALE, reason="the document changed meanwhile")
     _record(ls, completion, language)
-    return convert.inline_list(completion, place, ls.encoding)
+    spot = Spot(
+        at=began_at,
+        uri=document.uri,
+        path=ls.shown_path(document.uri),
+        line=line + 1,
+        column=column + 1,
+        language=language,
+        latency_ms=(time.perf_counter() - began) * 1e3,
+    )
+    suggestion = convert.suggestion_of(completion, place, document) if place and completion.text else None
+    suggestion_id = ls.recorder.answered(completion, spot, suggestion, ls.origins(document.uri))
+    return Answered(completion, place, suggestion_id) if place else None
 
 
 async def _latest(ls: Midfill, uri: str, answer: Coroutine[Any, Any, Completion]) -> Completion:

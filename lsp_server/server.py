@@ -26,8 +26,10 @@ from lsp_server import convert
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document, DocumentStore
+from lsp_server.explain import Origin
 from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.progress import ProgressReporter
+from lsp_server.recorder import Recorder
 from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
 from lsp_server.workspaces import Workspaces
@@ -40,6 +42,8 @@ log = logging.getLogger(__name__)
 # Without a keystroke for so long, the user is thinking: time for a new choice of context. A file that was just opened
 # is looked at first.
 _PAUSE_S, _OPEN_S = 1.5, 0.2
+# Of a document: what a few epochs choose. An answer under way was made with an older choice.
+_MAX_ORIGINS = 500
 
 
 class Protocol(LanguageServerProtocol):
@@ -66,6 +70,7 @@ class Protocol(LanguageServerProtocol):
     def lsp_text_document__did_change(self, params: t.DidChangeTextDocumentParams) -> None:
         self._server.stalls.watch()
         self._server.documents.change(params, self._server.encoding)
+        self._server.recorder.edited(params.text_document.uri, params.content_changes)
         self._server.touch(params.text_document.uri, _PAUSE_S)
 
     @lsp_method(t.TEXT_DOCUMENT_DID_SAVE)
@@ -74,6 +79,7 @@ class Protocol(LanguageServerProtocol):
 
     @lsp_method(t.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: t.DidCloseTextDocumentParams) -> None:
+        self._server.recorder.closed(params.text_document.uri)
         self._server.documents.close(params.text_document.uri)
         self._server.forget(params.text_document.uri)
 
@@ -91,6 +97,7 @@ class Midfill(LanguageServer):
         self.journal = Journal()
         self.stalls = StallMonitor()
         self.window = uuid.uuid4().hex[:12]
+        self.recorder = Recorder(self.documents, self.window)
         self.zero_based_triggers = False
         self.was_shut_down = False
         self.running: dict[str, asyncio.Task[Completion]] = {}
@@ -99,6 +106,7 @@ class Midfill(LanguageServer):
         self._deps: Deps | None = None
         self._trees: dict[str, SyntaxTree] = {}
         self._workbench = Workbench()
+        self._origins: dict[str, dict[Snippet, Origin]] = {}  # why each document's snippets are chosen
         self._cursors: dict[str, int] = {}  # where the last request of each document was
         self._pause: asyncio.TimerHandle | None = None
         self._choosing: set[asyncio.Task[None]] = set()
@@ -139,6 +147,7 @@ class Midfill(LanguageServer):
             self._told_problems = message
         changed = config.engine_settings() != self.config.engine_settings()
         self.config, self._deps = config, None
+        self.recorder.configure(config.statistics and config.enabled and not self.was_shut_down)
         if config.enabled and (self.client is None or changed):
             await self.start_engine()
         elif not config.enabled:
@@ -254,7 +263,15 @@ class Midfill(LanguageServer):
     async def _epoch(self, snapshot: DocumentSnapshot, cursor: int) -> bool:
         """Rank for a cursor, and take the new set of snippets if it is worth it; True when it changed."""
         ranked = await asyncio.to_thread(self._rank, snapshot, cursor)
-        return self._workbench.offer(snapshot.uri, [(entry.score, entry.snippet) for entry in ranked])
+        changed = self._workbench.offer(snapshot.uri, [(entry.score, entry.snippet) for entry in ranked])
+        origins = {entry.snippet: Origin(about=entry.item.about, sources=entry.sources) for entry in ranked}
+        known = {**origins, **self._origins.get(snapshot.uri, {}), **origins}  # the newest first, and told anew
+        self._origins[snapshot.uri] = dict(list(known.items())[:_MAX_ORIGINS])
+        return changed
+
+    def origins(self, uri: str) -> dict[Snippet, Origin]:
+        """Why each of a document's snippets, present and of late, is one of them."""
+        return self._origins.get(uri, {})
 
     def _rank(self, snapshot: DocumentSnapshot, cursor: int) -> list[Ranked]:
         uri, text = snapshot.uri, snapshot.text
@@ -311,11 +328,15 @@ class Midfill(LanguageServer):
             log.exception("choosing context failed")
 
     def _page(self, document: Document) -> Page:
-        path, _ = convert.shown_path(document.uri, self._folders())
-        return Page(document.uri, path, document.language_id, document.version, document.text)
+        return Page(document.uri, self.shown_path(document.uri), document.language_id, document.version, document.text)
+
+    def shown_path(self, uri: str) -> str:
+        """What a document is called to the model and the user: its path in its workspace folder, or its name."""
+        return convert.shown_path(uri, self._folders())[0]
 
     def forget(self, uri: str) -> None:
         """Drop what is kept of a closed document; its text stays a source of context for a while."""
+        self._origins.pop(uri, None)
         self._trees.pop(uri, None)
         self._cursors.pop(uri, None)
         self._workbench.forget(uri)

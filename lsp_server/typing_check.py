@@ -26,7 +26,8 @@ _FUNCTION = "def scale_{0}(value: int) -> int:\n    # By {0}.\n    factor = {0}\
 async def stalls_while_typing(model: str) -> dict[str, float]:
     """The status's `stalls`, in milliseconds, after some seconds of typing. ServerFailed when there is no model."""
     async with await Editor.start(lambda method, params: None, subprocess.DEVNULL) as editor:
-        await editor.request("initialize", {"capabilities": {}, "initializationOptions": {"model": model}})
+        options = {"model": model, "statistics": False}  # nobody's typing
+        await editor.request("initialize", {"capabilities": {}, "initializationOptions": options})
         editor.notify("initialized", {})
         await _ready(editor)
         item = {"uri": _URI, "languageId": "python", "version": 1, "text": _long_text()}

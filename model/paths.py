@@ -1,4 +1,4 @@
-"""Where midfill keeps things on this machine: the cache, and the runtime folder for sockets and locks.
+"""Where midfill keeps things on this machine: the cache, the state, and the runtime folder for sockets and locks.
 
 Rules: nothing is ever kept in a repository or a workspace. `MIDFILL_CACHE` moves everything, and two caches
 never share a daemon: the runtime folder's name holds a hash of a moved cache's path.
@@ -11,7 +11,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_state_path
 
 # A Unix socket's path may have 107 bytes (104 on macOS); a socket's own name takes up to 46 of them.
 _MAX_FOLDER_BYTES = 56
@@ -40,6 +40,11 @@ def stores_dir() -> Path:
 def blocks_dir() -> Path:
     """Keys and values of snippets, by the model they belong to."""
     return cache_dir() / "blocks"
+
+
+def state_dir() -> Path:
+    """What midfill remembers of its use: below `MIDFILL_CACHE`, else the user's state folder. Not created."""
+    return cache_dir() / "state" if os.environ.get("MIDFILL_CACHE") else user_state_path("midfill")
 
 
 def runtime_dir() -> Path:

@@ -64,6 +64,7 @@ class Session:
                     "general": {"positionEncodings": [encoding]},
                     "window": {"workDoneProgress": progress},
                     "workspace": workspace,
+                    "textDocument": {"completion": {"dynamicRegistration": True}},
                 },
             },
         )["capabilities"]

@@ -36,7 +36,9 @@ def check_inserted(
 ) -> None:
     """An editor that applies the item to `before` has `after`."""
     document = Document("file:///a", "python", 1, before)
-    (item,) = inline_list(answer, place_of(document, request, encoding), encoding).items
+    place = place_of(document, request, encoding)
+    assert place is not None
+    (item,) = inline_list(answer, place, "w-1", encoding).items
     assert item.range is not None
     assert item.range.start.line == item.range.end.line
     assert isinstance(item.insert_text, str)
@@ -66,6 +68,7 @@ def test_an_answer_goes_on_from_the_item_that_is_selected_in_the_editors_popup()
     request = params(0, 5, selected=(3, 5, "path"))
     document = Document("file:///a", "python", 1, "os.pa\n")
     place = place_of(document, request, UTF16)
+    assert place is not None
     assert place.text == "os.path\n"
     assert place.text[: place.cursor] == "os.path"
     check_inserted("os.pa\n", request, completion(".join(a)"), "os.path.join(a)\n")
@@ -75,14 +78,36 @@ def test_a_selected_item_that_replaces_text_after_the_cursor_replaces_it() -> No
     check_inserted("os.paXX + 1", params(0, 5, selected=(3, 7, "path")), completion("()"), "os.path() + 1")
 
 
-def test_a_selected_item_elsewhere_is_ignored() -> None:
-    check_inserted("ab cd", params(0, 5, selected=(0, 2, "zz")), completion("!"), "ab cd!")
+def test_an_item_that_goes_on_from_a_selected_one_begins_with_it_and_where_it_begins() -> None:
+    """Editors show it beside the popup on this condition only."""
+    place = place_of(Document("file:///a", "python", 1, "x = os.pa"), params(0, 9, selected=(7, 9, "path")), UTF16)
+    assert place is not None
+    (item,) = inline_list(completion(".join(a)"), place, "w-1", UTF16).items
+    assert item.insert_text == "path.join(a)"
+    assert item.range == t.Range(t.Position(0, 7), t.Position(0, 9))
+
+
+def test_nothing_goes_on_from_a_selected_item_that_is_not_at_the_cursor() -> None:
+    document = Document("file:///a", "python", 1, "ab cd\nef")
+    assert place_of(document, params(0, 5, selected=(0, 2, "zz")), UTF16) is None
+    below = params(0, 5, selected=(0, 2, "zz"))
+    below.position = t.Position(1, 1)
+    assert place_of(document, below, UTF16) is None
+
+
+def test_an_item_has_a_command_that_tells_the_server_which_one_was_accepted() -> None:
+    place = place_of(Document("file:///a", "python", 1, "x"), params(0, 1), UTF16)
+    assert place is not None
+    (item,) = inline_list(completion(" = 1"), place, "w-7", UTF16).items
+    assert item.command is not None
+    assert (item.command.command, item.command.arguments) == ("midfill.accepted", ["w-7"])
 
 
 def test_a_completion_that_is_not_shown_has_no_items() -> None:
     place = place_of(Document("file:///a", "python", 1, "x"), params(0, 1), UTF16)
+    assert place is not None
     nothing = Completion(text="", outcome=Outcome.EMPTY, mode=Mode.LINE)
-    assert inline_list(nothing, place, UTF16).items == []
+    assert inline_list(nothing, place, "w-1", UTF16).items == []
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,27 @@ def test_a_completion_replaces_the_line_it_stands_on() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(("begin", "text"), [(4, "ret"), (0, "zzz")])
+def test_beside_a_selected_item_of_the_popup_there_is_what_goes_on_from_it_or_nothing(begin: int, text: str) -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        insert(server, "\n", 1, 6)  # "    re", and the popup has "ret"
+        at_cursor = text == "ret"
+        where = t.Range(t.Position(1, begin), t.Position(1, 6 if at_cursor else 2))
+        context = t.InlineCompletionContext(
+            trigger_kind=t.InlineCompletionTriggerKind.Automatic,
+            selected_completion_info=t.SelectedCompletionInfo(range=where, text=text),
+        )
+        params = t.InlineCompletionParams(
+            context=context, text_document=t.TextDocumentIdentifier(uri=URI), position=t.Position(1, 6)
+        )
+        items = (await server.protocol.fm.features[t.TEXT_DOCUMENT_INLINE_COMPLETION](params)).items
+        assert [(item.insert_text, item.range) for item in items] == ([("return 1", where)] if at_cursor else [])
+        assert server.journal.outcomes == ({"ok": 1} if at_cursor else {"skipped": 1})
+
+    run(scenario)
+
+
 def test_a_newer_request_for_the_document_ends_the_older_which_is_answered_empty() -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         older = ask(server)

@@ -1,0 +1,117 @@
+"""How an answer came about: as JSON for `midfill/why` and the file that `midfill why` reads, and in a sentence.
+
+Rules: pure. Of snippets of other files only path, size and origin are kept, not the text; what the model wrote is kept.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from completion.types import Completion, Outcome, Snippet
+from lsp_server.status import summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Why a snippet of another file is offered: what it is about, and the sources that proposed it."""
+
+    about: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where and when an answer was asked for. Line and column from 1; `at` in seconds since the epoch."""
+
+    at: float
+    uri: str
+    path: str
+    line: int
+    column: int
+    language: str
+    latency_ms: float  # from the request to its answer
+
+
+def probability(completion: Completion) -> float | None:
+    """The geometric mean of the probabilities of the tokens; None when the model said nothing."""
+    return math.exp(completion.mean_logprob) if completion.mean_logprob else None
+
+
+def explanation(
+    suggestion_id: str,
+    spot: Spot,
+    completion: Completion,
+    origins: Mapping[Snippet, Origin],
+) -> dict[str, Any]:
+    """Everything that is known of an answer. A snippet of 0 tokens found no room in the prompt."""
+    trace, stats = completion.trace, completion.stats
+    context = [
+        {
+            "path": snippet.path,
+            "about": origins[snippet].about if snippet in origins else "",
+            "sources": list(origins[snippet].sources) if snippet in origins else [],
+            "tokens": n_tokens,
+        }
+        for snippet, n_tokens in (zip(trace.snippets, trace.n_snippet_tokens, strict=True) if trace else ())
+    ]
+    mean = probability(completion)
+    return {
+        "id": suggestion_id,
+        "at": spot.at,
+        "uri": spot.uri,
+        "path": spot.path,
+        "line": spot.line,
+        "column": spot.column,
+        "language": spot.language,
+        "latencyMs": round(spot.latency_ms, 2),
+        "trigger": trace.trigger.value if trace else None,
+        "format": str(trace.format) if trace and trace.format else None,
+        "context": context,
+        **summary(completion),
+        "nDrafted": stats.n_drafted if stats else 0,
+        "nAccepted": stats.n_accepted if stats else 0,
+        "queueMs": round(stats.queue_ms, 2) if stats else 0.0,
+        "raw": trace.raw if trace else "",
+        "steps": [{"name": step.name, "before": step.before, "after": step.after} for step in trace.steps]
+        if trace
+        else [],
+        "text": completion.text,
+        "replaceRight": completion.replace_right,
+        "probability": None if mean is None else round(mean, 4),
+        "fate": None,
+        "keptShare": None,
+    }
+
+
+_FATES = {
+    "shown": "It is not known yet what became of it.",
+    "accepted": "It was accepted.",
+    "partial": "A part of it was accepted.",
+    "typed": "It was typed to its end by hand.",
+    "dismissed": "It was dismissed.",
+}
+
+
+def sentence(known: Mapping[str, Any]) -> str:
+    """The outcome of an explanation, in words."""
+    outcome, reason = known["outcome"], known["reason"]
+    if outcome == Outcome.OK:
+        n_lines = known["text"].count("\n") + 1
+        size = f"{n_lines} lines" if n_lines > 1 else f"{len(known['text'])} characters"
+        fate = _FATES.get(known.get("fate") or "", "The editor did not say that it showed it.")
+        kept = known.get("keptShare")
+        still = "" if kept is None else f" Later, {kept:.0%} of what was accepted still stood."
+        how = "what was left of an earlier suggestion" if known["reused"] else f"a suggestion of {size}"
+        return f"The answer was {how}. {fate}{still}"
+    words = {
+        Outcome.SKIPPED: "The model was not asked",
+        Outcome.EMPTY: "Nothing was suggested",
+        Outcome.FILTERED: "The model wrote something, but nothing was shown",
+        Outcome.DEADLINE: "Nothing was shown in time",
+        Outcome.STALE: "The answer came too late to be of use",
+        Outcome.NOT_READY: "The model was not ready",
+        Outcome.ENGINE_DOWN: "The model process could not answer",
+        Outcome.CANCELLED: "The request was cancelled",
+    }
+    return f"{words.get(outcome, 'Nothing was shown')}: {reason or 'no further reason'}."
