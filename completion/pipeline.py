@@ -86,7 +86,7 @@ async def _complete(
     clock.lap("generate")
     if (stats := attempt.generation.stats) is not None:
         clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms}
-    if ranking.is_wanted(deps.spec, deps.limits, mode, attempt):
+    if ranking.is_wanted(deps.spec, deps.limits, asker, attempt):
         opinion = await _second_opinion(deps, asker, attempt)
         trace = replace(trace, ranked=opinion.scores)
         attempt = opinion.best

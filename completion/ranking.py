@@ -18,7 +18,7 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.3
-_FOLLOWING_WEIGHT = 0.75
+_FOLLOWING_WEIGHT = 1.0
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 2, 200
 # Somebody who asks waits this many times as long.
 _INVOKED_FACTOR = 5
@@ -41,11 +41,14 @@ def other_format(spec: PromptSpec, prompt: Prompt) -> Format | None:
     return None if None in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) else Format.FIM
 
 
-def is_wanted(spec: PromptSpec, limits: Limits, mode: Mode, first: Attempt) -> bool:
-    """Whether a second opinion is worth its time: for a line, where the first answer is unsure or there is none."""
-    if limits.rank_ms == 0 or mode is not Mode.LINE or other_format(spec, first.prompt) is None:
+def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) -> bool:
+    """Whether a second opinion is worth its time: for a line with text behind it, where the first answer is unsure."""
+    request = asker.request
+    if limits.rank_ms == 0 or asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt) is None:
         return False
-    return not first.generation.timed_out and (not first.has_text or min(first.logprobs(), default=0.0) < _SURE_LOGPROB)
+    if first.generation.timed_out or not request.snapshot.text[request.cursor :].strip():
+        return False
+    return not first.has_text or min(first.logprobs(), default=0.0) < _SURE_LOGPROB
 
 
 def second_limits(limits: Limits, trigger: Trigger) -> Limits:

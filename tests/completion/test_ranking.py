@@ -111,6 +111,12 @@ def test_the_same_answer_twice_needs_no_score() -> None:
     assert engine.scored == []
 
 
+def test_at_the_end_of_a_file_both_formats_know_the_same() -> None:
+    engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
+    assert _complete(engine, "def f(a):\n    ▮\n").text == "c = 1"
+    assert engine.asked == [Format.FIM]
+
+
 def test_no_time_for_it_means_none_is_asked_for() -> None:
     engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
     assert _complete(engine, limits=LIMITS).text == "c = 1"
