@@ -7,6 +7,7 @@ out, never 0: pass@1 counts what was executed, new parse errors what was shown a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,12 @@ _MEASURES = (
     ("new_parse_error_rate", "new_parse_error"),
     ("truth_new_parse_error_rate", "truth_new_parse_error"),
 )
+_HEADS = {
+    "pass_at_1": "pass@1",
+    "exact_match": "exact",
+    "edit_similarity": "similarity",
+    "new_parse_error_rate": "new errors",
+}
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -60,17 +67,17 @@ def by_suite(records: Records) -> dict[str, Any]:
 
 
 def print_table(suites: Mapping[str, Any]) -> None:
-    """What `by_suite` found: a row for each language of each suite, and one for all of the suite."""
-    table = Table()
-    for head in ("suite", "language", "n", "shown", "pass@1", "of", "exact", "similarity", "new errors", "(truth)"):
-        table.add_column(head, justify="left" if head in ("suite", "language") else "right")
+    """What `by_suite` found: of each suite its languages, and all of it with the intervals."""
     for suite, total in suites.items():
-        if len(total["languages"]) > 1:
-            for language, found in total["languages"].items():
-                table.add_row(suite, language, *_cells(found))
-        table.add_row(suite, "all" if len(total["languages"]) > 1 else next(iter(total["languages"])), *_cells(total),
-                      style="bold", end_section=True)  # fmt: skip
-    Console().print(table)
+        table = Table(title=suite, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for head in ("language", "n", "shown", "run", *_HEADS.values()):
+            table.add_column(head, justify="left" if head == "language" else "right")
+        for language, found in total["languages"].items():
+            table.add_row(language, *_cells(found))
+        table.add_section()
+        table.add_row("all", *_cells(total), style="bold")
+        table.add_row("95 %", "", "", "", *(_range(total, name) for name in _HEADS))
+        Console().print(table)
 
 
 def with_interval(found: Mapping[str, Any], name: str, digits: int = 3) -> str:
@@ -82,16 +89,12 @@ def with_interval(found: Mapping[str, Any], name: str, digits: int = 3) -> str:
 
 
 def _cells(found: Mapping[str, Any]) -> list[str]:
-    return [
-        str(found["n"]),
-        str(found["n_shown"]),
-        with_interval(found, "pass_at_1", 2),
-        str(found["n_executed"] or ""),
-        with_interval(found, "exact_match", 2),
-        with_interval(found, "edit_similarity", 2),
-        with_interval(found, "new_parse_error_rate", 2),
-        f"{found['truth_new_parse_error_rate']:.2f}" if "truth_new_parse_error_rate" in found else "",
-    ]
+    counts = [str(found["n"]), str(found["n_shown"]), str(found["n_executed"])]
+    return counts + [f"{found[name]:.2f}" if name in found else "" for name in _HEADS]
+
+
+def _range(found: Mapping[str, Any], name: str) -> str:
+    return f"{found[f'{name}_low']:.2f}-{found[f'{name}_high']:.2f}" if name in found else ""
 
 
 def _language(record: Mapping[str, Any]) -> str:
