@@ -82,11 +82,13 @@ verdict.close()
 _RUN_COMMAND = f"""{_CONFINE}
 trusted, *sizes = sys.argv[1:5]
 command = sys.argv[5:]
+# Before anything else: nobody may be unable to import what this needs.
+program = shutil.which(command[0]) or sys.exit("not found")
 if trusted == "0":
-    become_nobody(shutil.which(command[0]) or "/")
+    become_nobody(program)
     limit("RLIMIT_NPROC", 256)
 limits(*sizes)
-os.execvp(command[0], command)
+os.execv(program, command)
 """
 
 
