@@ -66,9 +66,7 @@ def test_a_command_that_is_not_here_is_no_runtime(monkeypatch: pytest.MonkeyPatc
     assert runtimes.of("python") is runtimes.PYTHON
 
 
-def test_programs_write_into_a_folder_that_is_gone_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_write_into_a_folder_that_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert runtimes.run(installed("shell"), "echo x > here; [[ -e here ]] || exit 1").passed
     assert list(tmp_path.iterdir()) == []
