@@ -6,11 +6,11 @@ from evals.function_body import longest_body, masked, rest
 # What is asked for stands between the marks.
 BODIES = {
     "python": "import re\n\n@cached\ndef add(\n    a,\n    b,\n):\n    «total = a\n\n    return total + b»\n",
-    "c": "int one() { return 1; }\nint add(int a, int b)\n{\n    «int t = a;\n    if (b) {\n        t += b;\n    }»\n}\n",
+    "c": "int x() { return 1; }\nint f(int a, int b)\n{\n    «int t = a;\n    if (b) {\n        t += b;\n    }»\n}\n",
     "go": "package p\n\n// Add adds.\nfunc Add(a, b int) int {\n\t«total := a\n\treturn total + b»\n}\n",
     "bash": "add() {\n«local total=$1\nif true; then\necho $total\nfi»\n}\n",
     "lua": "function add(a, b)\n  «local total = a\n  return total + b»\nend\n",
-    "java": "class A {\n    int x() { return 1; }\n    int add(int a) {\n        «a += 1;\n        return a;»\n    }\n}\n",
+    "java": "class A {\n    int x() { return; }\n    int f(int a) {\n        «a += 1;\n        return a;»\n    }\n}\n",
 }  # fmt: skip
 RESTS = {
     "proc": "proc add {a b} {\n«set total $a\nreturn $total»\n}\n",
