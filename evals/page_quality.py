@@ -82,7 +82,7 @@ def _bars(axes: Any, groups: Mapping[str, Row]) -> None:
         places = [at + 0.2 * (index - 1.5) for at, _ in having]
         axes.bar(places, means, 0.18, yerr=[below, above], label=name, color=color, ecolor="#444444")
     axes.set_xticks(range(len(groups)), list(groups), fontsize=7, rotation=20 if len(groups) < 8 else 90)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.15)  # the legend stands above the bars
     axes.legend(fontsize=7, frameon=False, ncols=len(_MEASURES))
 
 
@@ -90,10 +90,10 @@ def _cells(found: Row) -> list[str]:
     return [
         str(found["n"]),
         str(found["n_shown"]),
-        with_interval(found, "pass_at_1"),
+        with_interval(found, "pass_at_1", 2),
         str(found["n_executed"]),
-        *(with_interval(found, key) for key, _, _ in _MEASURES[1:]),
-        with_interval(found, "truth_new_parse_error_rate"),
+        *(with_interval(found, key, 2) for key, _, _ in _MEASURES[1:]),
+        with_interval(found, "truth_new_parse_error_rate", 2),
     ]
 
 

@@ -40,7 +40,8 @@ def become_nobody(interpreter):
     while path != "/":
         path = os.path.dirname(path)
         parents.append(path)
-    if os.geteuid() == 0 and all(os.stat(parent).st_mode & 1 for parent in parents):
+    may = os.geteuid() == 0 and all(os.stat(parent).st_mode & 1 for parent in parents)
+    if may:
         os.mkdir("work")
         os.chown("work", 65534, 65534)
         os.chmod(".", 0o711)
@@ -48,6 +49,7 @@ def become_nobody(interpreter):
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
+    return may
 def limit(name, value):
     try:
         resource.setrlimit(getattr(resource, name), (value, value))
@@ -78,14 +80,14 @@ else:
     verdict.write(nonce)
 verdict.close()
 """
-# Shells and virtual machines need processes and threads: those are bounded, not forbidden.
+# Shells and virtual machines need processes and threads: nobody's are bounded, not forbidden. A user's own limit would
+# count the rest of the desktop.
 _RUN_COMMAND = f"""{_CONFINE}
 trusted, *sizes = sys.argv[1:5]
 command = sys.argv[5:]
 # Before anything else: nobody may be unable to import what this needs.
 program = shutil.which(command[0]) or sys.exit("not found")
-if trusted == "0":
-    become_nobody(program)
+if trusted == "0" and become_nobody(program):
     limit("RLIMIT_NPROC", 256)
 limits(*sizes)
 os.execv(program, command)
