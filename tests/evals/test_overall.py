@@ -1,12 +1,22 @@
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from completion.types import Mode
+from evals import humaneval_bodies, humaneval_infilling, mceval, overall
+from evals.cli import main
+from evals.datasets import DataFile
 from evals.documents import Document
+from evals.engines import Subject
 from evals.examples import Example, Record
 from evals.overall import Budget, evaluate_within, round_robin
-from evals.report import open_results
+from evals.report import open_results, read_results
+from tests.evals import test_humaneval_bodies, test_humaneval_infilling, test_mceval
 from tests.evals.scripted import scripted_subject
 
 
@@ -66,3 +76,44 @@ def test_an_example_that_would_not_end_in_time_is_not_begun() -> None:
     assert not budget.begin("slow")
     assert budget.begin("quick")
     assert 60.0 < budget.seconds_per_example()["slow"] < 65.0
+
+
+def load(file: DataFile, _data: Path | None) -> list[dict[str, Any]]:
+    """A row or two of each data set, of McEval's languages Python only."""
+    if file.folder == "humaneval-infilling":
+        return [test_humaneval_infilling.ADD]
+    if file.folder == "humaneval-x":
+        return [test_humaneval_bodies.ADD]
+    return [test_mceval.PYTHON] if file.name == "Python.jsonl" else []
+
+
+def test_a_whole_run_ends_with_figures_of_every_suite_and_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @asynccontextmanager
+    async def open_subject(*_: str) -> AsyncIterator[Subject]:
+        yield scripted_subject(lambda _: "return a + b\n")
+
+    for module in (humaneval_infilling, humaneval_bodies, mceval):
+        monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(overall, "open_subject", open_subject)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.py").write_text("def f(a, b):\n    return a + b\n")
+    out = tmp_path / "all.jsonl"
+    assert main(["eval", "all", "--budget", "5", "--path", str(tmp_path / "tree"), "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out.splitlines()[-1])
+    passed = {suite: found.get("pass_at_1") for suite, found in summary["suites"].items()}
+    assert passed == {
+        "humaneval-infilling-single-line": 0.0,
+        "humaneval-infilling-multi-line": 0.0,
+        "humaneval-bodies": 1.0,
+        "mceval-lines": 1.0,  # seed 0 masks "return total"
+        "mceval-bodies": 1.0,
+        "lines": None,
+    }
+    assert summary["n"] == len(read_results(out)) == 7
+    assert summary["suites"]["lines"]["n"] == 2
+    assert set(summary["seconds_per_example"]) == set(passed)
+    assert f"page: {out.with_suffix('.html')}" in printed.err
+    assert "mceval-bodies: 1 examples" in out.with_suffix(".html").read_text()
