@@ -1,8 +1,8 @@
 """Programs in other languages than Python, run where their compiler or interpreter is installed. Used by the suites.
 
 A runtime is one row. `of` gives it for a name when its tools are on this machine, else None: such examples are not
-executed. McEval's canonical solutions passed under C, C++, Java, JavaScript, Perl, Rust, Shell, Tcl, VimScript and
-Python; Lua, PHP, R and Ruby are not run yet.
+executed. McEval's canonical solutions pass (all but 6 of 506) under C, C++, Java, JavaScript, Perl, Rust, Shell, Tcl,
+VimScript and Python; Lua, PHP, R and Ruby have not been run.
 
 Rules: a script passes when its last line is reached, which `ending` makes the exit code `EXIT_PASSED` for; where a
 language has no such place (`ending` is empty) the exit code must be 0, and a program that leaves early passes.
