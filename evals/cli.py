@@ -11,12 +11,13 @@ from typing import Any
 
 from evals.engines import ENGINES, FORMATS, KINDS
 from evals.history import DEFAULT_HISTORY
+from evals.mceval_languages import SPLITS
 from evals.report import EvalError
 from evals.runners import BENCHES, CONTEXTS, runner_of
 from evals.worker import WorkerError
 from model.catalog import DEFAULT_MODEL, ModelError
 
-_SPLITS = ("single-line", "multi-line", "random-span")
+_INFILLING_SPLITS = ("single-line", "multi-line", "random-span")
 
 
 def main(argv: list[str]) -> int:
@@ -67,26 +68,34 @@ def _add_bench(commands: Any) -> None:
 
 
 def _add_generated(suites: Any) -> None:
-    """What is generated, or scored, from files alone."""
+    """What is generated from files alone."""
     infilling = suites.add_parser("humaneval-infilling", help="masked lines of HumanEval, executed")
-    infilling.add_argument("--split", choices=_SPLITS, default="single-line")
-    infilling.add_argument("--half", choices=("a", "b"), default="", help="problems of one half only")
-    infilling.add_argument("--data", type=Path, help="folder that holds humaneval-infilling/; else downloaded")
-    _add_generation(infilling, limit=0)
+    infilling.add_argument("--split", choices=_INFILLING_SPLITS, default="single-line")
+    bodies = suites.add_parser("humaneval-bodies", help="function bodies of HumanEval, executed")
+    for executed in (infilling, bodies):
+        executed.add_argument("--half", choices=("a", "b"), default="", help="problems of one half only")
+        _add_data(executed)
+        _add_generation(executed, limit=0)
+
+    mceval = suites.add_parser("mceval", help="masked lines and bodies in 37 languages, executed where they can be")
+    mceval.add_argument("--lang", nargs="+", default=[], help="McEval's names of languages (default: all)")
+    mceval.add_argument("--split", choices=(*SPLITS, "both"), default="both")
+    _add_data(mceval)
+    _add_generation(mceval, limit=10, of="problems of each language")
+
+    everything = suites.add_parser("all", help="a sample of all these suites in a given time, with an HTML page")
+    everything.add_argument("--budget", type=_positive, required=True, help="minutes that the examples may take")
+    everything.add_argument("--path", type=Path, help="a source tree: real lines of it too")
+    everything.add_argument("--seed", type=int, default=0)
+    _add_data(everything)
+    _add_engine(everything)
+    _add_model(everything)
 
     lines = suites.add_parser("lines", help="masked lines of any source tree")
     lines.add_argument("--path", type=Path, required=True)
     lines.add_argument("--no-nll", action="store_true", help="exact match only: half the time and memory")
     lines.add_argument("--window", type=_positive, default=4096, help="longest prompt in tokens (default 4096)")
     _add_generation(lines, limit=100)
-
-    nll = suites.add_parser("nll", help="what quantization costs, beside llama.cpp")
-    nll.add_argument("--path", type=Path, required=True)
-    nll.add_argument("--tokens", type=_positive, default=10_000)
-    nll.add_argument(
-        "--kind", action="append", default=[], choices=KINDS, help="score these weights too; repeatable (fp32 is slow)"
-    )
-    _add_model(nll)
 
 
 def _add_context(suites: Any) -> None:
@@ -101,13 +110,21 @@ def _add_context(suites: Any) -> None:
     retrieval = suites.add_parser("retrieval", help="speed and recall of the search for similar passages, at any size")
     _add_index(retrieval)
 
-    page = suites.add_parser("page", help="an HTML page with plots of repo, recall and retrieval results")
+    page = suites.add_parser("page", help="an HTML page with plots and examples of results")
     page.add_argument("results", type=Path, nargs="+", help="results files")
-    page.add_argument("--out", type=Path, default=Path("midfill-context.html"), help="the page (default %(default)s)")
+    page.add_argument("--out", type=Path, default=Path("midfill-evals.html"), help="the page (default %(default)s)")
 
 
 def _add_scored(suites: Any) -> None:
-    """Parts of a window, and comparisons."""
+    """What is scored without generating, and comparisons."""
+    nll = suites.add_parser("nll", help="what quantization costs, beside llama.cpp")
+    nll.add_argument("--path", type=Path, required=True)
+    nll.add_argument("--tokens", type=_positive, default=10_000)
+    nll.add_argument(
+        "--kind", action="append", default=[], choices=KINDS, help="score these weights too; repeatable (fp32 is slow)"
+    )
+    _add_model(nll)
+
     blocks = suites.add_parser("blocks", help="what cross-file snippets are worth, kept independent or not")
     blocks.add_argument("--path", type=Path, required=True)
     _add_sample(blocks, limit=200)
@@ -121,6 +138,7 @@ def _add_scored(suites: Any) -> None:
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)
+    compare.add_argument("--measure", default="score", help="key of the examples, such as similarity (default score)")
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
@@ -134,11 +152,19 @@ def _add_index(parser: argparse.ArgumentParser) -> None:
     _add_out(parser)
 
 
-def _add_generation(parser: argparse.ArgumentParser, limit: int) -> None:
+def _add_generation(parser: argparse.ArgumentParser, limit: int, of: str = "examples") -> None:
+    _add_engine(parser)
+    _add_sample(parser, limit, of)
+    _add_model(parser)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="midfill")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
-    _add_sample(parser, limit)
-    _add_model(parser)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="folder that holds the data sets' folders; else downloaded")
 
 
 def _add_repository(parser: argparse.ArgumentParser, limit: int) -> None:
@@ -148,8 +174,8 @@ def _add_repository(parser: argparse.ArgumentParser, limit: int) -> None:
     _add_model(parser)
 
 
-def _add_sample(parser: argparse.ArgumentParser, limit: int) -> None:
-    parser.add_argument("--limit", type=_count, default=limit, help=f"examples, 0 for all (default {limit})")
+def _add_sample(parser: argparse.ArgumentParser, limit: int, of: str = "examples") -> None:
+    parser.add_argument("--limit", type=_count, default=limit, help=f"{of}, 0 for all (default {limit})")
     parser.add_argument("--seed", type=int, default=0)
 
 

@@ -8,9 +8,9 @@ from evals.report import EvalError, read_results
 from evals.stats import mean_interval, paired_difference
 
 
-def compare(path_a: Path, path_b: Path) -> dict[str, Any]:
-    """Scores of both over the examples they share (by `id`), and B minus A; EvalError without any."""
-    a, b = _scores(path_a), _scores(path_b)
+def compare(path_a: Path, path_b: Path, measure: str = "score") -> dict[str, Any]:
+    """A measure of both over the examples that have it in both (by `id`), and B minus A; EvalError without any."""
+    a, b = _scores(path_a, measure), _scores(path_b, measure)
     shared = [key for key in a if key in b]
     if not shared:
         raise EvalError("the two files share no examples")
@@ -18,6 +18,7 @@ def compare(path_a: Path, path_b: Path) -> dict[str, Any]:
     difference = paired_difference(scores_a, scores_b)
     return {
         "suite": "compare",
+        "measure": measure,
         "n": len(shared),
         "only_a": len(a) - len(shared),
         "only_b": len(b) - len(shared),
@@ -31,18 +32,19 @@ def compare(path_a: Path, path_b: Path) -> dict[str, Any]:
     }
 
 
-def _scores(path: Path) -> dict[str, float]:
+def _scores(path: Path, measure: str) -> dict[str, float]:
+    """By id; what is null has no such measure: a test that was not run, a text that was not shown."""
     try:
-        return {row["id"]: float(row["score"]) for row in read_results(path)}
-    except (KeyError, TypeError) as error:
-        raise EvalError(f"{path}: its examples have no id and score to compare") from error
+        return {row["id"]: float(row[measure]) for row in read_results(path) if row[measure] is not None}
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvalError(f"{path}: its examples have no id and {measure} to compare") from error
 
 
-def run(path_a: Path, path_b: Path) -> int:
+def run(path_a: Path, path_b: Path, measure: str = "score") -> int:
     """Print the comparison in words and as the last JSON line."""
-    result = compare(path_a, path_b)
+    result = compare(path_a, path_b, measure)
     print(
-        f"{result['n']} shared examples: A {result['a']:.4f}, B {result['b']:.4f}, "
+        f"{result['n']} shared examples, {measure}: A {result['a']:.4f}, B {result['b']:.4f}, "
         f"B - A {result['difference']:+.4f} [{result['low']:+.4f}, {result['high']:+.4f}] "
         f"({result['better']} better, {result['worse']} worse)"
     )

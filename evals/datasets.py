@@ -20,7 +20,7 @@ _TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFile:
-    """One gzipped JSONL file of a data set."""
+    """One JSONL file of a data set, gzipped when its name ends with .gz."""
 
     folder: str  # below --data, or below the cache
     name: str
@@ -31,8 +31,10 @@ class DataFile:
 def load(file: DataFile, data: Path | None) -> list[dict[str, Any]]:
     """The rows of a file from `data`, else from the cache or its origin; EvalError when it cannot be had."""
     raw = _read_local(file, data) if data is not None else _read_cached(file)
-    rows = gzip.decompress(raw).decode("utf-8").splitlines()
-    return [json.loads(row) for row in rows if row.strip()]
+    if file.name.endswith(".gz"):
+        raw = gzip.decompress(raw)
+    # By newlines alone: a JSON string may hold separators that `splitlines` counts.
+    return [json.loads(row) for row in raw.decode("utf-8").split("\n") if row.strip()]
 
 
 def _read_local(file: DataFile, data: Path) -> bytes:

@@ -9,22 +9,22 @@ disjoint by HumanEval problem, since the tasks of one problem share their text: 
 other. The interval is a plain bootstrap over tasks, so it is too narrow where one problem has many tasks.
 """
 
-import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from completion.types import Completion, Mode
+from completion.types import Mode
 from evals.datasets import DataFile, load
-from evals.documents import Document, answer
-from evals.engines import Subject, open_subject
-from evals.progress import tracked
-from evals.report import Results, open_results
-from evals.sandbox import Verdict, run_python
-from evals.stats import mean_interval
+from evals.documents import Document
+from evals.engines import open_subject
+from evals.examples import Example, evaluate_all
+from evals.figures import by_suite, figures, print_table, with_interval
+from evals.report import open_results
+from evals.runtimes import PYTHON
 
+T = TypeVar("T")
 _ORIGIN = "https://raw.githubusercontent.com/openai/human-eval-infilling/88062ff9859c875d04db115b698ed4b0f0395170"
 
 
@@ -84,11 +84,17 @@ def select(rows: Sequence[dict[str, Any]], selection: Selection) -> list[Task]:
     """The selected tasks of a split's rows, in a seeded order that does not depend on the rows' order."""
     whole_lines = selection.split != "random-span"
     tasks = [_task(row, whole_lines) for row in rows]
-    if selection.half:
-        tasks = [task for task in tasks if task.problem % 2 == "ab".index(selection.half)]
-    tasks.sort(key=lambda task: task.task_id)
-    random.Random(selection.seed).shuffle(tasks)
-    return tasks[: selection.limit or None]
+    return sampled(tasks, lambda task: task.task_id, lambda task: task.problem, selection)
+
+
+def sampled(
+    tasks: Sequence[T], task_id: Callable[[T], str], problem: Callable[[T], int], selection: Selection
+) -> list[T]:
+    """The selected tasks of a suite whose halves are told apart by the number of the HumanEval problem."""
+    halves = [task for task in tasks if not selection.half or problem(task) % 2 == "ab".index(selection.half)]
+    ordered = sorted(halves, key=task_id)
+    random.Random(selection.seed).shuffle(ordered)
+    return ordered[: selection.limit or None]
 
 
 def _task(row: dict[str, Any], whole_lines: bool) -> Task:
@@ -105,63 +111,68 @@ def _task(row: dict[str, Any], whole_lines: bool) -> Task:
     )
 
 
-def program(task: Task, text: str, replace_right: int = 0) -> str:
-    """The program after accepting `text` in place of `replace_right` characters behind the cursor."""
-    after = task.after[replace_right:]
-    return f"{task.before}{text}{after}\n{task.test}\ncheck({task.entry_point})\n"
-
-
-async def evaluate(subject: Subject, tasks: list[Task], mode: Mode, results: Results) -> list[float]:
-    """Complete and execute every task; returns 1.0 or 0.0 for each, in order."""
-    scores = []
-    for task in tracked(tasks, subject.name):
-        document = Document(
+def example(task: Task, split: str) -> Example:
+    """The task as an example: a user stands on an empty line, or within one in random spans."""
+    mode = Mode.LINE if split == "single-line" else Mode.BLOCK
+    return Example(
+        id=task.task_id,
+        suite=f"humaneval-infilling-{split}",
+        language="Python",
+        document=Document(
             path="solution.py", repo="", text=task.before + task.after, cursor=len(task.before), mode=mode
-        )
-        got = await answer(subject, document)
-        verdict = await asyncio.to_thread(_execute, task, got.completion)
-        scores.append(float(verdict.passed))
-        results.add(
-            {
-                "id": task.task_id,
-                "score": scores[-1],
-                "error": verdict.error,
-                "canonical": task.canonical,
-                **got.record(),
-            }
-        )
-    return scores
-
-
-def _execute(task: Task, completion: Completion) -> Verdict:
-    return run_python(program(task, completion.text, completion.replace_right))
+        ),
+        truth=task.canonical,
+        test=f"{task.test}\ncheck({task.entry_point})",
+        runtime=PYTHON,
+    )
 
 
 async def run(
     selection: Selection, *, engine: str, model: str, prompt_format: str, data: Path | None, out: Path | None
 ) -> int:
     """Run the suite and print its JSON line."""
-    tasks = load_tasks(selection, data)
-    mode = Mode.LINE if selection.split == "single-line" else Mode.BLOCK
-    suite = f"humaneval-infilling-{selection.split}"
+    tasks = [example(task, selection.split) for task in load_tasks(selection, data)]
+    return await run_executed(
+        tasks,
+        half=selection.half,
+        seed=selection.seed,
+        engine=engine,
+        model=model,
+        prompt_format=prompt_format,
+        out=out,
+    )
+
+
+async def run_executed(
+    tasks: Sequence[Example],
+    *,
+    half: str,
+    seed: int,
+    engine: str,
+    model: str,
+    prompt_format: str,
+    out: Path | None,
+) -> int:
+    """Run a suite of which every example is executed, and print its JSON line."""
+    suite, mode = tasks[0].suite, tasks[0].document.mode
     async with open_subject(engine, model, prompt_format) as subject:
         with open_results(suite, out) as results:
-            scores = await evaluate(subject, tasks, mode, results)
-            interval = mean_interval(scores)
+            records = await evaluate_all(subject, tasks, results)
+            found = figures(records)
+            print(f"{suite}: pass@1 {with_interval(found, 'pass_at_1', 4)} over {len(records)} tasks")
+            print_table(by_suite(records))
             chosen = subject.spec.line_format if mode is Mode.LINE else subject.spec.block_format
-            print(f"{suite}: pass@1 {interval} over {len(scores)} tasks")
             results.finish(
                 {
                     "suite": suite,
-                    "n": len(scores),
-                    "pass_at_1": interval.mean,
-                    "low": interval.low,
-                    "high": interval.high,
+                    "low": found["pass_at_1_low"],
+                    "high": found["pass_at_1_high"],
+                    **found,
                     "model": subject.model,
                     "engine": subject.name,
                     "format": chosen.value,
-                    "half": selection.half,
-                    "seed": selection.seed,
+                    "half": half,
+                    "seed": seed,
                 }
             )
     return 0

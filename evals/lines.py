@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from completion.types import Mode
-from evals.documents import LIMITS, Answer, Document, answer
+from evals.documents import LIMITS, Answer, Document
 from evals.engines import Subject, kind_of, open_subject
+from evals.examples import Example, Record
+from evals.examples import evaluate as evaluate_example
+from evals.figures import by_suite, figures, print_table, with_interval
 from evals.llamacpp import LlamaCppEngine
 from evals.progress import tracked
 from evals.report import EvalError, Results, open_results
 from evals.scoring import TargetScorer, open_midfill_scorer
 from evals.sources import SourceFile, source_files
-from evals.stats import mean_interval, ratio_interval
+from evals.stats import ratio_interval
 from parsers.parse import byte_offset, parse
 from parsers.scope import CursorKind, cursor_kind
 
@@ -51,33 +54,35 @@ class MaskedLine:
         after = after.lstrip(" \t")
         return Document(path=self.file.path, repo=repo, text=before + after, cursor=self.begin, mode=Mode.LINE)
 
-
-@dataclass(frozen=True, slots=True)
-class LineScore:
-    """One example's result; `nll` is the sum over `n_tokens` tokens, 0 of 0 when it was not scored."""
-
-    exact: bool
-    nll: float
-    n_tokens: int
+    def example(self, repo: str) -> Example:
+        """The line as an example, without a test."""
+        return Example(
+            id=f"{self.file.path}:{self.number}",
+            suite="lines",
+            language=self.file.language,
+            document=self.document(repo),
+            truth=self.truth,
+        )
 
 
 def masked_lines(root: Path, limit: int, seed: int, language: str = "") -> list[MaskedLine]:
     """A seeded sample of `limit` lines (0: all) of the tree, or of a language in it; EvalError when it has no code."""
     files = (file for file in source_files(root) if language in ("", file.language))
-    lines = [line for file in files for line in _lines_of(file)]
+    lines = [line for file in files for line in code_lines(file)]
     random.Random(seed).shuffle(lines)
     chosen: list[MaskedLine] = []
     for line in lines:
         if limit and len(chosen) == limit:
             break
-        if _is_code(line):
+        if is_code(line):
             chosen.append(line)
     if not chosen:
         raise EvalError(f"{root} holds no lines of code that can be scored")
     return chosen
 
 
-def _lines_of(file: SourceFile) -> list[MaskedLine]:
+def code_lines(file: SourceFile) -> list[MaskedLine]:
+    """The lines of a file that are long enough to be asked for; whether each is code, `is_code` says."""
     result, offset = [], 0
     for number, line in enumerate(file.text.split("\n"), 1):
         code = line.strip()
@@ -88,7 +93,7 @@ def _lines_of(file: SourceFile) -> list[MaskedLine]:
     return result
 
 
-def _is_code(line: MaskedLine) -> bool:
+def is_code(line: MaskedLine) -> bool:
     """Whether the line begins outside of comments and strings. Parses: asked of sampled lines only."""
     text = line.file.text
     if line.truth.startswith(_DOCSTRING_QUOTES):
@@ -107,29 +112,20 @@ async def evaluate(
     repo: str,
     results: Results,
     window_tokens: int = LIMITS.max_prompt_tokens,
-) -> list[LineScore]:
-    """Ask for every line; without a scorer there is no NLL."""
-    scores = []
+) -> list[Record]:
+    """Ask for every line; `nll` is the sum over `n_target_tokens`, 0 of 0 without a scorer."""
+    records = []
     for line in tracked(lines, subject.name):
-        got = await answer(subject, line.document(repo), window_tokens)
-        target = _target(subject, got, line)
-        logprobs: list[float] = []
-        if scorer is not None and got.prompt is not None:
-            logprobs = scorer.target_logprobs(list(got.prompt.token_ids), target)
-        score = LineScore(got.completion.text.rstrip() == line.truth.rstrip(), -sum(logprobs), len(logprobs))
-        scores.append(score)
-        results.add(
-            {
-                "id": f"{line.file.path}:{line.number}",
-                "score": float(score.exact),
-                "nll": score.nll,
-                "n_target_tokens": score.n_tokens,
-                "truth": line.truth,
-                "language": line.file.language,
-                **got.record(),
-            }
-        )
-    return scores
+
+        def nll(got: Answer, line: MaskedLine = line) -> Record:
+            logprobs: list[float] = []
+            if scorer is not None and got.prompt is not None:
+                logprobs = scorer.target_logprobs(list(got.prompt.token_ids), _target(subject, got, line))
+            return {"nll": -sum(logprobs), "n_target_tokens": len(logprobs)}
+
+        example = line.example(repo)
+        records.append(await evaluate_example(subject, example, results, window_tokens=window_tokens, more=nll))
+    return records
 
 
 def _target(subject: Subject, got: Answer, line: MaskedLine) -> list[int]:
@@ -155,25 +151,28 @@ async def run(
     async with open_subject(engine, model, prompt_format) as subject:
         with open_results("lines", out) as results:
             scorer = _scorer(subject, model) if nll else None
-            scores = await evaluate(subject, lines, scorer, root.resolve().name, results, window_tokens)
-            exact = mean_interval([float(score.exact) for score in scores])
+            records = await evaluate(subject, lines, scorer, root.resolve().name, results, window_tokens)
+            found = figures(records)
             summary: dict[str, Any] = {
                 "suite": "lines",
-                "n": len(scores),
-                "exact_match": exact.mean,
-                "low": exact.low,
-                "high": exact.high,
+                "low": found["exact_match_low"],
+                "high": found["exact_match_high"],
+                **found,
                 "model": subject.model,
                 "engine": subject.name,
                 "format": subject.spec.line_format.value,
                 "seed": seed,
                 "window_tokens": window_tokens,
             }
-            print(f"lines: exact match {exact} over {len(scores)} lines")
-            if scored := [score for score in scores if score.n_tokens]:
-                per_token = ratio_interval([s.nll for s in scored], [s.n_tokens for s in scored])
+            print(f"lines: exact match {with_interval(found, 'exact_match', 4)} over {len(records)} lines")
+            print_table(by_suite(records))
+            if scored := [
+                (record["nll"], record["n_target_tokens"]) for record in records if record["n_target_tokens"]
+            ]:
+                sums, counts = zip(*scored, strict=True)
+                per_token = ratio_interval(sums, counts)
                 summary |= {"nll": per_token.mean, "nll_low": per_token.low, "nll_high": per_token.high}
-                print(f"lines: NLL per token {per_token} over {sum(s.n_tokens for s in scored)} tokens")
+                print(f"lines: NLL per token {per_token} over {sum(counts)} tokens")
             results.finish(summary)
     return 0
 

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 from collections.abc import Callable
 
+from evals.mceval_languages import SPLITS
 from evals.report import EvalError
 from model.catalog import DEFAULT_MODEL
 
@@ -25,6 +26,51 @@ def _humaneval(a: argparse.Namespace) -> int:
     selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
     return asyncio.run(
         suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
+    )
+
+
+def _humaneval_bodies(a: argparse.Namespace) -> int:
+    from evals import humaneval_bodies as suite
+    from evals.humaneval_infilling import Selection
+
+    selection = Selection(split="bodies", limit=a.limit, half=a.half, seed=a.seed)
+    return asyncio.run(
+        suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
+    )
+
+
+def _mceval(a: argparse.Namespace) -> int:
+    from evals import mceval
+
+    return asyncio.run(
+        mceval.run(
+            a.lang,
+            splits=SPLITS if a.split == "both" else (a.split,),
+            limit=a.limit,
+            seed=a.seed,
+            engine=a.engine,
+            model=a.model,
+            prompt_format=a.format,
+            data=a.data,
+            out=a.out,
+        )
+    )
+
+
+def _all(a: argparse.Namespace) -> int:
+    from evals import overall
+
+    return asyncio.run(
+        overall.run(
+            minutes=a.budget,
+            path=a.path,
+            seed=a.seed,
+            engine=a.engine,
+            model=a.model,
+            prompt_format=a.format,
+            data=a.data,
+            out=a.out,
+        )
     )
 
 
@@ -102,7 +148,7 @@ def _suffix(a: argparse.Namespace) -> int:
 def _compare(a: argparse.Namespace) -> int:
     from evals import compare
 
-    return compare.run(a.a, a.b)
+    return compare.run(a.a, a.b, a.measure)
 
 
 def _speed(a: argparse.Namespace) -> int:
@@ -152,6 +198,9 @@ def _first_model(a: argparse.Namespace) -> str:
 BENCHES: dict[str, Runner] = {"speed": _speed, "replay": _replay, "soak": _soak, "index": _index}
 SUITES: dict[str, Runner] = {
     "humaneval-infilling": _humaneval,
+    "humaneval-bodies": _humaneval_bodies,
+    "mceval": _mceval,
+    "all": _all,
     "lines": _lines,
     "nll": _nll,
     "recall": _recall,

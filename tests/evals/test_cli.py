@@ -23,12 +23,25 @@ def test_an_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     "argv",
     [[], ["eval"], ["eval", "no-such-suite"], ["eval", "lines"], ["eval", "lines", "--path", ".", "--limit", "-1"],
+     ["eval", "all"], ["eval", "all", "--budget", "0"], ["eval", "mceval", "--split", "spans"],
      ["bench", "--repetitions", "0"], ["eval", "humaneval-infilling", "--half", "c"]],
 )  # fmt: skip
 def test_wrong_arguments_exit_with_2(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(argv)
     assert exit_info.value.code == 2
+
+
+def test_a_language_that_mceval_lacks_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "mceval", "--lang", "Cobol"]) == 1
+    assert capsys.readouterr().err.startswith("midfill: McEval has no 'Cobol': use --lang of AWK, C#")
+
+
+@pytest.mark.parametrize("suite", ["humaneval-infilling", "humaneval-bodies", "mceval", "all"])
+def test_data_that_is_not_there_is_one_line(suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    budget = ["--budget", "1"] if suite == "all" else []
+    assert main(["eval", suite, "--data", str(tmp_path), *budget]) == 1
+    assert "without --data it is downloaded" in capsys.readouterr().err
 
 
 def test_compare_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,22 @@ def test_a_file_compared_with_itself_shows_no_difference(tmp_path: Path) -> None
     assert (result["difference"], result["low"], result["high"]) == (0, 0, 0)
 
 
+def test_any_measure_is_compared_over_the_examples_that_have_it(tmp_path: Path) -> None:
+    def results(name: str, passed: list[bool | None]) -> Path:
+        path = tmp_path / name
+        rows = [{"id": str(at), "score": 0.0, "passed": value} for at, value in enumerate(passed)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    a, b = results("a", [False, True, None, True]), results("b", [True, True, True, None])
+    result = compare(a, b, "passed")
+    assert (result["measure"], result["n"], result["only_a"], result["only_b"]) == ("passed", 2, 1, 1)
+    assert result["difference"] == 0.5
+    assert compare(a, b)["n"] == 4
+    with pytest.raises(EvalError, match="no id and similarity"):
+        compare(a, b, "similarity")
+
+
 def test_files_without_shared_examples_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EvalError, match="share no examples"):
         compare(write(tmp_path / "a", {"x": 1.0}), write(tmp_path / "b", {"y": 1.0}))

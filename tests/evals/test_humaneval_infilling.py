@@ -3,7 +3,9 @@ from pathlib import Path
 from typing import Any
 
 from completion.types import Mode
-from evals.humaneval_infilling import Selection, Task, evaluate, program, select
+from evals.accepted import with_text
+from evals.examples import evaluate_all
+from evals.humaneval_infilling import Selection, Task, example, select
 from evals.report import open_results, read_results
 from evals.sandbox import run_python
 from tests.evals.scripted import scripted_subject
@@ -66,6 +68,11 @@ def test_a_random_span_is_cut_out_to_the_character() -> None:
     assert (task.canonical, task.after) == ("al += b\n", ADD["suffix"])
 
 
+def program(task: Task, text: str) -> str:
+    masked = example(task, "single-line")
+    return masked.program(with_text(masked.document, text))
+
+
 def test_the_true_line_passes_and_others_do_not() -> None:
     task = add_task()
     assert run_python(program(task, task.canonical)).passed
@@ -73,9 +80,9 @@ def test_the_true_line_passes_and_others_do_not() -> None:
     assert not run_python(program(task, "")).passed
 
 
-def test_replaced_characters_are_cut_from_the_text_after_the_cursor() -> None:
-    task = Task(task_id="T/HumanEval/0/0", before="x = (1", after=")]", canonical=")", test="", entry_point="x")
-    assert program(task, ")", replace_right=2).startswith("x = (1)\n")
+def test_only_single_lines_are_asked_for_as_lines() -> None:
+    modes = [example(add_task(), split).document.mode for split in ("single-line", "multi-line", "random-span")]
+    assert modes == [Mode.LINE, Mode.BLOCK, Mode.BLOCK]
 
 
 def test_what_the_pipeline_answers_is_executed_and_kept(tmp_path: Path) -> None:
@@ -83,10 +90,12 @@ def test_what_the_pipeline_answers_is_executed_and_kept(tmp_path: Path) -> None:
     answers = iter(["    total += b\nignored\n", "    total *= b\n"])
     subject = scripted_subject(lambda _: next(answers))
     with open_results("suite", tmp_path / "out.jsonl") as results:
-        scores = asyncio.run(evaluate(subject, tasks, Mode.LINE, results))
-    assert scores == [1.0, 0.0]
+        records = asyncio.run(evaluate_all(subject, [example(task, "single-line") for task in tasks], results))
+    assert [record["score"] for record in records] == [1.0, 0.0]
     kept = read_results(tmp_path / "out.jsonl")
+    assert kept == records
     assert [row["completion"] for row in kept] == ["    total += b", "    total *= b"]
     assert [row["error"] for row in kept] == ["", "AssertionError"]
+    assert [row["exact"] for row in kept] == [True, False]
     assert [row["id"] for row in kept] == [task.task_id for task in tasks]
     assert all(bytes(row["prompt_tokens"]).decode().endswith("total = a\n") for row in kept)

@@ -98,13 +98,12 @@ def test_exact_match_and_nll_come_from_the_same_prompt(tree: Path, tmp_path: Pat
     lines = [line for line in masked_lines(tree, 0, 0) if line.truth.startswith("return net")]
     subject, scorer = scripted_subject(lambda _: "return net // 5  \nmore"), UniformScorer()
     with open_results("lines", tmp_path / "out.jsonl") as results:
-        scores = asyncio.run(evaluate(subject, lines, scorer, "shop", results))
-    by_truth = {line.truth: score for line, score in zip(lines, scores, strict=True)}
-    assert by_truth["return net // 5"].exact
-    assert not by_truth["return net / 5"].exact
-    assert all(score.nll == 2.0 * score.n_tokens for score in scores)
+        records = asyncio.run(evaluate(subject, lines, scorer, "shop", results))
+    assert all(record["nll"] == 2.0 * record["n_target_tokens"] > 0 for record in records)
     kept = {row["truth"]: row for row in read_results(tmp_path / "out.jsonl")}
-    assert kept["return net // 5"]["score"] == 1.0
+    assert [kept[truth]["score"] for truth in ("return net // 5", "return net / 5")] == [1.0, 0.0]
+    assert [kept[truth]["exact"] for truth in ("return net // 5", "return net / 5")] == [True, False]
+    assert kept["return net // 5"]["new_parse_error"] is False
     assert kept["return net / 5"]["language"] == "go"
 
 
@@ -119,5 +118,5 @@ def test_the_scored_text_is_the_file_up_to_and_including_the_true_line(tree: Pat
 
 def test_without_a_scorer_there_is_no_nll(tree: Path, tmp_path: Path) -> None:
     with open_results("lines", tmp_path / "out.jsonl") as results:
-        scores = asyncio.run(evaluate(scripted_subject(lambda _: "x"), masked_lines(tree, 2, 0), None, "", results))
-    assert [score.n_tokens for score in scores] == [0, 0]
+        records = asyncio.run(evaluate(scripted_subject(lambda _: "x"), masked_lines(tree, 2, 0), None, "", results))
+    assert [record["n_target_tokens"] for record in records] == [0, 0]

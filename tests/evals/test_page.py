@@ -56,10 +56,50 @@ def test_the_page_holds_figures_examples_plots_and_where_they_come_from(tmp_path
     assert not re.search(r"""(src|href)=["'](?!#)""", text)
 
 
+def completion(number: int, **differs: Any) -> dict[str, Any]:
+    return {
+        "id": f"mceval-lines/C/{number}", "suite": "mceval-lines", "language": "C", "score": 1.0, "passed": True,
+        "error": "", "unfit": "", "shown": True, "exact": False, "similarity": 0.75, "new_parse_error": False,
+        "truth_new_parse_error": False, "truth": "return a < b;", "before": "int f() {\n    ", "after": "\n}\n",
+        "completion": "return b > a;", "raw": "return b > a;\n}", "outcome": "ok", "reason": "changed by: balance",
+        "timings_ms": {"total": 123.4},
+    } | differs  # fmt: skip
+
+
+def test_completions_are_shown_with_their_verdicts(tmp_path: Path) -> None:
+    examples = [
+        completion(1),
+        completion(2, score=0.0, passed=False, error="exit code 7", new_parse_error=True, completion="broken(<"),
+        completion(3, passed=None, language="Go", shown=False, new_parse_error=None, unfit="the true program fails"),
+    ]
+    summary = {"suite": "all", "n": 3, "unfit": {"the true program fails": 1}, "minutes": 5, "model": "a-model"}
+    out = tmp_path / "page.html"
+    assert main(["eval", "page", str(results(tmp_path / "all.jsonl", summary, examples)), "--out", str(out)]) == 0
+    text = out.read_text()
+    assert text.count("<svg") == 2  # by suite, and by language
+    assert text.count("<details class='example") == 3
+    assert text.count("example passed") == 2
+    assert "example failed broken" in text
+    assert "example passed unshown" in text
+    for words in ("return a &lt; b;", "<ins>broken(&lt;</ins>", "test failed: exit code 7", "adds a parse error",
+                  "not executed (the true program fails)", "changed by: balance", "123 ms", "0.50 [",
+                  "a-model"):  # fmt: skip
+        assert words in text
+    assert not re.search(r"""(src|href)=["'](?!#)""", text)
+
+
+def test_a_results_file_of_an_older_version_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = results(tmp_path / "a.jsonl", {"suite": "lines", "n": 1}, [{"id": "x", "score": 1.0}])
+    assert main(["eval", "page", str(file), "--out", str(tmp_path / "page.html")]) == 1
+    assert "run its suite again" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("cut_off", [True, False])
 def test_what_cannot_be_shown_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], cut_off: bool) -> None:
-    file = results(tmp_path / "a.jsonl", {} if cut_off else {"suite": "lines"}, [{"id": "x"}])
+    file = results(tmp_path / "a.jsonl", {} if cut_off else {"suite": "nll"}, [{"id": "x"}])
     assert main(["eval", "page", str(file), "--out", str(tmp_path / "page.html")]) == 1
     said = capsys.readouterr().err
-    assert ("did not come to its end" if cut_off else "no page for lines") in said
+    assert ("did not come to its end" if cut_off else "no page for nll") in said
     assert not (tmp_path / "page.html").exists()

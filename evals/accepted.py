@@ -1,0 +1,70 @@
+"""What accepting a completion makes of a document: the text, whether it parses, and how near the truth it is.
+
+Used by every suite that generates. Rules: the text is exactly what an editor would hold afterwards. A new parse error
+is an ERROR or MISSING node more (tree-sitter) than there were with the place empty; it is None where nothing was shown
+or the language has no grammar. Grammars have errors of their own: the truth's is kept beside it, as a control.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from completion.types import Completion, Outcome
+from evals.documents import Document
+from parsers.languages import for_document
+from parsers.parse import parse
+from parsers.scope import error_count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """`text` is the whole document; exact match and similarity (difflib's ratio) ignore white space at line ends."""
+
+    text: str
+    shown: bool
+    exact: bool
+    similarity: float
+    errors_before: int
+    new_parse_error: bool | None
+    truth_new_parse_error: bool | None
+
+    def record(self) -> dict[str, Any]:
+        """The part of a results line that says how good it is."""
+        return {
+            "shown": self.shown,
+            "exact": self.exact,
+            "similarity": round(self.similarity, 4),
+            "new_parse_error": self.new_parse_error,
+            "truth_new_parse_error": self.truth_new_parse_error,
+        }
+
+
+def accept(document: Document, completion: Completion, truth: str) -> Accepted:
+    """Accept a completion; what is not shown leaves the document as it was."""
+    shown = completion.outcome is Outcome.OK
+    text = with_text(document, completion.text, completion.replace_right) if shown else document.text
+    language = for_document(document.path)
+    before = _errors(language.id, document.text)
+    parsed = shown and language.grammar is not None
+    return Accepted(
+        text=text,
+        shown=shown,
+        exact=_lines(completion.text) == _lines(truth),
+        similarity=difflib.SequenceMatcher(None, completion.text.strip(), truth.strip(), autojunk=False).ratio(),
+        errors_before=before,
+        new_parse_error=_errors(language.id, text) > before if parsed else None,
+        truth_new_parse_error=_errors(language.id, with_text(document, truth)) > before if parsed else None,
+    )
+
+
+def with_text(document: Document, text: str, replace_right: int = 0) -> str:
+    """The document with `text` at its cursor, in place of `replace_right` characters behind it."""
+    return document.text[: document.cursor] + text + document.text[document.cursor + replace_right :]
+
+
+def _errors(language: str, text: str) -> int:
+    return error_count(parse(language, text))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().split("\n")]
