@@ -1,0 +1,95 @@
+"""The last filter: an accepted suggestion adds no parse error to the document.
+
+The document is parsed again with the suggestion in place (incrementally, from the tree of the request). Users type in
+broken code, so it is compared with what was broken before: each of the two documents gets the benefit of the
+doubt for what is only unfinished (`completion.unfinished`), and the one with the suggestion may not have more
+errors left than the other one.
+
+Of a suggestion that adds one, the longest prefix is kept that does not: at the end of a line, in the last line at the
+end of a token. What is cut may not end unfinished.
+
+Rules: pure; parses, so it is called off the event loop. Plain text has no errors.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tree_sitter import Node
+
+from completion.candidate import Candidate
+from completion.types import CompletionRequest
+from completion.unfinished import endings
+from parsers.languages import by_id
+from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
+
+# Endings tried for one document: each is a parse of about a millisecond.
+_MAX_ENDINGS = 16
+# Prefixes tried of one suggestion.
+_MAX_PREFIXES = 12
+# Beyond so many errors a document is not in this language; the count is not exact any more.
+_MAX_ERRORS = 200
+# An error this near the cursor may come from what is unfinished there, in bytes.
+_NEAR_BYTES = 2_000
+_TOKEN_END = re.compile(r"\w+|[^\w\s]")
+
+
+def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """The longest prefix of a suggestion that adds no parse error; an empty one when there is none."""
+    before = request.snapshot.tree
+    if before.root is None or not candidate.text.strip():
+        return candidate
+    after = _accepted(candidate, request)
+    if not (n_errors := errors(after.root)):
+        return candidate
+    cursor = byte_offset(request.snapshot.text, request.cursor)
+    allowed = least_errors(before, cursor, 0)
+    if n_errors <= allowed or least_errors(after, cursor + len(to_bytes(candidate.text)), allowed) <= allowed:
+        return candidate
+    for text in _prefixes(candidate.text):
+        shorter = replace(candidate, text=text, replace_right=0)
+        if errors(_accepted(shorter, request).root) <= allowed:
+            return shorter
+    return Candidate("")
+
+
+def least_errors(tree: SyntaxTree, at: int, enough: int) -> int:
+    """The errors of a document when what is unfinished at byte `at` is finished in the best of some ways."""
+    least = errors(tree.root)
+    # What is broken far away no ending mends.
+    enough = max(enough, least - errors(tree.root, max(0, at - _NEAR_BYTES), at + _NEAR_BYTES))
+    text = tree.source.decode("utf-8")
+    offset = len(tree.source[:at].decode("utf-8"))
+    for n, ending in enumerate(endings(tree, at, by_id(tree.language).block_style)):
+        if least <= enough or n == _MAX_ENDINGS:
+            break
+        finished = parse(tree.language, text[:offset] + ending + text[offset:], tree)
+        least = min(least, errors(finished.root))
+    return least
+
+
+def errors(root: Node | None, start: int = 0, end: int | None = None) -> int:
+    """How many ERROR and MISSING nodes touch a byte range; no more than a few hundred are counted."""
+    n, stack = 0, [] if root is None else [root]
+    while stack and n < _MAX_ERRORS:
+        node = stack.pop()
+        if node.end_byte < start or (end is not None and node.start_byte > end):
+            continue
+        if node.is_error or node.is_missing:
+            n += 1
+        if node.has_error:
+            stack += node.children
+    return n
+
+
+def _accepted(candidate: Candidate, request: CompletionRequest) -> SyntaxTree:
+    return parse(request.snapshot.language, candidate.accepted(request), request.snapshot.tree)
+
+
+def _prefixes(text: str) -> Iterator[str]:
+    """Prefixes that may be shown, the longest first: whole lines, then tokens of the first line."""
+    lines = text.split("\n")
+    wholes = ["\n".join(lines[:n]).rstrip() for n in range(len(lines) - 1, 0, -1)]
+    ends = [match.end() for match in _TOKEN_END.finditer(lines[0])][:-1]
+    tokens = [lines[0][:end] for end in reversed(ends)]
+    yield from [prefix for prefix in [*wholes[:_MAX_PREFIXES], *tokens[:_MAX_PREFIXES]] if prefix.strip()]
