@@ -5,13 +5,12 @@ broken code, so it is compared with what was broken before: each of the two docu
 doubt for what is only unfinished (`completion.unfinished`), and the one with the suggestion may not have more
 errors left than the other one.
 
-Of a suggestion that adds one, the longest prefix is kept that does not: at the end of a line, in the last line at the
-end of a token. What is cut may not end unfinished.
+Of a suggestion that adds one, the longest prefix is kept that does not: without the brackets that it ends with, or up
+to the end of a line. What is cut may not end unfinished.
 
 Rules: pure; parses, so it is called off the event loop. Plain text has no errors.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -25,13 +24,12 @@ from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 
 # Endings tried for one document: each is a parse of about a millisecond.
 _MAX_ENDINGS = 16
-# Prefixes tried of one suggestion.
+# Lines that may be cut off one by one.
 _MAX_PREFIXES = 12
 # Beyond so many errors a document is not in this language; the count is not exact any more.
 _MAX_ERRORS = 200
 # An error this near the cursor may come from what is unfinished there, in bytes.
 _NEAR_BYTES = 2_000
-_TOKEN_END = re.compile(r"\w+|[^\w\s]")
 
 
 def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
@@ -87,9 +85,16 @@ def _accepted(candidate: Candidate, request: CompletionRequest) -> SyntaxTree:
 
 
 def _prefixes(text: str) -> Iterator[str]:
-    """Prefixes that may be shown, the longest first: whole lines, then tokens of the first line."""
+    """Prefixes that may be shown, the longest first: without the brackets at the end, then whole lines.
+
+    A line is not cut at a word: half of a statement would say something else.
+    """
+    shorter = text.rstrip()
+    while shorter and not (shorter[-1].isalnum() or shorter[-1] in "_\"'`"):
+        shorter = shorter[:-1].rstrip()
+        if any(character.isalnum() for character in shorter):
+            yield shorter
     lines = text.split("\n")
-    wholes = ["\n".join(lines[:n]).rstrip() for n in range(len(lines) - 1, 0, -1)]
-    ends = [match.end() for match in _TOKEN_END.finditer(lines[0])][:-1]
-    tokens = [lines[0][:end] for end in reversed(ends)]
-    yield from [prefix for prefix in [*wholes[:_MAX_PREFIXES], *tokens[:_MAX_PREFIXES]] if prefix.strip()]
+    for n in range(len(lines) - 1, max(0, len(lines) - 1 - _MAX_PREFIXES), -1):
+        if (prefix := "\n".join(lines[:n]).rstrip()).strip():
+            yield prefix

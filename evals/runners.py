@@ -46,6 +46,12 @@ def _lines(a: argparse.Namespace) -> int:
     )
 
 
+def _refusals(a: argparse.Namespace) -> int:
+    from evals import refusals
+
+    return refusals.run(a.path, limit=a.limit, seed=a.seed, out=a.out)
+
+
 def _nll(a: argparse.Namespace) -> int:
     from evals import nll
 
@@ -153,6 +159,7 @@ BENCHES: dict[str, Runner] = {"speed": _speed, "replay": _replay, "soak": _soak,
 SUITES: dict[str, Runner] = {
     "humaneval-infilling": _humaneval,
     "lines": _lines,
+    "refusals": _refusals,
     "nll": _nll,
     "recall": _recall,
     "repo": _repo,
