@@ -60,7 +60,7 @@ def _until_same_line(lines: list[str]) -> int:
     """How many lines to keep so that none is said too often in a row; all of them when none is."""
     for index in range(len(lines) - _MAX_SAME_LINES + 1):
         run = set(lines[index : index + _MAX_SAME_LINES])
-        if len(run) == 1 and run != {""}:
+        if len(run) == 1 and _has_words(lines[index]):
             return index + 1
     # At the very end two are enough: where a generation was cut off, the third was on its way.
     if len(lines) > 2 and lines[-1] == lines[-2] and _has_words(lines[-1]):

@@ -22,8 +22,9 @@ from completion.unfinished import endings
 from parsers.languages import by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 
-# Endings tried for one document: each is a parse of about a millisecond.
-_MAX_ENDINGS = 16
+# Endings tried for one document: each is a parse of about a millisecond, in very large documents of ten.
+_MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 24, 4
+_LARGE_BYTES = 100_000
 # Lines that may be cut off one by one.
 _MAX_PREFIXES = 12
 # Beyond so many errors a document is not in this language; the count is not exact any more.
@@ -58,8 +59,9 @@ def least_errors(tree: SyntaxTree, at: int, enough: int) -> int:
     enough = max(enough, least - errors(tree.root, max(0, at - _NEAR_BYTES), at + _NEAR_BYTES))
     text = tree.source.decode("utf-8")
     offset = len(tree.source[:at].decode("utf-8"))
+    n_endings = _MAX_ENDINGS if len(tree.source) < _LARGE_BYTES else _MAX_ENDINGS_IF_LARGE
     for n, ending in enumerate(endings(tree, at, by_id(tree.language).block_style)):
-        if least <= enough or n == _MAX_ENDINGS:
+        if least <= enough or n == n_endings:
             break
         finished = parse(tree.language, text[:offset] + ending + text[offset:], tree)
         least = min(least, errors(finished.root))

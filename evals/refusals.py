@@ -2,8 +2,8 @@
 
 A filter that cuts what people write costs good suggestions. So real lines are put through the filters as if they had
 been generated, in four situations: the line is missing from its file (`line`), the file ends there, as when it
-is written from top to bottom (`end`), the cursor stands within the line (`inside`), and up to a dozen lines of
-a block are missing (`block`). A refusal is a line, or a block, whose acceptance does not give the true text.
+is written from top to bottom (`end`), the cursor stands within the line (`inside`), and the rest of a
+block is missing (`block`). A refusal is a line, or a block, whose acceptance does not give the true text.
 
 Rules: the filters are the product's, in its order. A refusal is put down to the first filter that changed something.
 """
@@ -25,7 +25,7 @@ from evals.report import Results, open_results
 from evals.stats import mean_interval
 
 SITUATIONS = ("line", "end", "inside", "block")
-_MAX_BLOCK_LINES = 12
+_MAX_BLOCK_LINES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,17 @@ def _case(line: MaskedLine, situation: str, before: str, truth: str, after: str,
 
 
 def _block_end(text: str, begin: int) -> int:
-    """Where the lines end that are indented at least as the one at `begin`, or a dozen lines below."""
-    start = text.rfind("\n", 0, begin) + 1
-    body, end = columns(text[start:begin] + "x"), begin
+    """Where the block ends of whose lines the one at `begin` is; `begin` when it is too long."""
+    body, end = columns(text[text.rfind("\n", 0, begin) + 1 : begin] + "x"), begin
     for _ in range(_MAX_BLOCK_LINES):
         stop = text.find("\n", end)
-        stop = len(text) if stop < 0 else stop
+        if stop < 0:
+            return len(text)
         following = text[stop + 1 :].split("\n", 1)[0]
-        end = stop
-        if stop == len(text) or not following.strip() or columns(following) < body:
-            break
-        end += 1
-    return text.rfind("\n", 0, end) if end > begin and text[end - 1 : end] == "\n" else end
+        if not following.strip() or columns(following) < body:
+            return stop
+        end = stop + 1
+    return begin
 
 
 def judge(case: Case) -> Verdict:
