@@ -16,7 +16,27 @@ from parsers.languages import BlockStyle, by_id
 _SURROUNDINGS = 10_000
 _SPACES_AT_LINE_START = re.compile(r"^ +(?=\S)", re.MULTILINE)
 # What a line ends with that goes on deeper; in any language, since a deeper line is not wrong behind others.
-_GOES_DEEPER = (":", "{", "(", "[", ",", "=", "->", "=>", "do", "then", "else", "of", "where", "\\", ">", "+", "|", "&", ".")
+_GOES_DEEPER = (
+    ":",
+    "{",
+    "(",
+    "[",
+    ",",
+    "=",
+    "->",
+    "=>",
+    "do",
+    "then",
+    "else",
+    "of",
+    "where",
+    "\\",
+    ">",
+    "+",
+    "|",
+    "&",
+    ".",
+)
 _CLOSER_LINE = re.compile(r"(?:\}|end\b)")
 
 

@@ -26,13 +26,17 @@ _CHAT = re.compile(
 )
 _COMMENT_START = r"\s*(?:#|//|--|/\*+|<!--|;+|%)\s*"
 _PLACEHOLDER = re.compile(
-    _COMMENT_START + r"(?:(?:todo|fixme)\b|(?:add |write |put |insert |enter )?your (?:\w+ ){0,2}(?:code|implementation|logic)"
+    _COMMENT_START
+    + r"(?:(?:todo|fixme)\b|(?:add |write |put |insert |enter )?your (?:\w+ ){0,2}(?:code|implementation|logic)"
     r"|(?:implement|fill in|complete) (?:\w+ ){0,3}(?:here|this|me|method|function|logic)\b"
     r"|(?:code|implementation|rest of [\w ]+|existing code|other \w+) (?:goes )?(?:here|unchanged)|\.\.\.)",
     re.IGNORECASE,
 )
 _PASS = re.compile(r"\s*(?:pass|\.\.\.|return|;)\s*;?\s*(?=#|//|--|/\*|$)")
-_LICENSE = re.compile(r"copyright\b|licen[sc]ed? under|\bspdx-|all rights reserved|\bmit license|permission is hereby granted", re.IGNORECASE)
+_LICENSE = re.compile(
+    r"copyright\b|licen[sc]ed? under|\bspdx-|all rights reserved|\bmit license|permission is hereby granted",
+    re.IGNORECASE,
+)
 _COMMENT_LINE = re.compile(r"\s*(?:#(?!include|define|if|pragma|!)|//|--|/\*|\*|<!--|;|%|\"\"\"|''')")
 
 

@@ -8,18 +8,19 @@ errors left than the other one.
 Of a suggestion that adds one, the longest prefix is kept that does not: without the brackets that it ends with, or up
 to the end of a line. What is cut may not end unfinished.
 
-Rules: pure; parses, so it is called off the event loop. Plain text has no errors.
+Rules: pure; parses, so it is called off the event loop. Plain text has no errors, and prose and data no
+grammar to speak of.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tree_sitter import Node
 
 from completion.candidate import Candidate
+from completion.overlap import suffix_overlap
 from completion.types import CompletionRequest
 from completion.unfinished import endings
-from parsers.languages import by_id
+from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 
 # Endings tried for one document: each is a parse of about a millisecond, in very large documents of ten.
@@ -29,6 +30,8 @@ _LARGE_BYTES = 100_000
 _MAX_PREFIXES = 12
 # Beyond so many errors a document is not in this language; the count is not exact any more.
 _MAX_ERRORS = 200
+# What may be cut off a line and leave what it says.
+_CUT_AT_END = (")", "]", "}", "(", "[", "{", ">", ";", ",")
 # An error this near the cursor may come from what is unfinished there, in bytes.
 _NEAR_BYTES = 2_000
 
@@ -36,7 +39,8 @@ _NEAR_BYTES = 2_000
 def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """The longest prefix of a suggestion that adds no parse error; an empty one when there is none."""
     before = request.snapshot.tree
-    if before.root is None or not candidate.text.strip():
+    is_code = by_id(request.snapshot.language).block_style is not BlockStyle.NONE
+    if before.root is None or not is_code or not candidate.text.strip():
         return candidate
     after = _accepted(candidate, request)
     if not (n_errors := errors(after.root)):
@@ -46,7 +50,7 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     if n_errors <= allowed or least_errors(after, cursor + len(to_bytes(candidate.text)), allowed) <= allowed:
         return candidate
     for text in _prefixes(candidate.text):
-        shorter = replace(candidate, text=text, replace_right=0)
+        shorter = suffix_overlap(Candidate(text), request)
         if errors(_accepted(shorter, request).root) <= allowed:
             return shorter
     return Candidate("")
@@ -92,7 +96,7 @@ def _prefixes(text: str) -> Iterator[str]:
     A line is not cut at a word: half of a statement would say something else.
     """
     shorter = text.rstrip()
-    while shorter and not (shorter[-1].isalnum() or shorter[-1] in "_\"'`"):
+    while shorter.endswith(_CUT_AT_END):
         shorter = shorter[:-1].rstrip()
         if any(character.isalnum() for character in shorter):
             yield shorter

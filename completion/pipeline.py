@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from completion.cache import ReuseCache
 from completion.filters import apply_filters
 from completion.inflight import InFlight
+from completion.names import Names, unknown_names
 from completion.prompt import build_prompt
 from completion.segments import SegmentCache
 from completion.stop import StopRule, find_end, finish, stop_rule
@@ -47,6 +48,7 @@ class Deps:
     cache: ReuseCache
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
+    names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
 
 @dataclass(slots=True)
@@ -95,7 +97,9 @@ async def _complete(
     except EngineUnavailable as error:
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
-    completion = _to_completion(generation, rule, request, trace)
+    # In a thread, like the prompt: the filters parse the document with the suggestion in place.
+    names = deps.names_of(request.snapshot.uri)
+    completion = await asyncio.to_thread(_to_completion, generation, rule, request, trace, names)
     clock.lap("filters")
     if generation.stats is not None:
         clock.laps |= {"prefill": generation.stats.prefill_ms, "decode": generation.stats.decode_ms}
@@ -140,8 +144,10 @@ async def _generate(
     return result
 
 
-def _to_completion(generation: _Generation, rule: StopRule, request: CompletionRequest, trace: Trace) -> Completion:
-    """Cut, filter and judge what was generated."""
+def _to_completion(
+    generation: _Generation, rule: StopRule, request: CompletionRequest, trace: Trace, names: Names | None
+) -> Completion:
+    """Cut, filter and judge what was generated. Parses: for a worker thread."""
     raw = finish(rule, generation.text, complete=generation.complete)
     # When the time is up, only what ends with its line is shown: half a line would be worse than none.
     if generation.timed_out and "\n" not in generation.text:
@@ -166,7 +172,9 @@ def _to_completion(generation: _Generation, rule: StopRule, request: CompletionR
         reason=reason,
         mean_logprob=sum(kept) / len(kept) if kept else 0.0,
         stats=generation.stats,
-        trace=replace(trace, raw=raw, steps=steps),
+        trace=replace(
+            trace, raw=raw, steps=steps, unknown_names=unknown_names(candidate, request, names) if shown else ()
+        ),
     )
 
 

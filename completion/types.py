@@ -186,6 +186,7 @@ class Trace:
     snippets: tuple[Snippet, ...] = ()  # of other files, as offered to the prompt, the best first
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
+    unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,9 @@ _CLOSER_OF = {"(": ")", "[": "]", "{": "}", "${": "}", "#{": "}", "#[": "]", "[[
 _CLOSERS = frozenset(_CLOSER_OF.values())
 _MULTILINE_QUOTES = ('"""', "'''", "`")
 # What goes on behind an ending of these: an operand, in any language.
-_WANTS_OPERAND = re.compile(r"([-+*/%=<>&|^~!,.(\[{?:@\\$#]|\b(and|or|not|in|is|return|new|as|import|from|of|yield|await))\s*$")
+_WANTS_OPERAND = re.compile(
+    r"([-+*/%=<>&|^~!,.(\[{?:@\\$#]|\b(and|or|not|in|is|return|new|as|import|from|of|yield|await))\s*$"
+)
 _OPERAND = "x"
 # Angle brackets are no brackets to a lexer: only those are seen that end a line, and that no line closes.
 _OPEN_ANGLE = re.compile(r"<[ \t]*(\n(?![ \t]*>)[^\n]*)*$")
@@ -30,7 +32,9 @@ _ANGLE_BYTES = 400
 _TAILS = {
     BlockStyle.INDENT: ("", ": pass", ": x", " in x: pass", " = x", " else x", " import x", ": pass\nfinally: pass"),
     BlockStyle.BRACE: ("", ";", " {}", " => x", " x;", " x() {}", ": x", " = x;", " in x {}"),
-    BlockStyle.END: ("", "\nend", " do\nend", " then\nend", "\n}", "\ndone", "\nfi", "; do\nx\ndone", "; then\nx\nfi", "\nesac"),
+    BlockStyle.END: (
+        "", "\nend", " do\nend", " then\nend", "\n}", "\ndone", "\nfi", "; do\nx\ndone", "; then\nx\nfi", "\nesac",
+    ),
     BlockStyle.NONE: ("",),
 }  # fmt: skip
 _IMPORT = re.compile(r"\s*(import|export)\b")
