@@ -37,7 +37,7 @@ _GOES_DEEPER = (
     "&",
     ".",
 )
-_CLOSER_LINE = re.compile(r"(?:\}|end\b)")
+_CLOSERS = {BlockStyle.BRACE: re.compile(r"\}"), BlockStyle.END: re.compile(r"end\b")}
 
 
 def first_indentation(candidate: Candidate, request: CompletionRequest) -> Candidate:
@@ -53,12 +53,16 @@ def first_indentation(candidate: Candidate, request: CompletionRequest) -> Candi
         return candidate
     above, end = line_above(text, request.cursor)
     total = columns(typed + lead + "x")
-    if _is_deeper(above) and total > columns(above) >= columns(typed):
+    if _is_deeper(above) and total > columns(above) >= columns(typed + "x"):
         return replace(candidate, text=_blanks(total, typed, above) + candidate.text[len(lead) :])
     levels = _levels(text, end)
-    if columns(typed) not in levels and total in levels:
-        return replace(candidate, text=_blanks(total, typed, above) + candidate.text[len(lead) :])
-    return replace(candidate, text=candidate.text[len(lead) :]) if typed or total not in levels else candidate
+    # Typed blanks are right if they reach a level; of none at all that is not so certain.
+    if typed and columns(typed + "x") in levels:
+        return replace(candidate, text=candidate.text[len(lead) :])
+    nearest = max(level for level in levels if level <= total)
+    if nearest < columns(typed + "x"):
+        return replace(candidate, text=candidate.text[len(lead) :])
+    return replace(candidate, text=_blanks(nearest, typed, above) + candidate.text[len(lead) :])
 
 
 def _is_deeper(above: str) -> bool:
@@ -110,12 +114,12 @@ def misplaced_closer(candidate: Candidate, request: CompletionRequest) -> Candid
     """
     text = request.snapshot.text
     typed = before_cursor(text, request.cursor)
-    style = by_id(request.snapshot.language).block_style
-    if typed.strip() or style not in (BlockStyle.BRACE, BlockStyle.END) or not _CLOSER_LINE.match(candidate.text):
+    closer = _CLOSERS.get(by_id(request.snapshot.language).block_style)
+    if typed.strip() or closer is None or not closer.match(candidate.text):
         return candidate
     above, _ = line_above(text, request.cursor)
     beside = columns(above) == columns(typed + "x") and not above.endswith(_GOES_DEEPER)
-    return Candidate("") if beside and not _CLOSER_LINE.match(above.lstrip()) else candidate
+    return Candidate("") if beside and not closer.match(above.lstrip()) else candidate
 
 
 def _with_tabs(line: str, unit: int) -> str:

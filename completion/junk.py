@@ -42,7 +42,7 @@ _COMMENT_LINE = re.compile(r"\s*(?:#(?!include|define|if|pragma|!)|//|--|/\*|\*|
 
 def chat(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """Cut a suggestion at the first line that is a Markdown fence or speaks to the user. Prose is left alone."""
-    if by_id(request.snapshot.language).block_style is BlockStyle.NONE and request.snapshot.language != "css":
+    if by_id(request.snapshot.language).block_style is BlockStyle.NONE:
         return candidate
     if _kind(request) is not CursorKind.CODE:
         return candidate
@@ -90,8 +90,8 @@ def comment_run(candidate: Candidate, request: CompletionRequest) -> Candidate:
     while n_code > 0 and (not lines[n_code - 1].strip() or _is_comment(lines[n_code - 1], request)):
         n_code -= 1
     if n_code == 0:
-        first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-        return replace(candidate, text="\n".join(lines[: first + 1]))
+        first = next((line for line in lines if any(map(str.isalnum, line))), "")
+        return replace(candidate, text=candidate.text[: candidate.text.find(first) + len(first)])
     dropped = any(line.strip() for line in lines[n_code:])
     return replace(candidate, text="\n".join(lines[:n_code])) if dropped else candidate
 

@@ -1,14 +1,14 @@
 """Cuts where a model goes round in circles: lines, passages, definitions and phrases that it says again. Filters.
 
-Rules: pure. What is compared includes the indentation: three closing braces one below the other are code. Only what
-has words counts, and numbers are no words: tables of them are data.
+Rules: pure. What is compared includes the indentation: three closing braces one below the other are code. Rows of
+numbers are data, and may be the same.
 """
 
 import re
 from dataclasses import replace
 
 from completion.candidate import Candidate
-from completion.lines import before_cursor, columns
+from completion.lines import before_cursor, columns, is_number_row
 from completion.types import CompletionRequest
 
 # A line said this often in a row is a loop, not code.
@@ -35,15 +35,21 @@ def repetition(candidate: Candidate, request: CompletionRequest) -> Candidate:
 
 
 def phrases(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Drop a line in which a phrase is repeated without an end, and what follows it.
+    """Drop a line in which a phrase is repeated without an end, what led to it, and what follows it.
 
-    Of the first line, the first round is kept.
+    Such a line is often the last of several in which the phrase comes once more each time. Of the first line, the
+    first round is kept.
     """
     lines = candidate.text.split("\n")
     for number, line in enumerate(lines):
-        if (loop := _loop_in(line)) is not None:
-            first_round = [line[: loop.end(1)]] if number == 0 else []
-            return replace(candidate, text="\n".join([*lines[:number], *first_round]).rstrip())
+        if (loop := _loop_in(line)) is None:
+            continue
+        if number == 0:
+            return replace(candidate, text=line[: loop.end(1)].rstrip())
+        n_kept = number
+        while n_kept > 1 and loop[1] in lines[n_kept - 1]:
+            n_kept -= 1
+        return replace(candidate, text="\n".join(lines[:n_kept]).rstrip())
     return candidate
 
 
@@ -60,7 +66,7 @@ def _until_same_line(lines: list[str]) -> int:
     """How many lines to keep so that none is said too often in a row; all of them when none is."""
     for index in range(len(lines) - _MAX_SAME_LINES + 1):
         run = set(lines[index : index + _MAX_SAME_LINES])
-        if len(run) == 1 and _has_words(lines[index]):
+        if len(run) == 1 and run != {""} and not is_number_row(lines[index]):
             return index + 1
     # At the very end two are enough: where a generation was cut off, the third was on its way.
     if len(lines) > 2 and lines[-1] == lines[-2] and _has_words(lines[-1]):

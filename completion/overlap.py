@@ -4,12 +4,11 @@ Rules: pure. Replacing what stands right of the cursor, rather than cutting the 
 suggestion goes on after it: `def f(▮)` completed with `self):`.
 """
 
-import re
 from dataclasses import replace
 from itertools import islice
 
 from completion.candidate import Candidate
-from completion.lines import after_cursor, before_cursor, lines_below
+from completion.lines import after_cursor, before_cursor, is_number_row, lines_below
 from completion.types import CompletionRequest
 
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
@@ -31,7 +30,7 @@ def next_lines(candidate: Candidate, request: CompletionRequest) -> Candidate:
     below = [_said(line) for line in islice(lines_below(text, cursor), len(whole))]
     for number in range(len(whole)):
         said = [_said(line) for line in whole[number:] if line.strip()]
-        if said and whole[number].strip() and not _is_number_row(said[0]) and _says(said, below):
+        if said and whole[number].strip() and not is_number_row(said[0]) and _says(said, below):
             if number == 0:
                 return Candidate("")
             return replace(candidate, text="\n".join(whole[:number])[len(typed) :].rstrip())
@@ -44,11 +43,6 @@ def _says(said: list[str], below: list[str]) -> bool:
         return False
     last = below[len(said) - 1]
     return said[-1] == last or (len(said) > 1 and len(said[-1]) >= _MIN_SAME_CHARACTERS and last.startswith(said[-1]))
-
-
-def _is_number_row(line: str) -> bool:
-    """Rows of tables may be the same one below the other."""
-    return re.fullmatch(r"[\d\s.,;xXa-fA-F+-]*\d[\d\s.,;xXa-fA-F+-]*", line) is not None
 
 
 def _said(line: str) -> str:

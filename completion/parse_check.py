@@ -8,20 +8,26 @@ errors left than the other one.
 Of a suggestion that adds one, the longest prefix is kept that does not: without the brackets that it ends with, or up
 to the end of a line. What is cut may not end unfinished.
 
+It knows no more than tree-sitter's grammars do: to these a stray `end` in Ruby is a name, and a line of Python that is
+indented for no reason is none (`completion.indentation` looks after it at the first line).
+
 Rules: pure; parses, so it is called off the event loop. Plain text has no errors, and prose and data no
 grammar to speak of.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from tree_sitter import Node
 
 from completion.candidate import Candidate
+from completion.lines import opens_block
 from completion.overlap import suffix_overlap
 from completion.types import CompletionRequest
 from completion.unfinished import endings
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
+from parsers.scope import CursorKind, cursor_kind
 
 # Endings tried for one document: each is a parse of about a millisecond, in very large documents of ten.
 _MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 24, 4
@@ -43,32 +49,38 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     if before.root is None or not is_code or not candidate.text.strip():
         return candidate
     after = _accepted(candidate, request)
-    if not (n_errors := errors(after.root)):
+    n_errors = errors(after.root)
+    if not n_errors and not _ends_in_header(after, candidate, request):
         return candidate
     cursor = byte_offset(request.snapshot.text, request.cursor)
-    allowed = least_errors(before, cursor, 0)
-    if n_errors <= allowed or least_errors(after, cursor + len(to_bytes(candidate.text)), allowed) <= allowed:
+    style = by_id(request.snapshot.language).block_style
+    finishing = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
+    allowed = least_errors(before, cursor, finishing, 0)
+    end = cursor + len(to_bytes(candidate.text))
+    if "\n" not in candidate.text:  # a line may end in the middle of something, a block only where it began
+        finishing = list(islice(endings(after, end, style), _MAX_ENDINGS))
+    if not _ends_in_header(after, candidate, request) and (
+        n_errors <= allowed or least_errors(after, end, finishing, allowed) <= allowed
+    ):
         return candidate
     for text in _prefixes(candidate.text):
         shorter = suffix_overlap(Candidate(text), request)
-        if errors(_accepted(shorter, request).root) <= allowed:
+        after = _accepted(shorter, request)
+        if errors(after.root) <= allowed and not _ends_in_header(after, shorter, request):
             return shorter
     return Candidate("")
 
 
-def least_errors(tree: SyntaxTree, at: int, enough: int) -> int:
+def least_errors(tree: SyntaxTree, at: int, finishing: Sequence[str], enough: int) -> int:
     """The errors of a document when what is unfinished at byte `at` is finished in the best of some ways."""
     least = errors(tree.root)
     # What is broken far away no ending mends.
     enough = max(enough, least - errors(tree.root, max(0, at - _NEAR_BYTES), at + _NEAR_BYTES))
-    text = tree.source.decode("utf-8")
-    offset = len(tree.source[:at].decode("utf-8"))
-    n_endings = _MAX_ENDINGS if len(tree.source) < _LARGE_BYTES else _MAX_ENDINGS_IF_LARGE
-    for n, ending in enumerate(endings(tree, at, by_id(tree.language).block_style)):
-        if least <= enough or n == n_endings:
+    before, after = tree.source[:at].decode("utf-8"), tree.source[at:].decode("utf-8")
+    for ending in finishing[: _MAX_ENDINGS if len(tree.source) < _LARGE_BYTES else _MAX_ENDINGS_IF_LARGE]:
+        if least <= enough:
             break
-        finished = parse(tree.language, text[:offset] + ending + text[offset:], tree)
-        least = min(least, errors(finished.root))
+        least = min(least, errors(parse(tree.language, before + ending + after, tree).root))
     return least
 
 
@@ -84,6 +96,16 @@ def errors(root: Node | None, start: int = 0, end: int | None = None) -> int:
         if node.has_error:
             stack += node.children
     return n
+
+
+def _ends_in_header(after: SyntaxTree, candidate: Candidate, request: CompletionRequest) -> bool:
+    """Whether a block ends with a header without a body. No error to Python's grammar, but one to Python."""
+    lines = candidate.text.rsplit("\n", 1)
+    style = by_id(after.language).block_style
+    if len(lines) == 1 or style is not BlockStyle.INDENT or not opens_block(lines[1], style):
+        return False
+    end = byte_offset(request.snapshot.text, request.cursor) + len(to_bytes(candidate.text))
+    return cursor_kind(after, end) is CursorKind.CODE
 
 
 def _accepted(candidate: Candidate, request: CompletionRequest) -> SyntaxTree:

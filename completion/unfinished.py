@@ -46,6 +46,8 @@ def endings(tree: SyntaxTree, at: int, style: BlockStyle) -> Iterator[str]:
     line = tree.source[line_start:at].decode("utf-8", "replace")
     in_comment = cursor_kind(tree, at) is CursorKind.COMMENT
     heads, tails = _last_words(line, style)
+    if line[-1:].isalnum() or line.endswith("_"):  # `end` and an operand are not `endx`
+        heads = tuple(" x" if head == _OPERAND else head for head in heads)
     if in_comment and line.rfind("/*") > line.rfind("*/"):
         heads = ("*/",)
     elif in_comment:  # behind a line comment nothing on its line would count
