@@ -32,7 +32,7 @@ _BINDING_FIELDS = frozenset(
 _USES = re.compile(r"binary|comparison|boolean|operator|call|invocation|index|subscript|member|augmented|jsx|type_arg")
 _BINDING_NODES = re.compile(r"import|_pattern$|^parameters?$|parameter$|package|namespace_use|use_declaration|label")
 _MEMBER_NODES = frozenset(
-    ("field_identifier", "property_identifier", "shorthand_property_identifier", "keyword_argument")
+    ("field_identifier", "property_identifier", "shorthand_property_identifier", "primitive_type", "predefined_type")
 )
 _TEXT_NODES = re.compile(r"string|comment|char_literal|heredoc|regex|doctype|text$|content$|fragment$|preproc_arg")
 

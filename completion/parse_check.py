@@ -37,7 +37,7 @@ _MAX_PREFIXES = 12
 # Beyond so many errors a document is not in this language; the count is not exact any more.
 _MAX_ERRORS = 200
 # What may be cut off a line and leave what it says.
-_CUT_AT_END = (")", "]", "}", "(", "[", "{", ">", ";", ",")
+_CUT_AT_END = (")", "]", "}", ">", ";", ",")
 # An error this near the cursor may come from what is unfinished there, in bytes.
 _NEAR_BYTES = 2_000
 
@@ -45,30 +45,31 @@ _NEAR_BYTES = 2_000
 def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """The longest prefix of a suggestion that adds no parse error; an empty one when there is none."""
     before = request.snapshot.tree
-    is_code = by_id(request.snapshot.language).block_style is not BlockStyle.NONE
-    if before.root is None or not is_code or not candidate.text.strip():
+    style = by_id(request.snapshot.language).block_style
+    if before.root is None or style is BlockStyle.NONE or not candidate.text.strip():
         return candidate
     after = _accepted(candidate, request)
-    n_errors = errors(after.root)
-    if not n_errors and not _ends_in_header(after, candidate, request):
+    if not errors(after.root) and not _ends_in_header(after, candidate, request):
         return candidate
     cursor = byte_offset(request.snapshot.text, request.cursor)
-    style = by_id(request.snapshot.language).block_style
-    finishing = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
-    allowed = least_errors(before, cursor, finishing, 0)
-    end = cursor + len(to_bytes(candidate.text))
-    if "\n" not in candidate.text:  # a line may end in the middle of something, a block only where it began
-        finishing = list(islice(endings(after, end, style), _MAX_ENDINGS))
-    if not _ends_in_header(after, candidate, request) and (
-        n_errors <= allowed or least_errors(after, end, finishing, allowed) <= allowed
-    ):
+    typed = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
+    allowed = least_errors(before, cursor, typed, 0)
+    if "\n" in candidate.text:
+        finishing = typed  # a block may leave open what is open already, and nothing of its own
+    else:
+        finishing = list(islice(endings(after, _end(candidate, request), style), _MAX_ENDINGS))
+    if _adds_none(candidate, request, finishing, allowed):
         return candidate
-    for text in _prefixes(candidate.text):
-        shorter = suffix_overlap(Candidate(text), request)
-        after = _accepted(shorter, request)
-        if errors(after.root) <= allowed and not _ends_in_header(after, shorter, request):
-            return shorter
-    return Candidate("")
+    shorter = (suffix_overlap(Candidate(text), request) for text in _prefixes(candidate.text))
+    return next((prefix for prefix in shorter if _adds_none(prefix, request, typed, allowed)), Candidate(""))
+
+
+def _adds_none(candidate: Candidate, request: CompletionRequest, finishing: Sequence[str], allowed: int) -> bool:
+    """Whether no more errors than `allowed` are left when a suggestion is accepted, and finished in some way."""
+    after = _accepted(candidate, request)
+    if _ends_in_header(after, candidate, request):
+        return False
+    return least_errors(after, _end(candidate, request), finishing, allowed) <= allowed
 
 
 def least_errors(tree: SyntaxTree, at: int, finishing: Sequence[str], enough: int) -> int:
@@ -104,8 +105,12 @@ def _ends_in_header(after: SyntaxTree, candidate: Candidate, request: Completion
     style = by_id(after.language).block_style
     if len(lines) == 1 or style is not BlockStyle.INDENT or not opens_block(lines[1], style):
         return False
-    end = byte_offset(request.snapshot.text, request.cursor) + len(to_bytes(candidate.text))
-    return cursor_kind(after, end) is CursorKind.CODE
+    return cursor_kind(after, _end(candidate, request)) is CursorKind.CODE
+
+
+def _end(candidate: Candidate, request: CompletionRequest) -> int:
+    """The byte behind an accepted suggestion."""
+    return byte_offset(request.snapshot.text, request.cursor) + len(to_bytes(candidate.text))
 
 
 def _accepted(candidate: Candidate, request: CompletionRequest) -> SyntaxTree:

@@ -51,6 +51,7 @@ def test_what_is_wrong_is_not_shown(language: str, marked: str, text: str) -> No
         ("javascript", "const a = ▮\n", "[1, 2]];", "[1, 2]"),
         ("python", "def f():\n    ▮\n", "a = 1\n    b = = 2\n    c = 3", "a = 1"),
         ("java", "class A {\n  void f() {\n    ▮\n  }\n}\n", "g();\n    h();\n  }\n  }", "g();\n    h();"),
+        ("javascript", "function f() {\n  if (a) {\n    ▮", "g();\n    h(((", "g();"),  # what the user opened is open
         # As it comes out of a generation that ran out of tokens: what is cut does not end in a header.
         ("python", "def f():\n    ▮\n", "a = 1\n    if a:\n        b = ((", "a = 1"),
     ],
