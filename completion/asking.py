@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from completion.filters import Candidate, apply_filters
+from completion.candidate import Candidate
+from completion.filters import apply_filters
 from completion.stop import StopRule, find_end, finish
 from completion.types import CompletionRequest, Engine, FilterStep, GenerationStats, Prompt, Tokenizer
 
@@ -35,6 +36,7 @@ class Attempt:
     raw: str
     candidate: Candidate
     steps: tuple[FilterStep, ...]
+    filters_ms: float = 0.0
 
     @property
     def has_text(self) -> bool:
@@ -64,8 +66,17 @@ class Asker:
         # When the time is up, only what ends with its line is shown: half a line would be worse than none.
         if generation.timed_out and "\n" not in generation.text:
             raw = ""
-        candidate, steps = apply_filters(raw, self.request)
-        return Attempt(prompt=prompt, generation=generation, raw=raw, candidate=candidate, steps=steps)
+        began = time.perf_counter()
+        # In a thread, like the prompt: the filters parse the document with the suggestion in place.
+        candidate, steps = await asyncio.to_thread(apply_filters, raw, self.request)
+        return Attempt(
+            prompt=prompt,
+            generation=generation,
+            raw=raw,
+            candidate=candidate,
+            steps=steps,
+            filters_ms=(time.perf_counter() - began) * 1e3,
+        )
 
     async def score(self, prompt: Prompt, session: str, text: str) -> list[tuple[int, float]]:
         """How probable the model finds a text at the cursor: (where a token begins in it, its log-probability).

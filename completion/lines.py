@@ -23,6 +23,8 @@ _OPENERS = {
     ),
 }
 
+_NUMBER_ROW = re.compile(r"[\d\s.,;xXa-fA-F+-]*\d[\d\s.,;xXa-fA-F+-]*")
+
 
 def before_cursor(text: str, cursor: int) -> str:
     """The cursor's line up to the cursor."""
@@ -59,6 +61,11 @@ def lines_below(text: str, cursor: int) -> Iterator[str]:
 def columns(line: str) -> int:
     """The width of a line's indentation, in columns."""
     return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(TAB_COLUMNS))
+
+
+def is_number_row(line: str) -> bool:
+    """Whether a line holds nothing but numbers: rows of a table may be the same, one below the other."""
+    return _NUMBER_ROW.fullmatch(line) is not None
 
 
 def opens_block(line: str, style: BlockStyle) -> bool:

@@ -17,6 +17,7 @@ from completion import ranking
 from completion.asking import Asker, Attempt
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
+from completion.names import Names, unknown_names
 from completion.prompt import build_prompt
 from completion.segments import SegmentCache
 from completion.stop import stop_rule
@@ -47,6 +48,7 @@ class Deps:
     cache: ReuseCache
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
+    names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
 
 async def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
@@ -85,12 +87,15 @@ async def _complete(
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
     if (stats := attempt.generation.stats) is not None:
-        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms}
+        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": attempt.filters_ms}
     if ranking.is_wanted(deps.spec, deps.limits, asker, attempt):
         opinion = await _second_opinion(deps, asker, attempt)
         trace = replace(trace, ranked=opinion.scores)
         attempt = opinion.best
         clock.lap("rank")
+    names = deps.names_of(request.snapshot.uri)
+    unknown = await asyncio.to_thread(unknown_names, attempt.candidate, request, names) if attempt.has_text else ()
+    trace = replace(trace, unknown_names=unknown)
     completion = replace(_to_completion(attempt, mode, trace), stats=stats, timings_ms=clock.total())
     deps.cache.remember(request, completion)
     return completion

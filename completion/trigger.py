@@ -28,6 +28,8 @@ class Decision:
 def decide(request: CompletionRequest) -> Decision:
     """Choose the mode, and refuse automatic requests where a suggestion would be in the way."""
     mode = request.mode or (Mode.BLOCK if opens_empty_block(request) else Mode.LINE)
+    if mode is Mode.BLOCK and _in_prose(request):  # a comment would go on and on, and then come the code below it
+        mode = Mode.LINE
     if request.trigger is Trigger.INVOKED:
         return Decision(mode, "")
     right = after_cursor(request.snapshot.text, request.cursor)
@@ -51,6 +53,12 @@ def opens_empty_block(request: CompletionRequest) -> bool:
         return False
     following = next(lines_below(text, cursor), None)
     return following is None or columns(following) <= columns(header)
+
+
+def _in_prose(request: CompletionRequest) -> bool:
+    """Whether the cursor stands in a comment, or in a string that is open."""
+    snapshot = request.snapshot
+    return cursor_kind(snapshot.tree, byte_offset(snapshot.text, request.cursor)) is not CursorKind.CODE
 
 
 def _code_of(line: str, end: int, snapshot: DocumentSnapshot) -> str:

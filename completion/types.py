@@ -193,6 +193,7 @@ class Trace:
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
+    unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,11 @@ def _add_generated(suites: Any) -> None:
     lines.add_argument("--window", type=_positive, default=4096, help="longest prompt in tokens (default 4096)")
     _add_generation(lines, limit=100)
 
+    refusals = suites.add_parser("refusals", help="real lines that the filters would change; needs no model")
+    refusals.add_argument("--path", type=Path, required=True)
+    _add_sample(refusals, limit=500)
+    _add_out(refusals)
+
 
 def _add_context(suites: Any) -> None:
     """What is chosen from the repository."""

@@ -92,6 +92,12 @@ def _lines(a: argparse.Namespace) -> int:
     )
 
 
+def _refusals(a: argparse.Namespace) -> int:
+    from evals import refusals
+
+    return refusals.run(a.path, limit=a.limit, seed=a.seed, out=a.out)
+
+
 def _nll(a: argparse.Namespace) -> int:
     from evals import nll
 
@@ -202,6 +208,7 @@ SUITES: dict[str, Runner] = {
     "mceval": _mceval,
     "all": _all,
     "lines": _lines,
+    "refusals": _refusals,
     "nll": _nll,
     "recall": _recall,
     "repo": _repo,

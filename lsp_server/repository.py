@@ -1,5 +1,7 @@
 """A workspace as a source of context: its index, and what the sources make of a cursor in one of its files.
 
+It also knows the workspace's names (`completion.names.Names`).
+
 Rules: for worker threads. One at a time: a lock guards the index's connection.
 """
 
@@ -43,12 +45,30 @@ class Repository:
         tree = tree or parse(for_document(path).id, text)
         place = Cursor(path, text, text.count("\n", 0, cursor), outline(tree))
         with self._turn:
-            if self._reader is not None and self._reader.is_replaced():
-                self._reader.close()
-                self._reader = None
-            if self._reader is None:
-                self._reader = IndexReader.open(self._root)
-            return {} if self._reader is None else Sources(self._reader, place).all()
+            reader = self._present()
+            return {} if reader is None else Sources(reader, place).all()
+
+    def is_known(self, name: str) -> bool:
+        """Whether a name stands anywhere in the workspace; True also when that cannot be told right now.
+
+        A suggestion does not wait for its names: while somebody else reads, or the index is being made, all are known.
+        """
+        if not self._turn.acquire(blocking=False):
+            return True
+        try:
+            reader = self._present()
+            return reader is None or reader.is_known(name)
+        finally:
+            self._turn.release()
+
+    def _present(self) -> IndexReader | None:
+        """The reader of the index as it is now. For whoever has the turn."""
+        if self._reader is not None and self._reader.is_replaced():
+            self._reader.close()
+            self._reader = None
+        if self._reader is None:
+            self._reader = IndexReader.open(self._root)
+        return self._reader
 
     def pinned(self, patterns: Collection[str]) -> list[Item]:
         """The passages of the files that patterns below the workspace name, in order; nothing outside of it."""

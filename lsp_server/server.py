@@ -226,6 +226,7 @@ class Midfill(LanguageServer):
                 limits=replace(limits, max_prompt_tokens=min(limits.max_prompt_tokens, room)),
                 cache=ReuseCache(),
                 segments=SegmentCache(loaded.tokenizer),
+                names_of=self.workspaces.of,
             )
         return self._deps
 

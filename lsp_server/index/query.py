@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _MAX_POSTINGS, _MAX_SCORED = 120_000, 1_000
 # A word in so many chunks is not counted again until the number of chunks is another by this share.
 _FREQUENT, _MAX_DRIFT = 2_000, 0.02
-_MAX_CACHED_FILES = 512
+_MAX_CACHED_FILES, _MAX_CACHED_NAMES = 512, 10_000
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -68,6 +68,7 @@ class IndexReader:
         self._frequent: dict[str, int] = {}  # word -> in how many chunks it is
         self._n_chunks = 0  # when these were counted
         self._files: dict[str, tuple[Definition, ...]] = {}
+        self._known: dict[str, bool] = {}
 
     @classmethod
     def open(cls, root: Path) -> "IndexReader | None":
@@ -102,6 +103,22 @@ class IndexReader:
     def named(self, name: str, limit: int) -> Sequence[Definition]:
         """Definitions of a name anywhere, fields last."""
         return tuple(self._definitions("symbols.name = ?", (name,), limit, "kind = 'field', "))
+
+    @_or_nothing(lambda: True)
+    def is_known(self, name: str) -> bool:
+        """Whether something is defined by a name, or a word of it stands anywhere; True until all files are read."""
+        self._forget_if_changed()
+        if name not in self._known:
+            if len(self._known) > _MAX_CACHED_NAMES:
+                self._known.clear()
+            self._known[name] = not self.is_complete() or self._has(name)
+        return self._known[name]
+
+    def _has(self, name: str) -> bool:
+        if self._db.execute("SELECT 1 FROM symbols WHERE name = ? LIMIT 1", (name,)).fetchone():
+            return True
+        word = (_quoted(name.lower()),)
+        return self._db.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", word).fetchone() is not None
 
     @_or_nothing(tuple)
     def imported_by(self, path: str) -> Sequence[tuple[str, str, str]]:
@@ -267,6 +284,7 @@ class IndexReader:
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._files.clear()
+            self._known.clear()
             self._version = version
 
 

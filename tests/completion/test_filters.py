@@ -25,14 +25,12 @@ def _check_unchanged(marked: str, *, model: str, language: str = "python") -> No
         ("foo(▮)\n", "bar)", "foo(bar)▮\n"),
         ("foo(bar(▮))\n", "x))", "foo(bar(x))▮\n"),
         ("foo(bar(▮))\n", "x)", "foo(bar(x)▮)\n"),
-        ("def f(▮)\n", "self):", "def f(self):▮\n"),
         ("foo(▮);\n", "x);", "foo(x);▮\n"),
         ("foo(▮);\n", "x)", "foo(x)▮;\n"),
         ("y = f(▮) + 1\n", "x) + 1;", "y = f(x) + 1;▮\n"),
         ('print("▮")\n', 'hello")', 'print("hello")▮\n'),
         ('print("▮")\n', 'hello"', 'print("hello"▮)\n'),
         ('print("▮")\n', 'hello", file)', 'print("hello", file)▮\n'),
-        ('"""▮"""\n', 'Say hello."""\n    print()', '"""Say hello."""\n    print()▮\n'),
         ("if (a▮) {\n", " > 0) {", "if (a > 0) {▮\n"),
         ("x = [▮]\n", "1, 2]", "x = [1, 2]▮\n"),
         ("f(▮, b)\n", "a, b)", "f(a, b)▮\n"),
@@ -43,6 +41,11 @@ def _check_unchanged(marked: str, *, model: str, language: str = "python") -> No
 )
 def test_closers_that_are_there_already_are_not_doubled(marked: str, model: str, expect: str) -> None:
     _check(marked, model=model, expect=expect, language="javascript")
+
+
+def test_a_suggestion_may_go_on_behind_the_closers() -> None:
+    _check("def f(▮)\n", model="self):", expect="def f(self):▮\n")
+    _check('"""▮"""\n', model='Say hello."""\nprint()', expect='"""Say hello."""\nprint()▮\n')
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,8 @@ def test_a_loop_is_cut_after_its_first_round(marked: str, model: str, expect: st
 
 
 def test_closing_braces_one_below_the_other_are_not_a_loop() -> None:
-    _check_unchanged("      ▮", model="x();\n      }\n    }\n  }\n}", language="javascript")
+    opened = "function f() {\n  for (;;) {\n    for (;;) {\n      for (;;) {\n        "
+    _check_unchanged(f"{opened}▮", model="x();\n      }\n    }\n  }\n}", language="javascript")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,20 @@ def test_anything_else_asks_for_a_line(marked: str, language: str) -> None:
     _check_mode(marked, language, Mode.LINE)
 
 
+@pytest.mark.parametrize(
+    ("marked", "language"),
+    [
+        ('def f(x):\n    """Do.\n\n    Args:\n        ▮\n    """\n', "python"),
+        ('def f(x):\n    """Do.\n\n    Args:\n        ▮', "python"),
+        ("/* as in {\n▮\n*/\n", "javascript"),
+        ("const a = `{\n▮\n`;\n", "javascript"),
+    ],
+)
+def test_comments_and_docstrings_are_completed_by_the_line(marked: str, language: str) -> None:
+    _check_mode(marked, language, Mode.LINE)
+    assert decide(request_at(marked, language=language, mode=Mode.BLOCK)).mode is Mode.LINE
+
+
 def test_the_mode_of_the_request_wins() -> None:
     assert decide(request_at("def f():\n    ▮", mode=Mode.LINE)).mode is Mode.LINE
     assert decide(request_at("x = ▮", mode=Mode.BLOCK)).mode is Mode.BLOCK

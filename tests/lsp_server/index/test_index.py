@@ -284,3 +284,33 @@ def test_frequent_words_are_counted_again_when_the_index_has_grown(root: Path, m
     (root / "last.py").write_text("def apply_rate(): ...\n")
     built(root).close()
     assert reader._frequencies(["apply_rate"], 24) == {"apply_rate": 22}
+
+
+def test_a_name_is_known_that_stands_anywhere(root: Path) -> None:
+    reader = built(root)
+    assert reader.is_known("with_tax")  # defined
+    assert reader.is_known("country")  # a parameter
+    assert not reader.is_known("with_vat")
+    (root / "more.py").write_text("def with_vat(): ...\n")
+    built(root).close()
+    assert reader.is_known("with_vat")
+
+
+def test_as_long_as_not_all_files_are_read_every_name_is_known(root: Path) -> None:
+    reader = built(root)
+    connection = sqlite3.connect(database_of(root))
+    connection.execute("UPDATE totals SET complete = 0")
+    connection.commit()
+    connection.close()
+    assert reader.is_known("with_vat")
+    reader._db.close()
+    assert reader.is_known("nobody")
+
+
+def test_a_suggestion_does_not_wait_for_a_repository_that_is_being_read(root: Path) -> None:
+    repository = Repository.open(root)
+    assert repository.is_known("with_vat")  # no index yet
+    built(root).close()
+    assert not repository.is_known("with_vat")
+    with repository._turn:
+        assert repository.is_known("with_vat")

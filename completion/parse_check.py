@@ -1,0 +1,133 @@
+"""The last filter: an accepted suggestion adds no parse error to the document.
+
+The document is parsed again with the suggestion in place (incrementally, from the tree of the request). Users type in
+broken code, so it is compared with what was broken before: each of the two documents gets the benefit of the
+doubt for what is only unfinished (`completion.unfinished`), and the one with the suggestion may not have more
+errors left than the other one.
+
+Of a suggestion that adds one, the longest prefix is kept that does not: without the brackets that it ends with, or up
+to the end of a line. What is cut may not end unfinished.
+
+It knows no more than tree-sitter's grammars do: to these a stray `end` in Ruby is a name, and a line of Python that is
+indented for no reason is none (`completion.indentation` looks after it at the first line).
+
+Rules: pure; parses, so it is called off the event loop. Plain text has no errors, and prose and data no
+grammar to speak of.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from tree_sitter import Node
+
+from completion.candidate import Candidate
+from completion.lines import opens_block
+from completion.overlap import suffix_overlap
+from completion.types import CompletionRequest
+from completion.unfinished import endings
+from parsers.languages import BlockStyle, by_id
+from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
+from parsers.scope import CursorKind, cursor_kind
+
+# Endings tried for one document: each is a parse of about a millisecond, in very large documents of ten.
+_MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 24, 4
+_LARGE_BYTES = 100_000
+# Lines that may be cut off one by one.
+_MAX_PREFIXES = 12
+# Beyond so many errors a document is not in this language; the count is not exact any more.
+_MAX_ERRORS = 200
+# What may be cut off a line and leave what it says.
+_CUT_AT_END = (")", "]", "}", ">", ";", ",")
+# An error this near the cursor may come from what is unfinished there, in bytes.
+_NEAR_BYTES = 2_000
+
+
+def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """The longest prefix of a suggestion that adds no parse error; an empty one when there is none."""
+    before = request.snapshot.tree
+    style = by_id(request.snapshot.language).block_style
+    if before.root is None or style is BlockStyle.NONE or not candidate.text.strip():
+        return candidate
+    after = _accepted(candidate, request)
+    if not errors(after.root) and not _ends_in_header(after, candidate, request):
+        return candidate
+    cursor = byte_offset(request.snapshot.text, request.cursor)
+    typed = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
+    allowed = least_errors(before, cursor, typed, 0)
+    if "\n" in candidate.text:
+        finishing = typed  # a block may leave open what is open already, and nothing of its own
+    else:
+        finishing = list(islice(endings(after, _end(candidate, request), style), _MAX_ENDINGS))
+    if _adds_none(candidate, request, finishing, allowed):
+        return candidate
+    shorter = (suffix_overlap(Candidate(text), request) for text in _prefixes(candidate.text))
+    return next((prefix for prefix in shorter if _adds_none(prefix, request, typed, allowed)), Candidate(""))
+
+
+def _adds_none(candidate: Candidate, request: CompletionRequest, finishing: Sequence[str], allowed: int) -> bool:
+    """Whether no more errors than `allowed` are left when a suggestion is accepted, and finished in some way."""
+    after = _accepted(candidate, request)
+    if _ends_in_header(after, candidate, request):
+        return False
+    return least_errors(after, _end(candidate, request), finishing, allowed) <= allowed
+
+
+def least_errors(tree: SyntaxTree, at: int, finishing: Sequence[str], enough: int) -> int:
+    """The errors of a document when what is unfinished at byte `at` is finished in the best of some ways."""
+    least = errors(tree.root)
+    # What is broken far away no ending mends.
+    enough = max(enough, least - errors(tree.root, max(0, at - _NEAR_BYTES), at + _NEAR_BYTES))
+    before, after = tree.source[:at].decode("utf-8"), tree.source[at:].decode("utf-8")
+    for ending in finishing[: _MAX_ENDINGS if len(tree.source) < _LARGE_BYTES else _MAX_ENDINGS_IF_LARGE]:
+        if least <= enough:
+            break
+        least = min(least, errors(parse(tree.language, before + ending + after, tree).root))
+    return least
+
+
+def errors(root: Node | None, start: int = 0, end: int | None = None) -> int:
+    """How many ERROR and MISSING nodes touch a byte range; no more than a few hundred are counted."""
+    n, stack = 0, [] if root is None else [root]
+    while stack and n < _MAX_ERRORS:
+        node = stack.pop()
+        if node.end_byte < start or (end is not None and node.start_byte > end):
+            continue
+        if node.is_error or node.is_missing:
+            n += 1
+        if node.has_error:
+            stack += node.children
+    return n
+
+
+def _ends_in_header(after: SyntaxTree, candidate: Candidate, request: CompletionRequest) -> bool:
+    """Whether a block ends with a header without a body. No error to Python's grammar, but one to Python."""
+    lines = candidate.text.rsplit("\n", 1)
+    style = by_id(after.language).block_style
+    if len(lines) == 1 or style is not BlockStyle.INDENT or not opens_block(lines[1], style):
+        return False
+    return cursor_kind(after, _end(candidate, request)) is CursorKind.CODE
+
+
+def _end(candidate: Candidate, request: CompletionRequest) -> int:
+    """The byte behind an accepted suggestion."""
+    return byte_offset(request.snapshot.text, request.cursor) + len(to_bytes(candidate.text))
+
+
+def _accepted(candidate: Candidate, request: CompletionRequest) -> SyntaxTree:
+    return parse(request.snapshot.language, candidate.accepted(request), request.snapshot.tree)
+
+
+def _prefixes(text: str) -> Iterator[str]:
+    """Prefixes that may be shown, the longest first: without the brackets at the end, then whole lines.
+
+    A line is not cut at a word: half of a statement would say something else.
+    """
+    shorter = text.rstrip()
+    while shorter.endswith(_CUT_AT_END):
+        shorter = shorter[:-1].rstrip()
+        if any(character.isalnum() for character in shorter):
+            yield shorter
+    lines = text.split("\n")
+    for n in range(len(lines) - 1, max(0, len(lines) - 1 - _MAX_PREFIXES), -1):
+        if (prefix := "\n".join(lines[:n]).rstrip()).strip():
+            yield prefix
