@@ -1,7 +1,7 @@
 """One completion from request to what is shown. Read this file first.
 
     reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters
-          -> a second opinion where the first is unsure -> remember
+          -> a second opinion where the first is unsure -> gate -> remember
 
 Rules: no LSP, no torch, no file or socket I/O here. Only the cache, what is under way and `engine.generate` have
 effects; every other step is a pure function. Cancelling the await closes the generation, unless a newer request
@@ -11,9 +11,9 @@ joins it within a moment; nothing swallows the cancel.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
-from completion import ranking
+from completion import gate, ranking
 from completion.asking import Asker, Attempt
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
@@ -34,6 +34,7 @@ from completion.types import (
     PromptSpec,
     Tokenizer,
     Trace,
+    Trigger,
 )
 
 
@@ -88,15 +89,14 @@ async def _complete(
     clock.lap("generate")
     if (stats := attempt.generation.stats) is not None:
         clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": attempt.filters_ms}
+    opinion = ranking.Opinion(best=attempt)
     if ranking.is_wanted(deps.spec, deps.limits, asker, attempt):
         opinion = await _second_opinion(deps, asker, attempt)
-        trace = replace(trace, ranked=opinion.scores)
-        attempt = opinion.best
         clock.lap("rank")
     names = deps.names_of(request.snapshot.uri)
-    unknown = await asyncio.to_thread(unknown_names, attempt.candidate, request, names) if attempt.has_text else ()
-    trace = replace(trace, unknown_names=unknown)
-    completion = replace(_to_completion(attempt, mode, trace), stats=stats, timings_ms=clock.total())
+    completion = await asyncio.to_thread(_judged, opinion, request, mode, deps.limits, names, trace)
+    clock.lap("gate")
+    completion = replace(completion, stats=stats, timings_ms=clock.total())
     deps.cache.remember(request, completion)
     return completion
 
@@ -114,28 +114,47 @@ async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.O
     return await ranking.second_opinion(asker, first, second, deps.limits)
 
 
-def _to_completion(attempt: Attempt, mode: Mode, trace: Trace) -> Completion:
-    """Judge what was generated."""
-    candidate, logprobs = attempt.candidate, attempt.logprobs()
-    changed = ", ".join(step.name for step in attempt.steps)
+def _judged(
+    opinion: ranking.Opinion, request: CompletionRequest, mode: Mode, limits: Limits, names: Names | None, trace: Trace
+) -> Completion:
+    """Whether to show it, and why not. Looks names up: for a worker thread."""
+    attempt, logprobs = opinion.best, opinion.best.logprobs()
+    trace = replace(trace, format=attempt.prompt.format, raw=attempt.raw, steps=attempt.steps, ranked=opinion.scores)
+    probability = None
     if attempt.has_text:
-        outcome, reason = Outcome.OK, f"changed by: {changed}" if changed else ""
-    elif attempt.generation.timed_out:
-        outcome, reason = Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
-    elif attempt.raw.strip():
-        outcome, reason = Outcome.FILTERED, f"nothing was left after: {changed}"
-    else:
-        outcome, reason = Outcome.EMPTY, "the model has nothing to add here"
+        unknown = unknown_names(attempt.candidate, request, names)
+        known = gate.features(request, mode, attempt, unknown, opinion.agreed)
+        trace = replace(trace, unknown_names=unknown, features=asdict(known))
+        probability = gate.probability(known)
+    outcome, reason = _outcome(attempt, request, limits, probability)
     shown = outcome is Outcome.OK
     return Completion(
-        text=candidate.text if shown else "",
+        text=attempt.candidate.text if shown else "",
         outcome=outcome,
         mode=mode,
-        replace_right=candidate.replace_right if shown else 0,
+        replace_right=attempt.candidate.replace_right if shown else 0,
         reason=reason,
         mean_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
-        trace=replace(trace, format=attempt.prompt.format, raw=attempt.raw, steps=attempt.steps),
+        probability=probability,
+        trace=trace,
     )
+
+
+def _outcome(
+    attempt: Attempt, request: CompletionRequest, limits: Limits, probability: float | None
+) -> tuple[Outcome, str]:
+    """(how it ends, why in words)."""
+    changed = ", ".join(step.name for step in attempt.steps)
+    if probability is not None:
+        if request.trigger is Trigger.AUTOMATIC and probability < limits.quietness:
+            reason = f"kept with a probability of {probability:.0%}, and quietness is {limits.quietness:.0%}"
+            return Outcome.QUIET, reason
+        return Outcome.OK, f"changed by: {changed}" if changed else ""
+    if attempt.generation.timed_out:
+        return Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
+    if attempt.raw.strip():
+        return Outcome.FILTERED, f"nothing was left after: {changed}"
+    return Outcome.EMPTY, "the model has nothing to add here"
 
 
 def _nothing(outcome: Outcome, mode: Mode, reason: str, clock: "_Clock") -> Completion:

@@ -31,6 +31,7 @@ class Opinion:
     """What came of the second opinion: the answer to show, and all that were compared, with their scores."""
 
     best: Attempt
+    agreed: bool | None = None  # whether both answers were the same; None when there were not two
     scores: tuple[tuple[str, float], ...] = ()  # text, score; the best first
 
 
@@ -83,8 +84,10 @@ async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: L
 async def _ranked(asker: Asker, first: Attempt, second: Prompt) -> Opinion:
     session = asker.request.session
     other = await asker.attempt(second, session_of(session), 0)
-    if not other.has_text or other.candidate == first.candidate:
+    if not other.has_text:
         return Opinion(best=first)
+    if other.candidate == first.candidate:
+        return Opinion(best=first, agreed=True)
     if not first.has_text:
         return Opinion(best=other)
     left, left_session = (
@@ -92,7 +95,9 @@ async def _ranked(asker: Asker, first: Attempt, second: Prompt) -> Opinion:
     )
     scored = [(await _score(asker, left, left_session, attempt), attempt) for attempt in (first, other)]
     scored.sort(key=lambda entry: -entry[0])
-    return Opinion(best=scored[0][1], scores=tuple((attempt.candidate.text, score) for score, attempt in scored))
+    return Opinion(
+        best=scored[0][1], agreed=False, scores=tuple((attempt.candidate.text, score) for score, attempt in scored)
+    )
 
 
 def session_of(session: str) -> str:

@@ -45,6 +45,7 @@ class Outcome(StrEnum):
     OK = "ok"
     EMPTY = "empty"  # the model had nothing to add here
     FILTERED = "filtered"  # the model answered, a filter removed all of it
+    QUIET = "quiet"  # the user would probably not keep it, and has not asked for it
     SKIPPED = "skipped"  # a trigger rule said not to ask
     STALE = "stale"  # the document changed while the model was working
     CANCELLED = "cancelled"
@@ -100,6 +101,7 @@ class Limits:
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
     deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
+    quietness: float = 0.0  # what is shown unasked is kept with at least this probability
     rank_ms: int | None = 0  # how much later a line may come for a second opinion; 0: none is asked for, None: no bound
 
 
@@ -192,6 +194,7 @@ class Trace:
     n_snippet_tokens: tuple[int, ...] = ()  # of each of them; 0: the prompt had no room for it
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
+    features: Mapping[str, float] = field(default_factory=dict)  # what the gate knew; of `completion.gate`
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
     unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have
 
@@ -207,6 +210,7 @@ class Completion:
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through
     mean_logprob: float = 0.0
+    probability: float | None = None  # that the user keeps it, as the gate estimates; None when there is no text
     stats: GenerationStats | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     trace: Trace | None = None  # None when nothing was decided here: the engine is not ready, the editor cancelled

@@ -97,6 +97,10 @@ def _add_generated(suites: Any) -> None:
     lines.add_argument("--window", type=_positive, default=4096, help="longest prompt in tokens (default 4096)")
     _add_generation(lines, limit=100)
 
+    gate = suites.add_parser("gate", help="fit the weights of the confidence gate, and its calibration")
+    gate.add_argument("results", type=Path, nargs="+", help="results of humaneval-infilling, lines, mceval, ...")
+    _add_out(gate)
+
     refusals = suites.add_parser("refusals", help="real lines that the filters would change; needs no model")
     refusals.add_argument("--path", type=Path, required=True)
     _add_sample(refusals, limit=500)

@@ -92,6 +92,12 @@ def _lines(a: argparse.Namespace) -> int:
     )
 
 
+def _gate(a: argparse.Namespace) -> int:
+    from evals import gate
+
+    return gate.run(a.results, a.out)
+
+
 def _refusals(a: argparse.Namespace) -> int:
     from evals import refusals
 
@@ -209,6 +215,7 @@ SUITES: dict[str, Runner] = {
     "all": _all,
     "lines": _lines,
     "refusals": _refusals,
+    "gate": _gate,
     "nll": _nll,
     "recall": _recall,
     "repo": _repo,

@@ -9,7 +9,7 @@ import difflib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -68,8 +68,12 @@ def render(known: Mapping[str, Any], now: float) -> RenderableType:
     page.add_row("time", _timings(known))
     if known["raw"]:
         page.add_row("model wrote", _quoted(known["raw"], "default", known["column"]))
+    if known["ranked"]:
+        page.add_row("compared", _compared(known["ranked"]))
     for step in known["steps"]:
         page.add_row("filter", Group(Text(step["name"], style="bold"), *_difference(step["before"], step["after"])))
+    if known["probability"] is not None:
+        page.add_row("gate", _gate(known))
     if known["text"] and (known["steps"] or known["text"] != known["raw"]):
         page.add_row("shown", _quoted(known["text"], "green", known["column"]))
     if known["replaceRight"]:
@@ -106,8 +110,23 @@ def _generated(known: Mapping[str, Any]) -> str:
     told = f"{known['nGenerated']} tokens"
     if known["nDrafted"]:
         told += f", {known['nAccepted']} of {known['nDrafted']} guesses right"
-    if known["probability"] is not None:
-        told += f"; a token's mean probability is {known['probability']:.0%}"
+    return f"{told}; a token's mean probability is {known['tokenProbability']:.0%}"
+
+
+def _compared(ranked: Sequence[tuple[str, float]]) -> RenderableType:
+    """The answers of both formats, the better one first, by the logarithm of how probable each is with what follows."""
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(justify="right", style="cyan", no_wrap=True)
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for text, score in ranked:
+        table.add_row(f"{score:.1f}", text.strip().partition("\n")[0])
+    return table
+
+
+def _gate(known: Mapping[str, Any]) -> str:
+    told = f"kept with a probability of {known['probability']:.0%}"
+    if known["unknownNames"]:
+        told += f"; nobody knows {', '.join(known['unknownNames'])}"
     return told
 
 
@@ -141,8 +160,10 @@ def stages(known: Mapping[str, Any]) -> list[tuple[str, float]]:
         ("queue", known["queueMs"]),
         ("prefill", laps.get("prefill", 0.0)),
         ("decode", laps.get("decode", 0.0)),
-        ("transport", laps.get("generate", inside) - inside),
+        ("transport", laps.get("generate", inside) - inside - laps.get("filters", 0.0)),
         ("filters", laps.get("filters", 0.0)),
+        ("second answer", laps.get("rank", 0.0)),
+        ("gate", laps.get("gate", 0.0)),
     ]
     return [(name, max(0.0, ms)) for name, ms in found]
 

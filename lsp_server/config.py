@@ -53,6 +53,8 @@ class Config:
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
     rank_ms: int = 400
+    quietness: float = 0.15
+    automatic: bool = True
     disabled_languages: tuple[str, ...] = ()
     completion_fallback: bool = False
     statistics: bool = True
@@ -69,6 +71,7 @@ class Config:
             suffix_share=self.suffix_share,
             max_wait_ms=self.max_wait_ms,
             deadline_ms=self.deadline_ms,
+            quietness=self.quietness,
             rank_ms=self.rank_ms if self.format == "auto" else 0,  # who insists on a format gets that one
         )
 
@@ -110,6 +113,8 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "rankMs": ("How much later a line may come for being compared with a second answer; 0: never", (0, 10_000)),
+    "quietness": ("What is shown unasked would be kept with at least this probability; 0 shows all", (0.0, 1.0)),
+    "automatic": ("Suggest while typing; else only when asked", None),
     "disabledLanguages": ("Language ids that are never completed", None),
     "completionFallback": ("Also suggest in the completion popup, for editors without inline completion", None),
     "statistics": ("Remember, on this machine only, what was shown and accepted, and how answers came about", None),

@@ -33,11 +33,6 @@ class Spot:
     latency_ms: float  # from the request to its answer
 
 
-def probability(completion: Completion) -> float | None:
-    """The geometric mean of the probabilities of the tokens; None when the model said nothing."""
-    return math.exp(completion.mean_logprob) if completion.mean_logprob else None
-
-
 def explanation(
     suggestion_id: str,
     spot: Spot,
@@ -55,7 +50,6 @@ def explanation(
         }
         for snippet, n_tokens in (zip(trace.snippets, trace.n_snippet_tokens, strict=True) if trace else ())
     ]
-    mean = probability(completion)
     return {
         "id": suggestion_id,
         "at": spot.at,
@@ -78,7 +72,11 @@ def explanation(
         else [],
         "text": completion.text,
         "replaceRight": completion.replace_right,
-        "probability": None if mean is None else round(mean, 4),
+        "tokenProbability": round(math.exp(completion.mean_logprob), 4),
+        "probability": None if completion.probability is None else round(completion.probability, 4),
+        "features": {name: round(value, 3) for name, value in trace.features.items()} if trace else {},
+        "unknownNames": list(trace.unknown_names) if trace else [],
+        "ranked": [[text, round(score, 2)] for text, score in trace.ranked] if trace else [],
         "fate": None,
         "keptShare": None,
     }
@@ -108,6 +106,7 @@ def sentence(known: Mapping[str, Any]) -> str:
         Outcome.SKIPPED: "The model was not asked",
         Outcome.EMPTY: "Nothing was suggested",
         Outcome.FILTERED: "The model wrote something, but nothing was shown",
+        Outcome.QUIET: "The model was not sure enough",
         Outcome.DEADLINE: "Nothing was shown in time",
         Outcome.STALE: "The answer came too late to be of use",
         Outcome.NOT_READY: "The model was not ready",

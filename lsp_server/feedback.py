@@ -12,6 +12,10 @@ from lsp_server.convert import ACCEPTED
 from lsp_server.history import MAX_EXPLANATIONS
 from lsp_server.server import Midfill
 
+# The command that silences suggestions while typing for some minutes ([minutes], 0 ends it).
+SNOOZE = "midfill.snooze"
+_SNOOZE_MINUTES = 30
+
 
 def register(server: Midfill) -> None:
     """Add the methods to a server."""
@@ -34,6 +38,11 @@ def register(server: Midfill) -> None:
     @server.feature("midfill/didDismissCompletion")
     def did_dismiss(ls: Midfill, params: Any) -> None:
         ls.recorder.dismissed(_suggestion_id(params))
+
+    @server.command(SNOOZE)
+    def snooze(ls: Midfill, *arguments: Any) -> None:
+        minutes = arguments[0] if arguments and isinstance(arguments[0], int | float) else _SNOOZE_MINUTES
+        ls.snooze(float(minutes))
 
     @server.feature("midfill/why")
     async def why(ls: Midfill, params: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
-from completion.types import Completion, Mode, Outcome
+from completion.types import Completion, Mode, Outcome, Trigger
 from lsp_server import convert, feedback
 from lsp_server.config import flatten
 from lsp_server.documents import Document
@@ -163,6 +163,9 @@ async def _answer(
         return _nothing(Outcome.SKIPPED, "midfill is switched off (midfill.enabled)")
     if language in ls.config.disabled_languages:
         return _nothing(Outcome.SKIPPED, f"{language} is in midfill.disabledLanguages")
+    trigger = convert.trigger_of(context, ls.zero_based_triggers)
+    if trigger is Trigger.AUTOMATIC and (silence := ls.silence()):
+        return _nothing(Outcome.SKIPPED, silence)
     deps, state = ls.deps(), ls.engine_state
     if deps is None or state.phase is not Phase.READY:
         if ls.client is not None:
@@ -173,7 +176,6 @@ async def _answer(
     snapshot = await ls.snapshot(document, place.text)
     if document.version != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
-    trigger = convert.trigger_of(context, ls.zero_based_triggers)
     snippets = await ls.snippets(snapshot, place.cursor)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
     ls.workspaces.busy(+1)

@@ -19,7 +19,7 @@ from completion.types import Completion, Outcome, Snippet
 from lsp_server import keeping
 from lsp_server.acceptance import Fate, Suggestion, Tracker, Verdict
 from lsp_server.documents import Document, DocumentStore, index_of_units
-from lsp_server.explain import Origin, Spot, explanation, probability, sentence
+from lsp_server.explain import Origin, Spot, explanation, sentence
 from lsp_server.history import MAX_EXPLANATIONS, Event, History, history_file
 from lsp_server.keeping import LineChange
 
@@ -101,7 +101,7 @@ class Recorder:
                 characters=len(completion.text),
                 latency_ms=round(spot.latency_ms, 2),
                 reused=completion.reused,
-                probability=probability(completion),
+                probability=completion.probability,
             )
             self._follow(self._tracker.answered(replace(suggestion, id=number)))
         return number

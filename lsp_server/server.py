@@ -6,6 +6,8 @@ model lives in another process. No handler waits for the model to become ready.
 
 import asyncio
 import logging
+import math
+import time
 import uuid
 from dataclasses import replace
 from importlib.metadata import version
@@ -99,6 +101,7 @@ class Midfill(LanguageServer):
         self.window = uuid.uuid4().hex[:12]
         self.recorder = Recorder(self.documents, self.window)
         self.zero_based_triggers = False
+        self.snoozed_until = 0.0  # on the monotonic clock
         self.was_shut_down = False
         self.running: dict[str, asyncio.Task[Completion]] = {}
         self.client: EngineClient | None = None
@@ -128,6 +131,17 @@ class Midfill(LanguageServer):
         if self.client is not None:
             return self.client.state
         return EngineState(phase=Phase.STARTING, message="the model process has not been asked for yet", fraction=None)
+
+    def silence(self) -> str:
+        """Why nothing is suggested unasked right now, in words; "" when it is."""
+        if not self.config.automatic:
+            return "midfill suggests only when asked (midfill.automatic)"
+        left_s = self.snoozed_until - time.monotonic()
+        return f"midfill is snoozed for {math.ceil(left_s / 60)} more minutes" if left_s > 0 else ""
+
+    def snooze(self, minutes: float) -> None:
+        """Suggest nothing unasked for so long; 0 ends it."""
+        self.snoozed_until = time.monotonic() + 60 * minutes if minutes > 0 else 0.0
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log; an internal error is never a pop-up."""

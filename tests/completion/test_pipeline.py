@@ -202,9 +202,28 @@ def test_typing_through_a_suggestion_does_not_ask_again_until_its_end() -> None:
     assert len(engine.prompts) == 2
 
 
+def test_what_would_hardly_be_kept_is_shown_only_to_who_asks() -> None:
+    quiet = replace(LIMITS, quietness=1.0)
+    completion, _ = _run("x = ▮\n", ["1", "\n"], limits=quiet, trigger=Trigger.AUTOMATIC)
+    assert (completion.outcome, completion.text) == (Outcome.QUIET, "")
+    assert completion.probability is not None
+    assert f"{completion.probability:.0%}" in completion.reason
+    _check("x = ▮\n", ["1", "\n"], "1", limits=quiet, trigger=Trigger.INVOKED)
+    _check("x = ▮\n", ["1", "\n"], "1", trigger=Trigger.AUTOMATIC)
+
+
 def test_time_is_recorded_by_stage() -> None:
     completion, _ = _run("x = ▮", ["1", "\n"])
-    assert set(completion.timings_ms) == {"trigger", "prompt", "generate", "prefill", "decode", "filters", "total"}
+    assert set(completion.timings_ms) == {
+        "trigger",
+        "prompt",
+        "generate",
+        "prefill",
+        "decode",
+        "filters",
+        "gate",
+        "total",
+    }
     assert completion.timings_ms["total"] >= completion.timings_ms["generate"]
     skipped, _ = _run("fo▮o\n", ["x"], trigger=Trigger.AUTOMATIC)
     assert set(skipped.timings_ms) == {"trigger", "total"}

@@ -53,7 +53,9 @@ def test_an_explanation_names_context_prompt_text_and_filters() -> None:
     assert told["context"][0]["tokens"] == len("F" + "lib/tax.py\ndef tax():\n")  # a sentinel, and bytes
     assert (told["raw"], told["text"]) == ("urn 1   ", "urn 1")
     assert told["steps"] == [{"name": "trailing_blanks", "before": "urn 1   ", "after": "urn 1"}]
-    assert told["probability"] == pytest.approx(0.6065, abs=1e-3)  # of -0.5
+    assert told["tokenProbability"] == pytest.approx(0.6065, abs=1e-3)  # of -0.5
+    assert 0 < told["probability"] < 1
+    assert (told["features"]["mean_logprob"], told["unknownNames"], told["ranked"]) == (-0.5, [], [])
 
 
 def test_the_page_shows_all_of_it_in_80_columns() -> None:

@@ -87,6 +87,25 @@ def test_beside_a_selected_item_of_the_popup_there_is_what_goes_on_from_it_or_no
     run(scenario)
 
 
+@pytest.mark.parametrize("how", ["snoozed", "by hand"])
+def test_nothing_is_suggested_unasked_while_snoozed_or_by_hand(how: str) -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        if how == "snoozed":
+            server.protocol.fm.commands["midfill.snooze"](30)
+        else:
+            server.config = replace(server.config, automatic=False)
+        assert (await ask(server, kind=2)).items == []
+        assert server.journal.last is not None
+        assert how.split()[0] in server.journal.last.reason or "only when asked" in server.journal.last.reason
+        assert len((await ask(server, kind=1)).items) == 1
+        if how == "snoozed":
+            server.protocol.fm.commands["midfill.snooze"](0)
+            assert len((await ask(server, kind=2)).items) == 1
+
+    run(scenario)
+
+
 def test_a_newer_request_for_the_document_ends_the_older_which_is_answered_empty() -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         older = ask(server)

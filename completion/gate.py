@@ -1,0 +1,85 @@
+"""How likely it is that the user keeps a suggestion: what decides whether an automatic one is shown.
+
+A logistic regression over what is known when the model is done. Called by the pipeline; `midfill eval gate` fits the
+weights on results of the other suites and says how well they are calibrated on the half it has not seen.
+
+Rules: pure. The weights are data, printed by that command; nothing here is tuned by hand.
+"""
+
+import math
+from dataclasses import dataclass
+
+from completion.asking import Attempt
+from completion.lines import before_cursor
+from completion.types import CompletionRequest, FilterStep, Mode
+from parsers.parse import byte_offset
+from parsers.scope import CursorKind, cursor_kind
+
+# A log-probability below this says no more than this.
+_LEAST_LOGPROB = -6.0
+# Filters that merely lay a text out; the others found something wrong with it.
+_LAYOUT = frozenset(("trailing_blanks", "doubled_indentation", "indentation", "suffix_overlap", "line_ends"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What is known of a suggestion. All are numbers, about 0 to a few."""
+
+    bias: float = 1.0
+    mean_logprob: float
+    min_logprob: float
+    first_logprob: float  # of the first token
+    log_characters: float
+    log_lines: float
+    is_block: float
+    in_prose: float  # in a comment or a string
+    at_line_start: float  # nothing but blanks stands before the cursor
+    unknown_names: float
+    was_cut: float  # a filter found something wrong
+    agreed: float  # a second answer was the same
+    disagreed: float  # a second answer was another, and gave way
+
+
+def features(
+    request: CompletionRequest,
+    mode: Mode,
+    attempt: Attempt,
+    unknown_names: tuple[str, ...] = (),
+    agreed: bool | None = None,
+) -> Features:
+    """What is known of an attempt; `agreed` None when no second answer was asked for."""
+    logprobs = [max(_LEAST_LOGPROB, logprob) for logprob in attempt.logprobs()] or [_LEAST_LOGPROB]
+    snapshot, text = request.snapshot, attempt.candidate.text
+    kind = cursor_kind(snapshot.tree, byte_offset(snapshot.text, request.cursor))
+    return Features(
+        mean_logprob=sum(logprobs) / len(logprobs),
+        min_logprob=min(logprobs),
+        first_logprob=logprobs[0],
+        log_characters=math.log1p(len(text.strip())),
+        log_lines=math.log1p(text.count("\n")),
+        is_block=float(mode is Mode.BLOCK),
+        in_prose=float(kind is not CursorKind.CODE),
+        at_line_start=float(not before_cursor(snapshot.text, request.cursor).strip()),
+        unknown_names=float(min(3, len(unknown_names))),
+        was_cut=float(found_fault(attempt.steps)),
+        agreed=float(agreed is True),
+        disagreed=float(agreed is False),
+    )
+
+
+def found_fault(steps: tuple[FilterStep, ...]) -> bool:
+    """Whether a filter did more than lay the text out."""
+    return any(step.name not in _LAYOUT for step in steps)
+
+
+def probability(known: Features, shift: float = 0.0) -> float:
+    """That the user keeps it, 0 to 1. `shift` is added to the log-odds: what recent suggestions met with."""
+    logit = shift + sum(weight * getattr(known, name) for name, weight in WEIGHTS.items())
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+# Printed by `midfill eval gate`; see evals/LOG.md for the data.
+WEIGHTS: dict[str, float] = {
+    "bias": 1.0,
+    "mean_logprob": 1.0,
+}
