@@ -8,7 +8,7 @@ import asyncio
 import codecs
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate
 from completion.filters import apply_filters
@@ -16,15 +16,15 @@ from completion.stop import StopRule, find_end, finish
 from completion.types import CompletionRequest, Engine, FilterStep, GenerationStats, Prompt, Tokenizer
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """What came out of the engine so far: text from the cursor on, and why it ended."""
+    """What came out of the engine: text from the cursor on, and why it ended."""
 
-    text: str = ""
-    logprobs: list[tuple[int, float]] = field(default_factory=list)  # length of `text` before a token, its value
-    stats: GenerationStats | None = None
-    timed_out: bool = False
-    complete: bool = True  # not cut off in its last line, by the time or by the number of tokens
+    text: str
+    logprobs: list[tuple[int, float]]  # length of `text` before a token, its value
+    stats: GenerationStats | None
+    timed_out: bool
+    complete: bool  # not cut off in its last line, by the time or by the number of tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +57,24 @@ class Asker:
     request: CompletionRequest
     rule: StopRule
 
-    async def attempt(
+    async def attempts(
         self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None] = lambda text: None
-    ) -> Attempt:
-        """Generate until the rule is satisfied, the engine ends, or the time is up (0: no bound)."""
-        generation = await self._generate(prompt, session, max_wait_ms, on_text)
+    ) -> list[Attempt]:
+        """Generate the prompt's candidates, the most probable first, until the rule is satisfied for each of them.
+
+        At most `max_wait_ms` (0: no bound). There is always a first, perhaps without text; `on_text` hears of it.
+        """
+        generations = await self._generate(prompt, session, max_wait_ms, on_text)
+        # In a thread, like the prompt: the filters parse the document with the suggestion in place.
+        return await asyncio.to_thread(lambda: [self._filtered(prompt, generation) for generation in generations])
+
+    def _filtered(self, prompt: Prompt, generation: Generation) -> Attempt:
+        began = time.perf_counter()
         raw = finish(self.rule, generation.text, complete=generation.complete)
         # When the time is up, only what ends with its line is shown: half a line would be worse than none.
         if generation.timed_out and "\n" not in generation.text:
             raw = ""
-        began = time.perf_counter()
-        # In a thread, like the prompt: the filters parse the document with the suggestion in place.
-        candidate, steps = await asyncio.to_thread(apply_filters, raw, self.request)
+        candidate, steps = apply_filters(raw, self.request)
         return Attempt(
             prompt=prompt,
             generation=generation,
@@ -97,34 +103,55 @@ class Asker:
 
     async def _generate(
         self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None]
-    ) -> Generation:
-        result = Generation()
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        outstanding, prefilled_at = prompt.heal, 0.0
+    ) -> list[Generation]:
+        """One generation for each candidate that said something, the first always among them."""
+        reading = [_Reading(prompt.heal) for _ in range(prompt.n_candidates)]
+        stats, prefilled_at, timed_out = None, 0.0, False
         stream = self.engine.generate(prompt, session=session)
         try:
             async with asyncio.timeout(max_wait_ms / 1e3 or None):
                 async for delta in stream:
                     if delta.stats is not None:
-                        result.stats, prefilled_at = delta.stats, time.perf_counter()
+                        stats, prefilled_at = delta.stats, time.perf_counter()
                     for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
-                        result.logprobs.append((len(result.text), logprob))
-                        spelled = self.tokenizer.token_bytes(token_id)
-                        typed, outstanding = spelled[: len(outstanding)], outstanding[len(spelled) :]
-                        result.text += decoder.decode(spelled[len(typed) :])
-                    on_text(result.text)
-                    if find_end(self.rule, result.text) is not None:
+                        reading[delta.candidate].read(self.tokenizer.token_bytes(token_id), logprob)
+                    on_text(reading[0].text)
+                    if all(find_end(self.rule, each.text) is not None for each in reading):
                         break
         except TimeoutError:
-            result.timed_out = True
+            timed_out = True
         finally:
             await _close(stream)
-        n_generated = len(result.logprobs)
-        result.complete = not result.timed_out and n_generated < prompt.max_tokens
-        if result.stats is not None:  # closed before the engine's last word: count here
-            decode_ms = result.stats.decode_ms or (time.perf_counter() - prefilled_at) * 1e3
-            result.stats = replace(result.stats, n_generated=n_generated, decode_ms=decode_ms)
-        return result
+        if stats is not None:  # closed before the engine's last word: count here
+            decode_ms = stats.decode_ms or (time.perf_counter() - prefilled_at) * 1e3
+            stats = replace(stats, n_generated=sum(len(each.logprobs) for each in reading), decode_ms=decode_ms)
+        return [
+            Generation(
+                text=each.text,
+                logprobs=each.logprobs,
+                stats=stats,
+                timed_out=timed_out,
+                complete=not timed_out and len(each.logprobs) < prompt.max_tokens,
+            )
+            for number, each in enumerate(reading)
+            if each.logprobs or number == 0
+        ]
+
+
+class _Reading:
+    """The text of a candidate as its tokens come; what is healed stands in the document already."""
+
+    def __init__(self, heal: bytes) -> None:
+        self.text = ""
+        self.logprobs: list[tuple[int, float]] = []
+        self._outstanding = heal
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def read(self, spelled: bytes, logprob: float) -> None:
+        """Take a token."""
+        self.logprobs.append((len(self.text), logprob))
+        typed, self._outstanding = spelled[: len(self._outstanding)], self._outstanding[len(spelled) :]
+        self.text += self._decoder.decode(spelled[len(typed) :])
 
 
 async def _close(stream: object) -> None:

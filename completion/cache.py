@@ -64,6 +64,11 @@ class ReuseCache:
                 self._entries.remove(entry)
                 self._entries.appendleft(entry)
                 return replace(
-                    entry.completion, text=entry.completion.text[typed:], reused=True, stats=None, timings_ms={}
+                    entry.completion,
+                    text=entry.completion.text[typed:],
+                    alternatives=(),
+                    reused=True,
+                    stats=None,
+                    timings_ms={},
                 )
         return None

@@ -10,7 +10,7 @@ joins it within a moment; nothing swallows the cancel.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from completion import gate, ranking
@@ -23,6 +23,7 @@ from completion.segments import SegmentCache
 from completion.stop import stop_rule
 from completion.trigger import decide
 from completion.types import (
+    Alternative,
     Completion,
     CompletionRequest,
     Engine,
@@ -82,16 +83,19 @@ async def _complete(
     trace = replace(trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens)
     asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
+    several = request.trigger is Trigger.INVOKED and deps.limits.rank_ms != 0
+    prompt = replace(prompt, n_candidates=ranking.N_INVOKED if several else 1)
     try:
-        attempt = await asker.attempt(prompt, request.session, deps.limits.max_wait_ms, on_text)
+        attempts = await asker.attempts(prompt, request.session, deps.limits.max_wait_ms, on_text)
     except EngineUnavailable as error:
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
-    if (stats := attempt.generation.stats) is not None:
-        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": attempt.filters_ms}
-    opinion = ranking.Opinion(best=attempt)
-    if ranking.is_wanted(deps.spec, deps.limits, asker, attempt):
-        opinion = await _second_opinion(deps, asker, attempt)
+    if (stats := attempts[0].generation.stats) is not None:
+        filters_ms = sum(attempt.filters_ms for attempt in attempts)
+        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": filters_ms}
+    opinion = ranking.Opinion(ranked=tuple(ranking.different(attempts)))
+    if ranking.is_wanted(deps.spec, deps.limits, asker, attempts[0]):
+        opinion = await _second_opinion(deps, asker, attempts)
         clock.lap("rank")
     names = deps.names_of(request.snapshot.uri)
     completion = await asyncio.to_thread(_judged, opinion, request, mode, deps.limits, names, trace)
@@ -101,9 +105,9 @@ async def _complete(
     return completion
 
 
-async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
+async def _second_opinion(deps: Deps, asker: Asker, first: Sequence[Attempt]) -> ranking.Opinion:
     """Ask in the other format."""
-    chosen = ranking.other_format(deps.spec, first.prompt)
+    chosen = ranking.other_format(deps.spec, first[0].prompt)
     assert chosen is not None, "is_wanted says so"
     spec = replace(deps.spec, line_format=chosen, block_format=chosen)
     limits = ranking.second_limits(deps.limits, asker.request.trigger)
@@ -119,7 +123,9 @@ def _judged(
 ) -> Completion:
     """Whether to show it, and why not. Looks names up: for a worker thread."""
     attempt, logprobs = opinion.best, opinion.best.logprobs()
-    trace = replace(trace, format=attempt.prompt.format, raw=attempt.raw, steps=attempt.steps, ranked=opinion.scores)
+    trace = replace(
+        trace, format=attempt.prompt.format, raw=attempt.raw, steps=attempt.steps, ranked=_compared(opinion)
+    )
     probability = None
     if attempt.has_text:
         unknown = unknown_names(attempt.candidate, request, names)
@@ -133,11 +139,22 @@ def _judged(
         outcome=outcome,
         mode=mode,
         replace_right=attempt.candidate.replace_right if shown else 0,
+        alternatives=_alternatives(opinion) if shown and request.trigger is Trigger.INVOKED else (),
         reason=reason,
         mean_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
         probability=probability,
         trace=trace,
     )
+
+
+def _compared(opinion: ranking.Opinion) -> tuple[tuple[str, float], ...]:
+    scored = zip(opinion.ranked, opinion.scores, strict=False)  # time may not have sufficed for all
+    return tuple((attempt.candidate.text, score) for attempt, score in scored)
+
+
+def _alternatives(opinion: ranking.Opinion) -> tuple[Alternative, ...]:
+    candidates = [attempt.candidate for attempt in opinion.ranked[1:] if attempt.has_text]
+    return tuple(Alternative(text=candidate.text, replace_right=candidate.replace_right) for candidate in candidates)
 
 
 def _outcome(

@@ -1,38 +1,48 @@
-"""A second opinion: where the model was not sure of its answer, ask in the other prompt format, and rank both.
+"""A second opinion: where the model was not sure of its answer, ask in the other prompt format, and rank all answers.
 
 A small model often ignores the text after the cursor in fill-in-the-middle prompts, and cannot know it in left-to-right
-ones. Of two answers the better one is that which makes itself and the lines that follow most probable, read left to
+ones. Of several answers the best one is that which makes itself and the lines that follow most probable, read left to
 right:
 
     log p(answer) + w * log p(first following lines)
 
 Called by the pipeline, and by nobody else. Rules: never makes an answer later than its time allows: what is not done by
-then is given up, and the first answer stands. The weight and the threshold are fitted by `midfill eval ranking`.
+then is given up, and the best of what has been compared stands. A comment gives way to code. The weight and the
+threshold are chosen on one half of HumanEval-Infilling and on real lines (evals/LOG.md).
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
+from parsers.languages import by_id
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.3
 _FOLLOWING_WEIGHT = 1.0
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 2, 200
-# Somebody who asks waits this many times as long.
+# Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
+N_INVOKED = 3
 # The second prompt is the nearest text alone: it has a session of its own, and its keys and values are computed for it.
 _SECOND_TOKENS = 2_048
+_N_SECOND = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """What came of the second opinion: the answer to show, and all that were compared, with their scores."""
+    """All answers that differ, the best first. `scores` are those of the first of them, as far as time allowed."""
 
-    best: Attempt
-    agreed: bool | None = None  # whether both answers were the same; None when there were not two
-    scores: tuple[tuple[str, float], ...] = ()  # text, score; the best first
+    ranked: tuple[Attempt, ...]
+    scores: tuple[float, ...] = ()
+    agreed: bool | None = None  # whether the best was the answer to both prompts; None when only one was asked
+
+    @property
+    def best(self) -> Attempt:
+        """The answer to show."""
+        return self.ranked[0]
 
 
 def other_format(spec: PromptSpec, prompt: Prompt) -> Format | None:
@@ -71,33 +81,54 @@ def allowed_ms(limits: Limits, trigger: Trigger) -> float | None:
     return limits.rank_ms * (_INVOKED_FACTOR if trigger is Trigger.INVOKED else 1)
 
 
-async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: Limits) -> Opinion:
-    """Ask with the second prompt, and rank. The first answer stands when there is no time, or no engine any more."""
+async def second_opinion(asker: Asker, first: Sequence[Attempt], second: Prompt, limits: Limits) -> Opinion:
+    """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
     allowed = allowed_ms(limits, asker.request.trigger)
+    found, scores = different(first), list[float]()
+    agreed: bool | None = None
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
-            return await _ranked(asker, first, second)
+            others = await asker.attempts(replace(second, n_candidates=_N_SECOND), session_of(asker.request.session), 0)
+            agreed = others[0].candidate == first[0].candidate
+            # The favorites of both prompts first: time may not suffice for all.
+            found = different([*first[:1], *others[:1], *first[1:], *others[1:]])
+            if len(found) > 1 and not (agreed and asker.request.trigger is Trigger.AUTOMATIC):
+                await _score_all(asker, first[0].prompt, second, found, scores)
     except (TimeoutError, EngineUnavailable):
-        return Opinion(best=first)
+        pass
+    if not scores:
+        return Opinion(ranked=tuple(found), agreed=agreed)
+    order = sorted(range(len(scores)), key=lambda n: (_is_comment(asker, found[n]), -scores[n]))
+    ranked = [found[n] for n in order] + found[len(scores) :]
+    best_is_shared = agreed if agreed is None else agreed and ranked[0].candidate == first[0].candidate
+    return Opinion(ranked=tuple(ranked), scores=tuple(scores[n] for n in order), agreed=best_is_shared)
 
 
-async def _ranked(asker: Asker, first: Attempt, second: Prompt) -> Opinion:
+def different(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Those with text, each text once; the first of all when there is none."""
+    found: list[Attempt] = []
+    for attempt in attempts:
+        if attempt.has_text and all(
+            attempt.candidate.text.rstrip() != other.candidate.text.rstrip() for other in found
+        ):
+            found.append(attempt)
+    return found or list(attempts[:1])
+
+
+async def _score_all(
+    asker: Asker, first: Prompt, second: Prompt, found: Sequence[Attempt], scores: list[float]
+) -> None:
+    """Append the scores of the answers, in order; read left to right, in the session of the left-to-right prompt."""
     session = asker.request.session
-    other = await asker.attempt(second, session_of(session), 0)
-    if not other.has_text:
-        return Opinion(best=first)
-    if other.candidate == first.candidate:
-        return Opinion(best=first, agreed=True)
-    if not first.has_text:
-        return Opinion(best=other)
-    left, left_session = (
-        (first.prompt, session) if first.prompt.format is Format.LEFT else (second, session_of(session))
-    )
-    scored = [(await _score(asker, left, left_session, attempt), attempt) for attempt in (first, other)]
-    scored.sort(key=lambda entry: -entry[0])
-    return Opinion(
-        best=scored[0][1], agreed=False, scores=tuple((attempt.candidate.text, score) for score, attempt in scored)
-    )
+    left, session = (first, session) if first.format is Format.LEFT else (second, session_of(session))
+    for attempt in found:
+        scores.append(await _score(asker, left, session, attempt))
+
+
+def _is_comment(asker: Asker, attempt: Attempt) -> bool:
+    """Whether an answer is a line of comment and no more."""
+    marker = by_id(asker.request.snapshot.language).line_comment
+    return marker is not None and attempt.candidate.text.lstrip().startswith(marker)
 
 
 def session_of(session: str) -> str:

@@ -200,6 +200,14 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another text that could be shown, as in `Completion`."""
+
+    text: str
+    replace_right: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """What is shown: `text` goes in at the cursor and replaces `replace_right` characters after it."""
 
@@ -207,6 +215,7 @@ class Completion:
     outcome: Outcome
     mode: Mode
     replace_right: int = 0
+    alternatives: tuple[Alternative, ...] = ()  # for who asked: the next best, in order
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through
     mean_logprob: float = 0.0

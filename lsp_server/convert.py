@@ -12,7 +12,16 @@ import cattrs
 from lsprotocol import types as t
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, default_converter
 
-from completion.types import Completion, CompletionRequest, DocumentSnapshot, Mode, Outcome, Snippet, Trigger
+from completion.types import (
+    Alternative,
+    Completion,
+    CompletionRequest,
+    DocumentSnapshot,
+    Mode,
+    Outcome,
+    Snippet,
+    Trigger,
+)
 from lsp_server.acceptance import Suggestion
 from lsp_server.documents import Document, units_of
 
@@ -179,14 +188,16 @@ def inline_list(
     """
     if completion.outcome is not Outcome.OK:
         return t.InlineCompletionList(items=[])
-    return t.InlineCompletionList(
-        items=[
-            t.InlineCompletionItem(
-                insert_text=place.lead + place.selected + completion.text,
-                range=range_in_line(place, place.item_column, place.covered + completion.replace_right, encoding),
-                command=accept_command(suggestion_id),
-            )
-        ]
+    shown = Alternative(text=completion.text, replace_right=completion.replace_right)
+    items = [_item(each, place, encoding) for each in (shown, *completion.alternatives)]
+    items[0].command = accept_command(suggestion_id)  # whose fate is followed
+    return t.InlineCompletionList(items=items)
+
+
+def _item(shown: Alternative, place: Place, encoding: t.PositionEncodingKind | str) -> t.InlineCompletionItem:
+    return t.InlineCompletionItem(
+        insert_text=place.lead + place.selected + shown.text,
+        range=range_in_line(place, place.item_column, place.covered + shown.replace_right, encoding),
     )
 
 

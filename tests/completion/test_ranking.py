@@ -69,6 +69,7 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.text == expected
     assert completion.trace is not None
     assert completion.trace.ranked[0][0] == expected
+    assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
     assert engine.asked == [Format.FIM, Format.LEFT]
     assert engine.scored == [" c = 1\n    return b\n", " b = a\n    return b\n"]  # a blank is healed
 
@@ -89,6 +90,42 @@ def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
                 yield delta
 
     assert _complete(Follows(fim="c = 1", left="b = a", likely="")).text == "b = a"
+
+
+class Several(TwoMinds):
+    """Says as many candidates as it is asked for, of a list."""
+
+    def __init__(self, *says: str, likely: str) -> None:
+        super().__init__(fim=says[0], left=says[0], likely=likely)
+        self._list = says
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        if prompt.target:
+            async for delta in super().generate(prompt, session=session, priority=priority):
+                yield delta
+            return
+        self.asked.append(prompt.format)
+        for candidate, text in enumerate(self._list[: prompt.n_candidates]):
+            ids = tuple(prompt.heal) + tuple(f"{text}\n".encode())
+            yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids), candidate=candidate)
+
+
+def test_who_asks_gets_different_answers_the_best_first() -> None:
+    completion = _complete(Several("c = 1", "c = 1  ", "b = a", likely="b = a"))
+    assert (completion.text, [other.text for other in completion.alternatives]) == ("b = a", ["c = 1"])
+
+
+def test_a_comment_gives_way_to_code() -> None:
+    completion = _complete(Several("# the sum of a", "b = 2", likely="# the"))
+    assert (completion.text, [other.text for other in completion.alternatives]) == ("b = 2", ["# the sum of a"])
+
+
+def test_who_types_gets_one_answer() -> None:
+    completion = _complete(Several("c = 1", "b = 2", "b = a", likely="b = a"), trigger=Trigger.AUTOMATIC)
+    assert completion.alternatives == ()
+    assert completion.text == "c = 1"  # both prompts agree on it
 
 
 def test_a_sure_answer_is_not_compared() -> None:
