@@ -24,7 +24,7 @@ from completion.candidate import Candidate
 from completion.lines import opens_block
 from completion.overlap import suffix_overlap
 from completion.types import CompletionRequest
-from completion.unfinished import endings
+from completion.unfinished import closing, endings
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 from parsers.scope import CursorKind, cursor_kind
@@ -57,8 +57,11 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     if errors(finished.root, *_neighbors(finished, cursor)):
         # The lines around do not parse either, whatever is typed: macros of C, a construct newer than the grammar.
         allowed += 1 + candidate.text.count("\n")
+    # A block, and what was cut, may leave open what was open already, and nothing of its own.
+    closers = closing(before, cursor)
+    typed = [*(closers[n:] for n in range(1, len(closers))), *typed]
     if "\n" in candidate.text:
-        finishing = typed  # a block may leave open what is open already, and nothing of its own
+        finishing = typed
     else:
         finishing = list(islice(endings(after, _end(candidate, request), style), _MAX_ENDINGS))
     if _adds_none(candidate, request, finishing, allowed):
