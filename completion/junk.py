@@ -26,8 +26,8 @@ _CHAT = re.compile(
 )
 _COMMENT_START = r"\s*(?:#|//|--|/\*+|<!--|;+|%)\s*"
 _PLACEHOLDER = re.compile(
-    _COMMENT_START
-    + r"(?:(?:todo|fixme)\b|(?:add |write |put |insert |enter )?your (?:\w+ ){0,2}(?:code|implementation|logic)"
+    _COMMENT_START + r"(?:(?:todo|fixme)\b\W*(?:$|implement|add|write|fill|complete|finish|replace|your)"
+    r"|(?:add |write |put |insert |enter )?your (?:\w+ ){0,2}(?:code|implementation|logic)"
     r"|(?:implement|fill in|complete) (?:\w+ ){0,3}(?:here|this|me|method|function|logic)\b"
     r"|(?:code|implementation|rest of [\w ]+|existing code|other \w+) (?:goes )?(?:here|unchanged)|\.\.\.)",
     re.IGNORECASE,

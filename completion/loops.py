@@ -15,6 +15,8 @@ from completion.types import CompletionRequest
 _MAX_SAME_LINES = 3
 # Passages of so many lines are looked for; longer ones do not fit twice into a suggestion.
 _MAX_PASSAGE_LINES = 12
+# A shorter passage has to come three times: two like rows of a table are data.
+_MIN_PASSAGE_CHARACTERS = 80
 # A phrase again and again, and a part of a word: `_token_and_token_and_token`. How often is what of real lines none
 # in a thousand has (`midfill eval refusals`).
 _LOOPS = (re.compile(r"(\S.{7,60}?)\1{2}"), re.compile(r"(\S.{2,6}?)\1{5}"), re.compile(r"\w*?(_\w{3,30}?)\1{2}"))
@@ -80,7 +82,9 @@ def _until_same_passage(lines: list[str]) -> int:
         for n in range(2, min(_MAX_PASSAGE_LINES, (len(lines) - first) // 2) + 1):
             passage = lines[first : first + n]
             if passage == lines[first + n : first + 2 * n] and sum(map(_has_words, passage)) >= 2:
-                return first + n
+                said_again = passage == lines[first + 2 * n : first + 3 * n]
+                if said_again or sum(map(len, passage)) >= _MIN_PASSAGE_CHARACTERS:
+                    return first + n
     return len(lines)
 
 

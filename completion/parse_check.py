@@ -24,16 +24,16 @@ from completion.candidate import Candidate
 from completion.lines import opens_block
 from completion.overlap import suffix_overlap
 from completion.types import CompletionRequest
-from completion.unfinished import endings
+from completion.unfinished import closing, endings
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 from parsers.scope import CursorKind, cursor_kind
 
 # Endings tried for one document: each is a parse of about a millisecond, in very large documents of ten.
-_MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 24, 4
+_MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 24, 3
 _LARGE_BYTES = 100_000
 # Lines that may be cut off one by one.
-_MAX_PREFIXES = 12
+_MAX_PREFIXES = 8
 # Beyond so many errors a document is not in this language; the count is not exact any more.
 _MAX_ERRORS = 200
 # What may be cut off a line and leave what it says.
@@ -53,9 +53,15 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
         return candidate
     cursor = byte_offset(request.snapshot.text, request.cursor)
     typed = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
-    allowed = least_errors(before, cursor, typed, 0)
+    allowed, finished = least_errors(before, cursor, typed, 0)
+    if errors(finished.root, *_neighbors(finished, cursor)):
+        # The lines around do not parse either, whatever is typed: macros of C, a construct newer than the grammar.
+        allowed += 1 + candidate.text.count("\n")
+    # A block, and what was cut, may leave open what was open already, and nothing of its own.
+    closers = closing(before, cursor)
+    typed = [*(closers[n:] for n in range(1, len(closers))), *typed]
     if "\n" in candidate.text:
-        finishing = typed  # a block may leave open what is open already, and nothing of its own
+        finishing = typed
     else:
         finishing = list(islice(endings(after, _end(candidate, request), style), _MAX_ENDINGS))
     if _adds_none(candidate, request, finishing, allowed):
@@ -69,20 +75,32 @@ def _adds_none(candidate: Candidate, request: CompletionRequest, finishing: Sequ
     after = _accepted(candidate, request)
     if _ends_in_header(after, candidate, request):
         return False
-    return least_errors(after, _end(candidate, request), finishing, allowed) <= allowed
+    return least_errors(after, _end(candidate, request), finishing, allowed)[0] <= allowed
 
 
-def least_errors(tree: SyntaxTree, at: int, finishing: Sequence[str], enough: int) -> int:
-    """The errors of a document when what is unfinished at byte `at` is finished in the best of some ways."""
-    least = errors(tree.root)
+def _neighbors(tree: SyntaxTree, at: int) -> tuple[int, int]:
+    """The bytes of the line above and the line below the one at byte `at`, blank lines not counted."""
+    above = tree.source[: tree.source.rfind(b"\n", 0, at) + 1].rstrip()
+    line_end = tree.source.find(b"\n", at)
+    below = tree.source[line_end:] if line_end >= 0 else b""
+    n_blank = len(below) - len(below.lstrip())
+    end = below.find(b"\n", n_blank)
+    return above.rfind(b"\n") + 1, len(tree.source) - (len(below) - end if end >= 0 else 0)
+
+
+def least_errors(tree: SyntaxTree, at: int, finishing: Sequence[str], enough: int) -> tuple[int, SyntaxTree]:
+    """The errors of a document when what is unfinished at byte `at` is finished in the best of some ways; and then."""
+    least, best = errors(tree.root), tree
     # What is broken far away no ending mends.
     enough = max(enough, least - errors(tree.root, max(0, at - _NEAR_BYTES), at + _NEAR_BYTES))
     before, after = tree.source[:at].decode("utf-8"), tree.source[at:].decode("utf-8")
     for ending in finishing[: _MAX_ENDINGS if len(tree.source) < _LARGE_BYTES else _MAX_ENDINGS_IF_LARGE]:
         if least <= enough:
             break
-        least = min(least, errors(parse(tree.language, before + ending + after, tree).root))
-    return least
+        finished = parse(tree.language, before + ending + after, tree)
+        if (n := errors(finished.root)) < least:
+            least, best = n, finished
+    return least, best
 
 
 def errors(root: Node | None, start: int = 0, end: int | None = None) -> int:

@@ -31,7 +31,7 @@ _ANGLE_BYTES = 400
 # By style, what may stand between the closers of a line and its end.
 _TAILS = {
     BlockStyle.INDENT: ("", ": pass", ": x", " in x: pass", " = x", " else x", " import x", ": pass\nfinally: pass"),
-    BlockStyle.BRACE: ("", ";", " {}", " => x", " x;", " x() {}", ": x", " = x;", " in x {}"),
+    BlockStyle.BRACE: ("", ";", " {}", " => x", " x;", " x() {}", ": x", " = x;", "() {}", " in x {}"),
     BlockStyle.END: (
         "", "\nend", " do\nend", " then\nend", "\n}", "\ndone", "\nfi", "; do\nx\ndone", "; then\nx\nfi", "\nesac",
     ),
@@ -55,16 +55,21 @@ def endings(tree: SyntaxTree, at: int, style: BlockStyle) -> Iterator[str]:
     if _OPEN_ANGLE.search(tree.source[max(0, at - _ANGLE_BYTES) : at].decode("utf-8", "replace")):
         heads = tuple(f"{head}>" for head in heads)
     n_here = len(_open(tree, line_start, at))
-    closers = "".join(reversed(_open(tree, 0, at)))
+    closers = closing(tree, at, n_here)
     # What follows the line's closers comes before those of the lines above, or behind the first of them.
     places = dict.fromkeys((n_here, min(n_here + 1, len(closers))))
     yield from dict.fromkeys(
-        f"{head}{closers[:n]}{tail}{rest}"
+        f"{head}{closers[:n]}{tail}{closers[n:]}"
         for head, tail in _pairs(heads, tails)
         for n in places
-        for rest in dict.fromkeys((closers[n:], ""))
         if head or tail or closers
     )
+
+
+def closing(tree: SyntaxTree, at: int, n_least: int = 0) -> str:
+    """The brackets that close what is open at byte `at`, without those that stand below; at least `n_least` of them."""
+    closers = "".join(reversed(_open(tree, 0, at)))
+    return closers[: max(n_least, len(closers) - _n_unopened(tree, at))]
 
 
 def _pairs(heads: tuple[str, ...], tails: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -104,6 +109,19 @@ def _open(tree: SyntaxTree, start: int, end: int) -> list[str]:
         elif closers and closers[-1] == token:
             closers.pop()
     return closers
+
+
+def _n_unopened(tree: SyntaxTree, start: int) -> int:
+    """How many brackets are closed from a byte on that are not opened there."""
+    n, depth = 0, 0
+    for token in _brackets(tree.root, start, len(tree.source)):
+        if token in _CLOSER_OF:
+            depth += 1
+        elif depth:
+            depth -= 1
+        else:
+            n += 1
+    return n
 
 
 def _brackets(root: Node | None, start: int, end: int) -> Iterator[str]:

@@ -140,6 +140,27 @@ def test_line_ends_are_the_documents() -> None:
     _check("a\n▮", model="b\r\nc", expect="a\nb\nc▮")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_block_is_as_whole_with_windows_line_ends(end: str) -> None:
+    before, block, after = "def f():", "    a = (1,\n        2)\n    return a", "x = f()"
+    _check(
+        f"{before}{end}    ▮{end}{after}{end}",
+        model=block.lstrip(),
+        expect=f"{before}{end}{block.replace(chr(10), end)}▮{end}{after}{end}",
+    )
+
+
+def test_two_rows_of_a_table_are_no_loop() -> None:
+    rows = "{ type: 'a' },\n  { type: 'b' },\n  { type: 'a' },\n  { type: 'b' },"
+    _check_unchanged("const x = [\n  ▮\n];\n", model=rows, language="javascript")
+    _check(
+        "const x = [\n  ▮\n];\n",
+        model=f"{rows}\n  {{ type: 'a' }},\n  {{ type: 'b' }},",
+        expect="const x = [\n  { type: 'a' },\n  { type: 'b' },▮\n];\n",
+        language="javascript",
+    )
+
+
 def test_good_outputs_are_left_alone() -> None:
     _check_unchanged("def f(a, b):\n    return ▮\n", model="a + b")
     _check_unchanged("print(▮)\n", model='"(", x[0]')

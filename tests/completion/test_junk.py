@@ -57,6 +57,7 @@ def test_code_and_prose_that_look_like_chat_are_kept(language: str, marked: str,
         ("python", "raise NotImplementedError", "raise NotImplementedError"),
         ("python", "# Implements the cache\nx = 1", "# Implements the cache\nx = 1"),
         ("python", "todo = 1", "todo = 1"),
+        ("c", "// FIXME: do less refcounting here\nfree(a);", "// FIXME: do less refcounting here\nfree(a);"),
     ],
 )
 def test_what_only_says_that_something_is_to_be_written_is_cut(language: str, text: str, expected: str) -> None:

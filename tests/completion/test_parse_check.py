@@ -112,11 +112,18 @@ def test_errors_that_were_there_do_not_excuse_new_ones(language: str, marked: st
     assert _kept(marked, text, language) != text
 
 
+def test_among_lines_that_do_not_parse_a_like_one_is_shown() -> None:
+    """A list of macros is no C to the grammar, and all C files have them."""
+    table = "typedef enum {\n#define OP(name, in, out) name,\n  OP(A, 1, 2)\n▮\n  OP(C, 1, 2)\n#undef OP\n} opcode;\n"
+    assert errors(request_at(table, language="c").snapshot.tree.root) > 0
+    assert _kept(table, "  OP(B, 2, 3)", "c") == "  OP(B, 2, 3)"
+
+
 def test_a_half_line_is_judged_by_what_would_finish_it() -> None:
     request = request_at("x = foo(a, ▮\n")
     assert errors(request.snapshot.tree.root) > 0
     finishing = list(endings(request.snapshot.tree, request.cursor, BlockStyle.INDENT))
-    assert least_errors(request.snapshot.tree, request.cursor, finishing, 0) == 0
+    assert least_errors(request.snapshot.tree, request.cursor, finishing, 0)[0] == 0
 
 
 def test_the_text_that_is_replaced_counts() -> None:
