@@ -44,8 +44,8 @@ class Attempt:
         return bool(self.candidate.text.strip())
 
     def logprobs(self) -> list[float]:
-        """Log-probabilities of the tokens that `raw` was made of, the healed ones included."""
-        return [logprob for begins, logprob in self.generation.logprobs if begins < max(1, len(self.raw))]
+        """Log-probabilities of the tokens that `raw` was made of, the healed ones and the one that ended it included."""
+        return [logprob for begins, logprob in self.generation.logprobs if begins <= len(self.raw)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

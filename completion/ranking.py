@@ -20,7 +20,7 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 from parsers.languages import by_id
 
 # Unsure: some token of the answer had less than this.
-_SURE_LOGPROB = -0.3
+_SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.0
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 2, 200
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
