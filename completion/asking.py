@@ -44,8 +44,12 @@ class Attempt:
         return bool(self.candidate.text.strip())
 
     def logprobs(self) -> list[float]:
-        """Log-probabilities of the tokens that `raw` was made of, the healed ones and the one that ended it included."""
-        return [logprob for begins, logprob in self.generation.logprobs if begins <= len(self.raw)]
+        """Log-probabilities of the tokens that `raw` was made of, the healed ones included."""
+        return [logprob for begins, logprob in self.generation.logprobs if begins < max(1, len(self.raw))]
+
+    def least_logprob(self) -> float:
+        """That of the least probable token, the one that ended it included; 0 when there is none."""
+        return min((logprob for begins, logprob in self.generation.logprobs if begins <= len(self.raw)), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +62,19 @@ class Asker:
     rule: StopRule
 
     async def attempts(
-        self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None] = lambda text: None
+        self,
+        prompt: Prompt,
+        session: str,
+        max_wait_ms: float,
+        on_text: Callable[[str], None] = lambda text: None,
+        opening: str = "",
     ) -> list[Attempt]:
         """Generate the prompt's candidates, the most probable first, until the rule is satisfied for each of them.
 
-        At most `max_wait_ms` (0: no bound). There is always a first, perhaps without text; `on_text` hears of it.
+        At most `max_wait_ms` (0: no bound). There is always a first, perhaps without text; `on_text` hears of it. With
+        an `opening` the texts begin with it: what the model is made to begin with, as with what is healed.
         """
-        generations = await self._generate(prompt, session, max_wait_ms, on_text)
+        generations = await self._generate(prompt, session, max_wait_ms, on_text, opening)
         # In a thread, like the prompt: the filters parse the document with the suggestion in place.
         return await asyncio.to_thread(lambda: [self._filtered(prompt, generation) for generation in generations])
 
@@ -102,10 +112,11 @@ class Asker:
         return scored
 
     async def _generate(
-        self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None]
+        self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None], opening: str
     ) -> list[Generation]:
         """One generation for each candidate that said something, the first always among them."""
-        reading = [_Reading(prompt.heal) for _ in range(prompt.n_candidates)]
+        prompt = replace(prompt, heal=prompt.heal + opening.encode())
+        reading = [_Reading(prompt.heal, opening) for _ in range(prompt.n_candidates)]
         stats, prefilled_at, timed_out = None, 0.0, False
         stream = self.engine.generate(prompt, session=session)
         try:
@@ -141,8 +152,8 @@ class Asker:
 class _Reading:
     """The text of a candidate as its tokens come; what is healed stands in the document already."""
 
-    def __init__(self, heal: bytes) -> None:
-        self.text = ""
+    def __init__(self, heal: bytes, opening: str) -> None:
+        self.text = opening
         self.logprobs: list[tuple[int, float]] = []
         self._outstanding = heal
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -53,7 +53,7 @@ def features(
     kind = cursor_kind(snapshot.tree, byte_offset(snapshot.text, request.cursor))
     return Features(
         mean_logprob=sum(logprobs) / len(logprobs),
-        min_logprob=min(logprobs),
+        min_logprob=max(_LEAST_LOGPROB, attempt.least_logprob()),
         first_logprob=logprobs[0],
         log_characters=math.log1p(len(text.strip())),
         log_lines=math.log1p(text.count("\n")),

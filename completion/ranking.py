@@ -7,8 +7,9 @@ right:
     log p(answer) + w * log p(first following lines)
 
 Called by the pipeline, and by nobody else. Rules: never makes an answer later than its time allows: what is not done by
-then is given up, and the best of what has been compared stands. A comment gives way to code. The weight and the
-threshold are chosen on one half of HumanEval-Infilling and on real lines (evals/LOG.md).
+then is given up, and the best of what has been compared stands. What cannot well stand there gives way, and what the
+lines below need is tried as well (`surroundings`). Weight and threshold were chosen on one half of HumanEval-Infilling
+and on real lines (evals/LOG.md).
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt
+from completion.surroundings import misfits, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
-from parsers.languages import by_id
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
@@ -57,9 +58,12 @@ def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) ->
     request = asker.request
     if limits.rank_ms == 0 or asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt) is None:
         return False
-    if first.generation.timed_out or not request.snapshot.text[request.cursor :].strip():
+    if first.generation.timed_out:
         return False
-    return not first.has_text or min(first.logprobs(), default=0.0) < _SURE_LOGPROB
+    if not first.has_text or misfits(first.candidate, request):
+        return True
+    is_sure = first.least_logprob() >= _SURE_LOGPROB
+    return not is_sure and bool(request.snapshot.text[request.cursor :].strip())
 
 
 def second_limits(limits: Limits, trigger: Trigger) -> Limits:
@@ -84,24 +88,41 @@ def allowed_ms(limits: Limits, trigger: Trigger) -> float | None:
 async def second_opinion(asker: Asker, first: Sequence[Attempt], second: Prompt, limits: Limits) -> Opinion:
     """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
     allowed = allowed_ms(limits, asker.request.trigger)
-    found, scores = different(first), list[float]()
+    found, scores = list(different(first)), dict[str, float]()
     agreed: bool | None = None
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
             others = await asker.attempts(replace(second, n_candidates=_N_SECOND), session_of(asker.request.session), 0)
             agreed = others[0].candidate == first[0].candidate
-            # The favorites of both prompts first: time may not suffice for all.
-            found = different([*first[:1], *others[:1], *first[1:], *others[1:]])
-            if len(found) > 1 and not (agreed and asker.request.trigger is Trigger.AUTOMATIC):
-                await _score_all(asker, first[0].prompt, second, found, scores)
+            if not (agreed and asker.request.trigger is Trigger.AUTOMATIC):
+                # The favorites of both prompts first: time may not suffice for all.
+                found = different([*first[:1], *others[:1], *first[1:], *others[1:]])
+                await _compare(asker, first[0].prompt, second, found, scores)
     except (TimeoutError, EngineUnavailable):
         pass
-    if not scores:
-        return Opinion(ranked=tuple(found), agreed=agreed)
-    order = sorted(range(len(scores)), key=lambda n: (_is_comment(asker, found[n]), -scores[n]))
-    ranked = [found[n] for n in order] + found[len(scores) :]
-    best_is_shared = agreed if agreed is None else agreed and ranked[0].candidate == first[0].candidate
-    return Opinion(ranked=tuple(ranked), scores=tuple(scores[n] for n in order), agreed=best_is_shared)
+    compared = [attempt for attempt in found if attempt.candidate.text in scores]
+    compared.sort(key=lambda it: (misfits(it.candidate, asker.request), -scores[it.candidate.text]))
+    ranked = (*compared, *(attempt for attempt in found if attempt not in compared))
+    return Opinion(
+        ranked=ranked,
+        scores=tuple(scores[attempt.candidate.text] for attempt in compared),
+        agreed=agreed and ranked[0].candidate == first[0].candidate,
+    )
+
+
+async def _compare(asker: Asker, first: Prompt, second: Prompt, found: list[Attempt], scores: dict[str, float]) -> None:
+    """Score what was found, add what the lines below need, and score that; read left to right. `scores` are by text."""
+    session = asker.request.session
+    left, session = (first, session) if first.format is Format.LEFT else (second, session_of(session))
+    beginnings = openings(asker.request)
+    if len(found) > 1 or beginnings:
+        for attempt in found:
+            scores[attempt.candidate.text] = await _score(asker, left, session, attempt)
+    for opening in beginnings:
+        (defining,) = await asker.attempts(replace(left, n_candidates=1), session, 0, opening=opening)
+        if len(different([*found, defining])) > len(found):
+            scores[defining.candidate.text] = await _score(asker, left, session, defining)
+            found.append(defining)
 
 
 def different(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -113,22 +134,6 @@ def different(attempts: Sequence[Attempt]) -> list[Attempt]:
         ):
             found.append(attempt)
     return found or list(attempts[:1])
-
-
-async def _score_all(
-    asker: Asker, first: Prompt, second: Prompt, found: Sequence[Attempt], scores: list[float]
-) -> None:
-    """Append the scores of the answers, in order; read left to right, in the session of the left-to-right prompt."""
-    session = asker.request.session
-    left, session = (first, session) if first.format is Format.LEFT else (second, session_of(session))
-    for attempt in found:
-        scores.append(await _score(asker, left, session, attempt))
-
-
-def _is_comment(asker: Asker, attempt: Attempt) -> bool:
-    """Whether an answer is a line of comment and no more."""
-    marker = by_id(asker.request.snapshot.language).line_comment
-    return marker is not None and attempt.candidate.text.lstrip().startswith(marker)
 
 
 def session_of(session: str) -> str:

@@ -21,7 +21,7 @@ from completion.types import (
 from tests.fakes import LIMITS, SPEC, deps_with, request_at
 
 _RANKED = replace(LIMITS, rank_ms=None)
-_MARKED = "def f(a):\n    ▮\n    return b\n"
+_MARKED = "def f(a):\n    ▮\n    return a\n"
 
 
 class TwoMinds:
@@ -71,7 +71,7 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.trace.ranked[0][0] == expected
     assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
     assert engine.asked == [Format.FIM, Format.LEFT]
-    assert engine.scored == [" c = 1\n    return b\n", " b = a\n    return b\n"]  # a blank is healed
+    assert engine.scored == [" c = 1\n    return a\n", " b = a\n    return a\n"]  # a blank is healed
 
 
 def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
@@ -135,7 +135,7 @@ def test_a_sure_answer_is_not_compared() -> None:
 
 
 def test_where_the_first_has_nothing_the_second_answers() -> None:
-    engine = TwoMinds(fim="return b", left="b = a", likely="", first_logprob=-0.01)  # repeats the next line
+    engine = TwoMinds(fim="return a", left="b = a", likely="", first_logprob=-0.01)  # repeats the next line
     completion = _complete(engine)
     assert (completion.text, completion.outcome) == ("b = a", Outcome.OK)
     assert completion.trace is not None
@@ -195,3 +195,19 @@ def test_a_model_without_sentinels_has_one_format() -> None:
     deps = replace(deps_with(engine, limits=_RANKED), spec=replace(SPEC, fim_middle=None))
     completion = asyncio.run(complete(deps, request_at(_MARKED, mode=Mode.LINE)))
     assert (completion.text, engine.asked) == ("b = a", [Format.LEFT])
+
+
+def test_what_the_lines_below_need_is_tried_as_well() -> None:
+    class Defines(TwoMinds):
+        async def generate(
+            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+        ) -> AsyncIterator[Delta]:
+            if prompt.heal.endswith(b"total = "):
+                ids = tuple(prompt.heal + b"0\n")
+                yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids))
+                return
+            async for delta in super().generate(prompt, session=session, priority=priority):
+                yield delta
+
+    marked = "def f(a):\n▮\n    for x in a:\n        total += x\n    return total\n"
+    assert _complete(Defines(fim="    c = 1", left="    b = a", likely="total = 0"), marked).text == "    total = 0"
