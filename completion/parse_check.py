@@ -30,7 +30,7 @@ from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 from parsers.scope import CursorKind, cursor_kind
 
 # Endings tried for one document: each is a parse of about a millisecond, in very large documents of ten.
-_MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 16, 3
+_MAX_ENDINGS, _MAX_ENDINGS_IF_LARGE = 24, 3
 _LARGE_BYTES = 100_000
 # Lines that may be cut off one by one.
 _MAX_PREFIXES = 8
