@@ -49,9 +49,11 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     if before.root is None or style is BlockStyle.NONE or not candidate.text.strip():
         return candidate
     after = _accepted(candidate, request)
-    if not errors(after.root) and not _ends_in_header(after, candidate, request):
-        return candidate
     cursor = byte_offset(request.snapshot.text, request.cursor)
+    # Most often nothing is wrong here, whatever is elsewhere.
+    is_clean = not errors(after.root, _neighbors(after, cursor)[0], _neighbors(after, _end(candidate, request))[1])
+    if is_clean and errors(after.root) <= errors(before.root) and not _ends_in_header(after, candidate, request):
+        return candidate
     typed = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
     allowed, finished = least_errors(before, cursor, typed, 0)
     if errors(finished.root, *_neighbors(finished, cursor)):

@@ -23,7 +23,7 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.0
-_FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 2, 200
+_FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 300
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3

@@ -21,25 +21,25 @@ from parsers.languages import BlockStyle, by_id
 _JUMP = re.compile(r"\s*(?:return|raise|throw|break|continue|goto)\b")
 # What may stand at the level of a jump and is not dead: another branch, or a label.
 _BRANCH = re.compile(r"\s*(?:else|elif|elsif|elseif|except|catch|finally|rescue|ensure|case|default|when|end|\}|\)|\])")
+_DEFINES = re.compile(r"(?:[\w<>\[\], ]+ )?(?:def|class|func|fn|function|fun|sub)\s")
 # How a name is bound, by language; "{}" is the name.
 _BINDINGS = {
-    "python": ("{} = ", "for {}"),
+    "python": ("{} = ", "for {} in "),
     "ruby": ("{} = ",),
-    "julia": ("{} = ", "for {}"),
-    "r": ("{} <- ", "for ({}"),
-    "javascript": ("const {} = ", "for (const {}"),
-    "typescript": ("const {} = ", "for (const {}"),
+    "julia": ("{} = ", "for {} in "),
+    "r": ("{} <- ", "for ({} in "),
+    "javascript": ("const {} = ", "for (const {} of "),
+    "typescript": ("const {} = ", "for (const {} of "),
     "tsx": ("const {} = ",),
     "go": ("{} := ",),
-    "rust": ("let {} = ", "for {}"),
+    "rust": ("let {} = ", "for {} in "),
     "lua": ("local {} = ",),
-    "kotlin": ("val {} = ", "for ({}"),
+    "kotlin": ("val {} = ", "for ({} in "),
     "scala": ("val {} = ",),
-    "swift": ("let {} = ", "for {}"),
+    "swift": ("let {} = ", "for {} in "),
 }
-_BINDING = re.compile(
-    r"\bfor\s*\(?(.*?)\s(?:in|of)\b|\blambda\b(.*?):|\bas\s+(\w+)|^\s*(?:\w+\s+)*?([\w, ]+?)\s*(?::=|<-|=(?![=>]))"
-)
+_LOCAL = re.compile(r"\bfor\s*\(?(.*?)\s(?:in|of)\b|\blambda\b(.*?):|\bas\s+(\w+)")
+_ASSIGNS = re.compile(r"\s*(?:\w+\s+)*?([\w, ]+?)\s*(?::=|<-|=(?![=>]))")
 # A name that is used: not behind a dot, and neither called (functions may stand anywhere) nor assigned.
 _USED = re.compile(r"(?<![\w.])[^\W\d]\w*\b(?!\s*(?:\(|=(?!=)|:=))")
 _NEAR_LINES = 12
@@ -53,6 +53,7 @@ _KEYWORDS = frozenset(
     then this throw true try type typeof unless until use val var void when where while with yield""",
     )
 )
+_DOCSTRINGS = re.compile(r"\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _STRINGS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 
 
@@ -68,7 +69,19 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
     below = next(lines_below(text, cursor), "")
     if _JUMP.match(line) and columns(below) == columns(line) > 0 and not _BRANCH.match(below):
         return True
-    return language.block_style is BlockStyle.INDENT and columns(line) < _least_columns(text, cursor, below)
+    if _says_header_again(line, text[:cursor]):
+        return True
+    if language.block_style is not BlockStyle.INDENT:
+        return False
+    if opens_block(line, BlockStyle.INDENT) and columns(line):  # the lines below may be its own
+        return False
+    return columns(line) < _least_columns(text, cursor, below)
+
+
+def _says_header_again(line: str, above: str) -> bool:
+    """Whether a line is the header of a definition that stands above: models begin the function anew."""
+    said = line.strip()
+    return _DEFINES.match(said) is not None and any(said == other.strip() for other in above.split("\n"))
 
 
 def _least_columns(text: str, cursor: int, below: str) -> int:
@@ -92,17 +105,21 @@ def openings(request: CompletionRequest) -> list[str]:
     if typed.strip() or not bindings or not indentation.startswith(typed):
         return []
     names = list(islice(missing_names(request), _MAX_NAMES))
-    targets = names[:1] + ([", ".join(names)] if len(names) > 1 else [])
     lead = indentation[len(typed) :]
-    assignments = [lead + bindings[0].format(target) for target in targets]
-    return [*assignments[:1], *(lead + other.format(names[0]) for other in bindings[1:] if names), *assignments[1:]]
+    # Two names that are missing are often bound together.
+    targets = [", ".join(names[:n]) for n in range(1, len(names) + 1)]
+    return [lead + binding.format(target) for target in targets for binding in bindings]
 
 
 def missing_names(request: CompletionRequest) -> Iterator[str]:
     """Names that the lines below use, up to where their block ends, and that stand nowhere above; in order."""
     text, cursor = request.snapshot.text, request.cursor
     level: int | None = None
-    known = set(identifiers(text[:cursor])) | builtins_of(request.snapshot.language) | _KEYWORDS
+    known = (
+        set(identifiers(_code(text[:cursor], request.snapshot.language)))
+        | builtins_of(request.snapshot.language)
+        | _KEYWORDS
+    )
     for line in islice(lines_below(text, cursor), _NEAR_LINES):
         level = columns(line) if level is None else level
         if columns(line) < level:
@@ -117,8 +134,18 @@ def missing_names(request: CompletionRequest) -> Iterator[str]:
         known |= bound
 
 
+def _code(text: str, language: str) -> str:
+    """A text without docstrings, strings and comments, roughly."""
+    marker = by_id(language).line_comment
+    bare = _STRINGS.sub("''", _DOCSTRINGS.sub("''", text))
+    return "\n".join(line.partition(marker)[0] for line in bare.split("\n")) if marker else bare
+
+
 def _bound(line: str) -> Iterator[str]:
-    """Names that a line itself binds: assigned, looped over, declared, a parameter of a lambda."""
-    for match in _BINDING.finditer(line):
+    """Names that a line itself binds: looped over, a lambda's parameters, and assigned unless it reads them, too."""
+    for match in _LOCAL.finditer(line):
         for group in match.groups():
             yield from identifiers(group or "")
+    if assigned := _ASSIGNS.match(line):
+        read = set(identifiers(line[assigned.end() :]))
+        yield from (name for name in identifiers(assigned[1]) if name not in read)

@@ -16,6 +16,7 @@ _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
         (_BODY, "    return a"),  # what follows would be dead
         (_BODY, "def main():"),  # takes the last line out of its function
         (_BODY, "# Test cases"),
+        ('def f(a):\n    """Words."""\n▮\n', "def f(a):"),
         ("def f(a):\n▮\n    return a\n", "def g(a):"),
         ("for x in y:\n    if x:\n        ▮\n        go(x)\n", "continue"),
         ("function f() {\n  ▮\n  go()\n}\n", "// what it is for"),
@@ -31,6 +32,7 @@ def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
     [
         (_BODY, "    x += a"),
         (_BODY, "    if x:"),
+        ("def f(a):\n    for x in a:\n        if x:\n            break\n▮\n        go(x)\n", "    else:"),
         ("def f(a):\n    if a:\n▮\n    return 0\n", "        return 1"),
         ("def f(a):\n    if a:\n▮\n    else:\n        b()\n", "        return 1"),
         ("class A:\n    def f(self):\n        go()\n\n▮\n        return 1\n    def h(self): ...\n", "        x = 2"),
@@ -51,6 +53,7 @@ def test_what_can(marked: str, text: str) -> None:
         ("def f(a):\n▮\n    for x in a:\n        total += x\n    return total\n", ["total"]),
         ("def f(a):\n▮\n        if x > y:\n            return x\n    return a\n", ["x", "y"]),
         ("def f(a):\n▮\n    y = [i for i in a]\n    return y\n", []),
+        ("def f(a):\n    '''The total.'''\n▮\n    total = a + total\n    return total\n", ["total"]),
         ("def f(a):\n▮\n    return len(a) + a.size + g(a)\n", []),
         ("def f(a):\n▮\n    print('some words', a)\n", []),
         ("def f(a):\n▮\n    return a\n\ndef g(b):\n    return c\n", []),
@@ -63,8 +66,18 @@ def test_names_that_the_lines_below_need(marked: str, names: list[str]) -> None:
 
 def test_what_a_line_may_begin_with_to_define_them() -> None:
     marked = "def f(a):\n▮\n        if x > y:\n            return x\n"
-    assert openings(request_at(marked)) == ["        x = ", "        for x", "        x, y = "]
-    assert openings(request_at(marked.replace("▮", "    ▮"))) == ["    x = ", "    for x", "    x, y = "]
+    assert openings(request_at(marked)) == [
+        "        x = ",
+        "        for x in ",
+        "        x, y = ",
+        "        for x, y in ",
+    ]
+    assert openings(request_at(marked.replace("▮", "    ▮"))) == [
+        "    x = ",
+        "    for x in ",
+        "    x, y = ",
+        "    for x, y in ",
+    ]
     assert openings(request_at(marked.replace("▮", "    z▮"))) == []
     assert openings(request_at("func f() {\n\t▮\n\treturn x\n}\n", language="go")) == ["x := "]
     assert openings(request_at("int f() {\n  ▮\n  return x;\n}\n", language="c")) == []
