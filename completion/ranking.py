@@ -114,9 +114,9 @@ async def _compare(asker: Asker, first: Prompt, second: Prompt, found: list[Atte
     """Score what was found, add what the lines below need, and score that; read left to right. `scores` are by text."""
     session = asker.request.session
     left, session = (first, session) if first.format is Format.LEFT else (second, session_of(session))
-    beginnings = openings(asker.request)
+    beginnings = openings(asker.request, [attempt.candidate for attempt in found])
     if len(found) > 1 or beginnings:
-        for attempt in found:
+        for attempt in filter(lambda it: it.has_text, found):
             scores[attempt.candidate.text] = await _score(asker, left, session, attempt)
     for opening in beginnings:
         (defining,) = await asker.attempts(replace(left, n_candidates=1), session, 0, opening=opening)

@@ -8,7 +8,7 @@ Rules: pure; by lines and names, not by syntax: half-typed code has little of it
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from completion.builtins import builtins_of
@@ -44,6 +44,9 @@ _ASSIGNS = re.compile(r"\s*(?:\w+\s+)*?([\w, ]+?)\s*(?::=|<-|=(?![=>]))")
 _USED = re.compile(r"(?<![\w.])[^\W\d]\w*\b(?!\s*(?:\(|=(?!=)|:=))")
 _NEAR_LINES = 12
 _MAX_NAMES = 2
+_RETURNING = frozenset(
+    ("python", "javascript", "typescript", "tsx", "go", "lua", "java", "csharp", "c", "cpp", "php", "dart")
+)
 _KEYWORDS = frozenset(
     re.split(
         r"\s+",
@@ -92,11 +95,27 @@ def _least_columns(text: str, cursor: int, below: str) -> int:
     return min(columns(above), columns(below))
 
 
-def openings(request: CompletionRequest) -> list[str]:
-    """What the line at the cursor may begin with (its indentation included), to define what is used below it.
+def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
+    """What the line at the cursor may begin with, its indentation included, beside the candidates that were found.
 
+    It may define what is used below it; and the last line of a function returns, if all that was found are misfits.
     Nothing where something stands in the line already, or the language has no row.
     """
+    return _defining(request) or (_returning(request) if all(misfits(each, request) for each in found) else [])
+
+
+def _returning(request: CompletionRequest) -> list[str]:
+    text, cursor = request.snapshot.text, request.cursor
+    typed = before_cursor(text, cursor)
+    above, _ = line_above(text, cursor)
+    indentation = above[: len(above) - len(above.lstrip())]
+    ends = columns(next(lines_below(text, cursor), "")) < columns(above)
+    if typed.strip() or not ends or not indentation.startswith(typed) or request.snapshot.language not in _RETURNING:
+        return []
+    return [indentation[len(typed) :] + "return "]
+
+
+def _defining(request: CompletionRequest) -> list[str]:
     text, cursor = request.snapshot.text, request.cursor
     typed = before_cursor(text, cursor)
     below = next(lines_below(text, cursor), "")
