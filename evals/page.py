@@ -1,6 +1,7 @@
 """`midfill eval page RESULTS...`: an HTML page with tables, plots and examples of what the results files hold.
 
-Sections are in `page_context` (`repo`, `recall`, `retrieval`) and `page_quality` (all suites that generate).
+Sections are in `page_context` (`repo`, `recall`, `retrieval`) and `page_quality` (all suites that generate)
+and `page_gate`.
 
 Rules: only what the results files hold is shown, with their machine and commit; the page has everything in itself and
 fetches nothing. Intervals are 95 % bootstrap intervals over examples (`stats`).
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals import page_context, page_quality
+from evals import page_context, page_gate, page_quality
 from evals.page_parts import Run, listed, read_run
 from evals.report import EvalError
 
@@ -35,6 +36,7 @@ _SECTIONS: dict[str, Callable[[Sequence[Run]], str]] = {
     "humaneval-infilling-random-span": page_quality.section,
     "humaneval-bodies": page_quality.section,
     "lines": page_quality.section,
+    "gate": page_gate.section,
     "repo": page_context.repo,
     "recall": page_context.recall,
     "retrieval": page_context.retrieval,

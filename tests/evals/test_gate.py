@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from evals import gate
+from evals.page import page
+from evals.page_parts import read_run
 from evals.report import EvalError
 
 _RANDOM = np.random.default_rng(0)
@@ -71,6 +73,9 @@ def test_results_files_are_fitted_and_the_held_out_half_is_reported(
     assert summary["calibration_error"] < 0.1
     assert summary["log_loss"] < summary["log_loss_of_mean"] - 0.05
     assert '"mean_logprob": ' in printed
+    text = page([read_run(tmp_path / "out.jsonl")])
+    assert f"expected calibration error {summary['calibration_error']:.3f} on {summary['n_held_out']} examples" in text
+    assert text.count("<svg") == 1
 
 
 def test_too_few_examples_and_files_without_features_are_named(tmp_path: Path) -> None:
