@@ -170,6 +170,20 @@ def summarize(scores: Scores) -> dict[str, Any]:
     return summary
 
 
+def by_file_size(scores: Scores, n_tokens: int) -> dict[str, Any]:
+    """The gain where the file leaves half of the budget free (`short_file`), and where ours takes room from it."""
+    summary: dict[str, Any] = {}
+    gains = _gains(scores, Condition.OURS)
+    is_long = [row.n_prompt > n_tokens // 2 for row in scores[Condition.INFILE]]
+    for name, wanted in (("short_file", False), ("long_file", True)):
+        chosen = [n for n, long in enumerate(is_long) if long is wanted]
+        summary[f"n_{name}"] = len(chosen)
+        if chosen:
+            n_scored = [float(scores[Condition.INFILE][n].n_tokens) for n in chosen]
+            summary |= _interval(f"nll_gain_{name}", ratio_interval([gains[n] for n in chosen], n_scored))
+    return summary
+
+
 def _gains(scores: Scores, condition: Condition) -> list[float]:
     """By how much the NLL of each example is below that of `infile`."""
     return [bare.nll - row.nll for bare, row in zip(scores[Condition.INFILE], scores[condition], strict=True)]
@@ -257,6 +271,7 @@ def run(
                 "n_files": len(files),
                 "tokens": n_tokens,
                 **summarize(scores),
+                **by_file_size(scores, n_tokens),
                 **_recall(examples, hits),
                 "model": resolve(model).model_id,
                 "seed": seed,

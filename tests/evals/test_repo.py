@@ -8,7 +8,7 @@ import pytest
 from completion.types import Mode
 from evals.cli import main
 from evals.masked import Masked, Oracle, masked
-from evals.repo import Budget, Condition, Score, f1, summarize
+from evals.repo import Budget, Condition, Score, by_file_size, f1, summarize
 from evals.report import read_results
 from evals.resolve import Target
 from evals.sources import SourceFile, source_files
@@ -143,6 +143,20 @@ def test_the_share_is_the_gain_over_the_oracles() -> None:
     assert summary["nll_gain_share"] == 3 / 4
     del scores[Condition.ORACLE]
     assert "nll_gain_share" not in summarize(scores)
+
+
+def test_gains_are_told_apart_by_how_much_of_the_budget_the_file_takes() -> None:
+    def row(nll: float, n_prompt: int) -> Score:
+        return Score(nll, 2, n_prompt, "", exact=0, similarity=0, identifiers_exact=0, identifiers_f1=0)
+
+    scores = {
+        Condition.INFILE: [row(6, 40), row(6, 50), row(6, 51)],
+        Condition.OURS: [row(4, 90), row(2, 90), row(8, 90)],
+    }
+    found = by_file_size(scores, 100)
+    assert (found["n_short_file"], found["nll_gain_short_file"]) == (2, 6 / 4)
+    assert (found["n_long_file"], found["nll_gain_long_file"]) == (1, -2 / 2)
+    assert by_file_size({name: rows[:2] for name, rows in scores.items()}, 100)["n_long_file"] == 0
 
 
 @pytest.mark.parametrize("split", ["lines", "any"])
