@@ -78,8 +78,8 @@ def probability(known: Features, shift: float = 0.0) -> float:
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-# Printed by `midfill eval gate`; see evals/LOG.md for the data. `agreed` and `disagreed` are beside answers that were sure
-# enough not to be compared.
+# Printed by `midfill eval gate`; see evals/LOG.md for the data. `agreed` and `disagreed` are beside answers that were
+# sure enough not to be compared.
 WEIGHTS: dict[str, float] = {
     "bias": 3.755,
     "mean_logprob": -0.244,
