@@ -60,7 +60,7 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         uri = (tmp_path / "a.py").as_uri()
         text = "def fibonacci(n: int) -> int:\n    if n < 2:\n        return n\n    ret"
         session.open(uri, text)
-        (item,) = session.complete(uri, *place(text))
+        item, *_ = session.complete(uri, *place(text))
         assert item["insertText"].startswith("    return")
         at = dict(zip(("line", "character"), place(text), strict=True))
         session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "urn"}])
@@ -116,7 +116,7 @@ def test_an_empty_body_is_completed_as_a_block(session: Session, tmp_path: Path)
         session.wait_for_phase("ready")
         text = "import os\n\n\ndef count_files(folder: str) -> int:\n    \n\n\nprint(count_files('.'))\n"
         session.open("untitled:block", text)
-        (item,) = session.complete("untitled:block", 4, 4)
+        item, *_ = session.complete("untitled:block", 4, 4)
         assert session.status()["last"]["mode"] == "block"
         assert "return" in item["insertText"]
         assert "print(count_files" not in item["insertText"]

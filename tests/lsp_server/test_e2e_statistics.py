@@ -33,7 +33,7 @@ def accept_one(cache: Path, folder: Path, **options: Any) -> tuple[list[Any], st
         session.wait_for_phase("ready")
         uri = (folder / "a.py").as_uri()
         session.open(uri, TEXT)
-        (item,) = session.complete(uri, 3, 7)
+        item, *_ = session.complete(uri, 3, 7)
         session.notify("textDocument/didShowCompletion", {"item": item})
         session.change(uri, 2, [{"range": item["range"], "text": item["insertText"]}])
         run = {key: item["command"][key] for key in ("command", "arguments")}
