@@ -7,7 +7,7 @@ stands between two "\\n"; a "\\r" at its end counts as blank.
 import re
 from collections.abc import Iterator
 
-from parsers.languages import BlockStyle
+from parsers.languages import BlockStyle, by_id
 
 # Tab stops, in columns; only comparisons between lines of one document depend on it.
 TAB_COLUMNS = 4
@@ -23,6 +23,8 @@ _OPENERS = {
     ),
 }
 
+_DOCSTRING_QUOTES = ('"""', "'''")
+_STRING_PREFIXES = ("", "r", "R")
 _NUMBER_ROW = re.compile(r"[\d\s.,;xXa-fA-F+-]*\d[\d\s.,;xXa-fA-F+-]*")
 
 
@@ -46,6 +48,23 @@ def line_above(text: str, cursor: int) -> tuple[str, int]:
             return line, start + len(line)
         end = start - 1
     return "", 0
+
+
+def header_above(text: str, cursor: int, language: str) -> tuple[str, int]:
+    """The nearest line of code above the cursor's, and where it ends; ("", 0) when there is none.
+
+    Comments do not count, nor does a docstring: what stands above that is the header it belongs to.
+    """
+    row = by_id(language)
+    line, end = line_above(text, cursor)
+    while row.line_comment is not None and line.lstrip().startswith(row.line_comment):
+        line, end = line_above(text, text.rfind("\n", 0, end) + 1)
+    quotes = line[-3:]
+    if row.block_style is not BlockStyle.INDENT or quotes not in _DOCSTRING_QUOTES:
+        return line, end
+    begin = text.rfind(quotes, 0, end - 3)
+    before = before_cursor(text, max(0, begin))
+    return line_above(text, begin) if begin >= 0 and before.strip() in _STRING_PREFIXES else (line, end)
 
 
 def lines_below(text: str, cursor: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ joins it within a moment; nothing swallows the cancel.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 from completion import gate, ranking
@@ -83,20 +83,15 @@ async def _complete(
     trace = replace(trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens)
     asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
-    several = request.trigger is Trigger.INVOKED and deps.limits.rank_ms != 0
-    prompt = replace(prompt, n_candidates=ranking.N_INVOKED if several else 1)
     try:
-        attempts = await asker.attempts(prompt, request.session, deps.limits.max_wait_ms, on_text)
+        (first,) = await asker.attempts(prompt, request.session, deps.limits.max_wait_ms, on_text)
     except EngineUnavailable as error:
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
-    if (stats := attempts[0].generation.stats) is not None:
-        filters_ms = sum(attempt.filters_ms for attempt in attempts)
-        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": filters_ms}
-    opinion = ranking.Opinion(ranked=tuple(ranking.different(attempts)))
-    if ranking.is_wanted(deps.spec, deps.limits, asker, attempts[0]):
-        opinion = await _second_opinion(deps, asker, attempts)
-        clock.lap("rank")
+    if (stats := first.generation.stats) is not None:
+        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": first.filters_ms}
+    opinion = await _opinion(deps, asker, first)
+    clock.lap("rank")
     names = deps.names_of(request.snapshot.uri)
     completion = await asyncio.to_thread(_judged, opinion, request, mode, deps.limits, names, trace)
     clock.lap("gate")
@@ -105,9 +100,19 @@ async def _complete(
     return completion
 
 
-async def _second_opinion(deps: Deps, asker: Asker, first: Sequence[Attempt]) -> ranking.Opinion:
+async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
+    """What to make of the first answer: others beside it where it is unsure, or where somebody asks."""
+    limits, trigger = deps.limits, asker.request.trigger
+    if ranking.is_wanted(deps.spec, limits, asker, first):
+        return await _second_opinion(deps, asker, first)
+    if limits.rank_ms != 0 and trigger is Trigger.INVOKED and first.has_text:
+        return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
+    return ranking.Opinion(ranked=(first,))
+
+
+async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
     """Ask in the other format."""
-    chosen = ranking.other_format(deps.spec, first[0].prompt)
+    chosen = ranking.other_format(deps.spec, first.prompt)
     assert chosen is not None, "is_wanted says so"
     spec = replace(deps.spec, line_format=chosen, block_format=chosen)
     limits = ranking.second_limits(deps.limits, asker.request.trigger)

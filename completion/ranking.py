@@ -17,19 +17,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt
-from completion.surroundings import misfits, openings
+from completion.lines import before_cursor
+from completion.surroundings import binds, misfits, missing_names, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.0
-_FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 300
+_FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
+# What a line that binds a name which the lines below miss is worth, beside them.
+_BINDS_BONUS = 4.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
 # The second prompt is the nearest text alone: it has a session of its own, and its keys and values are computed for it.
 _SECOND_TOKENS = 2_048
 _N_SECOND = 3
+_N_OPENING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,44 +89,89 @@ def allowed_ms(limits: Limits, trigger: Trigger) -> float | None:
     return limits.rank_ms * (_INVOKED_FACTOR if trigger is Trigger.INVOKED else 1)
 
 
-async def second_opinion(asker: Asker, first: Sequence[Attempt], second: Prompt, limits: Limits) -> Opinion:
+async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Attempt]:
+    """The first answer and others to its prompt, for somebody who asks; what is not done in time is cut short."""
+    prompt = replace(first.prompt, n_candidates=N_INVOKED)
+    session = asker.request.session
+    try:
+        others = await asker.attempts(
+            prompt, session, allowed_ms(limits, Trigger.INVOKED) or 0, opening=_lead(asker, first)
+        )
+    except EngineUnavailable:
+        others = []
+    return different([first, *others])
+
+
+async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: Limits) -> Opinion:
     """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
     allowed = allowed_ms(limits, asker.request.trigger)
-    found, scores = list(different(first)), dict[str, float]()
+    compared = _Comparison(asker, first, second)
     agreed: bool | None = None
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
-            others = await asker.attempts(replace(second, n_candidates=_N_SECOND), session_of(asker.request.session), 0)
-            agreed = others[0].candidate == first[0].candidate
+            prompt = replace(second, n_candidates=_N_SECOND)
+            others = await asker.attempts(prompt, session_of(asker.request.session), 0, opening=_lead(asker, first))
+            agreed = others[0].candidate == first.candidate
             if not (agreed and asker.request.trigger is Trigger.AUTOMATIC):
-                # The favorites of both prompts first: time may not suffice for all.
-                found = different([*first[:1], *others[:1], *first[1:], *others[1:]])
-                await _compare(asker, first[0].prompt, second, found, scores)
+                await compared.run(others)
     except (TimeoutError, EngineUnavailable):
         pass
-    compared = [attempt for attempt in found if attempt.candidate.text in scores]
-    compared.sort(key=lambda it: (misfits(it.candidate, asker.request), -scores[it.candidate.text]))
-    ranked = (*compared, *(attempt for attempt in found if attempt not in compared))
-    return Opinion(
-        ranked=ranked,
-        scores=tuple(scores[attempt.candidate.text] for attempt in compared),
-        agreed=agreed and ranked[0].candidate == first[0].candidate,
-    )
+    ranked, scores = compared.ranked()
+    return Opinion(ranked=ranked, scores=scores, agreed=agreed and ranked[0].candidate == first.candidate)
 
 
-async def _compare(asker: Asker, first: Prompt, second: Prompt, found: list[Attempt], scores: dict[str, float]) -> None:
-    """Score what was found, add what the lines below need, and score that; read left to right. `scores` are by text."""
-    session = asker.request.session
-    left, session = (first, session) if first.format is Format.LEFT else (second, session_of(session))
-    beginnings = openings(asker.request, [attempt.candidate for attempt in found])
-    if len(found) > 1 or beginnings:
-        for attempt in filter(lambda it: it.has_text, found):
-            scores[attempt.candidate.text] = await _score(asker, left, session, attempt)
-    for opening in beginnings:
-        (defining,) = await asker.attempts(replace(left, n_candidates=1), session, 0, opening=opening)
-        if len(different([*found, defining])) > len(found):
-            scores[defining.candidate.text] = await _score(asker, left, session, defining)
-            found.append(defining)
+class _Comparison:
+    """What has been found and scored so far: kept here, so that it counts when the time is up."""
+
+    def __init__(self, asker: Asker, first: Attempt, second: Prompt) -> None:
+        self._asker, self._first = asker, first
+        is_left = first.prompt.format is Format.LEFT
+        self._left = first.prompt if is_left else second
+        self._session = asker.request.session if is_left else session_of(asker.request.session)
+        self._missing = set(missing_names(asker.request, called=True))
+        self._found, self._scores = different([first]), dict[str, float]()
+
+    async def run(self, others: Sequence[Attempt]) -> None:
+        """Score the favorites of both prompts, then what the lines below need, then the rest: time may not suffice."""
+        request = self._asker.request
+        beginnings = openings(request, [attempt.candidate for attempt in (self._first, *others)])
+        is_asked = request.trigger is Trigger.INVOKED
+        self._found = different([self._first, *others])
+        if len(self._found) == 1 and not beginnings and not is_asked:
+            return  # nothing to compare it with
+        await self._add([self._first, *others[:1]])
+        for opening in beginnings:
+            prompt = replace(self._left, n_candidates=_N_OPENING)
+            await self._add(await self._asker.attempts(prompt, self._session, 0, opening=opening))
+        await self._add(others)
+        if is_asked:
+            prompt = replace(self._first.prompt, n_candidates=N_INVOKED)
+            lead = _lead(self._asker, self._first)
+            await self._add(await self._asker.attempts(prompt, request.session, 0, opening=lead))
+
+    def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float, ...]]:
+        """All answers, the best first, those that time did not suffice for last; and the scores of the others."""
+        request, scores = self._asker.request, self._scores
+        compared = [attempt for attempt in self._found if attempt.candidate.text in scores]
+        compared.sort(key=lambda it: (misfits(it.candidate, request), -scores[it.candidate.text]))
+        rest = [attempt for attempt in self._found if attempt not in compared]
+        return (*compared, *rest), tuple(scores[attempt.candidate.text] for attempt in compared)
+
+    async def _add(self, attempts: Sequence[Attempt]) -> None:
+        self._found = different([*self._found, *attempts])
+        for attempt in attempts:
+            text = attempt.candidate.text
+            if attempt in self._found and attempt.has_text and text not in self._scores:
+                bonus = _BINDS_BONUS if binds(attempt.candidate, self._asker.request, self._missing) else 0.0
+                self._scores[text] = bonus + await _score(self._asker, self._left, self._session, attempt)
+
+
+def _lead(asker: Asker, first: Attempt) -> str:
+    """The indentation that an answer begins with: others are to differ in what comes behind it."""
+    text, request = first.raw, asker.request
+    if before_cursor(request.snapshot.text, request.cursor).strip() or misfits(first.candidate, request):
+        return ""
+    return text[: len(text) - len(text.lstrip(" \t"))]
 
 
 def different(attempts: Sequence[Attempt]) -> list[Attempt]:

@@ -9,7 +9,7 @@ sees tokens; it ends a generation by having the stream closed, which costs at mo
 import re
 from dataclasses import dataclass
 
-from completion.lines import before_cursor, columns, line_above, lines_below, opens_block
+from completion.lines import before_cursor, columns, header_above, lines_below, opens_block
 from completion.types import CompletionRequest, Mode
 from parsers.languages import BlockStyle, by_id
 
@@ -41,7 +41,7 @@ def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
     style = by_id(request.snapshot.language).block_style
     line = before_cursor(text, cursor)
     body = columns(line)
-    above, _ = line_above(text, cursor)
+    above, _ = header_above(text, cursor, request.snapshot.language)
     if opens_block(line, style) and not line.endswith(" "):  # `x = ` is no header
         body += 1
     elif not line.strip() and opens_block(above, style):  # perhaps not indented yet

@@ -8,14 +8,15 @@ Rules: pure; by lines and names, not by syntax: half-typed code has little of it
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
-from completion.lines import before_cursor, columns, line_above, lines_below, opens_block
+from completion.lines import before_cursor, columns, header_above, line_above, lines_below, opens_block
 from completion.types import CompletionRequest
 from completion.words import identifiers
+from parsers.keywords import keywords_of
 from parsers.languages import BlockStyle, by_id
 
 _JUMP = re.compile(r"\s*(?:return|raise|throw|break|continue|goto)\b")
@@ -42,19 +43,11 @@ _LOCAL = re.compile(r"\bfor\s*\(?(.*?)\s(?:in|of)\b|\blambda\b(.*?):|\bas\s+(\w+
 _ASSIGNS = re.compile(r"\s*(?:\w+\s+)*?([\w, ]+?)\s*(?::=|<-|=(?![=>]))")
 # A name that is used: not behind a dot, and neither called (functions may stand anywhere) nor assigned.
 _USED = re.compile(r"(?<![\w.])[^\W\d]\w*\b(?!\s*(?:\(|=(?!=)|:=))")
+_USED_OR_CALLED = re.compile(r"(?<![\w.])[^\W\d]\w*\b(?!\s*(?:=(?!=)|:=))")
 _NEAR_LINES = 12
 _MAX_NAMES = 2
 _RETURNING = frozenset(
     ("python", "javascript", "typescript", "tsx", "go", "lua", "java", "csharp", "c", "cpp", "php", "dart")
-)
-_KEYWORDS = frozenset(
-    re.split(
-        r"\s+",
-        """and as assert async await break case catch class const continue def default del do elif else end enum except
-    export extends false finally fn for from func function global if impl import in interface is lambda let local match
-    mut new nil none nonlocal not null or pass private protected pub public raise return self static struct super switch
-    then this throw true try type typeof unless until use val var void when where while with yield""",
-    )
 )
 _DOCSTRINGS = re.compile(r"\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _STRINGS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
@@ -76,6 +69,9 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
         return True
     if language.block_style is not BlockStyle.INDENT:
         return False
+    header, _ = header_above(text, cursor, request.snapshot.language)
+    if header.lstrip().startswith(("def ", "async def ")) and columns(line) <= columns(header):
+        return True  # nothing but a docstring stands in the function's body
     if opens_block(line, BlockStyle.INDENT) and columns(line):  # the lines below may be its own
         return False
     return columns(line) < _least_columns(text, cursor, below)
@@ -130,27 +126,38 @@ def _defining(request: CompletionRequest) -> list[str]:
     return [lead + binding.format(target) for target in targets for binding in bindings]
 
 
-def missing_names(request: CompletionRequest) -> Iterator[str]:
-    """Names that the lines below use, up to where their block ends, and that stand nowhere above; in order."""
-    text, cursor = request.snapshot.text, request.cursor
+def missing_names(request: CompletionRequest, *, called: bool = False) -> Iterator[str]:
+    """Names that the lines below use, up to where their block ends, and that stand nowhere above; in order.
+
+    Those that are only called count where `called` says so and the file defines them nowhere.
+    """
+    text, cursor, language = request.snapshot.text, request.cursor, request.snapshot.language
     level: int | None = None
-    known = (
-        set(identifiers(_code(text[:cursor], request.snapshot.language)))
-        | builtins_of(request.snapshot.language)
-        | _KEYWORDS
-    )
+    known = set(identifiers(_code(text[:cursor], language))) | builtins_of(language) | keywords_of(language)
     for line in islice(lines_below(text, cursor), _NEAR_LINES):
         level = columns(line) if level is None else level
         if columns(line) < level:
             return
         code = _STRINGS.sub("''", line)
         bound = set(_bound(code))
-        for match in _USED.finditer(code):
+        for match in (_USED_OR_CALLED if called else _USED).finditer(code):
             name = match.group()
-            if name not in known and name not in bound:
+            if name not in known and name not in bound and not (called and _is_defined(name, text)):
                 known.add(name)
                 yield name
         known |= bound
+
+
+def binds(candidate: Candidate, request: CompletionRequest, names: Collection[str]) -> bool:
+    """Whether the line, accepted, binds one of these names: assigns, loops over or defines it."""
+    line = (before_cursor(request.snapshot.text, request.cursor) + candidate.text).split("\n")[0]
+    defined = _DEFINES.match(line.strip())
+    bound = islice(identifiers(line.strip()[defined.end() :]), 1) if defined else _bound(line)
+    return not set(bound).isdisjoint(names)
+
+
+def _is_defined(name: str, text: str) -> bool:
+    return re.search(rf"\b(?:def|class|func|fn|function|fun|sub)\s+{name}\b", text) is not None
 
 
 def _code(text: str, language: str) -> str:

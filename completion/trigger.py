@@ -6,7 +6,7 @@ Rules: pure. Somebody who asks explicitly (`Trigger.INVOKED`) is never refused.
 import re
 from dataclasses import dataclass
 
-from completion.lines import after_cursor, before_cursor, columns, line_above, lines_below, opens_block
+from completion.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from parsers.languages import by_id
 from parsers.parse import byte_offset
@@ -42,12 +42,12 @@ def decide(request: CompletionRequest) -> Decision:
 
 
 def opens_empty_block(request: CompletionRequest) -> bool:
-    """Whether the cursor stands on a blank line right below a header whose body is still empty."""
+    """Whether the cursor stands on a blank line of a body in which nothing stands yet but a docstring or comments."""
     snapshot, cursor = request.snapshot, request.cursor
     text = snapshot.text
     if before_cursor(text, cursor).strip() or after_cursor(text, cursor).strip():
         return False
-    header, end = line_above(text, cursor)
+    header, end = header_above(text, cursor, snapshot.language)
     style = by_id(snapshot.language).block_style
     if not opens_block(_code_of(header, end, snapshot), style):
         return False

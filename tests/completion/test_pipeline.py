@@ -221,6 +221,7 @@ def test_time_is_recorded_by_stage() -> None:
         "prefill",
         "decode",
         "filters",
+        "rank",
         "gate",
         "total",
     }

@@ -70,7 +70,7 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.trace is not None
     assert completion.trace.ranked[0][0] == expected
     assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
-    assert engine.asked == [Format.FIM, Format.LEFT]
+    assert engine.asked == [Format.FIM, Format.LEFT, Format.FIM]  # who asks gets alternatives, too
     assert engine.scored == [" c = 1\n    return a\n", " b = a\n    return a\n"]  # a blank is healed
 
 
@@ -130,13 +130,13 @@ def test_who_types_gets_one_answer() -> None:
 
 def test_a_sure_answer_is_not_compared() -> None:
     engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a", first_logprob=-0.01)
-    assert _complete(engine).text == "c = 1"
+    assert _complete(engine, trigger=Trigger.AUTOMATIC).text == "c = 1"
     assert engine.asked == [Format.FIM]
 
 
 def test_where_the_first_has_nothing_the_second_answers() -> None:
     engine = TwoMinds(fim="return a", left="b = a", likely="", first_logprob=-0.01)  # repeats the next line
-    completion = _complete(engine)
+    completion = _complete(engine, trigger=Trigger.AUTOMATIC)
     assert (completion.text, completion.outcome) == ("b = a", Outcome.OK)
     assert completion.trace is not None
     assert (completion.trace.format, engine.scored) == (Format.LEFT, [])
@@ -144,13 +144,13 @@ def test_where_the_first_has_nothing_the_second_answers() -> None:
 
 def test_the_same_answer_twice_needs_no_score() -> None:
     engine = TwoMinds(fim="b = a", left="b = a", likely="")
-    assert _complete(engine).text == "b = a"
+    assert _complete(engine, trigger=Trigger.AUTOMATIC).text == "b = a"
     assert engine.scored == []
 
 
 def test_at_the_end_of_a_file_both_formats_know_the_same() -> None:
     engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
-    assert _complete(engine, "def f(a):\n    ▮\n").text == "c = 1"
+    assert _complete(engine, "def f(a):\n    ▮\n", trigger=Trigger.AUTOMATIC).text == "c = 1"
     assert engine.asked == [Format.FIM]
 
 
@@ -193,7 +193,8 @@ def test_the_second_prompt_has_a_session_of_its_own_and_only_the_nearest_text() 
 def test_a_model_without_sentinels_has_one_format() -> None:
     engine = TwoMinds(fim="c = 1", left="b = a", likely="c = 1")
     deps = replace(deps_with(engine, limits=_RANKED), spec=replace(SPEC, fim_middle=None))
-    completion = asyncio.run(complete(deps, request_at(_MARKED, mode=Mode.LINE)))
+    request = request_at(_MARKED, mode=Mode.LINE, trigger=Trigger.AUTOMATIC)
+    completion = asyncio.run(complete(deps, request))
     assert (completion.text, engine.asked) == ("b = a", [Format.LEFT])
 
 

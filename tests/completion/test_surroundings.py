@@ -3,7 +3,7 @@
 import pytest
 
 from completion.candidate import Candidate
-from completion.surroundings import misfits, missing_names, openings
+from completion.surroundings import binds, misfits, missing_names, openings
 from tests.fakes import request_at
 
 _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
@@ -20,6 +20,7 @@ _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
         ("def f(a):\n▮\n    return a\n", "def g(a):"),
         ("for x in y:\n    if x:\n        ▮\n        go(x)\n", "continue"),
         ("function f() {\n  ▮\n  go()\n}\n", "// what it is for"),
+        ('def f(a):\n    """Words."""\n▮\n', "def main():"),  # f would do nothing
     ],
 )
 def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
@@ -40,6 +41,7 @@ def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
         ("def f():\n    go()\n\n▮\n\ndef h(): ...\n", "def g():"),
         ("switch (x) {\n  case 1:\n    ▮\n  case 2:\n}\n", "return 1"),
         ("def f(a):\n    ▮\n", "return a"),
+        ('class Wrong(Exception):\n    """Words."""\n▮\n', "def main():"),
     ],
 )
 def test_what_can(marked: str, text: str) -> None:
@@ -89,3 +91,31 @@ def test_the_last_line_of_a_function_returns_when_nothing_else_fits() -> None:
     assert openings(request_at(marked), [comment]) == ["    return "]
     assert openings(request_at(marked), [comment, code]) == []
     assert openings(request_at(marked.replace("\n\ndef g", "\n    c()\n\ndef g")), [comment]) == []
+
+
+def test_a_keyword_of_another_language_is_a_name() -> None:
+    marked = "def f(a):\n▮\n    while begin < end:\n        switch = go(begin, end)\n    return then\n"
+    assert list(missing_names(request_at(marked))) == ["begin", "end", "then"]
+
+
+def test_a_function_that_is_called_is_missing_where_the_file_has_none() -> None:
+    marked = "def f(a):\n▮\n    return go(a) + main(a) + len(a)\n\ndef main(x): ...\n"
+    assert list(missing_names(request_at(marked), called=True)) == ["go"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("    n = len(a)", True),
+        ("    n, m = a", True),
+        ("    for n in a:", True),
+        ("    def n(x):", True),
+        ("    def m(n):", False),
+        ("    m = n", False),
+        ("    print(n)", False),
+        ("    n += 1", False),
+        ("    nn = 1", False),
+    ],
+)
+def test_a_line_that_binds_a_name(text: str, expected: bool) -> None:
+    assert binds(Candidate(text), request_at("def f(a):\n▮\n    go(n)\n"), {"n"}) is expected

@@ -34,6 +34,10 @@ def _skip(marked: str, trigger: Trigger) -> str:
         ("if a then\n  ▮\nend\n", "lua"),
         ("for f in *; do\n  ▮\ndone\n", "bash"),
         ("main = do\n  ▮\n", "haskell"),
+        ('def f(x):\n    """Words."""\n    ▮\n', "python"),
+        ('def f(x):\n    """Words,\n    more words.\n    """\n▮\n\n\ndef g():\n    pass\n', "python"),
+        ("def f(x):\n    # the sum\n    ▮\n", "python"),
+        ("function f() {\n  // the sum\n  // of it\n  ▮\n}\n", "javascript"),
     ],
 )
 def test_an_empty_body_asks_for_a_block(marked: str, language: str) -> None:
