@@ -7,6 +7,7 @@ every path. An `Attempt` is what came back, cut by the stop rule and filtered, n
 import asyncio
 import codecs
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -111,11 +112,24 @@ class Asker:
             await _close(stream)
         return scored
 
+    def _opened(self, prompt: Prompt, opening: str) -> Prompt:
+        """The prompt whose texts begin with an opening: all of that but its last token, which is healed, is read."""
+        if not opening:
+            return prompt
+        *ids, last = self.tokenizer.encode(prompt.heal.decode("utf-8", "replace") + opening)
+        end = prompt.pieces[-1:]
+        return replace(
+            prompt,
+            token_ids=prompt.token_ids + array("I", ids),
+            heal=self.tokenizer.token_bytes(last),
+            pieces=prompt.pieces[:-1] + tuple(replace(piece, n_tokens=piece.n_tokens + len(ids)) for piece in end),
+        )
+
     async def _generate(
         self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None], opening: str
     ) -> list[Generation]:
         """One generation for each candidate that said something, the first always among them."""
-        prompt = replace(prompt, heal=prompt.heal + opening.encode())
+        prompt = self._opened(prompt, opening)
         reading = [_Reading(prompt.heal, opening) for _ in range(prompt.n_candidates)]
         stats, prefilled_at, timed_out = None, 0.0, False
         stream = self.engine.generate(prompt, session=session)

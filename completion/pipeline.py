@@ -28,6 +28,7 @@ from completion.types import (
     CompletionRequest,
     Engine,
     EngineUnavailable,
+    Format,
     Limits,
     Mode,
     Outcome,
@@ -112,15 +113,26 @@ async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
 
 async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
     """Ask in the other format."""
-    chosen = ranking.other_format(deps.spec, first.prompt)
+    chosen = ranking.other_format(deps.spec, first.prompt.format)
     assert chosen is not None, "is_wanted says so"
-    spec = replace(deps.spec, line_format=chosen, block_format=chosen)
-    limits = ranking.second_limits(deps.limits, asker.request.trigger)
-    request = replace(asker.request, snippets=())
-    second = await asyncio.to_thread(
-        build_prompt, spec, deps.tokenizer, deps.segments, limits, request, asker.rule.mode
-    )
+    second = await _second_prompt(deps, asker.request, chosen)
     return await ranking.second_opinion(asker, first, second, deps.limits)
+
+
+async def _second_prompt(deps: Deps, request: CompletionRequest, chosen: Format) -> Prompt:
+    spec = replace(deps.spec, line_format=chosen, block_format=chosen)
+    limits = ranking.second_limits(deps.limits, request.trigger)
+    alone = replace(request, snippets=())
+    return await asyncio.to_thread(build_prompt, spec, deps.tokenizer, deps.segments, limits, alone, Mode.LINE)
+
+
+async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str, Prompt]]:
+    """(session, prompt) of all that an unsure answer would need: what to have computed while nobody waits."""
+    found = [(request.session, await prompt_for(deps, request))]
+    chosen = ranking.other_format(deps.spec, deps.spec.line_format) if deps.limits.rank_ms != 0 else None
+    if chosen is not None:
+        found.append((ranking.session_of(request.session), await _second_prompt(deps, request, chosen)))
+    return found
 
 
 def _judged(

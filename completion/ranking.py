@@ -23,17 +23,17 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
-_FOLLOWING_WEIGHT = 1.0
+_FOLLOWING_WEIGHT = 1.5
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
 # What a line that binds a name which the lines below miss is worth, beside them.
-_BINDS_BONUS = 4.0
+_BINDS_BONUS = 5.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
 # The second prompt is the nearest text alone: it has a session of its own, and its keys and values are computed for it.
 _SECOND_TOKENS = 2_048
 _N_SECOND = 3
-_N_OPENING = 2
+_N_OPENING = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ class Opinion:
         return self.ranked[0]
 
 
-def other_format(spec: PromptSpec, prompt: Prompt) -> Format | None:
-    """The format that a prompt is not in; None when the model has only one."""
-    if prompt.format is Format.FIM:
+def other_format(spec: PromptSpec, first: Format) -> Format | None:
+    """The format beside a first one; None when the model has only one."""
+    if first is Format.FIM:
         return Format.LEFT
     return None if None in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) else Format.FIM
 
@@ -60,7 +60,7 @@ def other_format(spec: PromptSpec, prompt: Prompt) -> Format | None:
 def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) -> bool:
     """Whether a second opinion is worth its time: for a line with text behind it, where the first answer is unsure."""
     request = asker.request
-    if limits.rank_ms == 0 or asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt) is None:
+    if limits.rank_ms == 0 or asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt.format) is None:
         return False
     if first.generation.timed_out:
         return False
@@ -109,10 +109,12 @@ async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: L
     agreed: bool | None = None
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
-            prompt = replace(second, n_candidates=_N_SECOND)
+            # One decodes much faster than three: it guesses ahead. Somebody who types has no time for more.
+            is_asked = asker.request.trigger is Trigger.INVOKED
+            prompt = replace(second, n_candidates=_N_SECOND if is_asked else 1)
             others = await asker.attempts(prompt, session_of(asker.request.session), 0, opening=_lead(asker, first))
             agreed = others[0].candidate == first.candidate
-            if not (agreed and asker.request.trigger is Trigger.AUTOMATIC):
+            if is_asked or not agreed:
                 await compared.run(others)
     except (TimeoutError, EngineUnavailable):
         pass

@@ -23,21 +23,21 @@ _JUMP = re.compile(r"\s*(?:return|raise|throw|break|continue|goto)\b")
 # What may stand at the level of a jump and is not dead: another branch, or a label.
 _BRANCH = re.compile(r"\s*(?:else|elif|elsif|elseif|except|catch|finally|rescue|ensure|case|default|when|end|\}|\)|\])")
 _DEFINES = re.compile(r"(?:[\w<>\[\], ]+ )?(?:def|class|func|fn|function|fun|sub)\s")
-# How a name is bound, by language; "{}" is the name.
+# How a name is bound, by language; "{}" is the name. No blank at the end: it belongs to the token that comes next.
 _BINDINGS = {
-    "python": ("{} = ", "for {} in "),
-    "ruby": ("{} = ",),
-    "julia": ("{} = ", "for {} in "),
-    "r": ("{} <- ", "for ({} in "),
-    "javascript": ("const {} = ", "for (const {} of "),
-    "typescript": ("const {} = ", "for (const {} of "),
-    "tsx": ("const {} = ",),
-    "go": ("{} := ",),
-    "rust": ("let {} = ", "for {} in "),
-    "lua": ("local {} = ",),
-    "kotlin": ("val {} = ", "for ({} in "),
-    "scala": ("val {} = ",),
-    "swift": ("let {} = ", "for {} in "),
+    "python": ("{} =", "for {} in"),
+    "ruby": ("{} =",),
+    "julia": ("{} =", "for {} in"),
+    "r": ("{} <-", "for ({} in"),
+    "javascript": ("const {} =", "for (const {} of"),
+    "typescript": ("const {} =", "for (const {} of"),
+    "tsx": ("const {} =",),
+    "go": ("{} :=",),
+    "rust": ("let {} =", "for {} in"),
+    "lua": ("local {} =",),
+    "kotlin": ("val {} =", "for ({} in"),
+    "scala": ("val {} =",),
+    "swift": ("let {} =", "for {} in"),
 }
 _LOCAL = re.compile(r"\bfor\s*\(?(.*?)\s(?:in|of)\b|\blambda\b(.*?):|\bas\s+(\w+)")
 _ASSIGNS = re.compile(r"\s*(?:\w+\s+)*?([\w, ]+?)\s*(?::=|<-|=(?![=>]))")
@@ -108,7 +108,7 @@ def _returning(request: CompletionRequest) -> list[str]:
     ends = columns(next(lines_below(text, cursor), "")) < columns(above)
     if typed.strip() or not ends or not indentation.startswith(typed) or request.snapshot.language not in _RETURNING:
         return []
-    return [indentation[len(typed) :] + "return "]
+    return [indentation[len(typed) :] + "return"]
 
 
 def _defining(request: CompletionRequest) -> list[str]:
@@ -116,7 +116,10 @@ def _defining(request: CompletionRequest) -> list[str]:
     typed = before_cursor(text, cursor)
     below = next(lines_below(text, cursor), "")
     bindings = _BINDINGS.get(request.snapshot.language, ())
-    indentation = below[: len(below) - len(below.lstrip())]
+    above, _ = line_above(text, cursor)
+    is_header = columns(below) > columns(above) and not opens_block(above, by_id(request.snapshot.language).block_style)
+    beside = above if is_header else below
+    indentation = beside[: len(beside) - len(beside.lstrip())]
     if typed.strip() or not bindings or not indentation.startswith(typed):
         return []
     names = list(islice(missing_names(request), _MAX_NAMES))
@@ -132,10 +135,9 @@ def missing_names(request: CompletionRequest, *, called: bool = False) -> Iterat
     Those that are only called count where `called` says so and the file defines them nowhere.
     """
     text, cursor, language = request.snapshot.text, request.cursor, request.snapshot.language
-    level: int | None = None
+    level = _least_columns(text, cursor, next(lines_below(text, cursor), ""))
     known = set(identifiers(_code(text[:cursor], language))) | builtins_of(language) | keywords_of(language)
     for line in islice(lines_below(text, cursor), _NEAR_LINES):
-        level = columns(line) if level is None else level
         if columns(line) < level:
             return
         code = _STRINGS.sub("''", line)

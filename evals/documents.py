@@ -1,7 +1,8 @@
 """One completion as a user would get it: a document, a cursor, and `completion.pipeline.complete`.
 
-Used by every suite that generates. Rules: the limits are the product's defaults, but for the deadline: what
-is scored must not depend on this machine's load. Nothing is reused from one request's answer to the next.
+Used by every suite that generates. Rules: the limits are the product's defaults, but for the deadline: what is scored
+must not depend on this machine's load, unless the engine is the one that answers somebody who types. Nothing is reused
+from one request's answer to the next.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from completion.cache import ReuseCache
-from completion.pipeline import Deps, complete
+from completion.pipeline import Deps, complete, prompts_for
 from completion.segments import SegmentCache
 from completion.types import (
     Completion,
@@ -48,7 +49,7 @@ class Document:
     cursor: int
     mode: Mode
 
-    def request(self, snippets: Sequence[Snippet] = ()) -> CompletionRequest:
+    def request(self, snippets: Sequence[Snippet] = (), trigger: Trigger = Trigger.INVOKED) -> CompletionRequest:
         """What an editor would ask there, with these snippets of other files, the best first."""
         language = for_document(self.path, None).id
         snapshot = DocumentSnapshot(
@@ -64,7 +65,7 @@ class Document:
             snapshot=snapshot,
             cursor=self.cursor,
             mode=self.mode,
-            trigger=Trigger.INVOKED,
+            trigger=trigger,
             session=_SESSION,
             snippets=tuple(snippets),
         )
@@ -109,6 +110,19 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )
-    completion = await complete(deps, document.request())
+    if subject.trigger is Trigger.AUTOMATIC:
+        await _type_up_to(deps, document)
+    completion = await complete(deps, document.request(trigger=subject.trigger))
     raw = b"".join(subject.tokenizer.token_bytes(token_id) for token_id in engine.token_ids)
     return Answer(completion=completion, prompt=engine.prompt, raw=raw.decode("utf-8", "replace"))
+
+
+async def _type_up_to(deps: Deps, document: Document) -> None:
+    """Have computed what would be, had the line above just been typed: prompts with the cursor at its end."""
+    above = document.text.rfind("\n", 0, document.cursor)
+    if above < 0:
+        return
+    before = replace(document, text=document.text[:above] + document.text[document.cursor :], cursor=above)
+    for session, prompt in await prompts_for(deps, before.request(trigger=Trigger.AUTOMATIC)):
+        async for _ in deps.engine.generate(replace(prompt, max_tokens=1), session=session):
+            pass

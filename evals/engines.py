@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from completion.types import Delta, Engine, Format, Priority, Prompt, PromptSpec, Tokenizer
+from completion.types import Delta, Engine, Format, Priority, Prompt, PromptSpec, Tokenizer, Trigger
 from evals.llamacpp import LlamaCppEngine
 from evals.peer_library import PeerSettings
 from evals.report import EvalError
 from evals.worker import WorkerError
+from lsp_server.config import Config
 from model.catalog import ModelError, resolve
 from model.client import EngineClient, EngineState, Phase
 from model.fetch import fetch
@@ -25,8 +26,9 @@ from model.store import read_manifest
 from model.tokenizer import VocabTokenizer
 
 KINDS = ("fp32", "int8", "int4")
-# midfill as users run it, with one kind of weights, and the peer.
-ENGINES = ("midfill", *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
+# midfill as it answers who asks and waits, as it answers who types, with one kind of weights, and the peer.
+TYPING = "midfill-typing"
+ENGINES = ("midfill", TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
 FORMATS = ("auto", "fim", "left")
 
 
@@ -40,6 +42,7 @@ class Subject:
     tokenizer: Tokenizer
     spec: PromptSpec
     rank_ms: int | None = None  # as Limits has it: 0 for engines and formats that answer alone
+    trigger: Trigger = Trigger.INVOKED
 
 
 class RecordingEngine:
@@ -77,6 +80,8 @@ async def open_subject(engine: str, model: str, prompt_format: str) -> AsyncIter
 
 def kind_of(engine: str) -> str:
     """The quantization that an engine of ENGINES stands for: "auto" for plain midfill."""
+    if engine == TYPING:
+        return "auto"
     return engine.removeprefix("midfill").lstrip("-") or "auto"
 
 
@@ -99,6 +104,8 @@ async def _open_midfill(engine: str, model: str) -> AsyncIterator[Subject]:
             engine=client,
             tokenizer=loaded.tokenizer,
             spec=loaded.spec,
+            rank_ms=Config().rank_ms if engine == TYPING else None,
+            trigger=Trigger.AUTOMATIC if engine == TYPING else Trigger.INVOKED,
         )
     finally:
         await disconnect(client, running)

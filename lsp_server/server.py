@@ -21,7 +21,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from completion.cache import ReuseCache
 from completion.context import Ranked, select
-from completion.pipeline import Deps, prompt_for
+from completion.pipeline import Deps, prompts_for
 from completion.segments import SegmentCache
 from completion.types import Completion, DocumentSnapshot, Snippet, Trigger
 from lsp_server import convert
@@ -316,13 +316,13 @@ class Midfill(LanguageServer):
         return self.config.max_prompt_tokens - self.config.max_file_tokens
 
     def _choose(self, uri: str) -> None:
-        if self.config.enabled and self._room() > 0:
+        if self.config.enabled:
             task = asyncio.create_task(self._choose_context(uri), name="context")
             self._choosing.add(task)
             task.add_done_callback(self._choosing.discard)
 
     async def _choose_context(self, uri: str) -> None:
-        """A context epoch: read what changed, rank, and have a new set of snippets computed ahead."""
+        """A context epoch: read what changed, rank, and have what the next request needs computed ahead."""
         try:
             await self._workbench.read([self._page(document) for document in self.documents])
             self._workbench.visit(uri)
@@ -331,14 +331,15 @@ class Midfill(LanguageServer):
             text = document.text
             cursor = min(self._cursors.get(uri, 0), len(text))
             snapshot = await self.snapshot(document, text)
-            if not await self._epoch(snapshot, cursor):
-                return
+            if self._room() > 0:
+                await self._epoch(snapshot, cursor)
             snippets = self._workbench.present(uri) or ()
             request = convert.completion_request(
                 snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets
             )
-            if self.client is not None:
-                await self.client.warm(await prompt_for(deps, request), session=request.session)
+            for session, prompt in await prompts_for(deps, request):
+                if self.client is not None:
+                    await self.client.warm(prompt, session=session)
         except Exception:
             log.exception("choosing context failed")
 

@@ -101,8 +101,7 @@ class Engine:
 @dataclass(slots=True)
 class _Candidate:
     index: int
-    tokens: "array[int]"
-    outstanding: bytes
+    tokens: "array[int]"  # without what all have in common
 
 
 @dataclass(slots=True)
@@ -252,57 +251,80 @@ class Generation:
         return best[-1][0]
 
     def _decode_candidates(self, hidden: torch.Tensor) -> Generator[None, None, str]:
-        """Decode the most probable beginnings side by side: one batch, one copy of the prompt's keys and values.
+        """Decode the most probable continuations side by side: one batch, one copy of the prompt's keys and values.
 
-        hidden: (1, hidden), the prompt's last. Candidate c writes its own slots behind the prompt; those of
-        the first stay with the session, as if it had been generated alone.
+        hidden: (1, hidden), the prompt's last. Candidate c writes its own slots behind what all have in common; those
+        of the first stay with the session, as if it had been generated alone.
         """
         request, session, decoder = self.request, self.session, self.engine.decoder
-        live = self._beginnings(hidden)
-        self.n_generated = len(live)
-        first, n_prompt = live[0], len(request.window.ids)
-        attend = self._plan.attend(session, n_prompt)
-        session.forget(n_prompt)
-        for n in range(request.max_tokens - 1):
+        session.forget(len(request.window.ids))
+        shared, outstanding, hidden = yield from self._spell(hidden)
+        live = self._beginnings(hidden, shared, outstanding)
+        if not live:  # the bytes to spell take all the tokens there may be
+            return "length"
+        first, begin, n_each = live[0], len(request.window.ids) + len(shared), request.max_tokens - len(shared)
+        attend = self._plan.attend(session, begin)
+        for n in range(n_each - 1):
             if not live:
                 break
-            starts = [n_prompt + candidate.index * request.max_tokens for candidate in live]
+            starts = [begin + candidate.index * n_each for candidate in live]
             hidden = yield from decoder.forward(
                 torch.tensor([candidate.tokens[-1] for candidate in live]),
-                torch.full((len(live),), n_prompt + n),
+                torch.full((len(live),), begin + n),
                 session.kv,
                 [Span(1, (*attend, (start, start + n)), start + n) for start in starts],
             )
             live = [candidate for row, candidate in enumerate(live) if self._extend(candidate, hidden[row : row + 1])]
         computed = first.tokens[:-1]
-        session.level.extend(bytes([session.level_after(attend, n_prompt)]) * len(computed))
+        session.level.extend(bytes([session.level_after(attend, begin)]) * len(computed))
         session.ids.extend(computed)
-        session.suggestion = request.window.ids[-_SUGGESTION_CONTEXT:] + first.tokens
+        spelled = array("I", [token for token, _ in shared])
+        session.suggestion = request.window.ids[-_SUGGESTION_CONTEXT:] + spelled + first.tokens
         return "length" if live else "stop"
 
-    def _beginnings(self, hidden: torch.Tensor) -> list["_Candidate"]:
-        """The n best first tokens that are no stop, each the start of a candidate."""
-        request = self.request
+    def _spell(
+        self, hidden: torch.Tensor
+    ) -> Generator[None, None, tuple[list[tuple[int, float]], bytes, torch.Tensor]]:
+        """Spell the request's bytes as far as tokens do that say nothing more: what all candidates have in common.
+
+        Returns those tokens with their log-probabilities, the bytes that are left, and the state after the last.
+        """
+        engine, outstanding, n_prompt = self.engine, self.request.heal, len(self.request.window.ids)
+        shared: list[tuple[int, float]] = []
+        while outstanding and len(shared) < self.request.max_tokens - 1:
+            best = pick(engine.decoder.logits(hidden)[0], engine.table().allowed(outstanding))
+            if len(engine.table()[best[0]]) > len(outstanding):
+                break
+            hidden = (yield from self._forward(n_prompt + len(shared), array("I", [best[0]])))[-1:]
+            shared.append(best)
+            outstanding = outstanding[len(engine.table()[best[0]]) :]
+        return shared, outstanding, hidden
+
+    def _beginnings(
+        self, hidden: torch.Tensor, shared: list[tuple[int, float]], outstanding: bytes
+    ) -> list["_Candidate"]:
+        """The n best next tokens that are no stop and spell what is outstanding, each the start of a candidate."""
+        request, table = self.request, self.engine.table()
         logprobs = self.engine.decoder.logits(hidden)[0].log_softmax(0)
-        allowed = self.engine.table().allowed(request.heal) if request.heal else range(len(logprobs))
-        ids = torch.tensor([token for token in allowed if token not in request.stop_token_ids])
+        allowed = table.allowed(outstanding) if outstanding else range(len(logprobs))
+        ids = torch.tensor(
+            [
+                token
+                for token in allowed
+                if token not in request.stop_token_ids and len(table[token]) >= len(outstanding)
+            ],
+            dtype=torch.int64,
+        )
         best = ids[logprobs[ids].topk(min(request.n_candidates, len(ids))).indices].tolist()
-        candidates = []
         for index, token in enumerate(best):
-            outstanding = request.heal[len(self.engine.table()[token]) :] if request.heal else b""
-            candidates.append(_Candidate(index, array("I", [token]), outstanding))
-            request.on_token(index, token, float(logprobs[token]))
-        return candidates
+            for each, logprob in [*shared, (token, float(logprobs[token]))]:
+                request.on_token(index, each, logprob)
+                self.n_generated += 1
+        return [_Candidate(index, array("I", [token])) for index, token in enumerate(best)]
 
     def _extend(self, candidate: "_Candidate", hidden: torch.Tensor) -> bool:
         """Append the best next token, hidden (1, hidden) being the state after the last; False at a stop."""
-        if candidate.outstanding:
-            token, logprob = pick(
-                self.engine.decoder.logits(hidden)[0], self.engine.table().allowed(candidate.outstanding)
-            )
-            candidate.outstanding = candidate.outstanding[len(self.engine.table()[token]) :]
-        else:
-            ((token, logprob),) = self.engine.decoder.greedy(hidden)
+        ((token, logprob),) = self.engine.decoder.greedy(hidden)
         if token in self.request.stop_token_ids:
             return False
         candidate.tokens.append(token)

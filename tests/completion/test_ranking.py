@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from completion.pipeline import complete
+from completion.pipeline import complete, prompts_for
 from completion.types import (
     Completion,
     Delta,
@@ -107,6 +107,7 @@ class Several(TwoMinds):
                 yield delta
             return
         self.asked.append(prompt.format)
+        self.sessions.append(session)
         for candidate, text in enumerate(self._list[: prompt.n_candidates]):
             ids = tuple(prompt.heal) + tuple(f"{text}\n".encode())
             yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids), candidate=candidate)
@@ -203,8 +204,9 @@ def test_what_the_lines_below_need_is_tried_as_well() -> None:
         async def generate(
             self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
         ) -> AsyncIterator[Delta]:
-            if prompt.heal.endswith(b"total = "):
-                ids = tuple(prompt.heal + b"0\n")
+            typed = bytes(token for token in prompt.token_ids if token < 256) + prompt.heal
+            if typed.endswith(b"total ="):
+                ids = tuple(prompt.heal + b" 0\n")
                 yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids))
                 return
             async for delta in super().generate(prompt, session=session, priority=priority):
@@ -212,3 +214,15 @@ def test_what_the_lines_below_need_is_tried_as_well() -> None:
 
     marked = "def f(a):\n▮\n    for x in a:\n        total += x\n    return total\n"
     assert _complete(Defines(fim="    c = 1", left="    b = a", likely="total = 0"), marked).text == "    total = 0"
+
+
+def test_what_a_second_opinion_needs_can_be_computed_ahead() -> None:
+    deps = deps_with(TwoMinds(fim="c = 1", left="b = a", likely=""), limits=_RANKED)
+    request = request_at(_MARKED, mode=Mode.LINE)
+    asked = Several("c = 1", "b = a", likely="")
+    asyncio.run(complete(replace(deps, engine=asked), request))
+    (first, prompt), (second, other) = asyncio.run(prompts_for(deps, request))
+    assert [prompt.format, other.format] == [Format.FIM, Format.LEFT] == asked.asked[:2]
+    assert [first, second] == asked.sessions[:2]
+    alone = replace(deps, limits=LIMITS)
+    assert [prompt.format for _, prompt in asyncio.run(prompts_for(alone, request))] == [Format.FIM]

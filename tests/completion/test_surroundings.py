@@ -69,26 +69,31 @@ def test_names_that_the_lines_below_need(marked: str, names: list[str]) -> None:
 def test_what_a_line_may_begin_with_to_define_them() -> None:
     marked = "def f(a):\n▮\n        if x > y:\n            return x\n"
     assert openings(request_at(marked), []) == [
-        "        x = ",
-        "        for x in ",
-        "        x, y = ",
-        "        for x, y in ",
+        "        x =",
+        "        for x in",
+        "        x, y =",
+        "        for x, y in",
     ]
     assert openings(request_at(marked.replace("▮", "    ▮")), []) == [
-        "    x = ",
-        "    for x in ",
-        "    x, y = ",
-        "    for x, y in ",
+        "    x =",
+        "    for x in",
+        "    x, y =",
+        "    for x, y in",
     ]
     assert openings(request_at(marked.replace("▮", "    z▮")), []) == []
-    assert openings(request_at("func f() {\n\t▮\n\treturn x\n}\n", language="go"), []) == ["x := "]
+    assert openings(request_at("func f() {\n\t▮\n\treturn x\n}\n", language="go"), []) == ["x :="]
     assert openings(request_at("int f() {\n  ▮\n  return x;\n}\n", language="c"), []) == []
+
+
+def test_above_a_deeper_block_its_header_is_missing() -> None:
+    marked = "def f(a):\n    y = 0\n▮\n        y += x\n    return y\n"
+    assert openings(request_at(marked), []) == ["    x =", "    for x in"]
 
 
 def test_the_last_line_of_a_function_returns_when_nothing_else_fits() -> None:
     marked = "def f(a):\n    b = a\n▮\n\ndef g(): ...\n"
     comment, code = Candidate("    # the sum"), Candidate("    b += 1")
-    assert openings(request_at(marked), [comment]) == ["    return "]
+    assert openings(request_at(marked), [comment]) == ["    return"]
     assert openings(request_at(marked), [comment, code]) == []
     assert openings(request_at(marked.replace("\n\ndef g", "\n    c()\n\ndef g")), [comment]) == []
 

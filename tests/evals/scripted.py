@@ -58,4 +58,6 @@ def scripted_subject(answer: Callable[[str], str]) -> Subject:
         line_format=Format.LEFT,
         block_format=Format.LEFT,
     )
-    return Subject(name="scripted", model="none", engine=ScriptedEngine(answer), tokenizer=ByteTokenizer(), spec=spec)
+    return Subject(
+        name="scripted", model="none", engine=ScriptedEngine(answer), tokenizer=ByteTokenizer(), spec=spec, rank_ms=0
+    )

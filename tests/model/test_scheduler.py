@@ -221,8 +221,23 @@ def test_the_first_candidate_stays_cached_and_the_others_leave_no_trace(folder: 
 
 def test_every_candidate_begins_with_the_healed_bytes(folder: Path) -> None:
     with Engine(folder) as engine:
-        answer, _ = engine.ask(prompt(20), heal=b"re", candidates=3)
+        answer, stats = engine.ask(prompt(20), heal=b"re", candidates=3, n=8)
         assert all(bytes(tokens[:2]) == b"re" for tokens in answer.candidates.values())
+        assert len({tokens[2] for tokens in answer.candidates.values()}) == 3  # they part behind what was typed
+        assert (stats.n_generated, [len(tokens) for tokens in answer.candidates.values()]) == (24, [8, 8, 8])
+        plain, _ = engine.ask(prompt(20), heal=b"re", session="other", n=8)
+        assert answer.candidates[0] == plain.tokens
+        again, stats = engine.ask([*prompt(20), *plain.tokens], n=2)
+        assert (stats.n_computed, again.tokens) == (
+            1,
+            engine.ask([*prompt(20), *plain.tokens], session="3", n=2)[0].tokens,
+        )
+
+
+def test_candidates_without_room_behind_the_healed_bytes_are_none(folder: Path) -> None:
+    with Engine(folder) as engine:
+        answer, stats = engine.ask(prompt(20), heal=b"return", candidates=3, n=4)
+        assert (answer.candidates, stats.finish) == ({}, "length")
 
 
 def test_a_stop_token_ends_the_generation_and_is_not_delivered(folder: Path) -> None:
