@@ -2,16 +2,19 @@
 
 Used by every suite that generates. Rules: the text is exactly what an editor would hold afterwards. A new parse error
 is an ERROR or MISSING node more (tree-sitter) than there were with the place empty; it is None where nothing was shown
-or the language has no grammar. Grammars have errors of their own: the truth's is kept beside it, as a control.
+or the language has no grammar. A line that opens a block is no error because its block is not there yet: it is given an
+empty one before errors are counted (`new_parse_error_as_is` counts without). Grammars have errors of their own: the
+truth's is kept beside it, as a control.
 """
 
 import difflib
 from dataclasses import dataclass
 from typing import Any
 
+from completion.lines import before_cursor, opens_block
 from completion.types import Completion, Outcome
 from evals.documents import Document
-from parsers.languages import for_document
+from parsers.languages import BlockStyle, for_document
 from parsers.parse import parse
 from parsers.scope import error_count
 
@@ -26,6 +29,7 @@ class Accepted:
     similarity: float
     errors_before: int
     new_parse_error: bool | None
+    new_parse_error_as_is: bool | None
     truth_new_parse_error: bool | None
 
     def record(self) -> dict[str, Any]:
@@ -35,6 +39,7 @@ class Accepted:
             "exact": self.exact,
             "similarity": round(self.similarity, 4),
             "new_parse_error": self.new_parse_error,
+            "new_parse_error_as_is": self.new_parse_error_as_is,
             "truth_new_parse_error": self.truth_new_parse_error,
         }
 
@@ -46,13 +51,17 @@ def accept(document: Document, completion: Completion, truth: str) -> Accepted:
     language = for_document(document.path)
     before = _errors(language.id, document.text)
     parsed = shown and language.grammar is not None
+    as_is = _errors(language.id, text) > before
+    body = _empty_body(completion.text, document, language.block_style)
+    whole = with_text(document, completion.text + body, completion.replace_right)
     return Accepted(
         text=text,
         shown=shown,
         exact=_lines(completion.text) == _lines(truth),
         similarity=difflib.SequenceMatcher(None, completion.text.strip(), truth.strip(), autojunk=False).ratio(),
         errors_before=before,
-        new_parse_error=_errors(language.id, text) > before if parsed else None,
+        new_parse_error=as_is and _errors(language.id, whole) > before if parsed else None,
+        new_parse_error_as_is=as_is if parsed else None,
         truth_new_parse_error=_errors(language.id, with_text(document, truth)) > before if parsed else None,
     )
 
@@ -60,6 +69,18 @@ def accept(document: Document, completion: Completion, truth: str) -> Accepted:
 def with_text(document: Document, text: str, replace_right: int = 0) -> str:
     """The document with `text` at its cursor, in place of `replace_right` characters behind it."""
     return document.text[: document.cursor] + text + document.text[document.cursor + replace_right :]
+
+
+def _empty_body(text: str, document: Document, style: BlockStyle) -> str:
+    """What gives a header that a text ends with an empty block; "" where it ends with none."""
+    line = (before_cursor(document.text, document.cursor) + text).split("\n")[-1]
+    if not opens_block(line, style):
+        return ""
+    indentation = line[: len(line) - len(line.lstrip())]
+    if style is BlockStyle.INDENT:
+        return f"\n{indentation}    pass"
+    closer = "}" if line.endswith("{") else ("end" if style is BlockStyle.END else "}")
+    return f"\n{indentation}{closer}"
 
 
 def _errors(language: str, text: str) -> int:

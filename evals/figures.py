@@ -19,6 +19,7 @@ _MEASURES = (
     ("exact_match", "exact"),
     ("edit_similarity", "similarity"),
     ("new_parse_error_rate", "new_parse_error"),
+    ("new_parse_error_as_is_rate", "new_parse_error_as_is"),
     ("truth_new_parse_error_rate", "truth_new_parse_error"),
 )
 _HEADS = {
@@ -32,7 +33,7 @@ Records = Sequence[Mapping[str, Any]]
 
 def measured(records: Records, measure: str) -> Interval | None:
     """The mean of a key of the results lines, over those that have it; None when none has."""
-    values = [float(record[measure]) for record in records if record[measure] is not None]
+    values = [float(record[measure]) for record in records if record.get(measure) is not None]
     return mean_interval(values) if values else None
 
 

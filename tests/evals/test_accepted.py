@@ -26,6 +26,21 @@ def test_a_new_parse_error_is_one_more_than_before(text: str, adds: bool) -> Non
     assert accepted(text).new_parse_error is adds
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "adds", "as_is"),
+    [
+        ("a.js", "if (a) {", False, True),
+        ("a.js", "if (a {", True, True),
+        ("a.rb", "if a", False, True),
+        ("a.py", "a += b", False, False),
+    ],
+)
+def test_a_header_is_no_error_because_its_block_is_missing(path: str, text: str, adds: bool, as_is: bool) -> None:
+    document = Document(path=path, repo="", text="a = 1\n\nb = 2\n", cursor=6, mode=Mode.LINE)
+    found = accept(document, Completion(text=text, outcome=Outcome.OK, mode=Mode.LINE), "c = 1")
+    assert (found.new_parse_error, found.new_parse_error_as_is) == (adds, as_is)
+
+
 def test_what_is_not_shown_changes_nothing_and_has_no_parse_error() -> None:
     found = accepted("", outcome=Outcome.FILTERED)
     assert (found.text, found.shown, found.new_parse_error) == (TEXT, False, None)
