@@ -106,7 +106,7 @@ async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
     limits, trigger = deps.limits, asker.request.trigger
     if ranking.is_wanted(deps.spec, limits, asker, first):
         return await _second_opinion(deps, asker, first)
-    if limits.rank_ms != 0 and trigger is Trigger.INVOKED and first.has_text:
+    if limits.rank_ms and trigger is Trigger.INVOKED and first.has_text:  # a sure answer is only kept company
         return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
     return ranking.Opinion(ranked=(first,))
 

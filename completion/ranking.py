@@ -143,7 +143,8 @@ class _Comparison:
             return  # nothing to compare it with
         await self._add([self._first, *others[:1]])
         for opening in beginnings:
-            prompt = replace(self._left, n_candidates=_N_OPENING)
+            # What is assigned is less certain than what is looped over.
+            prompt = replace(self._left, n_candidates=_N_OPENING if opening.endswith("=") else 1)
             await self._add(await self._asker.attempts(prompt, self._session, 0, opening=opening))
         await self._add(others)
         if is_asked:

@@ -125,8 +125,8 @@ def _defining(request: CompletionRequest) -> list[str]:
     names = list(islice(missing_names(request), _MAX_NAMES))
     lead = indentation[len(typed) :]
     # Two names that are missing are often bound together.
-    targets = [", ".join(names[:n]) for n in range(1, len(names) + 1)]
-    return [lead + binding.format(target) for target in targets for binding in bindings]
+    targets = [", ".join(names[:n]) for n in range(len(names), 0, -1)]
+    return [lead + binding.format(target) for binding in bindings for target in targets]
 
 
 def missing_names(request: CompletionRequest, *, called: bool = False) -> Iterator[str]:

@@ -69,16 +69,16 @@ def test_names_that_the_lines_below_need(marked: str, names: list[str]) -> None:
 def test_what_a_line_may_begin_with_to_define_them() -> None:
     marked = "def f(a):\n▮\n        if x > y:\n            return x\n"
     assert openings(request_at(marked), []) == [
-        "        x =",
-        "        for x in",
         "        x, y =",
+        "        x =",
         "        for x, y in",
+        "        for x in",
     ]
     assert openings(request_at(marked.replace("▮", "    ▮")), []) == [
-        "    x =",
-        "    for x in",
         "    x, y =",
+        "    x =",
         "    for x, y in",
+        "    for x in",
     ]
     assert openings(request_at(marked.replace("▮", "    z▮")), []) == []
     assert openings(request_at("func f() {\n\t▮\n\treturn x\n}\n", language="go"), []) == ["x :="]
