@@ -1,0 +1,75 @@
+"""Writes the settings of `package.json` from the server's configuration: `python vscode-extension/settings.py`.
+
+Rules: every setting of the server is one of the extension, with the same default; the extension's own begin with
+`midfill.server.` and hold for the machine only, so that no workspace can choose what is run.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lsp_server.config import FIELDS, defaults
+
+PACKAGE = Path(__file__).parent / "package.json"
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
+_OWN: dict[str, dict[str, Any]] = {
+    "midfill.server.command": {
+        "type": "string",
+        "default": "",
+        "description": "The server's program, lsp_server. Empty: the installed one, or one on the PATH.",
+    },
+    "midfill.server.python": {
+        "type": "string",
+        "default": "",
+        "description": "The Python (3.11 or newer) that the server's environment is made with. Empty: one is found.",
+    },
+    "midfill.server.package": {
+        "type": "string",
+        "default": "midfill",
+        "description": "What pip installs as the server: a name, a version (midfill==0.1.0), a wheel or a folder.",
+    },
+    "midfill.server.pipOptions": {
+        "type": "array",
+        "items": {"type": "string"},
+        "default": [],
+        "description": "More options of pip install, such as --no-index and --find-links for offline wheels. "
+        "A proxy and an index of your own are taken from pip's configuration.",
+    },
+    "midfill.server.torch": {
+        "type": "string",
+        "enum": ["auto", "cpu", "cuda"],
+        "default": "auto",
+        "description": "Which build of PyTorch is installed; auto looks for an NVIDIA card.",
+    },
+}
+
+
+def configuration() -> dict[str, Any]:
+    """The object `contributes.configuration`."""
+    own = {name: {**row, "scope": "machine", "order": 100 + n} for n, (name, row) in enumerate(_OWN.items())}
+    return {"title": "midfill", "properties": {**_servers(), **own}}
+
+
+def _servers() -> dict[str, Any]:
+    rows = {}
+    for order, ((key, (text, allowed)), default) in enumerate(zip(FIELDS.items(), defaults().values(), strict=True)):
+        row: dict[str, Any] = {"type": _TYPES[type(default)], "default": default, "markdownDescription": f"{text}."}
+        if isinstance(default, list):
+            row["items"] = {"type": "string"}
+        elif isinstance(default, str) and allowed:
+            row["enum"] = list(allowed)
+        elif allowed:
+            row["minimum"], row["maximum"] = allowed
+        rows[f"midfill.{key}"] = {**row, "scope": "resource" if key.startswith("context") else "window", "order": order}
+    return rows
+
+
+def main() -> None:
+    """Write them."""
+    package = json.loads(PACKAGE.read_text(encoding="utf-8"))
+    package["contributes"]["configuration"] = configuration()
+    PACKAGE.write_text(json.dumps(package, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

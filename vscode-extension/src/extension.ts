@@ -1,0 +1,23 @@
+// The extension, as a table of contents. `activate` is the only place that knows all parts.
+//
+// Rules: nothing here waits for the server: the editor is never blocked, and every failure is one message with a remedy.
+
+import * as vscode from 'vscode'
+import { Client } from './client'
+import { registerCommands } from './commands'
+import { Log } from './log'
+import { Status } from './status'
+
+let client: Client | undefined
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = new Log()
+  const status = new Status()
+  client = new Client(context, log, status)
+  context.subscriptions.push(log, status, client, ...registerCommands(context, client, status, log))
+  void client.start()
+}
+
+export async function deactivate(): Promise<void> {
+  await client?.stop()
+}

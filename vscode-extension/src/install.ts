@@ -1,0 +1,87 @@
+// Makes a Python environment of midfill's own, and installs the server into it. Used by `client` and by a command.
+//
+// Rules: pip is told nothing that the user's own pip configuration could not override (proxy, index, offline wheels);
+// an environment that is not complete has no mark, and is made anew.
+
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { run, type RunOptions } from './run'
+import type { ServerSettings, Torch } from './settings'
+
+/** PyTorch's own index of CPU builds: PyPI's build for Linux brings gigabytes of CUDA libraries. */
+const CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
+const MARK = '.midfill-complete'
+const OLDEST = [3, 11] as const
+
+export class NoPython extends Error {}
+
+/** Where an environment's programs are. */
+export function binFolder(venv: string, platform: NodeJS.Platform = process.platform): string {
+  return join(venv, platform === 'win32' ? 'Scripts' : 'bin')
+}
+
+export function program(venv: string, name: string, platform: NodeJS.Platform = process.platform): string {
+  return join(binFolder(venv, platform), platform === 'win32' ? `${name}.exe` : name)
+}
+
+export function isComplete(venv: string): boolean {
+  return existsSync(join(venv, MARK)) && existsSync(program(venv, 'lsp_server'))
+}
+
+/** [command, arguments] that may be a Python, the user's own choice first. */
+export function pythons(chosen: string, platform: NodeJS.Platform = process.platform): [string, string[]][] {
+  if (chosen) return [[chosen, []]]
+  const names = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python']
+  const found: [string, string[]][] = names.map((name) => [name, []])
+  return platform === 'win32' ? [['py', ['-3']], ...found.slice(3)] : found
+}
+
+/** Whether `python --version` speaks of one that is new enough. */
+export function isNewEnough(version: string): boolean {
+  const match = /Python (\d+)\.(\d+)/.exec(version)
+  if (!match) return false
+  const [major, minor] = [Number(match[1]), Number(match[2])]
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
+}
+
+export async function findPython(chosen: string): Promise<[string, string[]]> {
+  for (const [command, args] of pythons(chosen)) {
+    const version = await run(command, [...args, '--version']).catch(() => '')
+    if (isNewEnough(version)) return [command, args]
+  }
+  const where = chosen ? `${chosen} is no Python ${OLDEST.join('.')} or newer` : `no Python ${OLDEST.join('.')} or newer was found`
+  throw new NoPython(`${where}: install one, or set midfill.server.python to its path`)
+}
+
+/** pip's arguments. `offline` wheels and other indexes come with `pipOptions`, or from pip's own configuration. */
+export function pipArguments(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, platform = process.platform): string[] {
+  const ownIndex = settings.pipOptions.some((option) => option.includes('index'))
+  const cpu = torch === 'cpu' && platform === 'linux' && !ownIndex ? ['--extra-index-url', CPU_INDEX] : []
+  const wanted = torch === 'cuda' ? `${settings.package}[cuda]` : settings.package
+  return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, ...settings.pipOptions, wanted]
+}
+
+/** Which build of torch fits this machine. */
+export async function chooseTorch(chosen: Torch): Promise<Exclude<Torch, 'auto'>> {
+  if (chosen !== 'auto') return chosen
+  const cards = await run('nvidia-smi', ['-L']).catch(() => '')
+  return cards.includes('GPU') ? 'cuda' : 'cpu'
+}
+
+/** Make the environment. Throws NoPython or ProgramFailed; what was begun is removed then. */
+export async function install(venv: string, settings: ServerSettings, options: RunOptions): Promise<void> {
+  const [python, args] = await findPython(settings.python)
+  const torch = await chooseTorch(settings.torch)
+  rmSync(venv, { recursive: true, force: true })
+  mkdirSync(venv, { recursive: true })
+  try {
+    options.onLine?.(`making an environment with ${python}`)
+    await run(python, [...args, '-m', 'venv', venv], options)
+    await run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, torch)], options)
+    if (!existsSync(program(venv, 'lsp_server'))) throw new Error(`${settings.package} has no lsp_server`)
+    writeFileSync(join(venv, MARK), new Date().toISOString())
+  } catch (error) {
+    rmSync(venv, { recursive: true, force: true })
+    throw error
+  }
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, mkdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Backoff } from '../src/backoff'
+import { isComplete, isNewEnough, pipArguments, program, pythons } from '../src/install'
+import { locate } from '../src/locate'
+import type { Explanation, StatusReply, Usage } from '../src/protocol'
+import { ProgramFailed, run } from '../src/run'
+import { folderSize, inMegabytes } from '../src/sizes'
+import { appearance, isUnderWay } from '../src/status-text'
+import { escape, page } from '../src/views/html'
+import { chart, share, statisticsPage } from '../src/views/statistics'
+import { textPage } from '../src/views/text'
+import { whyPage } from '../src/views/why'
+
+const SETTINGS = { command: '', python: '', package: 'midfill', pipOptions: [] as string[], torch: 'auto' as const }
+
+test('a server that ends is started again, later and later, and not for ever', () => {
+  const backoff = new Backoff()
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map((at) => backoff.next(at)), [1000, 2000, 4000, 8000, 16000, undefined])
+  assert.equal(backoff.next(1_000_000), 1000)
+})
+
+test('a Python is new enough from 3.11 on', () => {
+  assert.deepEqual(['Python 3.10.4', 'Python 3.11.0', 'Python 3.14.0rc1', 'Python 2.7', 'zsh: not found'].map(isNewEnough), [
+    false, true, true, false, false,
+  ])
+})
+
+test('the Python that the user chose is the only one tried', () => {
+  assert.deepEqual(pythons('/opt/py'), [['/opt/py', []]])
+  assert.deepEqual(pythons('', 'win32')[0], ['py', ['-3']])
+})
+
+test('on Linux without a card the CPU build of torch is installed, unless the user has an index', () => {
+  assert.ok(pipArguments(SETTINGS, 'cpu', 'linux').includes('https://download.pytorch.org/whl/cpu'))
+  assert.ok(!pipArguments(SETTINGS, 'cpu', 'darwin').join(' ').includes('pytorch'))
+  const offline = { ...SETTINGS, pipOptions: ['--no-index', '--find-links', 'wheels'] }
+  assert.deepEqual(pipArguments(offline, 'cpu', 'linux').slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
+  assert.ok(!pipArguments(offline, 'cpu', 'linux').join(' ').includes('pytorch'))
+  assert.equal(pipArguments(SETTINGS, 'cuda', 'linux').at(-1), 'midfill[cuda]')
+})
+
+test('the server is the one that was set, else the installed one, else one on the PATH beside midfill', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'midfill-'))
+  assert.equal(locate('/own/lsp_server', folder, '')?.origin, 'setting')
+  assert.equal(locate('', folder, ''), undefined)
+  const files = new Set(['/a/lsp_server', '/b/lsp_server', '/b/midfill'])
+  const exists = (file: string): boolean => files.has(file)
+  assert.equal(locate('', folder, '/a:/b', exists, 'linux')?.command, '/b/lsp_server')
+  mkdirSync(join(folder, 'bin'))
+  writeFileSync(program(folder, 'lsp_server', 'linux'), '')
+  assert.equal(isComplete(folder), false) // an installation that was broken off
+  writeFileSync(join(folder, '.midfill-complete'), '')
+  assert.equal(locate('', folder, '/b', exists, 'linux')?.origin, 'installed')
+})
+
+test('a program that fails says why, and what it prints comes line by line', async () => {
+  const lines: string[] = []
+  assert.equal(await run('sh', ['-c', 'echo one; echo two'], { onLine: (line) => lines.push(line) }), 'one\ntwo\n')
+  assert.deepEqual(lines, ['one', 'two'])
+  await assert.rejects(run('sh', ['-c', 'echo no room >&2; exit 3']), (error: Error) => {
+    return error instanceof ProgramFailed && /ended with 3: no room/.test(error.message)
+  })
+  await assert.rejects(run('no-such-program', []), ProgramFailed)
+})
+
+function reply(changes: Partial<StatusReply>): StatusReply {
+  return { phase: 'ready', message: 'ready', engine: '', outcomes: {}, last: null, indexes: {}, config: { model: 'm' }, ...changes }
+}
+
+test('the status bar says in a word what is going on', () => {
+  const text = (known: StatusReply, snoozed = false): string => appearance({ reply: known, latencyMs: 12.4, snoozed }).text
+  assert.equal(text(reply({})), '$(sparkle) midfill: 12 ms')
+  assert.equal(text(reply({}), true), '$(bell-slash) midfill: snoozed')
+  const fetching = reply({ phase: 'fetching', message: 'nothing is shown yet: fetching (43%)' })
+  assert.equal(text(fetching, true), '$(loading~spin) midfill: fetching the model 43 %')
+  assert.equal(text(reply({ config: { enabled: false } })), '$(circle-slash) midfill: off')
+  assert.equal(text(reply({ config: { automatic: false } })), '$(sparkle) midfill: on request')
+  const failed = appearance({ reply: reply({ phase: 'failed', message: 'no space left' }), latencyMs: undefined, snoozed: false })
+  assert.deepEqual([failed.text, failed.warns], ['$(warning) midfill: no model', true])
+  assert.match(failed.tooltip, /no space left/)
+  assert.equal(appearance({ doing: 'missing', detail: '' }).text, '$(cloud-download) midfill: not installed')
+  assert.deepEqual(['loading', 'down', 'ready', 'asleep', 'failed'].map(isUnderWay), [true, true, false, false, false])
+})
+
+test('what comes from outside cannot become part of a page', () => {
+  assert.equal(escape('<b a="1">&\''), '&lt;b a=&quot;1&quot;&gt;&amp;&#39;')
+  assert.match(page('t', ''), /default-src 'none'/)
+  assert.match(textPage('t', '\x1b[31m<red>\x1b[0m'), /<pre>&lt;red&gt;<\/pre>/)
+})
+
+const EXPLANATION: Explanation = {
+  sentence: 'The answer was a suggestion of 5 characters.', at: 1_700_000_000, path: 'a<b>.py', line: 3, column: 5, language: 'python',
+  latencyMs: 41.2, trigger: 'automatic', format: 'left', outcome: 'ok', reason: '', mode: 'line', reused: false, nPrompt: 200,
+  nCached: 190, nComputed: 10, nGenerated: 4, rung: 'exact', timingsMs: { prefill: 20.5, total: 41 }, raw: 'x = <1>  ', text: 'x = <1>',
+  context: [
+    { path: 'lib/b.py', about: 'class B', sources: ['definitions'], tokens: 40 },
+    { path: 'lib/b.py', about: 'def c', sources: ['imports'], tokens: 0 },
+  ],
+  steps: [{ name: 'trailing_blanks', before: 'x = <1>  ', after: 'x = <1>' }], probability: 0.62,
+  ranked: [['x = <1>', -3.2], ['x = 2', -5]], unknownNames: ['foo'], fate: 'accepted',
+}
+
+test('an explanation shows the text, what was changed, the context by file and the times', () => {
+  const html = whyPage([EXPLANATION, { ...EXPLANATION, text: '', outcome: 'quiet' }], 'ready')
+  for (const part of ['x = &lt;1&gt;', 'trailing blanks', 'lib/b.py', '40 tokens', 'no room', '20.5 ms', '62 %', 'foo', 'Before that', '-5.0']) {
+    assert.ok(html.includes(part), part)
+  }
+  assert.ok(!html.includes('a<b>'))
+  assert.match(whyPage([], 'loading <b>'), /loading &lt;b&gt;/)
+})
+
+const USAGE: Usage = { shown: 10, accepted: 3, partial: 1, dismissed: 2, kept: 3, judged: 4, characters: 99, p50_ms: 20.4, p95_ms: 300 }
+
+test('statistics show shares and a chart as high as the most', () => {
+  const daily = [{ day: '2026-01-01', shown: 4, accepted: 1 }, { day: '2026-01-02', shown: 8, accepted: 0 }]
+  const html = statisticsPage({ days: 30, all: USAGE, languages: { python: USAGE }, daily })
+  for (const part of ['40 %', '75 %', 'python', '300 ms', '2026-01-02: 8 shown, 0 accepted']) assert.ok(html.includes(part), part)
+  assert.equal(share({ ...USAGE, shown: 0 }), '-')
+  assert.match(chart({ days: 2, all: USAGE, languages: {}, daily }), /class="bar" x="352.0" y="0.0" width="256.0" height="120.0"/)
+  assert.match(statisticsPage({ days: 30, all: { ...USAGE, shown: 0 }, languages: {}, daily: [] }), /Nothing was suggested/)
+})
+
+test('the size of a folder counts files below it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'midfill-'))
+  mkdirSync(join(folder, 'a'))
+  writeFileSync(join(folder, 'a', 'b'), 'x'.repeat(150_000))
+  assert.equal(inMegabytes(folderSize(folder)), '0.1 MB')
+  assert.equal(folderSize(join(folder, 'missing')), 0)
+})
