@@ -1,13 +1,14 @@
 """Typed-through reuse: a user who types what is suggested gets the rest without another request.
 
 Rules: an entry is found by the text before and the text after the cursor, both. A suggestion that was typed
-to its end is not an answer any more, and the model is asked again.
+to its end is not an answer any more, and the model is asked again; so it is for somebody who asks where one was made
+unasked: there are no others beside it.
 """
 
 from collections import deque
 from dataclasses import dataclass, replace
 
-from completion.types import Completion, CompletionRequest, Outcome
+from completion.types import Alternative, Completion, CompletionRequest, Outcome, Trigger
 
 _MAX_ENTRIES = 64
 # How much text on each side must agree, besides the lengths; two cursors that agree so far are the same.
@@ -55,6 +56,7 @@ class ReuseCache:
             if (
                 entry.session == request.session
                 and request.mode in (None, entry.completion.mode)
+                and (request.trigger is Trigger.AUTOMATIC or _was_asked_for(entry.completion))
                 and 0 <= typed < len(entry.completion.text)
                 and len(text) - cursor == entry.n_after
                 and after == entry.after
@@ -66,9 +68,20 @@ class ReuseCache:
                 return replace(
                     entry.completion,
                     text=entry.completion.text[typed:],
-                    alternatives=(),
+                    alternatives=_typed_through(entry.completion, typed),
                     reused=True,
                     stats=None,
                     timings_ms={},
                 )
         return None
+
+
+def _was_asked_for(completion: Completion) -> bool:
+    return completion.trace is not None and completion.trace.trigger is Trigger.INVOKED
+
+
+def _typed_through(completion: Completion, n: int) -> tuple[Alternative, ...]:
+    """The alternatives that begin as the suggestion's first n characters, without these."""
+    typed = completion.text[:n]
+    fitting = (each for each in completion.alternatives if each.text.startswith(typed) and len(each.text) > n)
+    return tuple(replace(each, text=each.text[n:]) for each in fitting)

@@ -1,15 +1,21 @@
 """A suggestion that is being typed is answered from memory; anything else is not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from completion import cache as cache_module
 from completion.cache import ReuseCache
-from completion.types import Completion, Mode, Outcome
-from tests.fakes import request_at
+from completion.types import Alternative, Completion, CompletionRequest, Mode, Outcome, Trace, Trigger
+from tests import fakes
 
 _SHOWN = Completion(text="foo(a, b)", outcome=Outcome.OK, mode=Mode.LINE, replace_right=1, mean_logprob=-0.2)
+
+
+def request_at(marked: str, **options: Any) -> CompletionRequest:
+    """As somebody types."""
+    return fakes.request_at(marked, **{"trigger": Trigger.AUTOMATIC, **options})
 
 
 def _check(asked: str, then: str, expected: str | None, *, session: str = "window", mode: Mode | None = None) -> None:
@@ -70,3 +76,18 @@ def test_what_was_used_longest_ago_is_forgotten() -> None:
     cache.remember(request_at("new = ▮"), _SHOWN)
     assert cache.reuse(request_at("x0 = ▮")) is not None
     assert cache.reuse(request_at("x1 = ▮")) is None
+
+
+def test_who_asks_is_answered_from_memory_only_where_asked_before() -> None:
+    cache = ReuseCache()
+    cache.remember(request_at("x = ▮\n"), replace(_SHOWN, trace=Trace(trigger=Trigger.AUTOMATIC)))
+    assert cache.reuse(request_at("x = ▮\n", trigger=Trigger.INVOKED)) is None
+    several = (Alternative(text="foo(c)"), Alternative(text="bar"))
+    asked = replace(_SHOWN, trace=Trace(trigger=Trigger.INVOKED), alternatives=several)
+    cache.remember(request_at("x = ▮\n", trigger=Trigger.INVOKED), asked)
+    again = cache.reuse(request_at("x = ▮\n", trigger=Trigger.INVOKED))
+    assert again is not None
+    assert again.alternatives == several
+    typed = cache.reuse(request_at("x = foo(▮\n"))
+    assert typed is not None
+    assert (typed.text, [each.text for each in typed.alternatives]) == ("a, b)", ["c)"])

@@ -160,9 +160,18 @@ export class Client implements vscode.Disposable {
   private async refresh(): Promise<void> {
     const reply = await this.request<StatusReply>('midfill/status').catch(() => undefined)
     if (!reply) return
+    this.suggestNow(this.status.last, reply)
     this.status.update(reply)
     void vscode.commands.executeCommand('setContext', 'midfill.ready', reply.phase === 'ready')
     if (isUnderWay(reply.phase)) this.poll(POLL_MS)
+  }
+
+  /** Who typed while the model was being made ready sees a suggestion as soon as it is. */
+  private suggestNow(before: StatusReply | undefined, now: StatusReply): void {
+    const became = before !== undefined && isUnderWay(before.phase) && now.phase === 'ready'
+    if (became && now.last?.outcome === 'not_ready') {
+      void vscode.commands.executeCommand('editor.action.inlineSuggest.trigger')
+    }
   }
 
   private async offerInstall(): Promise<boolean> {

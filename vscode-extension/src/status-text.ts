@@ -15,7 +15,7 @@ export interface Appearance {
 }
 
 const DOING: Record<Doing, [icon: string, words: string, tooltip: string]> = {
-  starting: ['loading~spin', '', 'The server is starting.'],
+  starting: ['loading~spin', 'starting', 'The server is starting.'],
   missing: ['cloud-download', 'not installed', 'Click to install the server.'],
   installing: ['loading~spin', 'installing', 'The server is being installed; the log has the details.'],
   failed: ['warning', 'stopped', 'The server does not run; the log says why.'],

@@ -28,7 +28,7 @@ export class Status implements vscode.Disposable {
 
   /** A state that the server does not know of: there is none. */
   say(doing: Doing, detail = ''): void {
-    this.reply = undefined
+    this.reply = this.latencyMs = undefined
     this.draw(appearance({ doing, detail }))
   }
 
