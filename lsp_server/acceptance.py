@@ -51,6 +51,7 @@ class Suggestion:
     text: str
     n_given: int = 0  # of `text`, the first characters are the editor's own: the item selected in its popup
     lead: str = ""  # what stands before `text` in the item that the editor got
+    others: tuple[str, ...] = ()  # the texts of the other items, that somebody who asks may choose instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +134,12 @@ class Tracker:
         found = self._find(suggestion_id)
         return _show(found) if found else []
 
-    def accepted(self, suggestion_id: str) -> list[Verdict]:
-        """The editor says that the user accepted what was left of a suggestion."""
+    def accepted(self, suggestion_id: str, number: int = 0) -> list[Verdict]:
+        """The editor says that the user accepted what was left of a suggestion, or of the `number`-th of the others."""
         if (found := self._find(suggestion_id)) is None:
             return []
+        if 0 < number <= len(found.first.others):
+            found.first = replace(found.first, text=found.first.others[number - 1])
         del self._open[found.first.uri]
         return [*_show(found), found.verdict(Fate.ACCEPTED, found.item[found.n_own :])]
 

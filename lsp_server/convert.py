@@ -171,12 +171,14 @@ def suggestion_of(completion: Completion, place: Place, document: Document) -> S
         text=place.selected + completion.text,
         n_given=len(place.selected),
         lead=place.lead,
+        others=tuple(place.selected + other.text for other in completion.alternatives),
     )
 
 
-def accept_command(suggestion_id: str) -> t.Command:
-    """What an editor runs when the user accepts."""
-    return t.Command(title="Accepted", command=ACCEPTED, arguments=[suggestion_id])
+def accept_command(suggestion_id: str, number: int = 0) -> t.Command:
+    """What an editor runs when the user accepts the suggestion, or the `number`-th of the others beside it."""
+    arguments = [suggestion_id, number] if number else [suggestion_id]
+    return t.Command(title="Accepted", command=ACCEPTED, arguments=arguments)
 
 
 def inline_list(
@@ -190,7 +192,8 @@ def inline_list(
         return t.InlineCompletionList(items=[])
     shown = Alternative(text=completion.text, replace_right=completion.replace_right)
     items = [_item(each, place, encoding) for each in (shown, *completion.alternatives)]
-    items[0].command = accept_command(suggestion_id)  # whose fate is followed
+    for number, item in enumerate(items):
+        item.command = accept_command(suggestion_id, number)
     return t.InlineCompletionList(items=items)
 
 

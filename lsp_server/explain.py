@@ -98,6 +98,8 @@ def sentence(known: Mapping[str, Any]) -> str:
         n_lines = known["text"].count("\n") + 1
         size = f"{n_lines} lines" if n_lines > 1 else f"{len(known['text'])} characters"
         fate = _FATES.get(known.get("fate") or "", "The editor did not say that it showed it.")
+        if known.get("acceptedInstead"):
+            fate = "Another one beside it was accepted."
         kept = known.get("keptShare")
         still = "" if kept is None else f" Later, {kept:.0%} of what was accepted still stood."
         how = "what was left of an earlier suggestion" if known["reused"] else f"a suggestion of {size}"

@@ -23,7 +23,8 @@ def register(server: Midfill) -> None:
     @server.command(ACCEPTED)
     def accepted(ls: Midfill, *arguments: Any) -> None:
         if arguments:
-            ls.recorder.accepted(str(arguments[0]))
+            number = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) else 0
+            ls.recorder.accepted(str(arguments[0]), number)
 
     @server.feature("textDocument/didShowCompletion")
     def did_show(ls: Midfill, params: Any) -> None:

@@ -129,9 +129,13 @@ class Recorder:
         """The editor shows a suggestion."""
         self._follow(self._tracker.shown(suggestion_id))
 
-    def accepted(self, suggestion_id: str) -> None:
-        """The user accepted a suggestion."""
-        self._follow(self._tracker.accepted(suggestion_id))
+    def accepted(self, suggestion_id: str, number: int = 0) -> None:
+        """The user accepted a suggestion, or the `number`-th of the others beside it."""
+        verdicts = self._tracker.accepted(suggestion_id, number)
+        for verdict in verdicts:
+            if number and verdict.fate is Fate.ACCEPTED:
+                self._note(verdict.id, acceptedInstead=verdict.text)
+        self._follow(verdicts)
 
     def partially(self, suggestion_id: str, n_utf16: int) -> None:
         """The item's first UTF-16 units are accepted by now."""

@@ -196,3 +196,17 @@ def test_reports_about_what_nobody_knows_are_ignored() -> None:
     tracker = Tracker()
     assert tracker.shown("x") == tracker.accepted("x") == tracker.partially("x", 3) == tracker.dismissed("") == []
     assert tracker.edited(URI, Document(URI, "python", 1, "x")) == tracker.closed(URI) == []
+
+
+def test_another_of_several_is_told_apart() -> None:
+    window = Window("ret▮\n")
+    suggestion = Suggestion(
+        id="1", uri=URI, line=0, column=3, line_text="ret\n", n_lines=2, replaced=0, text="urn x", lead="ret",
+        others=("urn y", "urn z()"),
+    )  # fmt: skip
+    window.verdicts += window.tracker.answered(suggestion)
+    window.becomes("return z()▮\n")
+    window.verdicts += window.tracker.accepted("1", 2)
+    assert window.fates() == [("accepted", "urn z()")]
+    window.verdicts += window.tracker.accepted("1", 2)  # told twice
+    assert len(window.fates()) == 1

@@ -64,3 +64,19 @@ def test_statistics_that_are_switched_off_leave_nothing_on_the_disk(real_cache: 
     (told,), _ = accept_one(real_cache, tmp_path, statistics=False)
     assert told["fate"] == "accepted"  # for the editor, while it is open
     assert midfill(real_cache, "stats")["all"] == before
+
+
+def test_another_of_several_suggestions_is_accepted(real_cache: Path, tmp_path: Path) -> None:
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    with Session(tmp_path, folders=[tmp_path], environment=environment, options={"mode": "line"}) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "b.py").as_uri()
+        session.open(uri, TEXT)
+        first, second, *_ = session.complete(uri, 3, 7)
+        session.change(uri, 2, [{"range": second["range"], "text": second["insertText"]}])
+        run = {key: second["command"][key] for key in ("command", "arguments")}
+        assert session.request("workspace/executeCommand", run) is None
+        (told,) = session.request("midfill/why", {"last": 1})["explanations"]
+    assert first["insertText"] != second["insertText"] == "    ret" + told["acceptedInstead"]
+    assert told["fate"] == "accepted"
+    assert "Another one beside it was accepted" in told["sentence"]
