@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup run test check bench format lock clean
+.PHONY: setup run test test-editors check bench format lock clean
 
 setup: $(READY)
 
@@ -21,6 +21,11 @@ run: $(READY)  ## pull and quantize the default model, then let the real server 
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
+	$(BIN)/midfill model pull
+	neovim/tests/run.sh
+	vscode-extension/e2e/run.sh
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -91,9 +91,8 @@ function M.show(buf, row, items, encoding)
   local found = {}
   for _, raw in ipairs(items) do
     local value = type(raw.insertText) == 'table' and raw.insertText.value or raw.insertText
-    local from = vim.lsp.util._get_line_byte_from_position
     local at = function(position)
-      return from and from(buf, position, encoding) or position.character
+      return text.byte(line, position.character, encoding)
     end
     local range = raw.range
     table.insert(found, {

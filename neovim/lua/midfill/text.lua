@@ -54,6 +54,22 @@ function M.utf16(text)
   return units
 end
 
+--- The byte of a line that so many units of a position encoding are before; the line's end when it has fewer.
+---@param line string
+---@param units integer
+---@param encoding string
+---@return integer
+function M.byte(line, units, encoding)
+  if encoding == 'utf-8' then
+    return math.min(units, #line)
+  end
+  if vim.fn.has('nvim-0.11') == 1 then
+    return vim.str_byteindex(line, encoding, units, false)
+  end
+  local ok, byte = pcall(vim.str_byteindex, line, units, encoding == 'utf-16')
+  return ok and byte or #line
+end
+
 --- A text with its tabs as blanks: virtual text would show them as one cell.
 ---@param text string
 ---@param width integer
