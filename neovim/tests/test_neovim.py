@@ -25,12 +25,12 @@ _NEOVIMS = [Path(name) for name in os.environ.get("NEOVIMS", "").split(":") if n
 class Terminal:
     """A Neovim in a tmux of its own."""
 
-    def __init__(self, nvim: Path, file: Path, cache: Path, *, options: str = "") -> None:
+    def __init__(self, nvim: Path, file: Path, cache: Path) -> None:
         self._name = f"midfill-{uuid.uuid4().hex[:8]}"
         init = file.parent / "init.lua"
         init.write_text(
             f"vim.opt.runtimepath:prepend('{_PLUGIN}')\n"
-            f"require('midfill').setup({{ cmd = {{ '{_SERVER}', '--stdio' }}, settings = {{ quietness = 0 }}, {options} }})\n"
+            f"require('midfill').setup({{ cmd = {{ '{_SERVER}', '--stdio' }}, settings = {{ quietness = 0 }} }})\n"
             "vim.o.statusline = \"%f %=%{v:lua.require'midfill'.status()}\"\n"
             "vim.o.laststatus, vim.o.ttimeoutlen, vim.o.swapfile = 2, 10, false\n"
         )

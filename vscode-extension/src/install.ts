@@ -53,12 +53,21 @@ export async function findPython(chosen: string): Promise<[string, string[]]> {
   throw new NoPython(`${where}: install one, or set midfill.server.python to its path`)
 }
 
-/** pip's arguments. `offline` wheels and other indexes come with `pipOptions`, or from pip's own configuration. */
-export function pipArguments(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, platform = process.platform): string[] {
-  const ownIndex = settings.pipOptions.some((option) => option.includes('index'))
-  const cpu = torch === 'cpu' && platform === 'linux' && !ownIndex ? ['--extra-index-url', CPU_INDEX] : []
+/** Whether PyTorch's own index is wanted: the user has no other one, and needs no CUDA. */
+export function wantsCpuIndex(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, platform = process.platform): boolean {
+  return torch === 'cpu' && platform === 'linux' && !settings.pipOptions.some((option) => option.includes('index'))
+}
+
+/** pip's arguments. Offline wheels and other indexes come with `pipOptions`, or from pip's own configuration. */
+export function pipArguments(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, cpuIndex: boolean): string[] {
+  const cpu = cpuIndex ? ['--extra-index-url', CPU_INDEX] : []
   const wanted = torch === 'cuda' ? `${settings.package}[cuda]` : settings.package
   return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, ...settings.pipOptions, wanted]
+}
+
+/** Whether an index answers: pip would try one that does not for minutes. */
+async function answers(url: string): Promise<boolean> {
+  return fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(5000) }).then(() => true, () => false)
 }
 
 /** Which build of torch fits this machine. */
@@ -72,12 +81,15 @@ export async function chooseTorch(chosen: Torch): Promise<Exclude<Torch, 'auto'>
 export async function install(venv: string, settings: ServerSettings, options: RunOptions): Promise<void> {
   const [python, args] = await findPython(settings.python)
   const torch = await chooseTorch(settings.torch)
+  const wanted = wantsCpuIndex(settings, torch)
+  const cpuIndex = wanted && (await answers(CPU_INDEX))
+  if (wanted && !cpuIndex) options.onLine?.("PyTorch's index of CPU builds does not answer: the default build is installed")
   rmSync(venv, { recursive: true, force: true })
   mkdirSync(venv, { recursive: true })
   try {
     options.onLine?.(`making an environment with ${python}`)
     await run(python, [...args, '-m', 'venv', venv], options)
-    await run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, torch)], options)
+    await run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, torch, cpuIndex)], options)
     if (!existsSync(program(venv, 'lsp_server'))) throw new Error(`${settings.package} has no lsp_server`)
     writeFileSync(join(venv, MARK), new Date().toISOString())
   } catch (error) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Backoff } from '../src/backoff'
-import { isComplete, isNewEnough, pipArguments, program, pythons } from '../src/install'
+import { isComplete, isNewEnough, pipArguments, program, pythons, wantsCpuIndex } from '../src/install'
 import { locate } from '../src/locate'
 import type { Explanation, StatusReply, Usage } from '../src/protocol'
 import { ProgramFailed, run } from '../src/run'
@@ -35,12 +35,14 @@ test('the Python that the user chose is the only one tried', () => {
 })
 
 test('on Linux without a card the CPU build of torch is installed, unless the user has an index', () => {
-  assert.ok(pipArguments(SETTINGS, 'cpu', 'linux').includes('https://download.pytorch.org/whl/cpu'))
-  assert.ok(!pipArguments(SETTINGS, 'cpu', 'darwin').join(' ').includes('pytorch'))
+  assert.equal(wantsCpuIndex(SETTINGS, 'cpu', 'linux'), true)
+  assert.equal(wantsCpuIndex(SETTINGS, 'cuda', 'linux'), false)
+  assert.equal(wantsCpuIndex(SETTINGS, 'cpu', 'darwin'), false)
   const offline = { ...SETTINGS, pipOptions: ['--no-index', '--find-links', 'wheels'] }
-  assert.deepEqual(pipArguments(offline, 'cpu', 'linux').slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
-  assert.ok(!pipArguments(offline, 'cpu', 'linux').join(' ').includes('pytorch'))
-  assert.equal(pipArguments(SETTINGS, 'cuda', 'linux').at(-1), 'midfill[cuda]')
+  assert.equal(wantsCpuIndex(offline, 'cpu', 'linux'), false)
+  assert.deepEqual(pipArguments(offline, 'cpu', false).slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
+  assert.ok(pipArguments(SETTINGS, 'cpu', true).includes('https://download.pytorch.org/whl/cpu'))
+  assert.equal(pipArguments(SETTINGS, 'cuda', false).at(-1), 'midfill[cuda]')
 })
 
 test('the server is the one that was set, else the installed one, else one on the PATH beside midfill', () => {
