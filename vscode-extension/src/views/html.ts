@@ -23,7 +23,7 @@ export function code(text: string): string {
 const STYLE = `
 body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); line-height: 1.5; max-width: 60em; padding: 0 1em 2em; }
 h1 { font-size: 1.4em; font-weight: 600; } h2 { font-size: 1.1em; margin-top: 1.8em; }
-pre { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size); background: var(--vscode-textCodeBlock-background); padding: .6em .8em; overflow-x: auto; border-radius: 4px; }
+pre { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size); background: var(--vscode-textCodeBlock-background); padding: .6em .8em; white-space: pre-wrap; border-radius: 4px; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 600; } th, td { padding: .2em 1.2em .2em 0; vertical-align: top; }
 td.number, th.number { text-align: right; } .dim { color: var(--vscode-descriptionForeground); }
 .bar { fill: var(--vscode-charts-blue); } .bar2 { fill: var(--vscode-charts-green); } text { fill: var(--vscode-descriptionForeground); font-size: 11px; }

@@ -41,8 +41,9 @@ function ranked(one: Explanation): string {
 }
 
 function facts(one: Explanation): string {
+  const prompt = one.nPrompt ? `${one.nPrompt} tokens, ${one.nComputed} of them computed for this answer` : 'none: the model was not asked'
   const rows = [
-    ['prompt', `${one.nPrompt} tokens, ${one.nComputed} of them computed for this answer`],
+    ['prompt', prompt],
     ['asked', [one.trigger, one.mode, one.format].filter(Boolean).join(', ')],
   ]
   if (one.probability !== null) rows.push(['kept by you', `with a probability of ${Math.round(100 * one.probability)} %`])
