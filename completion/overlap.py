@@ -4,6 +4,7 @@ Rules: pure. Replacing what stands right of the cursor, rather than cutting the 
 suggestion goes on after it: `def f(▮)` completed with `self):`.
 """
 
+import re
 from dataclasses import replace
 from itertools import islice
 
@@ -16,12 +17,13 @@ _CLOSERS = frozenset(_OPENERS.values())
 _QUOTES = frozenset("\"'`")
 # A single line says little: a shorter one that is the same as the next (`}`, `else`) may be meant.
 _MIN_SAME_CHARACTERS = 4
+_CLOSING_WORD = re.compile(r"(?:end|fi|done|esac)[;,)]*")
 
 
 def next_lines(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """Cut a suggestion where it begins to say what the following lines say already.
 
-    Lines without a letter (closing brackets) count only when they are indented the same. The last line of a
+    Lines that only close (brackets, `end`) count only when they are indented the same. The last line of a
     suggestion may be the beginning of what follows, since generations are cut off.
     """
     text, cursor = request.snapshot.text, request.cursor
@@ -46,7 +48,8 @@ def _says(said: list[str], below: list[str]) -> bool:
 
 
 def _said(line: str) -> str:
-    return line.strip() if any(character.isalnum() for character in line) else line.rstrip()
+    says = any(character.isalnum() for character in line) and _CLOSING_WORD.fullmatch(line.strip()) is None
+    return line.strip() if says else line.rstrip()
 
 
 def suffix_overlap(candidate: Candidate, request: CompletionRequest) -> Candidate:

@@ -61,7 +61,7 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
         allowed += 1 + candidate.text.count("\n")
     # A block, and what was cut, may leave open what was open already, and nothing of its own.
     closers = closing(before, cursor)
-    typed = [*(closers[n:] for n in range(1, len(closers))), *typed]
+    typed = [*(closers[n:] for n in range(1, len(closers))), *typed] if finished is not before else []
     if "\n" in candidate.text:
         finishing = typed
     else:

@@ -64,7 +64,7 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         assert item["insertText"].startswith("    return")
         at = dict(zip(("line", "character"), place(text), strict=True))
         session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "urn"}])
-        (rest,) = session.complete(uri, *place(text + "urn"))
+        rest, *_ = session.complete(uri, *place(text + "urn"))
         assert rest["insertText"] == item["insertText"]
         assert session.status()["last"]["reused"]
 
