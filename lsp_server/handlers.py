@@ -6,6 +6,7 @@ editors never cancel. The guard in `_guarded` is the only broad `except` of the 
 """
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Coroutine
@@ -76,6 +77,15 @@ def build_server() -> Midfill:
             ls.workspaces.states(),
             ls.stalls.summary(),
         )
+
+    @server.feature("midfill/document")
+    async def report_document(ls: Midfill, params: Any) -> dict[str, Any] | None:
+        """What the server takes a document for: tests and bug reports compare it with the editor's text."""
+        document = ls.documents.get(str(getattr(params, "uri", "")))
+        if document is None:
+            return None
+        digest = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest()
+        return {"version": document.version, "characters": len(document.text), "sha256": digest}
 
     @server.feature(t.SHUTDOWN)
     async def shutdown(ls: Midfill, params: None) -> None:
