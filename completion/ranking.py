@@ -26,7 +26,7 @@ _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.5
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
 # What a line that binds a name which the lines below miss is worth, beside them.
-_BINDS_BONUS = 5.0
+_BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
