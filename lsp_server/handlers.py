@@ -188,11 +188,15 @@ async def _answer(
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     snippets = await ls.snippets(snapshot, place.cursor)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
+    ls.stop_looking_ahead(document.uri)
     ls.workspaces.busy(+1)
     try:
-        return await complete(deps, request)
+        completion = await complete(deps, request)
     finally:
         ls.workspaces.busy(-1)
+    if trigger is Trigger.AUTOMATIC and completion.outcome is Outcome.OK:
+        ls.look_ahead(deps, request, completion)
+    return completion
 
 
 def _record(ls: Midfill, completion: Completion, language: str) -> None:

@@ -19,11 +19,12 @@ from pygls.exceptions import JsonRpcException, JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
+from completion.ahead import complete_ahead
 from completion.cache import ReuseCache
 from completion.context import Ranked, select
 from completion.pipeline import Deps, prompts_for
 from completion.segments import SegmentCache
-from completion.types import Completion, DocumentSnapshot, Snippet, Trigger
+from completion.types import Completion, CompletionRequest, DocumentSnapshot, Snippet, Trigger
 from lsp_server import convert
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
@@ -104,6 +105,7 @@ class Midfill(LanguageServer):
         self.snoozed_until = 0.0  # on the monotonic clock
         self.was_shut_down = False
         self.running: dict[str, asyncio.Task[Completion]] = {}
+        self._ahead: dict[str, asyncio.Task[None]] = {}  # by document: what comes after the suggestion that is shown
         self.client: EngineClient | None = None
         self._client_task: asyncio.Task[None] | None = None
         self._deps: Deps | None = None
@@ -297,6 +299,17 @@ class Midfill(LanguageServer):
         ranked = select(sources, self._room(), self._workbench.present(uri) or ())
         return [entry for entry in ranked if not entry.left_out]
 
+    def look_ahead(self, deps: Deps, request: CompletionRequest, shown: Completion) -> None:
+        """Have computed what comes when this suggestion is accepted, unless nothing is to be computed ahead."""
+        if self.config.daemon.idle != "never":
+            self._ahead[request.snapshot.uri] = asyncio.create_task(complete_ahead(deps, request, shown))
+            self._ahead[request.snapshot.uri].add_done_callback(_log_failure)
+
+    def stop_looking_ahead(self, uri: str) -> None:
+        """The document's next request is here, or the document is gone."""
+        if task := self._ahead.pop(uri, None):
+            task.cancel()
+
     def touch(self, uri: str, wait_s: float) -> None:
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
         if self._pause is not None:
@@ -307,7 +320,7 @@ class Midfill(LanguageServer):
         """No more epochs: the threads that they need go away with the event loop."""
         if self._pause is not None:
             self._pause.cancel()
-        for task in self._choosing:
+        for task in (*self._choosing, *self._ahead.values()):
             task.cancel()
 
     def _room(self) -> int:
@@ -356,7 +369,13 @@ class Midfill(LanguageServer):
         self._trees.pop(uri, None)
         self._cursors.pop(uri, None)
         self._workbench.forget(uri)
+        self.stop_looking_ahead(uri)
         if task := self.running.pop(uri, None):
             task.cancel()
         if self._deps is not None:
             self._deps.inflight.cancel(convert.session_of(self.window, uri))
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("looking ahead failed", exc_info=error)

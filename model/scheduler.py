@@ -153,7 +153,7 @@ class Scheduler:
 
     def _wait_s(self) -> float | None:
         """How long there is nothing to do unless a command comes; None: for good."""
-        if any(job.request.priority is not Priority.WARM for job in self._jobs):
+        if any(job.request.priority is Priority.INTERACTIVE for job in self._jobs):
             return 0.0
         if self._jobs:
             return 0.0 if self._may_idle() else _RETRY_IDLE_S
@@ -191,9 +191,9 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> _Job | None:
-        """The newest request of the first priority; warming waits for a good time."""
+        """The newest request of the first priority; what nobody waits for waits for a good time."""
         job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
-        return job if job is None or job.request.priority is not Priority.WARM or self._may_idle() else None
+        return job if job is None or job.request.priority is Priority.INTERACTIVE or self._may_idle() else None
 
     def _advance(self, job: _Job) -> None:
         if job.steps is None:

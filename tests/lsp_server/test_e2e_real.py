@@ -69,6 +69,28 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         assert session.status()["last"]["reused"]
 
 
+def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path: Path) -> None:
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    # A busy machine would compute nothing ahead.
+    options = {"maxWaitMs": 0, "quietness": 0, "daemon": {"idle": "always"}}
+    with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "next.py").as_uri()
+        text = "def mean(values: list[float]) -> float:\n    total = sum(values)\n    cou"
+        session.open(uri, text)
+        (item,) = session.complete(uri, *place(text), kind=2)
+        accepted = text[: text.rfind("\n") + 1] + item["insertText"] + "\n    "
+        time.sleep(8)  # somebody reads it
+        session.change(uri, 2, [{"text": accepted}])
+        (following,) = session.complete(uri, *place(accepted), kind=2)
+        last = session.status()["last"]
+        assert (last["reused"], last["nComputed"]) == (True, 0), last
+        session.change(uri, 3, [{"text": accepted + "#"}])
+        session.change(uri, 4, [{"text": accepted}])
+        (again, *_) = session.complete(uri, *place(accepted), kind=1)  # asked for: the model says the same
+        assert again["insertText"] == following["insertText"]
+
+
 def test_a_killed_daemon_gives_an_empty_answer_and_the_next_request_works(session: Session, tmp_path: Path) -> None:
     with session:
         session.allowed_errors = 1

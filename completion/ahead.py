@@ -1,0 +1,69 @@
+"""The next completion, as if the shown one had been accepted: computed while the user reads, and there at once then.
+
+Called by the server after an answer. Where the suggestion ends its line, the user will go on in the next one: the
+document is that with a line end and the indentation that editors put there. What comes out is remembered like any
+answer, and found only where the text is exactly this one; whoever types something else has lost nothing.
+
+The technique is llama.vim's speculative FIM. Rules: pure but for the engine, which gives such a request up for any
+other of the document (`Priority.NEXT`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from completion.candidate import Candidate
+from completion.inflight import InFlight
+from completion.lines import after_cursor, before_cursor, columns, opens_block
+from completion.pipeline import Deps, complete
+from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
+from parsers.languages import by_id
+from parsers.parse import parse
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """An engine whose requests nobody waits for yet."""
+
+    engine: Engine
+
+    def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        return self.engine.generate(prompt, session=session, priority=Priority.NEXT)
+
+
+async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> None:
+    """Have the next completion computed and remembered. Cancelling ends it."""
+    limits = replace(deps.limits, rank_ms=0)
+    later = replace(deps, engine=_Later(deps.engine), inflight=InFlight(), limits=limits)
+    await complete(later, await asyncio.to_thread(request_after, request, shown))
+
+
+def request_after(request: CompletionRequest, shown: Completion) -> CompletionRequest:
+    """What an editor would ask when a suggestion has been accepted. Parses: for a worker thread."""
+    candidate = Candidate(shown.text, replace_right=shown.replace_right)
+    text, cursor = candidate.accepted(request), request.cursor + len(shown.text)
+    if not after_cursor(text, cursor).strip():
+        end = "\r\n" if "\r\n" in text else "\n"
+        added = end + _indentation_below(text, cursor, request.snapshot.language)
+        text, cursor = text[:cursor] + added + text[cursor:], cursor + len(added)
+    old = request.snapshot
+    snapshot = replace(old, text=text, tree=parse(old.language, text, old.tree))
+    return replace(request, snapshot=snapshot, cursor=cursor, trigger=Trigger.AUTOMATIC)
+
+
+def _indentation_below(text: str, cursor: int, language: str) -> str:
+    """What editors begin the next line with: the indentation of this one, one level more behind a header."""
+    line = before_cursor(text, cursor)
+    indentation = line[: len(line) - len(line.lstrip(" \t"))]
+    return indentation + (_unit(text) if opens_block(line, by_id(language).block_style) else "")
+
+
+def _unit(text: str) -> str:
+    """One level of a file's indentation: a tab, or the smallest number of blanks that a line begins with."""
+    lines = [line for line in text.split("\n") if line[:1] in (" ", "\t") and line.strip()]
+    if any(line.startswith("\t") for line in lines):
+        return "\t"
+    widths = [columns(line) for line in lines]
+    return " " * min((width for width in widths if width > 1), default=4)
