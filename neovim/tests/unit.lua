@@ -1,36 +1,30 @@
--- Unit tests of the pure parts: nvim --clean -l unit.lua
-vim.opt.runtimepath:prepend(vim.fs.dirname(vim.fs.dirname(vim.fs.abspath and vim.fs.abspath(arg[0]) or vim.fn.fnamemodify(arg[0], ':p'))))
-local text = require('midfill.text')
-local n = 0
+--- Fast tests with a fake server: `nvim -l unit.lua [NAME]`. Each test has a Neovim of its own.
+--- Rules: a failing test is told with what was expected and what was, and the exit code is 1.
 
-local function equal(got, wanted, what)
-  n = n + 1
-  if not vim.deep_equal(got, wanted) then
-    io.stderr:write(('%s: got %s, wanted %s\n'):format(what, vim.inspect(got), vim.inspect(wanted)))
-    os.exit(1)
+local here = vim.fs.dirname(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p'))
+package.path = here .. '/?.lua;' .. package.path
+
+local wanted = _G.arg[1] or ''
+local n_passed, failed = 0, {}
+
+--- Run one test on a fresh editor.
+local function test(name, lines, options, run)
+  if not name:find(wanted, 1, true) then
+    return
+  end
+  local editor = require('editor').start(lines, options)
+  local ok, problem = pcall(run, editor)
+  editor:close()
+  if ok then
+    n_passed = n_passed + 1
+  else
+    table.insert(failed, name)
+    io.write(('FAILED %s\n  %s\n'):format(name, tostring(problem)))
   end
 end
 
-local item = { text = '    return f(a)', first = 0, last = 8 }
-equal({ text.rest(item, '    ret)', 7 ) }, { 'urn f(a)', 1 }, 'what is left, and what it replaces')
-equal({ text.rest(item, '    return', 10) }, { ' f(a)', 0 }, 'typed through')
-equal({ text.rest(item, '    raise', 9) }, {}, 'something else was typed')
-equal({ text.rest(item, '    return f(a)', 15) }, {}, 'typed to its end')
-equal({ text.rest({ text = 'x', first = 4, last = 4 }, '  ', 2) }, {}, 'before where it begins')
-equal(text.visible('a)', ')'), 'a', 'a closer that is there is not shown twice')
-equal(text.visible('a)', ']'), 'a)', 'another is')
-for _, case in ipairs({
-  { 'urn foo', 'urn' }, { ' foo(a)', ' foo' }, { '(a, b)', '(' }, { '\n    x = 1', '\n    x' }, { 'größe = 1', 'größe' },
-  { '  ', '  ' }, { '', '' },
-}) do
-  equal(text.word(case[1]), case[2], 'word of ' .. case[1])
+for _, file in ipairs({ 'unit_text', 'unit_keys', 'unit_requests', 'unit_popup' }) do
+  require(file)(test)
 end
-equal(text.line('a b\n c\n d'), 'a b', 'the line')
-equal(text.line('\n c\n d'), '\n c', 'at the end of a line, the next')
-equal(text.utf16('aé😀'), 4, 'UTF-16 units')
-for _, case in ipairs({ { 'utf-8', 5, 5 }, { 'utf-16', 4, 7 }, { 'utf-32', 3, 7 }, { 'utf-16', 99, 8 } }) do
-  equal(text.byte('aé😀b', case[2], case[1]), case[3], 'byte in ' .. case[1])
-end
-equal(text.expanded('\ta\tb', 4, 0), '    a   b', 'tabs')
-equal(text.expanded('\tb', 8, 5), '   b', 'tabs behind text')
-print(('%d checks'):format(n))
+io.write(('%d passed, %d failed (Neovim %s)\n'):format(n_passed, #failed, tostring(vim.version())))
+os.exit(#failed == 0 and n_passed > 0 and 0 or 1)

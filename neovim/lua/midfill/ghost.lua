@@ -1,200 +1,68 @@
---- The suggestion on the screen: what is shown, and what accepting it does.
----
---- The server's items cover the line from their own beginning, so that typing what is shown only shortens what is left
---- (`text.rest`), and no request is needed. Neovim's own inline completion is not used: it waits 200 ms before each
---- request, does not cancel the one before, and knows neither words nor lines.
----
---- Rules: one suggestion at a time; every edit is one undo step of its own.
-local server = require('midfill.server')
-local text = require('midfill.text')
+--- Draws ghost text with extmarks, and takes it away.
+--- Rules: holds no suggestion. The buffer's text is never touched; at most one ghost is drawn anywhere.
+
+local layout = require('midfill.layout')
 
 local M = {}
 
-local namespace = vim.api.nvim_create_namespace('midfill')
-local shown = nil ---@type { buf: integer, row: integer, items: table[], index: integer, told: table<integer, boolean> }?
+local NAMESPACE = vim.api.nvim_create_namespace('midfill')
+local GHOST, STRUCK = 'MidfillGhost', 'MidfillReplaced'
 
-vim.api.nvim_set_hl(0, 'MidfillSuggestion', { default = true, link = 'Comment' })
+local drawn_in = nil
 
----@return integer row, integer column
-local function cursor()
-  local position = vim.api.nvim_win_get_cursor(0)
-  return position[1] - 1, position[2]
+--- Define the highlight groups where the user's colors have not. Terminals of few colors get their gray, which
+--- the colors that Neovim begins with do not say.
+function M.define_highlights()
+  local like = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText'
+  local colors = vim.api.nvim_get_hl(0, { name = like, link = false })
+  vim.api.nvim_set_hl(0, GHOST, { fg = colors.fg, ctermfg = colors.ctermfg or 8, default = true })
+  vim.api.nvim_set_hl(0, STRUCK, { strikethrough = true, default = true })
 end
 
---- What is left of the suggestion at the cursor: the rest of its text, the bytes it replaces, the item; or nil.
----@return string?, integer?, table?
-function M.left()
-  local row, column = cursor()
-  if not shown or shown.buf ~= vim.api.nvim_get_current_buf() or shown.row ~= row then
-    return nil
-  end
-  local item = shown.items[shown.index]
-  local rest, replaced = text.rest(item, vim.api.nvim_get_current_line(), column)
-  return rest, replaced, item
-end
-
----@return boolean
-function M.is_visible()
-  return M.left() ~= nil
-end
-
+--- Take the ghost text away.
 function M.clear()
-  if shown and vim.api.nvim_buf_is_valid(shown.buf) then
-    vim.api.nvim_buf_clear_namespace(shown.buf, namespace, 0, -1)
+  if drawn_in and vim.api.nvim_buf_is_valid(drawn_in) then
+    vim.api.nvim_buf_clear_namespace(drawn_in, NAMESPACE, 0, -1)
   end
-  shown = nil
+  drawn_in = nil
 end
 
-local function tell_shown()
-  local item = shown and shown.items[shown.index]
-  if item and not shown.told[shown.index] then
-    shown.told[shown.index] = true
-    server.notify(shown.buf, 'textDocument/didShowCompletion', { item = item.raw })
+--- Scroll so far that `n_lines` below the cursor have room, as they will need it once accepted.
+local function make_room(n_lines)
+  local missing = n_lines - (vim.api.nvim_win_get_height(0) - vim.fn.winline())
+  local most = vim.fn.winline() - 1 - vim.wo.scrolloff
+  if n_lines > 0 and missing > 0 and most > 0 then
+    local view = vim.fn.winsaveview()
+    vim.fn.winrestview({ topline = view.topline + math.min(missing, most) })
   end
 end
 
---- Draw what is left; false when nothing of it fits the text any more.
----@return boolean
-function M.draw()
-  local rest, replaced = M.left()
-  if not rest then
-    return false
-  end
-  local row, column = cursor()
-  local line = vim.api.nvim_get_current_line()
-  local lines = vim.split(text.visible(rest, line:sub(column + 1, column + replaced)), '\r?\n')
-  local width = vim.bo.tabstop
-  local first = text.expanded(lines[1], width, vim.fn.virtcol('.') - 1)
-  local below = {}
-  for n = 2, #lines do
-    table.insert(below, { { text.expanded(lines[n], width, 0), 'MidfillSuggestion' } })
-  end
-  vim.api.nvim_buf_clear_namespace(shown.buf, namespace, 0, -1)
-  vim.api.nvim_buf_set_extmark(shown.buf, namespace, row, column, {
-    virt_text = { { first, 'MidfillSuggestion' } },
-    virt_text_pos = 'inline',
-    virt_lines = #below > 0 and below or nil,
-    hl_mode = 'combine',
-  })
-  tell_shown()
-  return true
-end
-
---- Show the server's items, the first of them; they are dropped where they do not fit the text any more.
----@param buf integer
----@param row integer
----@param items table[]
----@param encoding string
-function M.show(buf, row, items, encoding)
+--- Draw what is left of a suggestion at the cursor of the current window.
+function M.draw(rest)
   M.clear()
-  local line = vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ''
-  local found = {}
-  for _, raw in ipairs(items) do
-    local value = type(raw.insertText) == 'table' and raw.insertText.value or raw.insertText
-    local at = function(position)
-      return text.byte(line, position.character, encoding)
-    end
-    local range = raw.range
-    table.insert(found, {
-      raw = raw,
-      text = value,
-      first = range and at(range.start) or #line,
-      last = range and at(range['end']) or #line,
-    })
+  local row, col = unpack(vim.api.nvim_win_get_cursor(0))
+  local tail = vim.api.nvim_get_current_line():sub(col + 1)
+  local found = layout.of(rest, tail, vim.fn.virtcol('.') - 1)
+  drawn_in = vim.api.nvim_get_current_buf()
+  local function mark(offset, details)
+    vim.api.nvim_buf_set_extmark(drawn_in, NAMESPACE, row - 1, col + offset, details)
   end
-  if #found > 0 then
-    shown = { buf = buf, row = row, items = found, index = 1, told = {} }
-    if not M.draw() then
-      M.clear()
-    end
+  for _, piece in ipairs(found.inline) do
+    mark(piece.offset, { virt_text = { { piece.text, GHOST } }, virt_text_pos = 'inline', hl_mode = 'combine' })
   end
-end
-
----@param by integer
-function M.cycle(by)
-  if not shown then
-    return
+  if found.overlay then
+    mark(0, { virt_text = { { found.overlay, GHOST } }, virt_text_pos = 'overlay' })
   end
-  local n = #shown.items
-  for step = 1, n do
-    shown.index = (shown.index - 1 + by) % n + 1
-    if M.draw() or step == n then
-      return
-    end
+  if found.struck > 0 then
+    mark(0, { end_col = col + found.struck, hl_group = STRUCK })
   end
-end
-
----@return integer
-function M.count()
-  return shown and #shown.items or 0
-end
-
---- Put a beginning of what is left into the text, the whole of it together with what it replaces.
----@param piece string
----@param replaced integer
-local function insert(piece, replaced)
-  local row, column = cursor()
-  local lines = vim.split(piece, '\r?\n')
-  vim.o.undolevels = vim.o.undolevels -- a new undo step begins here
-  vim.api.nvim_buf_set_text(0, row, column, row, column + replaced, lines)
-  local last = lines[#lines]
-  vim.api.nvim_win_set_cursor(0, { row + #lines, #lines > 1 and #last or column + #last })
-  vim.o.undolevels = vim.o.undolevels
-end
-
---- Accept all of it.
----@return boolean
-function M.accept()
-  local rest, replaced, item = M.left()
-  if not rest then
-    return false
+  if #found.lines > 0 then
+    local lines = vim.tbl_map(function(line)
+      return { { line.text, GHOST }, { line.tail, 'Normal' } }
+    end, found.lines)
+    mark(0, { virt_lines = lines })
+    make_room(#lines)
   end
-  local buf, command = shown.buf, item.raw.command
-  M.clear()
-  insert(rest, replaced)
-  if command then
-    server.execute(buf, command.command, command.arguments)
-  end
-  return true
-end
-
---- Accept a beginning of it, as `pick` cuts it; the rest stays.
----@param pick fun(rest: string): string
----@return boolean
-function M.accept_part(pick)
-  local rest, replaced, item = M.left()
-  if not rest then
-    return false
-  end
-  local piece = pick(rest)
-  if piece == rest then
-    return M.accept()
-  end
-  local buf, n_lines = shown.buf, #vim.split(piece, '\n') - 1
-  insert(piece, 0)
-  local done = item.text:sub(1, #item.text - #rest + #piece)
-  server.notify(buf, 'textDocument/didPartiallyAcceptCompletion', { item = item.raw, acceptedLength = text.utf16(done) })
-  if n_lines > 0 and shown then -- the rest stands in another line now, and begins there
-    local column = select(2, cursor())
-    local last = math.max(0, replaced)
-    shown.row = shown.row + n_lines
-    item.text, item.first, item.last = rest:sub(#piece + 1), column, column + last
-  end
-  if not M.draw() then
-    M.clear()
-  end
-  return true
-end
-
----@return table? the item that is shown, as the server sent it
-function M.dismiss()
-  local item = shown and shown.items[shown.index]
-  local buf = shown and shown.buf
-  M.clear()
-  if item then
-    server.notify(buf, 'midfill/didDismissCompletion', { item = item.raw })
-  end
-  return item
 end
 
 return M
