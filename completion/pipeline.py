@@ -51,6 +51,7 @@ class Deps:
     cache: ReuseCache
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
+    pace: ranking.Pace = field(default_factory=ranking.Pace)
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
 
@@ -105,7 +106,12 @@ async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
     """What to make of the first answer: others beside it where it is unsure, or where somebody asks."""
     limits, trigger = deps.limits, asker.request.trigger
     if ranking.is_wanted(deps.spec, limits, asker, first):
-        return await _second_opinion(deps, asker, first)
+        if trigger is Trigger.INVOKED:
+            return await _second_opinion(deps, asker, first)
+        if deps.pace.is_worth_it() or not first.has_text:
+            opinion = await _second_opinion(deps, asker, first)
+            deps.pace.learn(opinion)
+            return opinion
     if limits.rank_ms and trigger is Trigger.INVOKED and first.has_text:  # a sure answer is only kept company
         return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
     return ranking.Opinion(ranked=(first,))

@@ -226,3 +226,25 @@ def test_what_a_second_opinion_needs_can_be_computed_ahead() -> None:
     assert [first, second] == asked.sessions[:2]
     alone = replace(deps, limits=LIMITS)
     assert [prompt.format for _, prompt in asyncio.run(prompts_for(alone, request))] == [Format.FIM]
+
+
+def test_where_it_never_comes_in_time_it_is_hardly_asked_for_any_more() -> None:
+    async def run() -> None:
+        engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
+        deps = deps_with(engine, limits=replace(LIMITS, rank_ms=1))
+        n_second = 0
+        for number in range(60):
+            engine.asked.clear()
+            engine.second_hangs = True
+            marked = f"def f{number}(a):\n    ▮\n    return a\n"
+            completion = await complete(deps, request_at(marked, mode=Mode.LINE, trigger=Trigger.AUTOMATIC))
+            assert completion.text == "c = 1"
+            n_second += len(engine.asked) > 1
+        assert 5 <= n_second <= 12
+        deps = deps_with(engine, limits=_RANKED)
+        engine.second_hangs = False
+        for number in range(20):
+            marked = f"def g{number}(a):\n    ▮\n    return a\n"
+            assert (await complete(deps, request_at(marked, mode=Mode.LINE, trigger=Trigger.AUTOMATIC))).text == "b = a"
+
+    asyncio.run(run())
