@@ -78,8 +78,8 @@ export class Editor {
   }
 
   /** A window on the workspace. */
-  async window() {
-    const page = await this.browser.newPage({ viewport: { width: 1100, height: 620 } })
+  async window(viewport = { width: 1100, height: 620 }) {
+    const page = await this.browser.newPage({ viewport })
     await page.goto(`http://127.0.0.1:${this.port}/?folder=${this.workspace}`)
     await page.waitForSelector('.monaco-workbench', { timeout: 60_000 })
     return new Window(this, page)
