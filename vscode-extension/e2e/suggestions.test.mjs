@@ -116,7 +116,7 @@ test('a server that is killed is back, and so are suggestions', async () => {
 test('a model process that is killed is back, and so are suggestions', async () => {
   kill('model.daemon', cache)
   await sleep(500)
-  for (let n = 0, ghost = ''; !/^urn fib/.test(ghost); n++) {
+  for (let n = 0, ghost = ''; !ghost.startsWith('urn fib'); n++) {
     assert.ok(n < 12, `only ${JSON.stringify(ghost)}`)
     await sleep(2000)
     await window.press('Escape', 'Control+Backspace')
