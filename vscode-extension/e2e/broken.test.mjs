@@ -79,7 +79,7 @@ test('an installation that fails says what helps, and leaves nothing', { timeout
     await window.picture('broken-install')
     const said = await messages(window)
     assert.equal(said.length, 1, said.join('\n'))
-    assert.match(said[0], /was not installed/)
+    assert.match(said[0], /was not installed: There is no such package/)
     assert.equal(existsSync(join(editor.folder, 'data', 'User', 'globalStorage', 'midfill.midfill', 'server')), false)
   }, { PATH: path, VIRTUAL_ENV: '' })
 })

@@ -12,11 +12,6 @@ export class Backoff {
     return this.ends.length > MOST ? undefined : 1000 * 2 ** (this.ends.length - 1)
   }
 
-  /** Whether the last end was one too many. */
-  get isSpent(): boolean {
-    return this.ends.length > MOST
-  }
-
   reset(): void {
     this.ends = []
   }

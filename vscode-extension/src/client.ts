@@ -4,12 +4,13 @@
 
 import { join } from 'node:path'
 import * as vscode from 'vscode'
-import { CloseAction, ErrorAction, LanguageClient, type CloseHandlerResult, type ErrorHandler, State } from 'vscode-languageclient/node'
+import { CloseAction, ErrorAction, type CloseHandlerResult, type ErrorHandler, State } from 'vscode-languageclient/node'
 import { Backoff } from './backoff'
 import { locate, type Server } from './locate'
 import type { Log } from './log'
 import { clientOptions } from './options'
 import type { StatusReply } from './protocol'
+import { QuietClient } from './quiet-client'
 import { serverSettings } from './settings'
 import { Setup } from './setup'
 import type { Status } from './status'
@@ -19,14 +20,17 @@ import { isOlder } from './versions'
 const POLL_MS = 1000
 // After an answer: the server has written it down by then.
 const AFTER_ANSWER_MS = 250
+// A server that could not start is known to have ended, or not, after this.
+const SETTLED_MS = 200
 
 export class Client implements vscode.Disposable {
   private readonly setup: Setup
   private readonly backoff = new Backoff()
-  private client: LanguageClient | undefined
+  private client: QuietClient | undefined
   private server: Server | undefined
   private timer: NodeJS.Timeout | undefined
   private stopping = false
+  private ended = false // the process ended, which `closed` takes care of
   private told = '' // the version whose age the user knows of
 
   constructor(
@@ -43,14 +47,14 @@ export class Client implements vscode.Disposable {
   }
 
   async start(): Promise<void> {
-    this.stopping = false
+    this.stopping = this.ended = false
     this.server = this.find()
     if (!this.server && (await this.setup.offer())) this.server = this.find()
     if (!this.server) return
     this.log.channel.info(`server: ${this.server.command} (${this.server.origin})`)
     this.status.say('starting')
     const options = clientOptions(this.log, this.errorHandler(), { answered: (ms, ids) => this.answered(ms, ids) })
-    const client = new LanguageClient('midfill', 'midfill', { command: this.server.command, args: ['--stdio'] }, options)
+    const client = new QuietClient('midfill', 'midfill', { command: this.server.command, args: ['--stdio'] }, options)
     this.client = client
     client.onDidChangeState(({ newState }) => this.onState(newState))
     try {
@@ -111,7 +115,8 @@ export class Client implements vscode.Disposable {
   }
 
   private async didNotStart(error: unknown): Promise<void> {
-    if (this.stopping || this.backoff.isSpent) return
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS))
+    if (this.stopping || this.ended) return
     const why = error instanceof Error ? error.message : String(error)
     this.status.say('failed', why)
     const remedy = this.server?.origin === 'setting' ? 'Settings' : 'Repair'
@@ -124,6 +129,7 @@ export class Client implements vscode.Disposable {
     return {
       error: () => ({ action: ErrorAction.Continue, handled: true }),
       closed: async (): Promise<CloseHandlerResult> => {
+        this.ended = true
         if (this.stopping) return { action: CloseAction.DoNotRestart, handled: true }
         const wait = this.backoff.next(Date.now())
         if (wait === undefined) {

@@ -20,6 +20,7 @@ export function clientOptions(log: Log, errorHandler: ErrorHandler, answers: Ans
     initializationOptions: () => serverPart(vscode.workspace.getConfiguration('midfill')),
     progressOnInitialization: false,
     errorHandler,
+    initializationFailedHandler: () => false,
     middleware: middleware(answers),
   }
 }

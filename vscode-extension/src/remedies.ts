@@ -8,7 +8,7 @@ const REMEDIES: [said: RegExp, remedy: string][] = [
   [/ProxyError|407 Proxy/i, 'The proxy refused: set it in pip\'s configuration (pip config set global.proxy URL).'],
   [/Failed to establish a new connection|NewConnectionError|Name or service not known|Temporary failure in name resolution|Network is unreachable|ConnectTimeoutError|Read timed out/i, 'The package index cannot be reached: set a proxy in pip\'s configuration, or wheels of your own with midfill.server.pipOptions (--no-index, --find-links FOLDER).'],
   [/requires a different Python|Requires-Python/i, 'This Python is too old or too new for it: set midfill.server.python to another one (3.11 or newer).'],
-  [/Could not find a version|No matching distribution|Invalid requirement|neither .*setup\.py.* nor .*pyproject\.toml/i, 'There is no such package where pip looks: midfill.server.package may also be a wheel or a folder.'],
+  [/Could not find a version|No matching distribution|Invalid requirement|the file does not exist|neither .*setup\.py.* nor .*pyproject\.toml/i, 'There is no such package where pip looks: midfill.server.package may also be a wheel or a folder.'],
   [/Permission denied|EACCES/i, "The extension's storage cannot be written: see its owner and its rights."],
 ]
 
