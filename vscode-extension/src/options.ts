@@ -7,6 +7,9 @@ import { serverPart } from './settings'
 
 const SELECTOR = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }, { scheme: 'vscode-remote' }]
 
+// The title of the server's progress (lsp_server/server.py).
+const MODEL_PROGRESS = 'midfill: preparing the model'
+
 export interface Answers {
   /** An answer came, `ms` after it was asked for; `ids` of what is shown of it. */
   answered(ms: number, ids: string[]): void
@@ -16,6 +19,7 @@ export function clientOptions(log: Log, errorHandler: ErrorHandler, answers: Ans
   return {
     documentSelector: SELECTOR,
     outputChannel: log.channel,
+    stdioOptions: { stdout: (stream) => log.follow(stream), stderr: (stream) => log.follow(stream) },
     synchronize: { configurationSection: 'midfill' },
     initializationOptions: () => serverPart(vscode.workspace.getConfiguration('midfill')),
     progressOnInitialization: false,
@@ -26,7 +30,13 @@ export function clientOptions(log: Log, errorHandler: ErrorHandler, answers: Ans
 }
 
 function middleware(answers: Answers): Middleware {
+  const ofModel = new Set<string | number>()
   return {
+    // The status bar item says this already.
+    handleWorkDoneProgress: (token, params, next) => {
+      if (params.kind === 'begin' && params.title === MODEL_PROGRESS) ofModel.add(token)
+      if (!ofModel.has(token)) next(token, params)
+    },
     workspace: {
       configuration: async (params, token, next) => {
         const found = await next(params, token)

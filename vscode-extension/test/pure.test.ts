@@ -10,6 +10,7 @@ import { isLocked, takeLock } from '../src/lock'
 import type { ContextWindow, Explanation, StatusReply, Usage } from '../src/protocol'
 import { remedyFor } from '../src/remedies'
 import { ProgramFailed, run } from '../src/run'
+import { entry } from '../src/server-log'
 import { folderSize, inMegabytes } from '../src/sizes'
 import { appearance, isUnderWay } from '../src/status-text'
 import { isOlder } from '../src/versions'
@@ -195,4 +196,11 @@ test('a context window shows how full it is and each passage with its origin', (
   assert.match(contextPage({ ...WINDOW, skip: 'a word stands right behind the cursor' }), /Nothing is asked here while you type: a word/)
   assert.match(contextPage({ ...WINDOW, message: 'the document is not open', snippets: [] }), /not open/)
   assert.match(contextPage(undefined), /does not run/)
+})
+
+test("the server's lines keep their level, and a traceback that of its entry", () => {
+  assert.deepEqual(entry('2026-01-31 12:00:00,123 INFO lsp_server.server engine ready', 'error'), ['info', 'lsp_server.server engine ready'])
+  assert.deepEqual(entry('2026-01-31 12:00:00,123 WARNING a b', 'info'), ['warn', 'a b'])
+  assert.deepEqual(entry('Traceback (most recent call last):', 'error'), ['error', 'Traceback (most recent call last):'])
+  assert.deepEqual(entry('2026-01-31 12:00:00,123 Nothing of the kind', 'debug'), ['debug', '2026-01-31 12:00:00,123 Nothing of the kind'])
 })
