@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Editor, sleep } from './editor.mjs'
 
-const MESSAGES = '.notification-toast .notification-list-item-message'
 let folder
 
 before(() => {
@@ -38,10 +37,6 @@ async function inWindow(settings, body, env = {}) {
   }
 }
 
-async function messages(window) {
-  return window.page.locator(MESSAGES).allTextContents()
-}
-
 test('a server that ends at once is started again with back-off, and then told of once', { timeout: 240_000 }, async () => {
   const command = program('dying', 'echo "no such module: lsp_server" >&2; exit 3')
   await inWindow({ 'midfill.server.command': command }, async (window) => {
@@ -50,7 +45,7 @@ test('a server that ends at once is started again with back-off, and then told o
     await sleep(2000)
     await window.picture('broken-server')
     assert.equal(starts(command), 6)
-    const said = await messages(window)
+    const said = await window.messages()
     assert.equal(said.length, 1, said.join('\n'))
     assert.match(said[0], /ended six times/)
   })
@@ -61,7 +56,7 @@ test('a program that is not there is told of, with the way to its setting', { ti
     await window.statusIs(/stopped/)
     await sleep(1000)
     await window.picture('broken-command')
-    const said = await messages(window)
+    const said = await window.messages()
     assert.equal(said.length, 1, said.join('\n'))
     assert.match(said[0], /did not start.*nothing/)
   })
@@ -77,7 +72,7 @@ test('an installation that fails says what helps, and leaves nothing', { timeout
     await window.statusIs(/not installed/, 120_000)
     await sleep(1500)
     await window.picture('broken-install')
-    const said = await messages(window)
+    const said = await window.messages()
     assert.equal(said.length, 1, said.join('\n'))
     assert.match(said[0], /was not installed: There is no such package/)
     assert.equal(existsSync(join(editor.folder, 'data', 'User', 'globalStorage', 'midfill.midfill', 'server')), false)
@@ -92,7 +87,7 @@ test('without a Python that is new enough it says so', { timeout: 120_000 }, asy
     await window.page.locator('.notification-toast .monaco-button', { hasText: 'Install' }).first().click()
     await sleep(3000)
     await window.picture('broken-python')
-    const said = await messages(window)
+    const said = await window.messages()
     assert.equal(said.length, 1, said.join('\n'))
     assert.match(said[0], /is no Python 3\.11 or newer/)
   }, { PATH: path, VIRTUAL_ENV: '' })

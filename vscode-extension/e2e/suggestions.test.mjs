@@ -8,6 +8,7 @@ import { kill, makeCache, processes, pull, removeCache, SERVER, statistics } fro
 import { Editor, sleep } from './editor.mjs'
 
 const FIB = 'def fibonacci(n: int) -> int:\n    """The n-th Fibonacci number."""\n    if n < 2:\n        return n\n    '
+const BODY = 'def mean(values: list[float]) -> float:\n    """The mean of all values; 0 of none."""'
 let editor, window, cache
 
 before(async () => {
@@ -55,6 +56,19 @@ test('a word is accepted, and the rest stays', async () => {
   const rest = await window.ghost()
   assert.ok(rest && ghost.endsWith(rest.trimStart()) && rest.length < ghost.length, `${ghost} -> ${rest}`)
   await window.picture('word-accepted')
+})
+
+test('a line of a block is accepted, and the rest stays', async () => {
+  await window.press('Control+a', 'Delete')
+  await window.page.keyboard.insertText(BODY)
+  await window.press('Control+End')
+  await window.type('\n    ')
+  const ghost = await window.ghost()
+  await window.run('Accept Next Line Of Inline Suggestion')
+  await sleep(600)
+  const [line] = (await window.text()).split('\n').slice(BODY.split('\n').length)
+  assert.ok(line.trim() && ghost.startsWith(line.trim()), `${ghost} -> ${line}`)
+  await window.picture('line-accepted')
 })
 
 test('typing what is suggested keeps it, typing something else ends it', async () => {
@@ -136,6 +150,19 @@ test('the last suggestion is explained', async () => {
   await window.press('Control+w')
 })
 
+test('the context window at the cursor is shown, of text that is not saved', async () => {
+  await window.type('ret')
+  await window.ghost()
+  await window.run('midfill: Show the Context Window')
+  const page = window.page.frameLocator('iframe.webview').last().frameLocator('iframe')
+  await page.locator('h1', { hasText: 'Context window' }).waitFor()
+  const text = await page.locator('body').innerText()
+  assert.match(text, /fib\.py:5:8/)
+  assert.match(text, /\d+ of at most 8192 tokens/)
+  await window.picture('context')
+  await window.press('Control+w')
+})
+
 test('what was accepted is counted, and shown', async () => {
   const { all } = statistics(cache)
   assert.ok(all.accepted + all.partial >= 2, JSON.stringify(all))
@@ -149,6 +176,7 @@ test('what was accepted is counted, and shown', async () => {
 test('the menu behind the status bar', async () => {
   await window.run('midfill: Show Menu')
   await window.page.waitForSelector('.quick-input-list .monaco-list-row[aria-label*="Explain the last"]')
+  await sleep(400)
   await window.picture('menu')
   await window.press('Escape')
 })

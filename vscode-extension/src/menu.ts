@@ -27,7 +27,7 @@ function items(status: Status): Item[] {
     { label: '$(package) Choose the model...', command: 'midfill.model' },
     { label: '$(dashboard) Measure this machine', command: 'midfill.benchmark' },
     { label: '$(pulse) Check everything', command: 'midfill.doctor' },
-    { label: '$(debug-restart) Restart the server', command: 'midfill.restart' },
+    { label: '$(refresh) Restart the server', command: 'midfill.restart' },
     { label: '$(output) Open the log', command: 'midfill.log' },
     { label: '$(gear) Settings', command: 'midfill.settings' },
   ]
@@ -36,7 +36,7 @@ function items(status: Status): Item[] {
 function withoutServer(): Item[] {
   return [
     { label: '$(cloud-download) Install the server', command: 'midfill.install' },
-    { label: '$(debug-restart) Restart the server', command: 'midfill.restart' },
+    { label: '$(refresh) Restart the server', command: 'midfill.restart' },
     { label: '$(output) Open the log', command: 'midfill.log' },
     { label: '$(gear) Settings', command: 'midfill.settings' },
   ]
