@@ -8,7 +8,7 @@ import { kill, makeCache, processes, pull, removeCache, SERVER, statistics } fro
 import { Editor, sleep } from './editor.mjs'
 
 const FIB = 'def fibonacci(n: int) -> int:\n    """The n-th Fibonacci number."""\n    if n < 2:\n        return n\n    '
-const BODY = 'def mean(values: list[float]) -> float:\n    """The mean of all values; 0 of none."""'
+const BODY = 'def word_counts(text: str) -> dict[str, int]:\n    """How often each word occurs in a text."""'
 let editor, window, cache
 
 before(async () => {
@@ -60,15 +60,19 @@ test('a word is accepted, and the rest stays', async () => {
 
 test('a line of a block is accepted, and the rest stays', async () => {
   await window.press('Control+a', 'Delete')
-  await window.page.keyboard.insertText(BODY)
-  await window.press('Control+End')
-  await window.type('\n    ')
-  const ghost = await window.ghost()
-  await window.run('Accept Next Line Of Inline Suggestion')
-  await sleep(600)
-  const [line] = (await window.text()).split('\n').slice(BODY.split('\n').length)
-  assert.ok(line.trim() && ghost.startsWith(line.trim()), `${ghost} -> ${line}`)
+  await window.page.keyboard.insertText(`${BODY}\n    `)
+  await window.press('Control+End', 'Escape', 'Alt+Backslash')
+  await window.ghost()
+  await window.picture('block')
+  await window.press('Control+Alt+ArrowRight')
+  await sleep(500)
   await window.picture('line-accepted')
+  await window.press('Control+s')
+  await sleep(700)
+  const saved = readFileSync(join(editor.workspace, 'fib.py'), 'utf8').slice(BODY.length).trimEnd().split('\n')
+  assert.equal(saved.length, 2, saved.join('\n'))
+  assert.match(saved[1], /^    \S.*$/)
+  assert.ok(await window.ghost(1000))
 })
 
 test('typing what is suggested keeps it, typing something else ends it', async () => {
