@@ -5,6 +5,7 @@ needed; an index that a worker of a running editor keeps is left alone.
 """
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ _PARTS = {
 def add_parser(commands: Any) -> None:
     """Register `cache`."""
     parser = commands.add_parser("cache", help="show what is kept on disk, and clear it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     clear = actions.add_parser("clear", help="delete some of it")
     clear.add_argument("what", nargs="+", choices=[*_PARTS, "all"])
@@ -36,6 +38,13 @@ def add_parser(commands: Any) -> None:
 
 
 def _show(args: argparse.Namespace) -> int:
+    if args.json:
+        parts = [
+            {"name": name, "path": str(folder()), "sizeBytes": _size(folder()), "about": text}
+            for name, (folder, text) in _PARTS.items()
+        ]
+        print(json.dumps({"cache": str(cache_dir()), "parts": parts}))
+        return 0
     table = Table(title=str(cache_dir()), title_justify="left", box=None)
     for column in ("part", "size", "what it is"):
         table.add_column(column, justify="right" if column == "size" else "left")

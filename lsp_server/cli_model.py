@@ -5,6 +5,7 @@ and is never deleted. Standard output holds the answer alone; progress and remar
 """
 
 import argparse
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -43,7 +44,9 @@ def add_parser(commands: Any) -> None:
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("model", nargs="?" if name == "pull" else None, default=DEFAULT_MODEL)
         action.set_defaults(run=run)
-    actions.add_parser("list", help="show the known models").set_defaults(run=_list)
+    listing = actions.add_parser("list", help="show the known models")
+    listing.add_argument("--json", action="store_true", help="print a JSON list instead")
+    listing.set_defaults(run=_list)
 
 
 def _pull(args: argparse.Namespace) -> int:
@@ -87,6 +90,9 @@ def _bar(*columns: ProgressColumn) -> Progress:
 
 
 def _list(args: argparse.Namespace) -> int:
+    if args.json:
+        print(json.dumps([_facts(row) for row in CATALOG]))
+        return 0
     table = Table("model", "size", "license", "state", "where", box=None, pad_edge=False)
     table.columns[-1].overflow = "fold"
     for row in CATALOG:
@@ -104,9 +110,27 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _state(row: ModelRow) -> str:
+def _facts(row: ModelRow) -> dict[str, Any]:
+    """A model of the catalog, for programs."""
+    return {
+        "name": row.name,
+        "title": row.title,
+        "license": row.license,
+        "sizeBytes": row.size_bytes,
+        "isDefault": row.name == DEFAULT_MODEL,
+        "isCached": fetch.is_cached(row),
+        "stores": _stores(row),
+    }
+
+
+def _stores(row: ModelRow) -> list[str]:
+    """The kinds of a model's complete stores."""
     manifests = map(_manifest, stores_dir().glob(f"{row.name}-int[48]-*"))
-    ready = "".join(sorted(f", store {manifest.kind} ready" for manifest in manifests if manifest is not None))
+    return sorted(manifest.kind for manifest in manifests if manifest is not None)
+
+
+def _state(row: ModelRow) -> str:
+    ready = "".join(f", store {kind} ready" for kind in _stores(row))
     return ("in cache" if fetch.is_cached(row) else "not downloaded") + ready
 
 

@@ -18,7 +18,7 @@ from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
 from completion.types import Completion, Mode, Outcome, Trigger
-from lsp_server import convert, feedback
+from lsp_server import convert, feedback, window
 from lsp_server.config import flatten
 from lsp_server.documents import Document
 from lsp_server.explain import Spot
@@ -40,6 +40,7 @@ def build_server() -> Midfill:
     server = Midfill()
     fallback = Fallback(server, _guarded)
     feedback.register(server)
+    window.register(server)
 
     @server.feature(t.INITIALIZE)
     def initialize(ls: Midfill, params: t.InitializeParams) -> None:

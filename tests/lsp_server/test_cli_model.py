@@ -1,5 +1,6 @@
 """`midfill model ...` as the user types it, over an empty or a made-up cache and without a network."""
 
+import json
 import os
 import re
 import subprocess
@@ -134,6 +135,18 @@ def test_list_shows_the_stores_of_local_models(capsys: pytest.CaptureFixture[str
     assert "3 MB" in line
     assert "store int8 ready" in line
     assert "/home/me/own.gguf" in line
+
+
+def test_list_for_programs_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    put_model_file()
+    put_store(ROW.name, ROW.file)
+    assert main(["model", "list", "--json"]) == 0
+    models = {model["name"]: model for model in json.loads(capsys.readouterr().out)}
+    assert list(models) == [row.name for row in CATALOG]
+    known = models.pop(ROW.name)
+    assert (known["isDefault"], known["isCached"], known["stores"]) == (True, True, ["int8"])
+    assert (known["sizeBytes"], known["license"], known["title"]) == (ROW.size_bytes, ROW.license, ROW.title)
+    assert {(model["isDefault"], model["isCached"], *model["stores"]) for model in models.values()} == {(False, False)}
 
 
 # -- path --------------------------------------------------------------------------------------------------

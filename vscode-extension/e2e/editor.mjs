@@ -7,7 +7,7 @@ import { spawn, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { chromium } from 'playwright-core'
 
 export const OUT = join(import.meta.dirname, 'out')
@@ -26,7 +26,7 @@ const SETTINGS = {
   'workbench.startupEditor': 'none',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
   'chat.disableAIFeatures': true,
-  'security.workspace.trust.enabled': false,
+  'security.workspace.trust.startupPrompt': 'never',
   'telemetry.telemetryLevel': 'off',
   'files.autoSave': 'off',
 }
@@ -49,16 +49,22 @@ function freePort() {
 }
 
 export class Editor {
-  /** A code-server with files in its workspace; `settings` are the user's, beside those that keep the window quiet. */
-  static async start({ files = {}, settings = {}, env = {}, extension = true } = {}) {
+  /**
+   * A code-server with files in its workspace; `settings` are the user's, beside those that keep the window quiet. With
+   * `untrusted` the workspace is one that the user has not said to trust.
+   */
+  static async start({ files = {}, settings = {}, env = {}, extension = true, untrusted = false } = {}) {
     const editor = new Editor()
     editor.folder = mkdtempSync(join(tmpdir(), 'midfill-e2e-'))
     editor.workspace = join(editor.folder, 'workspace')
     mkdirSync(editor.workspace, { recursive: true })
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(editor.workspace, name), text)
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(editor.workspace, name)), { recursive: true })
+      writeFileSync(join(editor.workspace, name), text)
+    }
     const user = join(editor.folder, 'data', 'User')
     mkdirSync(user, { recursive: true })
-    writeFileSync(join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }))
+    writeFileSync(join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, 'security.workspace.trust.enabled': untrusted, ...settings }))
     const { command, path } = tools(env.PATH)
     const common = ['--user-data-dir', join(editor.folder, 'data'), '--extensions-dir', join(editor.folder, 'exts')]
     const all = { ...process.env, ...env, PATH: path }
@@ -66,7 +72,7 @@ export class Editor {
     if (extension) execFileSync(command, [...common, '--install-extension', vsix], { env: all, stdio: 'pipe' })
     editor.port = await freePort()
     editor.process = spawn(command, [...common, '--bind-addr', `127.0.0.1:${editor.port}`, '--auth', 'none', '--disable-telemetry',
-      '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override', editor.workspace],
+      '--disable-update-check', ...(untrusted ? [] : ['--disable-workspace-trust']), '--disable-getting-started-override', editor.workspace],
       { env: all, stdio: 'ignore', detached: true })
     for (let n = 0; ; n++) {
       if (await fetch(`http://127.0.0.1:${editor.port}/healthz`).then((reply) => reply.ok, () => false)) break
@@ -104,7 +110,7 @@ export class Window {
     await this.page.keyboard.press('Control+p')
     await this.page.waitForSelector('.quick-input-widget input')
     await this.page.keyboard.type(name)
-    await this.page.waitForSelector(`.quick-input-list .monaco-list-row[aria-label*="${name}"]`)
+    await this.page.waitForSelector(`.quick-input-list .monaco-list-row.focused[aria-label*="${name}"]`)
     await this.page.keyboard.press('Enter')
     await this.page.waitForSelector(`.tab.active[data-resource-name="${name}"]`)
     await this.page.waitForSelector('.monaco-editor .view-line')
@@ -163,6 +169,11 @@ export class Window {
       if (Date.now() > until) throw new Error(`the status bar says ${JSON.stringify(said)}, not ${pattern}`)
       await sleep(200)
     }
+  }
+
+  /** What the notifications in view say. */
+  async messages() {
+    return this.page.locator('.notification-toast .notification-list-item-message').allTextContents()
   }
 
   async picture(name) {

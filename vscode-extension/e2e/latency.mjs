@@ -93,7 +93,7 @@ try {
   for (let block = 0; block < N_BLOCKS; block++) {
     const name = block % 2 ? 'off' : 'on'
     typing[name].push(...(await typed(window)))
-    await window.run('midfill: Enable or Disable')
+    await window.run('midfill: Enable or Disable Everywhere')
     await sleep(1500)
     await window.press('Escape')
   }

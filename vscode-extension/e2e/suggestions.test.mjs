@@ -8,6 +8,7 @@ import { kill, makeCache, processes, pull, removeCache, SERVER, statistics } fro
 import { Editor, sleep } from './editor.mjs'
 
 const FIB = 'def fibonacci(n: int) -> int:\n    """The n-th Fibonacci number."""\n    if n < 2:\n        return n\n    '
+const BODY = 'def word_counts(text: str) -> dict[str, int]:\n    """How often each word occurs in a text."""'
 let editor, window, cache
 
 before(async () => {
@@ -55,6 +56,23 @@ test('a word is accepted, and the rest stays', async () => {
   const rest = await window.ghost()
   assert.ok(rest && ghost.endsWith(rest.trimStart()) && rest.length < ghost.length, `${ghost} -> ${rest}`)
   await window.picture('word-accepted')
+})
+
+test('a line of a block is accepted, and the rest stays', async () => {
+  await window.press('Control+a', 'Delete')
+  await window.page.keyboard.insertText(`${BODY}\n    `)
+  await window.press('Control+End', 'Escape', 'Alt+Backslash')
+  await window.ghost()
+  await window.picture('block')
+  await window.press('Control+Alt+ArrowRight')
+  await sleep(500)
+  await window.picture('line-accepted')
+  await window.press('Control+s')
+  await sleep(700)
+  const saved = readFileSync(join(editor.workspace, 'fib.py'), 'utf8').slice(BODY.length).trimEnd().split('\n')
+  assert.equal(saved.length, 2, saved.join('\n'))
+  assert.match(saved[1], /^    \S.*$/)
+  assert.ok(await window.ghost(1000))
 })
 
 test('typing what is suggested keeps it, typing something else ends it', async () => {
@@ -116,7 +134,7 @@ test('a server that is killed is back, and so are suggestions', async () => {
 test('a model process that is killed is back, and so are suggestions', async () => {
   kill('model.daemon', cache)
   await sleep(500)
-  for (let n = 0, ghost = ''; !/^urn fib/.test(ghost); n++) {
+  for (let n = 0, ghost = ''; !ghost.startsWith('urn fib'); n++) {
     assert.ok(n < 12, `only ${JSON.stringify(ghost)}`)
     await sleep(2000)
     await window.press('Escape', 'Control+Backspace')
@@ -136,6 +154,19 @@ test('the last suggestion is explained', async () => {
   await window.press('Control+w')
 })
 
+test('the context window at the cursor is shown, of text that is not saved', async () => {
+  await window.type('ret')
+  await window.ghost()
+  await window.run('midfill: Show the Context Window')
+  const page = window.page.frameLocator('iframe.webview').last().frameLocator('iframe')
+  await page.locator('h1', { hasText: 'Context window' }).waitFor()
+  const text = await page.locator('body').innerText()
+  assert.match(text, /fib\.py:5:8/)
+  assert.match(text, /\d+ of at most 8192 tokens/)
+  await window.picture('context')
+  await window.press('Control+w')
+})
+
 test('what was accepted is counted, and shown', async () => {
   const { all } = statistics(cache)
   assert.ok(all.accepted + all.partial >= 2, JSON.stringify(all))
@@ -149,6 +180,7 @@ test('what was accepted is counted, and shown', async () => {
 test('the menu behind the status bar', async () => {
   await window.run('midfill: Show Menu')
   await window.page.waitForSelector('.quick-input-list .monaco-list-row[aria-label*="Explain the last"]')
+  await sleep(400)
   await window.picture('menu')
   await window.press('Escape')
 })

@@ -2,47 +2,43 @@
 //
 // Rules: `start` never throws and never blocks; one message for a server that keeps ending.
 
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import * as vscode from 'vscode'
-import {
-  CloseAction,
-  ErrorAction,
-  LanguageClient,
-  type CloseHandlerResult,
-  type ErrorHandler,
-  type LanguageClientOptions,
-  State,
-} from 'vscode-languageclient/node'
+import { CloseAction, ErrorAction, type CloseHandlerResult, type ErrorHandler, State } from 'vscode-languageclient/node'
 import { Backoff } from './backoff'
-import { install, isComplete, NoPython } from './install'
 import { locate, type Server } from './locate'
 import type { Log } from './log'
+import { clientOptions } from './options'
 import type { StatusReply } from './protocol'
-import { serverPart, serverSettings } from './settings'
+import { QuietClient } from './quiet-client'
+import { serverSettings } from './settings'
+import { Setup } from './setup'
 import type { Status } from './status'
 import { isUnderWay } from './status-text'
+import { isOlder } from './versions'
 
-const SELECTOR = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }, { scheme: 'vscode-remote' }]
 const POLL_MS = 1000
 // After an answer: the server has written it down by then.
 const AFTER_ANSWER_MS = 250
+// A server that could not start is known to have ended, or not, after this.
+const SETTLED_MS = 200
 
 export class Client implements vscode.Disposable {
-  private client: LanguageClient | undefined
-  private server: Server | undefined
+  private readonly setup: Setup
   private readonly backoff = new Backoff()
+  private client: QuietClient | undefined
+  private server: Server | undefined
   private timer: NodeJS.Timeout | undefined
   private stopping = false
+  private ended = false // the process ended, which `closed` takes care of
+  private told = '' // the version whose age the user knows of
 
   constructor(
     private readonly context: vscode.ExtensionContext,
     private readonly log: Log,
     private readonly status: Status,
-  ) {}
-
-  /** The environment that the extension makes. */
-  get venv(): string {
-    return join(this.context.globalStorageUri.fsPath, 'server')
+  ) {
+    this.setup = new Setup(join(context.globalStorageUri.fsPath, 'server'), log, status)
   }
 
   /** The `midfill` command line of the server in use. */
@@ -51,22 +47,21 @@ export class Client implements vscode.Disposable {
   }
 
   async start(): Promise<void> {
-    this.stopping = false
-    const settings = serverSettings()
-    this.server = locate(settings.command, this.venv)
-    if (!this.server && !(await this.offerInstall())) return
-    this.server ??= locate(settings.command, this.venv)
+    this.stopping = this.ended = false
+    this.server = this.find()
+    if (!this.server && (await this.setup.offer())) this.server = this.find()
     if (!this.server) return
     this.log.channel.info(`server: ${this.server.command} (${this.server.origin})`)
     this.status.say('starting')
-    this.client = new LanguageClient('midfill', 'midfill', { command: this.server.command, args: ['--stdio'] }, this.options())
-    this.client.onDidChangeState(({ newState }) => this.onState(newState))
+    const options = clientOptions(this.log, this.errorHandler(), { answered: (ms, ids) => this.answered(ms, ids) })
+    const client = new QuietClient('midfill', 'midfill', { command: this.server.command, args: ['--stdio'] }, options)
+    this.client = client
+    client.onDidChangeState(({ newState }) => this.onState(newState))
     try {
-      await this.client.start()
+      await client.start()
+      this.compareVersions(client.initializeResult?.serverInfo?.version ?? '')
     } catch (error) {
-      this.status.say('failed', String(error))
-      const chosen = await this.log.fail(`the server did not start: ${words(error)}`, 'Repair')
-      if (chosen === 'Repair') await this.reinstall()
+      if (this.client === client) await this.didNotStart(error)
     }
   }
 
@@ -84,9 +79,13 @@ export class Client implements vscode.Disposable {
     await this.start()
   }
 
-  async reinstall(): Promise<void> {
-    await this.stop()
-    if (await this.installWithProgress()) await this.start()
+  /** Install the server, or make its environment anew; one that another window has installed meanwhile is used. */
+  async install(): Promise<void> {
+    if (this.server || !this.find()) {
+      await this.stop()
+      if (!(await this.setup.run())) return
+    }
+    await this.restart()
   }
 
   /** Ask the server; undefined when there is none. */
@@ -95,52 +94,54 @@ export class Client implements vscode.Disposable {
     return this.client.sendRequest<T>(method, params)
   }
 
+  /** Ask for the status soon; again and again while the model is not ready. */
+  poll(afterMs: number): void {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => void this.refresh(), afterMs)
+  }
+
   dispose(): void {
     clearTimeout(this.timer)
   }
 
-  private options(): LanguageClientOptions {
-    return {
-      documentSelector: SELECTOR,
-      outputChannel: this.log.channel,
-      synchronize: { configurationSection: 'midfill' },
-      initializationOptions: () => serverPart(vscode.workspace.getConfiguration('midfill')),
-      progressOnInitialization: false,
-      errorHandler: this.errorHandler(),
-      middleware: {
-        workspace: {
-          configuration: async (params, token, next) => {
-            const found = await next(params, token)
-            return Array.isArray(found) ? found.map(serverPart) : found
-          },
-        },
-        provideInlineCompletionItems: async (document, position, context, token, next) => {
-          const began = Date.now()
-          const items = await next(document, position, context, token)
-          this.status.answered(Date.now() - began)
-          this.poll(AFTER_ANSWER_MS)
-          return items
-        },
-      },
-    }
+  private find(): Server | undefined {
+    return locate(serverSettings().command, this.setup.venv)
+  }
+
+  private answered(ms: number, ids: string[]): void {
+    for (const id of ids) void this.client?.sendNotification('textDocument/didShowCompletion', { id })
+    this.status.answered(ms)
+    this.poll(AFTER_ANSWER_MS)
+  }
+
+  private async didNotStart(error: unknown): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS))
+    if (this.stopping || this.ended) return
+    const why = error instanceof Error ? error.message : String(error)
+    this.status.say('failed', why)
+    const remedy = this.server?.origin === 'setting' ? 'Settings' : 'Repair'
+    const chosen = await this.log.fail(`the server did not start: ${why}`, remedy)
+    if (chosen === 'Repair') await this.install()
+    if (chosen === 'Settings') await vscode.commands.executeCommand('workbench.action.openSettings', 'midfill.server.command')
   }
 
   private errorHandler(): ErrorHandler {
     return {
-      error: () => ({ action: ErrorAction.Continue }),
+      error: () => ({ action: ErrorAction.Continue, handled: true }),
       closed: async (): Promise<CloseHandlerResult> => {
+        this.ended = true
         if (this.stopping) return { action: CloseAction.DoNotRestart, handled: true }
         const wait = this.backoff.next(Date.now())
         if (wait === undefined) {
-          this.status.say('failed', 'the server keeps ending')
+          this.status.say('failed', 'The server keeps ending; the log says why.')
           void this.log.fail('the server ended six times in three minutes and is left off.', 'Restart').then((chosen) => {
             if (chosen === 'Restart') void this.restart()
           })
           return { action: CloseAction.DoNotRestart, handled: true }
         }
-        this.status.say('starting', `the server ended, and is started again in ${wait / 1000} s`)
+        this.status.say('starting', `The server ended, and is started again in ${wait / 1000} s.`)
         await new Promise((resolve) => setTimeout(resolve, wait))
-        return { action: CloseAction.Restart, handled: true }
+        return { action: this.stopping ? CloseAction.DoNotRestart : CloseAction.Restart, handled: true }
       },
     }
   }
@@ -149,12 +150,6 @@ export class Client implements vscode.Disposable {
     void vscode.commands.executeCommand('setContext', 'midfill.running', state === State.Running)
     if (state === State.Running) this.poll(0)
     else clearTimeout(this.timer)
-  }
-
-  /** Ask for the status soon; again and again while the model is not ready. */
-  poll(afterMs: number): void {
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => void this.refresh(), afterMs)
   }
 
   private async refresh(): Promise<void> {
@@ -174,47 +169,15 @@ export class Client implements vscode.Disposable {
     }
   }
 
-  private async offerInstall(): Promise<boolean> {
-    this.status.say('missing')
-    const chosen = await vscode.window.showInformationMessage(
-      'midfill needs its server: a Python environment of its own (about 1 GB with PyTorch), and a model (0.5 GB). Both stay on this machine.',
-      'Install',
-      'Use My Own...',
-      'Not Now',
-    )
-    if (chosen === 'Use My Own...') await vscode.commands.executeCommand('workbench.action.openSettings', 'midfill.server')
-    return chosen === 'Install' && (await this.installWithProgress())
+  /** The extension was updated, and its server was not. */
+  private compareVersions(version: string): void {
+    const wanted = String(this.context.extension.packageJSON.version)
+    if (this.server?.origin !== 'installed' || this.told === version || !isOlder(version, wanted)) return
+    this.told = version
+    void vscode.window
+      .showInformationMessage(`midfill: the server is ${version}, the extension ${wanted}.`, 'Update the Server', 'Later')
+      .then((chosen) => {
+        if (chosen === 'Update the Server') void this.install()
+      })
   }
-
-  private async installWithProgress(): Promise<boolean> {
-    const abort = new AbortController()
-    const options = { location: vscode.ProgressLocation.Notification, title: 'midfill: installing the server', cancellable: true }
-    return vscode.window.withProgress(options, async (progress, token) => {
-      token.onCancellationRequested(() => abort.abort())
-      this.status.say('installing')
-      try {
-        await install(this.venv, serverSettings(), {
-          cwd: dirname(this.venv),
-          signal: abort.signal,
-          onLine: (line) => {
-            this.log.channel.info(line)
-            progress.report({ message: line.length > 80 ? `${line.slice(0, 77)}...` : line })
-          },
-        })
-        return isComplete(this.venv)
-      } catch (error) {
-        this.status.say('missing')
-        if (abort.signal.aborted) return false
-        const remedy = error instanceof NoPython ? [] : ['Try Again']
-        void this.log.fail(`installing failed: ${words(error)}`, ...remedy).then((chosen) => {
-          if (chosen === 'Try Again') void this.reinstall()
-        })
-        return false
-      }
-    })
-  }
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,23 +1,27 @@
 // Choosing a model: the server fetches and prepares it when its setting changes.
 
 import * as vscode from 'vscode'
+import type { Model } from './protocol'
 
-export const MODELS = [
-  { label: 'qwen2.5-coder-0.5b', description: 'fast on any laptop', detail: 'Apache-2.0, 0.5 GB to fetch' },
-  { label: 'qwen2.5-coder-1.5b', description: 'better, three times the work', detail: 'Apache-2.0, 1.1 GB to fetch' },
-]
+const OWN = { label: 'A model of my own...', description: 'a GGUF file, or a safetensors folder', detail: '' }
 
-export async function chooseModel(configuration: vscode.WorkspaceConfiguration): Promise<void> {
+export async function chooseModel(configuration: vscode.WorkspaceConfiguration, models: Model[]): Promise<void> {
   const now = configuration.get('model', '')
-  const own = { label: 'A model of my own...', description: 'a GGUF file, or a safetensors folder', detail: '' }
-  const items = [...MODELS, own].map((item) => ({ ...item, picked: item.label === now }))
-  const chosen = await vscode.window.showQuickPick(items, { placeHolder: `The model now: ${now}` })
+  const known = models.map((model) => ({ label: model.name, ...described(model) }))
+  const chosen = await vscode.window.showQuickPick([...known, OWN], { placeHolder: `The model now: ${now}` })
   if (!chosen) return
-  let model = chosen.label
-  if (model === own.label) {
-    const [file] = (await vscode.window.showOpenDialog({ canSelectFolders: true, openLabel: 'Use This Model' })) ?? []
-    if (!file) return
-    model = file.fsPath
-  }
-  await configuration.update('model', model, vscode.ConfigurationTarget.Global)
+  const model = chosen === OWN ? await fileOfOwn() : chosen.label
+  if (model) await configuration.update('model', model, vscode.ConfigurationTarget.Global)
+}
+
+/** What a model's line in the list says. */
+export function described(model: Model): { description: string; detail: string } {
+  const size = `${(model.sizeBytes / 1e9).toFixed(1)} GB`
+  const there = model.isCached ? `${size}, on this machine` : `${size} to fetch`
+  return { description: `${model.title}${model.isDefault ? ', the default' : ''}`, detail: `${model.license}, ${there}` }
+}
+
+async function fileOfOwn(): Promise<string | undefined> {
+  const [file] = (await vscode.window.showOpenDialog({ canSelectFolders: true, openLabel: 'Use This Model' })) ?? []
+  return file?.fsPath
 }

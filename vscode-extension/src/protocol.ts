@@ -1,4 +1,4 @@
-// What the server says in its own requests (lsp_server/status.py, lsp_server/explain.py).
+// What the server says in its own requests and as JSON (lsp_server/status.py, explain.py, window.py, cli_*.py).
 
 export interface StatusReply {
   phase: 'starting' | 'fetching' | 'quantizing' | 'loading' | 'ready' | 'down' | 'failed' | string
@@ -45,6 +45,39 @@ export interface Explanation {
   ranked: [string, number][]
   unknownNames: string[]
   fate: string | null
+}
+
+/** `midfill/context`; of a window that there is not, only `message` and `snippets`. */
+export interface ContextWindow {
+  message: string
+  path: string
+  line: number
+  column: number
+  language: string
+  mode: string
+  format: string
+  skip: string
+  maxTokens: number
+  nPrompt: number
+  nFile: number
+  snippets: (ContextItem & { text: string })[]
+}
+
+/** `midfill model list --json`. */
+export interface Model {
+  name: string
+  title: string
+  license: string
+  sizeBytes: number
+  isDefault: boolean
+  isCached: boolean
+  stores: string[]
+}
+
+/** `midfill cache --json`. */
+export interface Cache {
+  cache: string
+  parts: { name: string; path: string; sizeBytes: number; about: string }[]
 }
 
 export interface Usage {

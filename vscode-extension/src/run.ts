@@ -1,8 +1,16 @@
 // Runs a program and hands on what it writes, line by line. No shell: arguments are never interpreted.
 
 import { spawn } from 'node:child_process'
+import { basename } from 'node:path'
 
-export class ProgramFailed extends Error {}
+export class ProgramFailed extends Error {
+  constructor(
+    message: string,
+    readonly said = '', // the end of all that it wrote
+  ) {
+    super(message)
+  }
+}
 
 export interface RunOptions {
   cwd?: string
@@ -34,12 +42,12 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
     child.on('error', (error) => reject(new ProgramFailed(`${command}: ${error.message}`)))
     child.on('close', (code) => {
       if (code === 0) resolve(out)
-      else reject(new ProgramFailed(`${[command, ...args].join(' ')} ended with ${code}: ${lastWords(said)}`))
+      else reject(new ProgramFailed(`${basename(command)} ended with ${code}: ${lastWords(said)}`, said))
     })
   })
 }
 
-/** The last lines of a text, as one. */
+/** The last lines of a text, as one line. */
 export function lastWords(text: string, n = 3): string {
   return text.trim().split('\n').slice(-n).join(' ').trim() || 'it said nothing'
 }

@@ -6,7 +6,7 @@ export type Doing = 'starting' | 'missing' | 'installing' | 'failed'
 
 export type Known =
   | { doing: Doing; detail: string }
-  | { reply: StatusReply; latencyMs: number | undefined; snoozed: boolean }
+  | { reply: StatusReply; latencyMs: number | undefined; snoozed: boolean; language: string | undefined } // of the file in view
 
 export interface Appearance {
   text: string
@@ -37,20 +37,22 @@ export function appearance(known: Known): Appearance {
     const [icon, words, tooltip] = DOING[known.doing]
     return { text: label(icon, words), tooltip: known.detail || tooltip, warns: known.doing === 'failed' }
   }
-  const { reply, latencyMs, snoozed } = known
+  const { reply, latencyMs } = known
   const tooltip = [`**midfill** ${reply.message}`, `Model: ${String(reply.config['model'] ?? 'unknown')}`]
   if (latencyMs !== undefined) tooltip.push(`Last answer: ${Math.round(latencyMs)} ms`)
   for (const [root, index] of Object.entries(reply.indexes)) {
     if (index.message) tooltip.push(`Index of ${root.split(/[\\/]/).pop()}: ${index.message}`)
   }
-  return { text: text(reply, latencyMs, snoozed), tooltip: tooltip.join('\n\n'), warns: isBroken(reply) }
+  return { text: text(known), tooltip: tooltip.join('\n\n'), warns: isBroken(reply) }
 }
 
-function text(reply: StatusReply, latencyMs: number | undefined, snoozed: boolean): string {
+function text({ reply, latencyMs, snoozed, language }: Extract<Known, { reply: StatusReply }>): string {
   if (reply.config['enabled'] === false) return label('circle-slash', 'off')
   if (isBroken(reply)) return label('warning', 'no model')
   const phase = PHASES[reply.phase]
   if (phase !== undefined) return label('loading~spin', `${phase}${percent(reply.message)}`)
+  const off = reply.config['disabledLanguages']
+  if (language && Array.isArray(off) && off.includes(language)) return label('circle-slash', `off for ${language}`)
   if (snoozed) return label('bell-slash', 'snoozed')
   if (reply.config['automatic'] === false) return label('sparkle', 'on request')
   return label('sparkle', latencyMs === undefined ? '' : `${Math.round(latencyMs)} ms`)

@@ -10,6 +10,7 @@ export class Status implements vscode.Disposable {
   private reply: StatusReply | undefined
   private snoozedUntil = 0
   private timer: NodeJS.Timeout | undefined
+  private readonly follows = vscode.window.onDidChangeActiveTextEditor(() => this.redraw())
 
   constructor() {
     this.item.name = 'midfill'
@@ -50,12 +51,14 @@ export class Status implements vscode.Disposable {
 
   dispose(): void {
     clearTimeout(this.timer)
+    this.follows.dispose()
     this.item.dispose()
   }
 
   private redraw(): void {
     if (!this.reply) return
-    this.draw(appearance({ reply: this.reply, latencyMs: this.latencyMs, snoozed: this.isSnoozed }))
+    const language = vscode.window.activeTextEditor?.document.languageId
+    this.draw(appearance({ reply: this.reply, latencyMs: this.latencyMs, snoozed: this.isSnoozed, language }))
   }
 
   private draw({ text, tooltip, warns }: ReturnType<typeof appearance>): void {

@@ -6,10 +6,15 @@ import { test } from 'node:test'
 import { Backoff } from '../src/backoff'
 import { isComplete, isNewEnough, pipArguments, program, pythons, wantsCpuIndex } from '../src/install'
 import { locate } from '../src/locate'
-import type { Explanation, StatusReply, Usage } from '../src/protocol'
+import { isLocked, takeLock } from '../src/lock'
+import type { ContextWindow, Explanation, StatusReply, Usage } from '../src/protocol'
+import { remedyFor } from '../src/remedies'
 import { ProgramFailed, run } from '../src/run'
+import { entry } from '../src/server-log'
 import { folderSize, inMegabytes } from '../src/sizes'
 import { appearance, isUnderWay } from '../src/status-text'
+import { isOlder } from '../src/versions'
+import { contextPage } from '../src/views/context'
 import { escape, page } from '../src/views/html'
 import { chart, share, statisticsPage } from '../src/views/statistics'
 import { textPage } from '../src/views/text'
@@ -64,7 +69,7 @@ test('a program that fails says why, and what it prints comes line by line', asy
   assert.equal(await run('sh', ['-c', 'echo one; echo two'], { onLine: (line) => lines.push(line) }), 'one\ntwo\n')
   assert.deepEqual(lines, ['one', 'two'])
   await assert.rejects(run('sh', ['-c', 'echo no room >&2; exit 3']), (error: Error) => {
-    return error instanceof ProgramFailed && /ended with 3: no room/.test(error.message)
+    return error instanceof ProgramFailed && error.message === 'sh ended with 3: no room' && error.said === 'no room\n'
   })
   await assert.rejects(run('no-such-program', []), ProgramFailed)
 })
@@ -74,14 +79,17 @@ function reply(changes: Partial<StatusReply>): StatusReply {
 }
 
 test('the status bar says in a word what is going on', () => {
-  const text = (known: StatusReply, snoozed = false): string => appearance({ reply: known, latencyMs: 12.4, snoozed }).text
+  const text = (known: StatusReply, snoozed = false, language = 'python'): string =>
+    appearance({ reply: known, latencyMs: 12.4, snoozed, language }).text
   assert.equal(text(reply({})), '$(sparkle) midfill: 12 ms')
   assert.equal(text(reply({}), true), '$(bell-slash) midfill: snoozed')
   const fetching = reply({ phase: 'fetching', message: 'nothing is shown yet: fetching (43%)' })
   assert.equal(text(fetching, true), '$(loading~spin) midfill: fetching the model 43 %')
   assert.equal(text(reply({ config: { enabled: false } })), '$(circle-slash) midfill: off')
   assert.equal(text(reply({ config: { automatic: false } })), '$(sparkle) midfill: on request')
-  const failed = appearance({ reply: reply({ phase: 'failed', message: 'no space left' }), latencyMs: undefined, snoozed: false })
+  assert.equal(text(reply({ config: { disabledLanguages: ['python'] } })), '$(circle-slash) midfill: off for python')
+  assert.equal(text(reply({ config: { disabledLanguages: ['python'] } }), false, 'go'), '$(sparkle) midfill: 12 ms')
+  const failed = appearance({ reply: reply({ phase: 'failed', message: 'no space left' }), latencyMs: undefined, snoozed: false, language: undefined })
   assert.deepEqual([failed.text, failed.warns], ['$(warning) midfill: no model', true])
   assert.match(failed.tooltip, /no space left/)
   assert.equal(appearance({ doing: 'missing', detail: '' }).text, '$(cloud-download) midfill: not installed')
@@ -120,7 +128,7 @@ const USAGE: Usage = { shown: 10, accepted: 3, partial: 1, dismissed: 2, kept: 3
 test('statistics show shares and a chart as high as the most', () => {
   const daily = [{ day: '2026-01-01', shown: 4, accepted: 1 }, { day: '2026-01-02', shown: 8, accepted: 0 }]
   const html = statisticsPage({ days: 30, all: USAGE, languages: { python: USAGE }, daily })
-  for (const part of ['40 %', '75 %', 'python', '300 ms', '2026-01-02: 8 shown, 0 accepted']) assert.ok(html.includes(part), part)
+  for (const part of ['40\u00a0%', '75 %', 'python', '300\u00a0ms', '2026-01-02: 8 shown, 0 accepted']) assert.ok(html.includes(part), part)
   assert.equal(share({ ...USAGE, shown: 0 }), '-')
   assert.match(chart({ days: 2, all: USAGE, languages: {}, daily }), /class="bar" x="352.0" y="0.0" width="256.0" height="120.0"/)
   assert.match(statisticsPage({ days: 30, all: { ...USAGE, shown: 0 }, languages: {}, daily: [] }), /Nothing was suggested/)
@@ -132,4 +140,67 @@ test('the size of a folder counts files below it', () => {
   writeFileSync(join(folder, 'a', 'b'), 'x'.repeat(150_000))
   assert.equal(inMegabytes(folderSize(folder)), '0.1 MB')
   assert.equal(folderSize(join(folder, 'missing')), 0)
+})
+
+test('one process at a time has a lock, and a dead one has none', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'midfill-')), 'storage', 'lock')
+  const giveBack = takeLock(file)
+  assert.ok(giveBack && isLocked(file))
+  assert.equal(takeLock(file), undefined)
+  giveBack()
+  assert.equal(isLocked(file), false)
+  writeFileSync(file, '999999999')
+  assert.equal(isLocked(file), false)
+  assert.ok(takeLock(file))
+  assert.equal(isLocked(file), true)
+})
+
+test('what pip and Python say leads to what helps', () => {
+  const cases: [said: string, remedy: RegExp][] = [
+    ['The virtual environment was not created successfully because ensurepip is not\navailable.', /python3-venv/],
+    ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", /disk is full/],
+    ["WARNING: Retrying ... NewConnectionError('... Failed to establish a new connection: [Errno -2] Name or service not known')\nERROR: Could not find a version that satisfies the requirement midfill", /cannot be reached/],
+    ['ERROR: Could not find a version that satisfies the requirement midfil (from versions: none)\nERROR: No matching distribution found', /no such package/],
+    ["ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))", /proxy refused/],
+    ["SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", /certificate/],
+    ["ERROR: Package 'midfill' requires a different Python: 3.9.2 not in '>=3.11'", /another one/],
+    ["ERROR: Directory '/x' is not installable. Neither 'setup.py' nor 'pyproject.toml' found.", /no such package/],
+    ['Segmentation fault', /^$/],
+  ]
+  for (const [said, remedy] of cases) assert.match(remedyFor(said), remedy, said)
+})
+
+test('versions are compared by their numbers', () => {
+  assert.equal(isOlder('0.9.0', '0.10.0'), true)
+  assert.equal(isOlder('0.10.0', '0.10'), false)
+  assert.equal(isOlder('0.10', '0.10.1'), true)
+  assert.equal(isOlder('1.0.0', '0.9.9'), false)
+  assert.equal(isOlder('', '0.1.0'), false)
+})
+
+const WINDOW: ContextWindow = {
+  message: '', path: 'a<b>.py', line: 3, column: 5, language: 'python', mode: 'line', format: 'left', skip: '', maxTokens: 1000,
+  nPrompt: 300, nFile: 200, snippets: [
+    { path: 'lib/b.py', about: 'class B', sources: ['imported'], tokens: 100, text: 'class B<T>: ...' },
+    { path: 'lib/c.py', about: 'def c', sources: ['similar'], tokens: 0, text: 'def c(): ...' },
+  ],
+}
+
+test('a context window shows how full it is and each passage with its origin', () => {
+  const html = contextPage(WINDOW)
+  const parts = ['300 of at most 1000 tokens', '200 of the file itself, 100 of other files', 'class B&lt;T&gt;', 'imported', 'No room for', 'def c',
+    'x="0.00%" width="10.00%"', 'x="10.00%" width="20.00%"']
+  for (const part of parts) assert.ok(html.includes(part), part)
+  assert.ok(!html.includes('a<b>'))
+  assert.ok(!html.includes('Nothing is asked here'))
+  assert.match(contextPage({ ...WINDOW, skip: 'a word stands right behind the cursor' }), /Nothing is asked here while you type: a word/)
+  assert.match(contextPage({ ...WINDOW, message: 'the document is not open', snippets: [] }), /not open/)
+  assert.match(contextPage(undefined), /does not run/)
+})
+
+test("the server's lines keep their level, and a traceback that of its entry", () => {
+  assert.deepEqual(entry('2026-01-31 12:00:00,123 INFO lsp_server.server engine ready', 'error'), ['info', 'lsp_server.server engine ready'])
+  assert.deepEqual(entry('2026-01-31 12:00:00,123 WARNING a b', 'info'), ['warn', 'a b'])
+  assert.deepEqual(entry('Traceback (most recent call last):', 'error'), ['error', 'Traceback (most recent call last):'])
+  assert.deepEqual(entry('2026-01-31 12:00:00,123 Nothing of the kind', 'debug'), ['debug', '2026-01-31 12:00:00,123 Nothing of the kind'])
 })

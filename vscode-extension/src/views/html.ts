@@ -13,7 +13,7 @@ export function page(title: string, body: string): string {
 
 export function table(head: string[], rows: string[][]): string {
   const cells = (tag: string, row: string[]): string => `<tr>${row.map((cell) => `<${tag}>${cell}</${tag}>`).join('')}</tr>`
-  return `<table><thead>${cells('th', head)}</thead><tbody>${rows.map((row) => cells('td', row)).join('')}</tbody></table>`
+  return `<div class="wide"><table><thead>${cells('th', head)}</thead><tbody>${rows.map((row) => cells('td', row)).join('')}</tbody></table></div>`
 }
 
 export function code(text: string): string {
@@ -25,7 +25,7 @@ body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); 
 h1 { font-size: 1.4em; font-weight: 600; } h2 { font-size: 1.1em; margin-top: 1.8em; }
 pre { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size); background: var(--vscode-textCodeBlock-background); padding: .6em .8em; white-space: pre-wrap; border-radius: 4px; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 600; } th, td { padding: .2em 1.2em .2em 0; vertical-align: top; }
-td.number, th.number { text-align: right; } .dim { color: var(--vscode-descriptionForeground); }
-.bar { fill: var(--vscode-charts-blue); } .bar2 { fill: var(--vscode-charts-green); } text { fill: var(--vscode-descriptionForeground); font-size: 11px; }
+td pre { margin: 0; } .wide { overflow-x: auto; } .dim { color: var(--vscode-descriptionForeground); }
+.bar { fill: var(--vscode-charts-blue); } .bar2 { fill: var(--vscode-charts-green); } .rest { fill: var(--vscode-textCodeBlock-background); } text { fill: var(--vscode-descriptionForeground); font-size: 11px; } th { white-space: nowrap; }
 details { margin: .4em 0; } summary { cursor: pointer; } .lead { font-size: 1.05em; }
 `

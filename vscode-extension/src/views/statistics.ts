@@ -9,9 +9,9 @@ const HEIGHT = 120
 export function statisticsPage(found: Statistics): string {
   const { all } = found
   if (!all.shown) return page('Statistics', `<p class="lead">Nothing was suggested in the last ${found.days} days.</p>${PRIVATE}`)
-  const lead = `<p class="lead">${all.shown} suggestions shown in ${found.days} days, ${all.accepted + all.partial} accepted: ${share(all)}. ${
+  const lead = `<p class="lead">${counted(all.shown, 'suggestion')} shown in ${found.days} days, ${all.accepted + all.partial} accepted: ${share(all)}. ${
     all.judged ? `${Math.round((100 * all.kept) / all.judged)} % of what was accepted still stood five minutes later. ` : ''
-  }${all.characters} characters.</p>`
+  }${counted(all.characters, 'character')} written.</p>`
   const languages = Object.entries(found.languages).sort(([, a], [, b]) => b.shown - a.shown)
   const rows = [...languages, ['all', all] as [string, Usage]].map(([name, usage]) => [
     escape(name),
@@ -20,15 +20,19 @@ export function statisticsPage(found: Statistics): string {
     String(usage.partial),
     share(usage),
     String(usage.characters),
-    `${usage.p50_ms.toFixed(0)} ms`,
-    `${usage.p95_ms.toFixed(0)} ms`,
+    `${usage.p50_ms.toFixed(0)}\u00a0ms`,
+    `${usage.p95_ms.toFixed(0)}\u00a0ms`,
   ])
   const head = ['language', 'shown', 'accepted', 'in part', 'share', 'characters', 'median wait', 'p95']
   return page('Statistics', `${lead}<h2>By day</h2>${chart(found)}<h2>By language</h2>${table(head, rows)}${PRIVATE}`)
 }
 
 export function share(usage: Usage): string {
-  return usage.shown ? `${Math.round((100 * (usage.accepted + usage.partial)) / usage.shown)} %` : '-'
+  return usage.shown ? `${Math.round((100 * (usage.accepted + usage.partial)) / usage.shown)}\u00a0%` : '-'
+}
+
+function counted(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`
 }
 
 /** Bars of what was shown by day, and in them what was accepted. */
@@ -49,4 +53,4 @@ export function chart({ daily }: Statistics): string {
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT + 18}" width="100%" role="img" aria-label="shown and accepted by day">${bars.join('')}${axis}</svg><p class="dim">blue: shown, green: accepted</p>`
 }
 
-const PRIVATE = '<p class="dim">Counted on this machine and sent nowhere. `midfill stats --erase` forgets it all; the setting midfill.statistics turns it off.</p>'
+const PRIVATE = '<p class="dim">Counted on this machine and sent nowhere. <code>midfill stats --erase</code> forgets it all; the setting <code>midfill.statistics</code> turns it off.</p>'
