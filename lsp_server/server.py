@@ -303,7 +303,7 @@ class Midfill(LanguageServer):
         """Have computed what comes when this suggestion is accepted, unless nothing is to be computed ahead."""
         if self.config.daemon.idle != "never":
             self._ahead[request.snapshot.uri] = asyncio.create_task(complete_ahead(deps, request, shown))
-            self._ahead[request.snapshot.uri].add_done_callback(_log_failure)
+            self._ahead[request.snapshot.uri].add_done_callback(_log_end)
 
     def stop_looking_ahead(self, uri: str) -> None:
         """The document's next request is here, or the document is gone."""
@@ -376,6 +376,10 @@ class Midfill(LanguageServer):
             self._deps.inflight.cancel(convert.session_of(self.window, uri))
 
 
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
+def _log_end(task: "asyncio.Task[None]") -> None:
+    if task.cancelled():
+        return
+    if (error := task.exception()) is not None:
         log.error("looking ahead failed", exc_info=error)
+    else:
+        log.debug("looked ahead")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import stop_daemons
 from tests.lsp_server.session import Session
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
@@ -71,7 +72,8 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
 
 def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path: Path) -> None:
     environment = {"MIDFILL_CACHE": str(real_cache)}
-    # A busy machine would compute nothing ahead.
+    # A busy machine would compute nothing ahead; the setting is that of the window which starts the model process.
+    stop_daemons(real_cache)
     options = {"maxWaitMs": 0, "quietness": 0, "daemon": {"idle": "always"}}
     with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
         session.wait_for_phase("ready")
@@ -80,7 +82,10 @@ def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path
         session.open(uri, text)
         (item,) = session.complete(uri, *place(text), kind=2)
         accepted = text[: text.rfind("\n") + 1] + item["insertText"] + "\n    "
-        time.sleep(8)  # somebody reads it
+        deadline = time.monotonic() + 60
+        while not any("looked ahead" in line for line in session.stderr):  # somebody reads it
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         session.change(uri, 2, [{"text": accepted}])
         (following,) = session.complete(uri, *place(accepted), kind=2)
         last = session.status()["last"]
