@@ -182,13 +182,13 @@ const WINDOW: ContextWindow = {
   message: '', path: 'a<b>.py', line: 3, column: 5, language: 'python', mode: 'line', format: 'left', skip: '', maxTokens: 1000,
   nPrompt: 300, nFile: 200, snippets: [
     { path: 'lib/b.py', about: 'class B', sources: ['imported'], tokens: 100, text: 'class B<T>: ...' },
-    { path: 'lib/c.py', about: 'def c', sources: ['similar'], tokens: 0, text: 'def c(): ...' },
+    { path: 'lib/c.py', about: '', sources: ['similar'], tokens: 0, text: '\n  def c(): ...\n    pass' },
   ],
 }
 
 test('a context window shows how full it is and each passage with its origin', () => {
   const html = contextPage(WINDOW)
-  const parts = ['300 of at most 1000 tokens', '200 of the file itself, 100 of other files', 'class B&lt;T&gt;', 'imported', 'No room for', 'def c',
+  const parts = ['300 of at most 1000 tokens', '200 of the file itself, 100 of other files', 'class B&lt;T&gt;', 'imported', 'No room for', '<b>def c(): ...</b>',
     'x="0.00%" width="10.00%"', 'x="10.00%" width="20.00%"']
   for (const part of parts) assert.ok(html.includes(part), part)
   assert.ok(!html.includes('a<b>'))

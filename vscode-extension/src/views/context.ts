@@ -28,7 +28,12 @@ export function contextPage(window: ContextWindow | undefined): string {
 function passage(snippet: ContextWindow['snippets'][number]): string {
   const size = snippet.tokens ? ` · ${snippet.tokens} tokens` : ''
   const why = `<span class="dim">${escape(snippet.sources.join(', '))}${size}</span>`
-  return `<details><summary>${escape(snippet.path)} <b>${escape(snippet.about)}</b> ${why}</summary>${code(snippet.text)}</details>`
+  return `<details><summary>${escape(snippet.path)} <b>${escape(snippet.about || firstLine(snippet.text))}</b> ${why}</summary>${code(snippet.text)}</details>`
+}
+
+function firstLine(text: string): string {
+  const line = text.trimStart().split('\n', 1)[0]?.trim() ?? ''
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line
 }
 
 /** How full the window is: other files first, as in the prompt, then the file. */
