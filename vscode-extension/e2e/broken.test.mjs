@@ -79,6 +79,23 @@ test('an installation that fails says what helps, and leaves nothing', { timeout
   }, { PATH: path, VIRTUAL_ENV: '' })
 })
 
+test('an installation that is cancelled leaves nothing, and says nothing', { timeout: 120_000 }, async () => {
+  const path = process.env.PATH.split(':').filter((part) => !existsSync(join(part, 'lsp_server'))).join(':')
+  const settings = { 'midfill.server.package': join(import.meta.dirname, '..', '..') }
+  await inWindow(settings, async (window, editor) => {
+    await window.statusIs(/not installed/)
+    await window.page.locator('.notification-toast .monaco-button', { hasText: 'Install' }).first().click()
+    await window.statusIs(/installing/)
+    await sleep(2000)
+    await window.page.locator('.notification-toast .monaco-button', { hasText: 'Cancel' }).first().click()
+    await window.statusIs(/not installed/)
+    await sleep(1000)
+    assert.deepEqual(await window.messages(), [])
+    const storage = join(editor.folder, 'data', 'User', 'globalStorage', 'midfill.midfill')
+    assert.deepEqual([existsSync(join(storage, 'server')), existsSync(join(storage, 'installing'))], [false, false])
+  }, { PATH: path, VIRTUAL_ENV: '' })
+})
+
 test('without a Python that is new enough it says so', { timeout: 120_000 }, async () => {
   const old = program('python-old', 'echo "Python 3.9.2"')
   const path = process.env.PATH.split(':').filter((part) => !existsSync(join(part, 'lsp_server'))).join(':')

@@ -83,10 +83,11 @@ export class Editor {
     return editor
   }
 
-  /** A window on the workspace. */
-  async window(viewport = { width: 1100, height: 620 }) {
+  /** A window on the workspace: the folder, or a file in it that names several. */
+  async window(file, viewport = { width: 1100, height: 620 }) {
     const page = await this.browser.newPage({ viewport })
-    await page.goto(`http://127.0.0.1:${this.port}/?folder=${this.workspace}`)
+    const place = file ? `workspace=${join(this.workspace, file)}` : `folder=${this.workspace}`
+    await page.goto(`http://127.0.0.1:${this.port}/?${place}`)
     await page.waitForSelector('.monaco-workbench', { timeout: 60_000 })
     return new Window(this, page)
   }

@@ -29,7 +29,7 @@ const cache = makeCache()
 const settings = { 'midfill.server.command': SERVER, 'editor.autoIndent': 'full', 'editor.fontSize': 15, 'workbench.activityBar.location': 'hidden' }
 const editor = await Editor.start({ files: { 'basket.py': TEXT }, settings, env: { MIDFILL_CACHE: cache } })
 try {
-  const window = await editor.window({ width: 760, height: 520 })
+  const window = await editor.window(undefined, { width: 760, height: 520 })
   await window.open('basket.py')
   await window.press('Control+b')
   await window.statusIs(/midfill$/)
