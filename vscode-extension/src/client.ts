@@ -22,6 +22,14 @@ const POLL_MS = 1000
 const AFTER_ANSWER_MS = 250
 // A server that could not start is known to have ended, or not, after this.
 const SETTLED_MS = 200
+// A server that is still starting is given this long before it is stopped.
+const STARTING_MS = 5000
+
+/** What happens from a start to the stop that follows; a later start has another one. */
+interface Life {
+  isOver: boolean // it was stopped: whatever still comes of it counts no more
+  hasEnded: boolean // the process ended by itself, which `closed` takes care of
+}
 
 export class Client implements vscode.Disposable {
   private readonly setup: Setup
@@ -29,8 +37,7 @@ export class Client implements vscode.Disposable {
   private client: QuietClient | undefined
   private server: Server | undefined
   private timer: NodeJS.Timeout | undefined
-  private stopping = false
-  private ended = false // the process ended, which `closed` takes care of
+  private life: Life = { isOver: true, hasEnded: false }
   private told = '' // the version whose age the user knows of
 
   constructor(
@@ -47,13 +54,13 @@ export class Client implements vscode.Disposable {
   }
 
   async start(): Promise<void> {
-    this.stopping = this.ended = false
+    const life = (this.life = { isOver: false, hasEnded: false })
     this.server = this.find()
     if (!this.server && (await this.setup.offer())) this.server = this.find()
-    if (!this.server) return
+    if (!this.server || life.isOver) return
     this.log.channel.info(`server: ${this.server.command} (${this.server.origin})`)
     this.status.say('starting')
-    const options = clientOptions(this.log, this.errorHandler(), { answered: (ms, ids) => this.answered(ms, ids) })
+    const options = clientOptions(this.log, this.errorHandler(life), { answered: (ms, ids) => this.answered(ms, ids) })
     const client = new QuietClient('midfill', 'midfill', { command: this.server.command, args: ['--stdio'] }, options)
     this.client = client
     client.onDidChangeState(({ newState }) => this.onState(newState))
@@ -61,15 +68,16 @@ export class Client implements vscode.Disposable {
       await client.start()
       this.compareVersions(client.initializeResult?.serverInfo?.version ?? '')
     } catch (error) {
-      if (this.client === client) await this.didNotStart(error)
+      await this.didNotStart(error, life)
     }
   }
 
   async stop(): Promise<void> {
-    this.stopping = true
+    this.life.isOver = true
     clearTimeout(this.timer)
     const client = this.client
     this.client = undefined
+    if (client?.state === State.Starting) await Promise.race([client.start().catch(() => undefined), pause(STARTING_MS)])
     await client?.stop().catch(() => undefined)
   }
 
@@ -114,9 +122,9 @@ export class Client implements vscode.Disposable {
     this.poll(AFTER_ANSWER_MS)
   }
 
-  private async didNotStart(error: unknown): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS))
-    if (this.stopping || this.ended) return
+  private async didNotStart(error: unknown, life: Life): Promise<void> {
+    await pause(SETTLED_MS)
+    if (life.isOver || life.hasEnded) return
     const why = error instanceof Error ? error.message : String(error)
     this.status.say('failed', why)
     const remedy = this.server?.origin === 'setting' ? 'Settings' : 'Repair'
@@ -125,12 +133,12 @@ export class Client implements vscode.Disposable {
     if (chosen === 'Settings') await vscode.commands.executeCommand('workbench.action.openSettings', 'midfill.server.command')
   }
 
-  private errorHandler(): ErrorHandler {
+  private errorHandler(life: Life): ErrorHandler {
     return {
       error: () => ({ action: ErrorAction.Continue, handled: true }),
       closed: async (): Promise<CloseHandlerResult> => {
-        this.ended = true
-        if (this.stopping) return { action: CloseAction.DoNotRestart, handled: true }
+        life.hasEnded = true
+        if (life.isOver) return { action: CloseAction.DoNotRestart, handled: true }
         const wait = this.backoff.next(Date.now())
         if (wait === undefined) {
           this.status.say('failed', 'The server keeps ending; the log says why.')
@@ -140,8 +148,8 @@ export class Client implements vscode.Disposable {
           return { action: CloseAction.DoNotRestart, handled: true }
         }
         this.status.say('starting', `The server ended, and is started again in ${wait / 1000} s.`)
-        await new Promise((resolve) => setTimeout(resolve, wait))
-        return { action: this.stopping ? CloseAction.DoNotRestart : CloseAction.Restart, handled: true }
+        await pause(wait)
+        return { action: life.isOver ? CloseAction.DoNotRestart : CloseAction.Restart, handled: true }
       },
     }
   }
@@ -180,4 +188,8 @@ export class Client implements vscode.Disposable {
         if (chosen === 'Update the Server') void this.install()
       })
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

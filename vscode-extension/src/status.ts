@@ -49,6 +49,11 @@ export class Status implements vscode.Disposable {
     this.redraw()
   }
 
+  /** There is nothing more to say: the extension goes. */
+  hide(): void {
+    this.item.hide()
+  }
+
   dispose(): void {
     clearTimeout(this.timer)
     this.follows.dispose()

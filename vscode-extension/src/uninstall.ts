@@ -5,9 +5,10 @@ import * as vscode from 'vscode'
 import type { Client } from './client'
 import type { Cache } from './protocol'
 import { run } from './run'
+import type { Status } from './status'
 import { folderSize, inMegabytes } from './sizes'
 
-export async function uninstall(context: vscode.ExtensionContext, client: Client, ofModel: string[]): Promise<void> {
+export async function uninstall(context: vscode.ExtensionContext, client: Client, status: Status, ofModel: string[]): Promise<void> {
   const midfill = client.midfill
   const own = context.globalStorageUri.fsPath
   const cache = midfill && (await run(midfill, ['cache', '--json']).then((text) => JSON.parse(text) as Cache, () => undefined))
@@ -20,6 +21,7 @@ export async function uninstall(context: vscode.ExtensionContext, client: Client
     await run(midfill, ['stats', '--erase']).catch(() => undefined)
     await run(midfill, ['cache', 'clear', 'all']).catch(() => undefined)
   }
+  status.hide()
   rmSync(own, { recursive: true, force: true })
   await vscode.commands.executeCommand('workbench.extensions.uninstallExtension', context.extension.id)
 }
