@@ -188,7 +188,6 @@ async def _answer(
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     snippets = await ls.snippets(snapshot, place.cursor)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
-    ls.stop_looking_ahead(document.uri)
     ls.workspaces.busy(+1)
     try:
         completion = await complete(deps, request)

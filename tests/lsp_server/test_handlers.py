@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lsprotocol import types as t
 
+from completion.types import Priority
 from lsp_server.config import Config
 from lsp_server.handlers import build_server
 from lsp_server.server import Midfill
@@ -172,6 +173,50 @@ def test_typing_what_was_suggested_needs_no_second_generation() -> None:
     run(scenario)
 
 
+def test_while_a_suggestion_is_shown_the_next_one_is_computed_and_a_request_ends_that() -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        assert len((await ask(server, kind=2)).items) == 1
+        await client.started_ahead.wait()
+        (now, ahead), again = client.asked, ask(server, character=6)
+        assert (now[0], now[1], ahead[1]) == (ahead[0], Priority.INTERACTIVE, Priority.NEXT)  # in the same session
+        await client.closed_ahead.wait()
+        assert len((await again).items) == 1
+
+    run(scenario, says="t\n")  # a word, also before the last letter
+
+
+def test_accepting_finds_what_was_computed_ahead() -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        await ask(server, kind=2)
+        await client.started_ahead.wait()
+        client.says = "x = 2\n"
+        client.go_ahead.set()
+        insert(server, "urn 1\n    ", 1, 7)
+        client.go.clear()  # another generation would wait for ever
+        deps = server.deps()
+        assert deps is not None
+        await asyncio.wait([ahead.task for ahead in deps.inflight._ahead.values()])
+        (item,) = (await ask(server, line=2, character=4, kind=2)).items
+        assert item.insert_text == "    x = 2"
+        assert [priority for _, priority in client.asked].count(Priority.INTERACTIVE) == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("kind", "idle"), [(1, "auto"), (2, "never")])
+def test_nothing_is_computed_ahead_for_who_asks_or_where_nothing_shall_be(kind: int, idle: str) -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        server.config = replace(server.config, daemon=replace(server.config.daemon, idle=idle))
+        assert (await ask(server, kind=kind)).items
+        await asyncio.sleep(0.3)
+        assert not client.started_ahead.is_set()
+
+    run(scenario)
+
+
 def test_closing_the_document_ends_its_request() -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         task = ask(server)
@@ -180,6 +225,18 @@ def test_closing_the_document_ends_its_request() -> None:
         server.protocol.lsp_text_document__did_close(close)
         assert (await task).items == []
         assert client.n_closed == 1
+
+    run(scenario)
+
+
+def test_closing_the_document_ends_what_is_computed_ahead() -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        await ask(server, kind=2)
+        await client.started_ahead.wait()
+        close = t.DidCloseTextDocumentParams(text_document=t.TextDocumentIdentifier(uri=URI))
+        server.protocol.lsp_text_document__did_close(close)
+        await client.closed_ahead.wait()
 
     run(scenario)
 
