@@ -1,9 +1,9 @@
 """Reuse: who types what is suggested gets the rest without another request, and who comes back to a place (by deleting,
 by undoing, with the cursor) gets what was shown there.
 
-Called by the pipeline. Rules: an entry is found by the whole text before the cursor and the whole text after it: an edit
-anywhere in the document may have made it wrong. A suggestion that was typed to its end is not an answer any more, and
-the model is asked again; so it is for somebody who asks where one was made unasked: there are no others beside it.
+Called by the pipeline. Rules: an entry is found by the whole text before the cursor and the whole text after it: an
+edit anywhere in the document may have made it wrong. A suggestion that was typed to its end is not an answer any more,
+and the model is asked again; so it is for somebody who asks where one was made unasked: there are no others beside it.
 """
 
 from collections import deque
