@@ -301,7 +301,7 @@ class Midfill(LanguageServer):
     def look_ahead(self, deps: Deps, request: CompletionRequest, shown: Completion) -> None:
         """Have computed what comes when this suggestion is accepted, unless nothing is to be computed ahead."""
         if self.config.daemon.idle != "never" and (task := look_ahead(deps, request, shown)) is not None:
-            task.add_done_callback(_log_failure)
+            task.add_done_callback(_log_ahead)
 
     def touch(self, uri: str, wait_s: float) -> None:
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
@@ -370,6 +370,10 @@ class Midfill(LanguageServer):
             self._deps.inflight.cancel(convert.session_of(self.window, uri))
 
 
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
+def _log_ahead(task: "asyncio.Task[None]") -> None:
+    if task.cancelled():
+        log.debug("ahead: given up")
+    elif (error := task.exception()) is not None:
         log.error("looking ahead failed", exc_info=error)
+    else:
+        log.debug("ahead: done")

@@ -175,6 +175,13 @@ class Session:
             time.sleep(0.1)
         return status
 
+    def wait_for_log(self, words: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until a line of the server's log holds these words."""
+        deadline = time.monotonic() + timeout_s
+        while not any(words in line for line in list(self.stderr)):
+            assert time.monotonic() < deadline, words
+            time.sleep(0.02)
+
     # -- reading -------------------------------------------------------------------------------------------
 
     def _read(self) -> None:

@@ -80,7 +80,7 @@ def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path
         session.open(uri, text)
         (item,) = session.complete(uri, *place(text), kind=2)
         accepted = text[: text.rfind("\n") + 1] + item["insertText"] + "\n    "
-        time.sleep(8)  # somebody reads it
+        session.wait_for_log("ahead: done")  # somebody reads it meanwhile
         session.change(uri, 2, [{"text": accepted}])
         (following,) = session.complete(uri, *place(accepted), kind=2)
         last = session.status()["last"]
@@ -89,6 +89,26 @@ def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path
         session.change(uri, 4, [{"text": accepted}])
         (again, *_) = session.complete(uri, *place(accepted), kind=1)  # asked for: the model says the same
         assert again["insertText"] == following["insertText"]
+
+
+def test_what_was_computed_ahead_costs_the_next_key_nothing(real_cache: Path, tmp_path: Path) -> None:
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    options = {"maxWaitMs": 0, "deadlineMs": 0, "quietness": 0, "daemon": {"idle": "always"}}
+    with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "other.py").as_uri()
+        above = FILLER + "def mean(values: list[float]) -> float:\n    total = sum(values)\n    cou"
+        session.open(uri, above + "\n    return total / count\n\n\n" + FILLER.replace("helper", "other"))
+        assert session.complete(uri, *place(above), kind=2)
+        assert session.status()["last"]["nComputed"] > 1000
+        session.wait_for_log("ahead: done")
+        line, column = place(above)
+        at = {"line": line, "character": column}
+        session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "q"}])
+        session.complete(uri, line, column + 1, kind=2)
+        last = session.status()["last"]
+        assert not last["reused"]
+        assert last["nComputed"] <= 12, last
 
 
 def test_a_killed_daemon_gives_an_empty_answer_and_the_next_request_works(session: Session, tmp_path: Path) -> None:
