@@ -46,12 +46,12 @@ def ask(server: Midfill, uri: str = URI, line: int = 1, character: int = 7, kind
     )
 
 
-def insert(server: Midfill, text: str, line: int, character: int) -> None:
+def insert(server: Midfill, text: str, line: int, character: int, counts: bool = True) -> None:
     kept = server.documents.get(URI)
     assert kept is not None
     at = t.Position(line, character)
     change = t.TextDocumentContentChangePartial(range=t.Range(at, at), text=text)
-    identifier = t.VersionedTextDocumentIdentifier(uri=URI, version=kept.version + 1)
+    identifier = t.VersionedTextDocumentIdentifier(uri=URI, version=kept.version + counts)
     params = t.DidChangeTextDocumentParams(text_document=identifier, content_changes=[change])
     server.documents.change(params, server.encoding)
 
@@ -149,11 +149,14 @@ def test_a_cancel_from_the_editor_closes_the_generation() -> None:
     run(scenario)
 
 
-def test_an_edit_during_the_generation_makes_the_answer_empty() -> None:
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_edit_during_the_generation_makes_the_answer_empty(counts: bool) -> None:
+    """Also of an editor that sends the same version again."""
+
     async def scenario(server: Midfill, client: FakeClient) -> None:
         task = ask(server)
         await client.started.wait()
-        insert(server, "u", 1, 7)
+        insert(server, "u", 1, 7, counts)
         client.go.set()
         assert (await task).items == []
         assert server.journal.outcomes == {"stale": 1}
