@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ class Session:
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
         self._next_id = 0
         self._lock = threading.Lock()
+        self._burst: bytes | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "lsp_server", "--stdio", "--log-level", "debug"],
             stdin=subprocess.PIPE,
@@ -107,10 +110,24 @@ class Session:
 
     def _write(self, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
+        self._send(b"Content-Length: %d\r\n\r\n" % len(data) + data)
+
+    def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
         with self._lock:
-            self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(data) + data)
+            if self._burst is not None:
+                self._burst += data
+                return
+            self._process.stdin.write(data)
             self._process.stdin.flush()
+
+    @contextmanager
+    def burst(self) -> Iterator[None]:
+        """What is sent inside goes out in one piece: the server can answer none of it before it has read all of it."""
+        self._burst = b""
+        yield
+        data, self._burst = self._burst, None
+        self._send(data)
 
     def notify(self, method: str, params: Any) -> None:
         """Send a notification."""
