@@ -301,7 +301,7 @@ class Midfill(LanguageServer):
     def look_ahead(self, deps: Deps, request: CompletionRequest, shown: Completion) -> None:
         """Have computed what comes when this suggestion is accepted, unless nothing is to be computed ahead."""
         if self.config.daemon.idle != "never" and (task := look_ahead(deps, request, shown)) is not None:
-            task.add_done_callback(_log_ahead)
+            task.add_done_callback(_log_end)
 
     def touch(self, uri: str, wait_s: float) -> None:
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
@@ -370,10 +370,10 @@ class Midfill(LanguageServer):
             self._deps.inflight.cancel(convert.session_of(self.window, uri))
 
 
-def _log_ahead(task: "asyncio.Task[None]") -> None:
+def _log_end(task: "asyncio.Task[None]") -> None:
     if task.cancelled():
-        log.debug("ahead: given up")
-    elif (error := task.exception()) is not None:
+        return
+    if (error := task.exception()) is not None:
         log.error("looking ahead failed", exc_info=error)
     else:
-        log.debug("ahead: done")
+        log.debug("looked ahead")

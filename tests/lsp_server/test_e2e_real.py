@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import stop_daemons
 from tests.lsp_server.session import Session
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
@@ -69,9 +70,29 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         assert session.status()["last"]["reused"]
 
 
+def test_coming_back_to_where_something_was_shown_asks_the_model_nothing(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.py").as_uri()
+        text = "def fibonacci(n: int) -> int:\n    if n < 2:\n        return n\n    ret"
+        session.open(uri, text)
+        line, column = place(text)
+        item, *_ = session.complete(uri, line, column, kind=2)
+        at, behind = ({"line": line, "character": column + n} for n in (0, 2))
+        session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "zz"}])
+        session.complete(uri, line, column + 2, kind=2)
+        assert not session.status()["last"]["reused"]
+        session.change(uri, 3, [{"range": {"start": at, "end": behind}, "text": ""}])  # deleted again
+        session.complete(uri, 1, 4, kind=2)  # and up and down
+        back, *_ = session.complete(uri, line, column, kind=2)
+        assert session.status()["last"]["reused"]
+        assert (back["insertText"], back["range"]) == (item["insertText"], item["range"])
+
+
 def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path: Path) -> None:
     environment = {"MIDFILL_CACHE": str(real_cache)}
-    # A busy machine would compute nothing ahead.
+    # A busy machine would compute nothing ahead; the setting is that of the window which starts the model process.
+    stop_daemons(real_cache)
     options = {"maxWaitMs": 0, "quietness": 0, "daemon": {"idle": "always"}}
     with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
         session.wait_for_phase("ready")
@@ -80,7 +101,10 @@ def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path
         session.open(uri, text)
         (item,) = session.complete(uri, *place(text), kind=2)
         accepted = text[: text.rfind("\n") + 1] + item["insertText"] + "\n    "
-        session.wait_for_log("ahead: done")  # somebody reads it meanwhile
+        deadline = time.monotonic() + 60
+        while not any("looked ahead" in line for line in session.stderr):  # somebody reads it
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         session.change(uri, 2, [{"text": accepted}])
         (following,) = session.complete(uri, *place(accepted), kind=2)
         last = session.status()["last"]
@@ -93,6 +117,7 @@ def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path
 
 def test_what_was_computed_ahead_costs_the_next_key_nothing(real_cache: Path, tmp_path: Path) -> None:
     environment = {"MIDFILL_CACHE": str(real_cache)}
+    stop_daemons(real_cache)
     options = {"maxWaitMs": 0, "deadlineMs": 0, "quietness": 0, "daemon": {"idle": "always"}}
     with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
         session.wait_for_phase("ready")
@@ -101,7 +126,7 @@ def test_what_was_computed_ahead_costs_the_next_key_nothing(real_cache: Path, tm
         session.open(uri, above + "\n    return total / count\n\n\n" + FILLER.replace("helper", "other"))
         assert session.complete(uri, *place(above), kind=2)
         assert session.status()["last"]["nComputed"] > 1000
-        session.wait_for_log("ahead: done")
+        session.wait_for_log("looked ahead")
         line, column = place(above)
         at = {"line": line, "character": column}
         session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "q"}])
