@@ -21,6 +21,10 @@ from completion.types import Completion, CompletionRequest, Delta, Engine, Prior
 from parsers.languages import by_id
 from parsers.parse import parse
 
+# Nobody has read a suggestion sooner. Who types on against it has its line computed again for the next key, once what
+# comes ahead was begun (test_typing_on_a_line_computes_only_a_few_tokens_per_key): keys come faster than this.
+_READING_S = 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class _Later:
@@ -38,7 +42,12 @@ def look_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> "as
     """Have the completion after the shown one computed and remembered; None where that is being done, or was."""
     candidate = Candidate(shown.text, replace_right=shown.replace_right)
     about = (candidate.accepted(request), request.cursor + len(shown.text))
-    return deps.inflight.run_ahead(request.session, about, lambda: complete_ahead(deps, request, shown))
+    return deps.inflight.run_ahead(request.session, about, lambda: _once_it_is_read(deps, request, shown))
+
+
+async def _once_it_is_read(deps: Deps, request: CompletionRequest, shown: Completion) -> None:
+    await asyncio.sleep(_READING_S)
+    await complete_ahead(deps, request, shown)
 
 
 async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> None:

@@ -168,6 +168,20 @@ def test_it_is_what_asking_after_the_acceptance_gives(marked: str, text: str, ra
     asyncio.run(run())
 
 
+def test_who_types_on_at_once_has_nothing_computed_ahead() -> None:
+    async def run() -> None:
+        engine = Counting()
+        deps = deps_with(engine)
+        for typed in ("", "q", "qu", "qui"):
+            request = _at(f"def f(a):\n    {typed}▮\n")
+            look_ahead(deps, request, await complete(deps, request))
+            await asyncio.sleep(0.05)
+        assert engine.priorities == [Priority.INTERACTIVE] * 4
+        await engine.asked_ahead.wait()  # the last one is read
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
 def test_cancelling_closes_its_generation() -> None:
     async def run() -> None:
         engine = Counting()

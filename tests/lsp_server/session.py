@@ -34,6 +34,7 @@ class Session:
         progress: bool = True,
     ) -> None:
         self.messages: list[dict[str, Any]] = []  # everything the server said unasked
+        self.answered: list[int] = []  # ids of requests in the order in which their answers came
         self.allowed_errors = 0
         self._configuration = configuration
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
@@ -123,7 +124,7 @@ class Session:
 
     @contextmanager
     def burst(self) -> Iterator[None]:
-        """What is sent inside goes out in one piece: the server can answer none of it before it has read all of it."""
+        """What is sent inside goes out in one piece, as fast as can be typed."""
         self._burst = b""
         yield
         data, self._burst = self._burst, None
@@ -212,6 +213,7 @@ class Session:
                 pass
             message = json.loads(out.read(length))
             if "method" not in message:
+                self.answered.append(message["id"])
                 self._answers[message["id"]].put(message)
             elif "id" in message:
                 self._serve(message)

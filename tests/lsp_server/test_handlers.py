@@ -214,7 +214,7 @@ def test_nothing_is_computed_ahead_for_who_asks_or_where_nothing_shall_be(kind: 
         client.go.set()
         server.config = replace(server.config, daemon=replace(server.config.daemon, idle=idle))
         assert (await ask(server, kind=kind)).items
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
         assert not client.started_ahead.is_set()
 
     run(scenario)
