@@ -5,7 +5,8 @@ document is that with a line end and the indentation that editors put there. Wha
 answer, and found only where the text is exactly this one; whoever types something else has lost nothing.
 
 The technique is llama.vim's speculative FIM. Rules: pure but for the engine, which gives such a request up for any
-other of the document (`Priority.NEXT`).
+other of the document (`Priority.NEXT`); the document's next completion ends it (`InFlight`). What comes out is what
+asking after the acceptance gives: so a second opinion is asked for where it would be. Only bounds of time do not hold.
 """
 
 import asyncio
@@ -13,12 +14,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate
-from completion.inflight import InFlight
 from completion.lines import after_cursor, before_cursor, columns, opens_block
-from completion.pipeline import Deps, complete
+from completion.pipeline import Deps, complete_unasked
+from completion.ranking import Pace
 from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
 from parsers.languages import by_id
 from parsers.parse import parse
+
+# Nobody has read a suggestion sooner. Who types on against it has its line computed again for the next key, once what
+# comes ahead was begun (test_typing_on_a_line_computes_only_a_few_tokens_per_key): keys come faster than this.
+_READING_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,24 @@ class _Later:
         return self.engine.generate(prompt, session=session, priority=Priority.NEXT)
 
 
+def look_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> "asyncio.Task[None] | None":
+    """Have the completion after the shown one computed and remembered; None where that is being done, or was."""
+    candidate = Candidate(shown.text, replace_right=shown.replace_right)
+    about = (candidate.accepted(request), request.cursor + len(shown.text))
+    return deps.inflight.run_ahead(request.session, about, lambda: _once_it_is_read(deps, request, shown))
+
+
+async def _once_it_is_read(deps: Deps, request: CompletionRequest, shown: Completion) -> None:
+    await asyncio.sleep(_READING_S)
+    await complete_ahead(deps, request, shown)
+
+
 async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> None:
-    """Have the next completion computed and remembered. Cancelling ends it."""
-    limits = replace(deps.limits, rank_ms=0)
-    later = replace(deps, engine=_Later(deps.engine), inflight=InFlight(), limits=limits)
-    await complete(later, await asyncio.to_thread(request_after, request, shown))
+    """Compute and remember it. Cancelling ends it at once."""
+    limits = replace(deps.limits, max_wait_ms=0, rank_ms=0 if deps.limits.rank_ms == 0 else None)
+    # A pace of its own: how long the second opinion takes here says nothing of how long somebody would wait for it.
+    later = replace(deps, engine=_Later(deps.engine), limits=limits, pace=Pace())
+    await complete_unasked(later, await asyncio.to_thread(request_after, request, shown))
 
 
 def request_after(request: CompletionRequest, shown: Completion) -> CompletionRequest:

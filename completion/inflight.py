@@ -4,7 +4,11 @@ A completion runs in a task of its own. When its request is cancelled because th
 moment; a request that goes on from the same place with text that agrees with what has been generated so far
 joins it, and is answered from the reuse cache when it is done. A request that does not agree ends it.
 
-Rules: one completion per session. A completion that nobody waits for ends after a fraction of a second.
+What is computed ahead (`ahead.py`) is known here, too: the session's next completion ends it at once. A request that is
+answered from memory does not: who types what is shown will want what comes after it.
+
+Rules: one completion, and one work ahead, per session. A completion that nobody waits for ends after a fraction of a
+second.
 """
 
 import asyncio
@@ -27,11 +31,18 @@ class _Running:
     n_waiting: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    about: tuple[str, int]  # the text and the cursor that it is computed for
+    task: "asyncio.Task[None]"
+
+
 class InFlight:
-    """The completions under way, by session."""
+    """The completions under way, by session, and what is computed ahead."""
 
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
+        self._ahead: dict[str, _Ahead] = {}
 
     async def run(
         self,
@@ -68,10 +79,33 @@ class InFlight:
         self.cancel(request.session)
         return False
 
+    def run_ahead(
+        self, session: str, about: tuple[str, int], start: Callable[[], Coroutine[Any, Any, None]]
+    ) -> "asyncio.Task[None] | None":
+        """Start work that the session's next completion ends; None when the same is under way or done already.
+
+        `about` is the text and the cursor that it is for.
+        """
+        older = self._ahead.get(session)
+        if older is not None and older.about == about:
+            return None
+        if older is not None:
+            older.task.cancel()
+        task = asyncio.create_task(start())
+        self._ahead[session] = _Ahead(about, task)
+        return task
+
     def cancel(self, session: str) -> None:
-        """End the session's completion, if there is one."""
+        """End the session's completion, and what is computed ahead in it."""
         if running := self._running.pop(session, None):
             running.task.cancel()
+        if ahead := self._ahead.pop(session, None):
+            ahead.task.cancel()
+
+    def cancel_all(self) -> None:
+        """End everything."""
+        for session in {*self._running, *self._ahead}:
+            self.cancel(session)
 
     async def _wait(self, running: _Running, earlier: Coroutine[Any, Any, Any] | None = None) -> None:
         """Wait, as one of those who do, for the task's end, or for something earlier. The task survives a cancel."""

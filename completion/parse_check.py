@@ -36,8 +36,8 @@ _LARGE_BYTES = 100_000
 _MAX_PREFIXES = 8
 # Beyond so many errors a document is not in this language; the count is not exact any more.
 _MAX_ERRORS = 200
-# What may be cut off a line and leave what it says.
-_CUT_AT_END = (")", "]", "}", ">", ";", ",")
+# What may be cut off a line and leave what it says. A docstring or a comment may be closed further down already.
+_CUT_AT_END = ('"""', "'''", "*/", ")", "]", "}", ">", ";", ",")
 # An error this near the cursor may come from what is unfinished there, in bytes.
 _NEAR_BYTES = 2_000
 
@@ -138,13 +138,13 @@ def _accepted(candidate: Candidate, request: CompletionRequest) -> SyntaxTree:
 
 
 def _prefixes(text: str) -> Iterator[str]:
-    """Prefixes that may be shown, the longest first: without the brackets at the end, then whole lines.
+    """Prefixes that may be shown, the longest first: without what closes at the end, then whole lines.
 
     A line is not cut at a word: half of a statement would say something else.
     """
     shorter = text.rstrip()
-    while shorter.endswith(_CUT_AT_END):
-        shorter = shorter[:-1].rstrip()
+    while closer := next((closer for closer in _CUT_AT_END if shorter.endswith(closer)), ""):
+        shorter = shorter.removesuffix(closer).rstrip()
         if any(character.isalnum() for character in shorter):
             yield shorter
     lines = text.split("\n")

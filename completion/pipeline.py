@@ -71,6 +71,11 @@ async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     return await deps.inflight.run(request, lambda on_text: _complete(deps, request, clock, on_text))
 
 
+async def complete_unasked(deps: Deps, request: CompletionRequest) -> Completion:
+    """The same answer, with nobody waiting for it: it joins nothing, and ends at once when cancelled."""
+    return deps.cache.reuse(request) or await _complete(deps, request, _Clock(), lambda text: None)
+
+
 async def _complete(
     deps: Deps, request: CompletionRequest, clock: "_Clock", on_text: Callable[[str], None]
 ) -> Completion:

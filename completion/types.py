@@ -241,7 +241,10 @@ class PromptSpec:
 
 
 class EngineUnavailable(Exception):
-    """The engine cannot answer now: it is starting (`not_ready`) or it died. The message is for users."""
+    """The engine does not answer: it is starting (`not_ready`), it died, or it ended the request for another (`stale`).
+
+    The message is for users.
+    """
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)

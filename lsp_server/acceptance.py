@@ -51,14 +51,15 @@ class Suggestion:
     text: str
     n_given: int = 0  # of `text`, the first characters are the editor's own: the item selected in its popup
     lead: str = ""  # what stands before `text` in the item that the editor got
-    others: tuple[str, ...] = ()  # the texts of the other items, that somebody who asks may choose instead
+    others: tuple[str, ...] = ()  # the texts of the other items, one of which the user may choose instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """A suggestion's fate. `text` is what was accepted of it, or what was shown; it begins in the line `line`.
 
-    `word` is the beginning of the word that `text` goes on with: "ret" where "urn" was accepted.
+    `word` is the beginning of the word that `text` goes on with: "ret" where "urn" was accepted. `instead`: it is
+    another item's text that was accepted.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Verdict:
     text: str
     line: int
     word: str
+    instead: bool = False
 
 
 @dataclass(slots=True)
@@ -80,6 +82,20 @@ class _Open:
     typed: str = ""
     n_reported: int = 0  # characters of the item that the editor says are accepted
     n_missed: int = 0
+    instead: bool = False  # another item was chosen
+
+    answered: Suggestion | None = None  # the last answer that this came in, if not the first: it numbers the others
+
+    def others(self) -> list[str]:
+        """The whole texts of the other items, in the order in which the editor got them."""
+        last = self.answered or self.first
+        gone = self.first.text[: len(self.first.text) - len(last.text)]
+        return [gone + other for other in last.others]
+
+    def choose(self, other: str) -> Verdict:
+        """The user accepted another item, whose whole text is this."""
+        self.first, self.instead = replace(self.first, text=other), True
+        return self.verdict(Fate.ACCEPTED, self.item[self.n_own :])
 
     def accepted_text(self) -> str:
         """What was accepted, by the report or by the text, whichever says more."""
@@ -100,7 +116,13 @@ class _Open:
         while begin > 0 and _in_word(before[begin - 1]):
             begin -= 1
         return Verdict(
-            id=self.first.id, uri=self.first.uri, fate=fate, text=text, line=self.first.line, word=before[begin:]
+            id=self.first.id,
+            uri=self.first.uri,
+            fate=fate,
+            text=text,
+            line=self.first.line,
+            word=before[begin:],
+            instead=self.instead,
         )
 
 
@@ -122,7 +144,8 @@ class Tracker:
     def answered(self, new: Suggestion) -> list[Verdict]:
         """A suggestion was sent. The document's older one is gone, unless this is the rest of it (`same`)."""
         if self.same(new) is not None:
-            self._open[new.uri].now = replace(new, id=self._open[new.uri].first.id)
+            found = self._open[new.uri]
+            found.now = found.answered = replace(new, id=found.first.id)
             return []
         verdicts = self.closed(new.uri)
         opened = self._open[new.uri] = _Open(first=new, now=new, shown=not self._reports_shown)
@@ -138,10 +161,11 @@ class Tracker:
         """The editor says that the user accepted what was left of a suggestion, or of the `number`-th of the others."""
         if (found := self._find(suggestion_id)) is None:
             return []
-        if 0 < number <= len(found.first.others):
-            found.first = replace(found.first, text=found.first.others[number - 1])
         del self._open[found.first.uri]
-        return [*_show(found), found.verdict(Fate.ACCEPTED, found.item[found.n_own :])]
+        shown, others = _show(found), found.others()
+        if 0 < number <= len(others):
+            return [*shown, found.choose(others[number - 1])]
+        return [*shown, found.verdict(Fate.ACCEPTED, found.item[found.n_own :])]
 
     def partially(self, suggestion_id: str, n_characters: int) -> list[Verdict]:
         """The editor says that so many of the item's first characters are in the text now."""
@@ -180,6 +204,9 @@ class Tracker:
         if not found.now.text:  # typed to its end, and the editor has not called that an acceptance
             return self.closed(uri)
         came = _inserted(found.now, document)
+        if came is None and (other := _other_inserted(found, document)):
+            del self._open[uri]
+            return [*_show(found), found.choose(other)]
         if came is None and _is_back(found.first, document):
             self._open[uri] = _Open(first=found.first, now=found.first, shown=found.shown)
             return []
@@ -228,6 +255,17 @@ def _inserted(now: Suggestion, document: Lines) -> tuple[int, int] | None:
         if 0 <= n_characters <= len(now.text) and text == before + now.text[:n_characters] + after:
             return n_characters, n_replaced
     return None
+
+
+def _other_inserted(entry: _Open, document: Lines) -> str:
+    """The whole text of the other item of which all that was left came in with one edit; "" when none did."""
+    n_gone = len(entry.first.text) - len(entry.now.text)
+    for other in entry.others():
+        rest = other[n_gone:]
+        came = _inserted(replace(entry.now, text=rest), document)
+        if other.startswith(entry.first.text[:n_gone]) and came and came[0] == len(rest) and _is_accepted(rest, ""):
+            return other
+    return ""
 
 
 def _is_back(first: Suggestion, document: Lines) -> bool:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lsp_server.cli_chart import Day, chart
-from lsp_server.history import Event, erase, history_file, read_events
+from lsp_server.history import INSTEAD, Event, erase, history_file, read_events
 
 _DAYS = 30
 _NOTHING = "nothing is remembered of the last {days} days; editors' suggestions are, unless midfill.statistics is off"
@@ -30,6 +30,7 @@ class Usage:
     shown: int
     accepted: int  # in whole or in part
     partial: int  # of them, in part
+    instead: int  # of them, another one of several than the first
     typed: int  # by hand, to their ends
     dismissed: int
     kept: int
@@ -84,6 +85,7 @@ def usage(events: Iterable[Event]) -> Usage:
         shown=len(shown),
         accepted=len(accepted) + len(partial),
         partial=len(partial),
+        instead=len(kinds.get(INSTEAD, [])),
         typed=len(kinds.get("typed", [])),
         dismissed=len(kinds.get("dismissed", [])),
         kept=len(kinds.get("kept", [])),
@@ -149,6 +151,7 @@ def _cells(one: Usage) -> list[str]:
 def _caption(whole: Usage) -> Text:
     parts = [
         f"{whole.partial:,} were accepted in part" if whole.partial else "",
+        f"{whole.instead:,} were another than the first of several" if whole.instead else "",
         f"{whole.typed:,} typed to their ends by hand" if whole.typed else "",
         f"{whole.dismissed:,} dismissed" if whole.dismissed else "",
         "kept: at least two thirds of an accepted text still stood five minutes later" if whole.judged else "",

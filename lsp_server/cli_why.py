@@ -76,6 +76,8 @@ def render(known: Mapping[str, Any], now: float) -> RenderableType:
         page.add_row("gate", _gate(known))
     if known["text"] and (known["steps"] or known["text"] != known["raw"]):
         page.add_row("shown", _quoted(known["text"], "green", known["column"]))
+    if known.get("acceptedInstead"):
+        page.add_row("accepted", _quoted(known["acceptedInstead"], "green", known["column"]))
     if known["replaceRight"]:
         page.add_row("", Text(f"replaces {known['replaceRight']} characters right of the cursor", style="dim"))
     return Group(Panel(Text(sentence(known)), title=title, title_align="left", border_style=style), page, Text())

@@ -48,6 +48,7 @@ class Document:
 
     def __init__(self, uri: str, language_id: str, version: int, text: str) -> None:
         self.uri, self.language_id, self.version = uri, language_id, version
+        self.n_edits = 0  # whether it changed: not every editor counts its versions up
         self._lines = split_lines(text)
         self._text: str | None = text
 
@@ -69,6 +70,7 @@ class Document:
 
     def apply(self, change: t.TextDocumentContentChangeEvent, encoding: t.PositionEncodingKind | str) -> None:
         """Apply one change of a didChange notification."""
+        self.n_edits += 1
         if isinstance(change, t.TextDocumentContentChangeWholeDocument):
             self._lines, self._text = split_lines(change.text), change.text
             return

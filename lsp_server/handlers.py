@@ -122,7 +122,7 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
     if document is None:
         _record(ls, _nothing(Outcome.SKIPPED, "the document is not open"), "unknown")
         return None
-    place, number = convert.place_of(document, params, ls.encoding), document.version
+    place, number = convert.place_of(document, params, ls.encoding), document.n_edits
     language = for_document(document.uri, document.language_id).id
     line, column = document.locate(params.position, ls.encoding)
     try:
@@ -133,7 +133,7 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
     except asyncio.CancelledError:
         _record(ls, _nothing(Outcome.CANCELLED, "the editor cancelled the request"), language)
         raise
-    if document.version != number or ls.documents.get(document.uri) is not document:
+    if document.n_edits != number or ls.documents.get(document.uri) is not document:
         completion = replace(completion, text="", outcome=Outcome.STALE, reason="the document changed meanwhile")
     _record(ls, completion, language)
     spot = Spot(
@@ -183,13 +183,12 @@ async def _answer(
             ls.client.wake()
         down = state.phase in (Phase.DOWN, Phase.FAILED)
         return _nothing(Outcome.ENGINE_DOWN if down else Outcome.NOT_READY, state.message)
-    number = document.version
+    number = document.n_edits
     snapshot = await ls.snapshot(document, place.text)
-    if document.version != number:
+    if document.n_edits != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     snippets = await ls.snippets(snapshot, place.cursor)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
-    ls.stop_looking_ahead(document.uri)
     ls.workspaces.busy(+1)
     try:
         completion = await complete(deps, request)

@@ -26,6 +26,8 @@ from model.paths import state_dir
 log = logging.getLogger(__name__)
 
 MAX_EXPLANATIONS = 50
+# The kind of an event beside "accepted": it was another item of the answer than the first.
+INSTEAD = "instead"
 _EVENT_DAYS = 400  # a year, and what it takes to compare it with the one before
 _BATCH_S, _BUSY_S = 1.0, 5.0
 _PAUSE_S = 600.0  # after a failure; a full disk may have room again
@@ -48,7 +50,7 @@ class Event:
 
     at: float
     id: str
-    kind: str  # a `lsp_server.acceptance.Fate`, or "kept" or "changed": how much of an accepted text still stood
+    kind: str  # a `lsp_server.acceptance.Fate`; "kept" or "changed": how much of an accepted text stood; or INSTEAD
     language: str
     mode: str
     characters: int  # shown, accepted or looked for
@@ -58,6 +60,16 @@ class Event:
     share: float | None = None  # of an accepted text that still stood
     early: bool = False  # looked before the five minutes were over: the document or the editor was closed
 
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What became known of an answer after its explanation was written."""
+
+    id: str
+    facts: dict[str, Any]
+
+
+Entry = Event | Note | dict[str, Any]  # a dict is the explanation of an answer; it has an "id"
 
 _COLUMNS = [field.name for field in fields(Event)]
 
@@ -76,15 +88,15 @@ class History:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._waiting: queue.Queue[Event | dict[str, Any] | None] = queue.Queue(_MAX_WAITING)
+        self._waiting: queue.Queue[Entry | None] = queue.Queue(_MAX_WAITING)
         self._told = False
         self._paused_until = 0.0
         # A daemon thread: a disk that hangs must not keep the server from leaving.
         self._writer = threading.Thread(target=self._write_batches, name="history", daemon=True)
         self._writer.start()
 
-    def add(self, entry: Event | dict[str, Any]) -> None:
-        """Have an event, or the explanation of an answer (it has an "id"), written. Never waits."""
+    def add(self, entry: Entry) -> None:
+        """Have an event, the explanation of an answer or a note on it written. Never waits."""
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(entry)
 
@@ -109,7 +121,7 @@ class History:
             if time.monotonic() >= self._paused_until:
                 self._write([entry for entry in batch if entry is not None])
 
-    def _write(self, batch: Sequence[Event | dict[str, Any]]) -> None:
+    def _write(self, batch: Sequence[Entry]) -> None:
         try:
             if batch:
                 write(self._file, batch)
@@ -120,14 +132,14 @@ class History:
                 log.warning("statistics pause: %s: %s", self._file, error)
 
 
-def write(file: Path, batch: Sequence[Event | dict[str, Any]]) -> None:
+def write(file: Path, batch: Sequence[Entry]) -> None:
     """Write a batch in one transaction; OSError or sqlite3.Error when that fails."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if file.parent.stat().st_mode & 0o077:
         file.parent.chmod(0o700)
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's files beside it get the same mode
     values = [tuple(asdict(entry).values()) for entry in batch if isinstance(entry, Event)]
-    explanations = [(entry["id"], json.dumps(entry)) for entry in batch if not isinstance(entry, Event)]
+    explanations = [(entry["id"], json.dumps(entry)) for entry in batch if isinstance(entry, dict)]
     with _opened(file) as database:
         database.execute("PRAGMA journal_mode = WAL")
         if database.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -137,8 +149,17 @@ def write(file: Path, batch: Sequence[Event | dict[str, Any]]) -> None:
             database.executemany(f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
             database.execute("DELETE FROM events WHERE at < ?", (time.time() - 86_400 * _EVENT_DAYS,))
             database.executemany("INSERT INTO traces (id, explanation) VALUES (?, ?)", explanations)
+            for note in batch:
+                if isinstance(note, Note):
+                    _add_facts(database, note)
             newest = "SELECT number FROM traces ORDER BY number DESC LIMIT ?"
             database.execute(f"DELETE FROM traces WHERE number NOT IN ({newest})", (MAX_EXPLANATIONS,))
+
+
+def _add_facts(database: sqlite3.Connection, note: Note) -> None:
+    for number, text in database.execute("SELECT number, explanation FROM traces WHERE id = ?", (note.id,)).fetchall():
+        explanation = json.dumps(json.loads(text) | note.facts)
+        database.execute("UPDATE traces SET explanation = ? WHERE number = ?", (explanation, number))
 
 
 @contextlib.contextmanager
@@ -164,7 +185,8 @@ def read_explanations(file: Path, n_last: int) -> list[dict[str, Any]]:
     explanations = []
     for suggestion_id, text in rows:
         explanation: dict[str, Any] = json.loads(text)
-        for kind, share in _read(file, "SELECT kind, share FROM events WHERE id = ? ORDER BY at", (suggestion_id,)):
+        known = "SELECT kind, share FROM events WHERE id = ? AND kind != ? ORDER BY at"
+        for kind, share in _read(file, known, (suggestion_id, INSTEAD)):
             explanation |= {"fate": kind} if share is None else {"keptShare": share}
         explanations.append(explanation)
     return explanations

@@ -20,7 +20,7 @@ from lsp_server import keeping
 from lsp_server.acceptance import Fate, Suggestion, Tracker, Verdict
 from lsp_server.documents import Document, DocumentStore, index_of_units
 from lsp_server.explain import Origin, Spot, explanation, sentence
-from lsp_server.history import MAX_EXPLANATIONS, Event, History, history_file
+from lsp_server.history import INSTEAD, MAX_EXPLANATIONS, Entry, Event, History, Note, history_file
 from lsp_server.keeping import LineChange
 
 KEPT_AFTER_S = 300.0
@@ -131,11 +131,7 @@ class Recorder:
 
     def accepted(self, suggestion_id: str, number: int = 0) -> None:
         """The user accepted a suggestion, or the `number`-th of the others beside it."""
-        verdicts = self._tracker.accepted(suggestion_id, number)
-        for verdict in verdicts:
-            if number and verdict.fate is Fate.ACCEPTED:
-                self._note(verdict.id, acceptedInstead=verdict.text)
-        self._follow(verdicts)
+        self._follow(self._tracker.accepted(suggestion_id, number))
 
     def partially(self, suggestion_id: str, n_utf16: int) -> None:
         """The item's first UTF-16 units are accepted by now."""
@@ -156,6 +152,8 @@ class Recorder:
     def _follow(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
             self._note(verdict.id, fate=verdict.fate)
+            if verdict.instead:
+                self._note(verdict.id, acceptedInstead=verdict.text)
             if (shown := self._shown.get(verdict.id)) is None:
                 continue
             if verdict.fate is Fate.SHOWN:
@@ -164,6 +162,9 @@ class Recorder:
             del self._shown[verdict.id]
             event = replace(shown, at=time.time(), kind=verdict.fate, characters=len(verdict.text))
             self._write(event)
+            if verdict.instead:
+                self._write(replace(event, kind=INSTEAD))
+                self._write(Note(verdict.id, {"acceptedInstead": verdict.text}))
             if verdict.fate in (Fate.ACCEPTED, Fate.PARTIAL):
                 self._look_later(verdict, event)
         if len(self._shown) > MAX_EXPLANATIONS:  # never shown by an editor that says what it shows
@@ -193,9 +194,9 @@ class Recorder:
             if told["id"] == suggestion_id:
                 told |= facts
 
-    def _write(self, entry: Event | dict[str, Any]) -> None:
+    def _write(self, entry: Entry) -> None:
         if self._history is not None:
-            self._history.add(entry if isinstance(entry, Event) else dict(entry))
+            self._history.add(dict(entry) if isinstance(entry, dict) else entry)
 
 
 def line_change(change: t.TextDocumentContentChangePartial) -> LineChange:

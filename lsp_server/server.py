@@ -19,7 +19,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from completion.ahead import complete_ahead
+from completion.ahead import look_ahead
 from completion.cache import ReuseCache
 from completion.context import Ranked, select
 from completion.pipeline import Deps, prompts_for
@@ -105,7 +105,6 @@ class Midfill(LanguageServer):
         self.snoozed_until = 0.0  # on the monotonic clock
         self.was_shut_down = False
         self.running: dict[str, asyncio.Task[Completion]] = {}
-        self._ahead: dict[str, asyncio.Task[None]] = {}  # by document: what comes after the suggestion that is shown
         self.client: EngineClient | None = None
         self._client_task: asyncio.Task[None] | None = None
         self._deps: Deps | None = None
@@ -301,14 +300,8 @@ class Midfill(LanguageServer):
 
     def look_ahead(self, deps: Deps, request: CompletionRequest, shown: Completion) -> None:
         """Have computed what comes when this suggestion is accepted, unless nothing is to be computed ahead."""
-        if self.config.daemon.idle != "never":
-            self._ahead[request.snapshot.uri] = asyncio.create_task(complete_ahead(deps, request, shown))
-            self._ahead[request.snapshot.uri].add_done_callback(_log_end)
-
-    def stop_looking_ahead(self, uri: str) -> None:
-        """The document's next request is here, or the document is gone."""
-        if task := self._ahead.pop(uri, None):
-            task.cancel()
+        if self.config.daemon.idle != "never" and (task := look_ahead(deps, request, shown)) is not None:
+            task.add_done_callback(_log_end)
 
     def touch(self, uri: str, wait_s: float) -> None:
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
@@ -320,8 +313,10 @@ class Midfill(LanguageServer):
         """No more epochs: the threads that they need go away with the event loop."""
         if self._pause is not None:
             self._pause.cancel()
-        for task in (*self._choosing, *self._ahead.values()):
+        for task in self._choosing:
             task.cancel()
+        if self._deps is not None:
+            self._deps.inflight.cancel_all()
 
     def _room(self) -> int:
         if not self.config.context.cross_file:
@@ -369,7 +364,6 @@ class Midfill(LanguageServer):
         self._trees.pop(uri, None)
         self._cursors.pop(uri, None)
         self._workbench.forget(uri)
-        self.stop_looking_ahead(uri)
         if task := self.running.pop(uri, None):
             task.cancel()
         if self._deps is not None:

@@ -38,6 +38,8 @@ _HEALTHY_S = 60.0
 # How soon after a failure (no network, say) a request may start another attempt.
 _RETRY_FAILED_S = 30.0
 _READ_BYTES = 1 << 16
+# How a request finishes that was ended before it was done.
+_CUT_OFF = ("superseded", "cancelled")
 
 
 class Phase(StrEnum):
@@ -130,7 +132,7 @@ class EngineClient:
     ) -> AsyncIterator[Delta]:
         """Yield tokens as they come; stats come when the prompt is done and at the end. Closing the iterator cancels.
 
-        EngineUnavailable at once when the model is not ready, and when the daemon dies meanwhile.
+        EngineUnavailable at once when the model is not ready, and when the daemon dies meanwhile or ends the request.
         """
         writer = self._require_ready()
         request_id = next(self._ids)
@@ -152,6 +154,8 @@ class EngineClient:
                 done = True
                 if message.finish == "failed":
                     raise EngineUnavailable(message.error, Outcome.ENGINE_DOWN)
+                if message.finish in _CUT_OFF:  # not by us: who took what came so far for the whole would show half
+                    raise EngineUnavailable("another request took this one's place", Outcome.STALE)
                 yield Delta(token_ids=(), logprobs=(), stats=_stats(message))
         finally:
             self._requests.pop(request_id, None)

@@ -237,7 +237,9 @@ class Scheduler:
     def _generate(self, job: _Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
-        waited_ms = (time.perf_counter() - job.arrived) * 1e3
+        # What nobody waits for has its time from when it begins: it may have waited long for a good moment.
+        is_awaited = request.priority is Priority.INTERACTIVE
+        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_awaited else 0.0
         budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
         generation = self._start(job)
         hidden = yield from generation.prefill(budget_ms)

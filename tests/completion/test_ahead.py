@@ -1,14 +1,16 @@
 """The completion after the shown one: where it is asked, that it is remembered, and that it gives way."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from completion.ahead import complete_ahead, request_after
+from completion.ahead import complete_ahead, look_ahead, request_after
 from completion.pipeline import complete
-from completion.types import Completion, Delta, Mode, Outcome, Priority, Prompt, Trigger
-from tests.fakes import CURSOR, deps_with, request_at
+from completion.types import Completion, CompletionRequest, Delta, Mode, Outcome, Priority, Prompt, Trigger
+from tests.fakes import CURSOR, LIMITS, deps_with, request_at
 
 
 def _after(marked: str, text: str, *, language: str = "python", replace_right: int = 0) -> str:
@@ -81,18 +83,115 @@ def test_accepting_and_going_on_asks_the_model_nothing() -> None:
     asyncio.run(run())
 
 
-def test_cancelling_closes_its_generation() -> None:
+def _at(marked: str) -> CompletionRequest:
+    return request_at(marked, mode=Mode.LINE, trigger=Trigger.AUTOMATIC)
+
+
+@pytest.mark.parametrize("then", ["def f(a):\n    x▮\n", "def f(a):\n    c = 1\n    x▮\n"])
+def test_the_next_completion_that_asks_the_model_closes_it(then: str) -> None:
+    async def run() -> None:
+        engine = Counting()
+        deps, request = deps_with(engine), _at("def f(a):\n    ▮\n")
+        task = look_ahead(deps, request, await complete(deps, request))
+        assert task is not None
+        await engine.asked_ahead.wait()
+        asked = asyncio.create_task(complete(deps, _at(then)))
+        await engine.closed_ahead.wait()  # and not only when a lingering time is over
+        await asyncio.wait([task], timeout=1)
+        assert task.cancelled()
+        assert (await asked).outcome is not Outcome.STALE
+        assert engine.priorities == [Priority.INTERACTIVE, Priority.NEXT, Priority.INTERACTIVE]
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_typing_what_is_shown_lets_it_go_on_and_starts_no_second() -> None:
+    async def run() -> None:
+        engine = Counting()
+        deps, request = deps_with(engine), _at("def f(a):\n    ▮\n")
+        task = look_ahead(deps, request, await complete(deps, request))
+        await engine.asked_ahead.wait()
+        for typed in ("c", "c ", "c ="):
+            request = _at(f"def f(a):\n    {typed}▮\n")
+            rest = await complete(deps, request)
+            assert rest.reused
+            assert look_ahead(deps, request, rest) is None
+        engine.go_on.set()
+        assert task is not None
+        await task
+        assert (await complete(deps, _at("def f(a):\n    c = 1\n    ▮\n"))).reused
+        assert look_ahead(deps, request, rest) is None  # done already
+        assert engine.priorities == [Priority.INTERACTIVE, Priority.NEXT]
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+class Writing:
+    """What it says follows from the prompt, of either format, and so do its scores. Never sure."""
+
+    says = ("total = sum(values)", "return a + 1", "for value in a:", "if not a:", "print(a, c)", "")
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        number = zlib.crc32(bytes(token % 251 for token in prompt.token_ids) + bytes(prompt.target or ()))
+        ids = prompt.target or tuple(prompt.heal + self.says[number % len(self.says)].encode() + b"\n")
+        yield Delta(token_ids=tuple(ids), logprobs=(-1 - number % 7 / 7,) * len(ids))
+
+
+@pytest.mark.parametrize("rank_ms", [0, None])
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "def f(a):\n    b = ▮\n    return b\n",
+        "def f(a):\n    b = 1\n    ▮\n    return b, c\n",
+        "def f(a):\n    ▮\n\n\nprint(f(1))\n",
+        "x = [1]\ny = ▮\nprint(x)\n",
+        "class A:\n\tdef f(self):\n\t\tself.x = ▮\n\n\tdef g(self):\n\t\treturn self.x\n",
+    ],
+)
+@pytest.mark.parametrize("text", ["a", "a(1)", "2", "c  # so"])
+def test_it_is_what_asking_after_the_acceptance_gives(marked: str, text: str, rank_ms: int | None) -> None:
+    async def run() -> None:
+        limits = replace(LIMITS, rank_ms=rank_ms)
+        request = request_at(marked, trigger=Trigger.AUTOMATIC)
+        shown = Completion(text=text, outcome=Outcome.OK, mode=Mode.LINE)
+        then = request_after(request, shown)
+        asked = await complete(deps_with(Writing(), limits=limits), then)
+        deps = deps_with(Writing(), limits=limits)
+        await complete_ahead(deps, request, shown)
+        remembered = deps.cache.reuse(then)
+        assert asked.outcome in (Outcome.OK, Outcome.EMPTY, Outcome.FILTERED)
+        assert (remembered.text if remembered else "") == asked.text
+        assert (remembered.replace_right if remembered else 0) == asked.replace_right
+
+    asyncio.run(run())
+
+
+def test_who_types_on_at_once_has_nothing_computed_ahead() -> None:
     async def run() -> None:
         engine = Counting()
         deps = deps_with(engine)
-        request = request_at("def f(a):\n    ▮\n", mode=Mode.LINE, trigger=Trigger.AUTOMATIC)
-        shown = await complete(deps, request)
-        task = asyncio.create_task(complete_ahead(deps, request, shown))
+        for typed in ("", "q", "qu", "qui"):
+            request = _at(f"def f(a):\n    {typed}▮\n")
+            look_ahead(deps, request, await complete(deps, request))
+            await asyncio.sleep(0.05)
+        assert engine.priorities == [Priority.INTERACTIVE] * 4
+        await engine.asked_ahead.wait()  # the last one is read
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_cancelling_closes_its_generation() -> None:
+    async def run() -> None:
+        engine = Counting()
+        deps, request = deps_with(engine), _at("def f(a):\n    ▮\n")
+        task = look_ahead(deps, request, await complete(deps, request))
+        assert task is not None
         await engine.asked_ahead.wait()
-        task.cancel()
+        deps.inflight.cancel_all()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await engine.closed_ahead.wait()  # it lives on for a moment, for a request that goes on from it
-        assert deps.inflight._running == {}
+        assert engine.closed_ahead.is_set()
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), 20))

@@ -1,9 +1,11 @@
-"""A suggestion that is being typed is answered from memory; anything else is not."""
+"""A suggestion that is being typed, or a place that is come back to, is answered from memory; anything else is not."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from completion import cache as cache_module
 from completion.cache import ReuseCache
@@ -91,3 +93,68 @@ def test_who_asks_is_answered_from_memory_only_where_asked_before() -> None:
     typed = cache.reuse(request_at("x = foo(▮\n"))
     assert typed is not None
     assert (typed.text, [each.text for each in typed.alternatives]) == ("a, b)", ["c)"])
+
+
+def test_a_change_far_away_is_asked_anew() -> None:
+    far = "y" * 5_000
+    _check(f"call_me(){far}\nx = ▮\n", f"call_me(){far}\nx = fo▮\n", "o(a, b)")
+    _check(f"call_me(){far}\nx = ▮\n", f"call_it(){far}\nx = fo▮\n", None)
+    _check(f"x = ▮\n{far}old", f"x = ▮\n{far}new", None)
+
+
+def test_of_two_answers_at_a_place_the_newer_stands() -> None:
+    cache = ReuseCache()
+    for text in ("first", "second"):
+        cache.remember(request_at("x = ▮\n"), replace(_SHOWN, text=text))
+    assert len(cache._entries) == 1
+    reused = cache.reuse(request_at("x = ▮\n"))
+    assert reused is not None
+    assert reused.text == "second"
+
+
+# What may happen in an editor: a suggestion is shown, or typed on, something is typed, deleted, the cursor moves.
+_EDITS = st.one_of(
+    st.tuples(st.just("show"), st.text("ab\n", min_size=1, max_size=4)),
+    st.tuples(st.just("follow"), st.just("")),
+    st.tuples(st.just("type"), st.text("ab\n", min_size=1, max_size=2)),
+    st.tuples(st.just("delete"), st.just("")),
+    st.tuples(st.just("left"), st.just("")),
+    st.tuples(st.just("right"), st.just("")),
+    st.tuples(st.just("overwrite the first"), st.sampled_from("ab")),
+)
+
+
+@given(st.text("ab\n", max_size=6), st.lists(_EDITS, max_size=40))
+@example("abab", [("show", "ab"), ("follow", ""), ("delete", ""), ("show", "ba"), ("left", ""), ("right", "")])
+@example("abab", [*[("right", "")] * 4, ("show", "ab"), ("overwrite the first", "b"), ("type", "a")])
+def test_whatever_is_edited_an_answer_from_memory_is_what_was_shown_there(
+    text: str, edits: list[tuple[str, str]]
+) -> None:
+    """And it is there wherever something was shown. Edits happen beyond the characters that are compared first, too."""
+    cache, cursor = ReuseCache(), 0
+    shown: dict[tuple[str, str], str] = {}  # by the whole text before and after the place
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cache_module, "_COMPARED_CHARACTERS", 2)
+        for what, argument in edits:
+            before, after = text[:cursor], text[cursor:]
+            if what == "show":
+                shown[before, after] = argument
+                cache.remember(request_at(before + fakes.CURSOR + after), replace(_SHOWN, text=argument))
+            reused = cache.reuse(request_at(before + fakes.CURSOR + after))
+            rests = {
+                suggestion.removeprefix(before[len(begin) :])
+                for (begin, behind), suggestion in shown.items()
+                if behind == after and before.startswith(begin) and suggestion.startswith(before[len(begin) :])
+            } - {""}
+            assert (reused.text in rests) if reused else not rests
+            match what:
+                case "follow" if reused:
+                    text, cursor = before + reused.text[0] + after, cursor + 1
+                case "type":
+                    text, cursor = before + argument + after, cursor + len(argument)
+                case "delete":
+                    text, cursor = before[:-1] + after, max(0, cursor - 1)
+                case "left" | "right":
+                    cursor = max(0, min(len(text), cursor + (1 if what == "right" else -1)))
+                case "overwrite the first" if cursor > 0:
+                    text = argument + text[1:]

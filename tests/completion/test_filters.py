@@ -180,3 +180,27 @@ def test_every_filter_takes_an_empty_text() -> None:
     candidate, changed = apply_filters("", request_at("foo(▮)\n"))
     assert (candidate.text, changed) == ("", ())
     assert len({step.__name__ for step in FILTERS}) == len(FILTERS)
+
+
+_BELOW = '    """\n    return w * h\n'
+
+
+@pytest.mark.parametrize(
+    ("marked", "model", "expect", "language"),
+    [
+        (
+            f'def f(w, h):\n    """Area ▮\n{_BELOW}',
+            'of it."""',
+            f'def f(w, h):\n    """Area of it.▮\n{_BELOW}',
+            "python",
+        ),
+        ("/**\n * Area ▮\n */\nint f() {}\n", "of it. */", "/**\n * Area of it.▮\n */\nint f() {}\n", "c"),
+        ('"""Area ▮"""\n', 'of it."""', '"""Area of it."""▮\n', "python"),  # closed in this line
+        ('"""Area ▮\n', 'of it."""', '"""Area of it."""▮\n', "python"),  # closed nowhere
+        ('x = 1\n▮\n"""Words."""\n', '"""Area."""', 'x = 1\n"""Area."""▮\n"""Words."""\n', "python"),
+        ("/* a */\n▮\n/* b */\nint f;\n", "int g; /* c */", "/* a */\nint g; /* c */▮\n/* b */\nint f;\n", "c"),
+        ("/* Area ▮\nint f; /* b */\n", "of it. */", "/* Area of it. */▮\nint f; /* b */\n", "c"),
+    ],
+)
+def test_what_is_closed_below_is_not_closed_before(marked: str, model: str, expect: str, language: str) -> None:
+    _check(marked, model=model, expect=expect, language=language)

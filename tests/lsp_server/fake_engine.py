@@ -18,11 +18,18 @@ class FakeModel:
 
 
 class FakeClient:
-    """Stands in for model.client.EngineClient. Each `generate` waits for `go`, then says the bytes of `says`."""
+    """Stands in for model.client.EngineClient. Each `generate` waits for `go`, then says the bytes of `says`.
+
+    What is computed ahead waits for `go_ahead` instead.
+    """
 
     def __init__(self, says: str = "urn 1\n") -> None:
         self.says = says
         self.go = asyncio.Event()
+        self.go_ahead = asyncio.Event()
+        self.started_ahead = asyncio.Event()
+        self.closed_ahead = asyncio.Event()
+        self.asked: list[tuple[str, Priority]] = []  # session and priority of every generation
         self.started = asyncio.Event()
         self.n_closed = 0  # generations that were ended before they were done
         self.closed = asyncio.Event()
@@ -33,17 +40,19 @@ class FakeClient:
     async def generate(
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
-        self.started.set()
+        self.asked.append((session, priority))
+        is_ahead = priority is Priority.NEXT
+        (self.started_ahead if is_ahead else self.started).set()
         done = False
         try:
-            await self.go.wait()
+            await (self.go_ahead if is_ahead else self.go).wait()
             for byte in prompt.heal + self.says.encode():
                 yield Delta(token_ids=(byte,), logprobs=(-0.1,))
             done = True
         finally:
             if not done:
                 self.n_closed += 1
-                self.closed.set()
+                (self.closed_ahead if is_ahead else self.closed).set()
 
     def wake(self) -> None:
         self.n_woken += 1

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,13 @@ class Session:
         progress: bool = True,
     ) -> None:
         self.messages: list[dict[str, Any]] = []  # everything the server said unasked
+        self.answered: list[int] = []  # ids of requests in the order in which their answers came
         self.allowed_errors = 0
         self._configuration = configuration
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
         self._next_id = 0
         self._lock = threading.Lock()
+        self._burst: bytes | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "lsp_server", "--stdio", "--log-level", "debug"],
             stdin=subprocess.PIPE,
@@ -107,10 +111,24 @@ class Session:
 
     def _write(self, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
+        self._send(b"Content-Length: %d\r\n\r\n" % len(data) + data)
+
+    def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
         with self._lock:
-            self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(data) + data)
+            if self._burst is not None:
+                self._burst += data
+                return
+            self._process.stdin.write(data)
             self._process.stdin.flush()
+
+    @contextmanager
+    def burst(self) -> Iterator[None]:
+        """What is sent inside goes out in one piece, as fast as can be typed."""
+        self._burst = b""
+        yield
+        data, self._burst = self._burst, None
+        self._send(data)
 
     def notify(self, method: str, params: Any) -> None:
         """Send a notification."""
@@ -175,6 +193,13 @@ class Session:
             time.sleep(0.1)
         return status
 
+    def wait_for_log(self, words: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until a line of the server's log holds these words."""
+        deadline = time.monotonic() + timeout_s
+        while not any(words in line for line in list(self.stderr)):
+            assert time.monotonic() < deadline, words
+            time.sleep(0.02)
+
     # -- reading -------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
@@ -188,6 +213,7 @@ class Session:
                 pass
             message = json.loads(out.read(length))
             if "method" not in message:
+                self.answered.append(message["id"])
                 self._answers[message["id"]].put(message)
             elif "id" in message:
                 self._serve(message)

@@ -1,5 +1,7 @@
 """What became of a suggestion, told by an editor or seen in the text."""
 
+from dataclasses import replace
+
 import pytest
 from lsprotocol import types as t
 
@@ -210,3 +212,49 @@ def test_another_of_several_is_told_apart() -> None:
     assert window.fates() == [("accepted", "urn z()")]
     window.verdicts += window.tracker.accepted("1", 2)  # told twice
     assert len(window.fates()) == 1
+
+
+_SEVERAL = Suggestion(
+    id="1", uri=URI, line=0, column=3, line_text="ret\n", n_lines=2, replaced=0, text="urn x", lead="ret",
+    others=("ry()", "urn y", "urn x + 1"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("other", _SEVERAL.others)
+def test_another_of_several_is_seen_in_the_text_of_an_editor_that_reports_nothing(other: str) -> None:
+    window = Window("ret▮\n")
+    window.verdicts += window.tracker.answered(_SEVERAL)
+    window.becomes(f"ret{other}▮\n")
+    assert [(verdict.text, verdict.instead) for verdict in window.verdicts[1:]] == [(other, True)]
+
+
+def test_the_first_of_several_is_no_other() -> None:
+    window = Window("ret▮\n")
+    window.verdicts += window.tracker.answered(_SEVERAL)
+    window.becomes("return x▮\n")
+    assert [(verdict.text, verdict.instead) for verdict in window.verdicts[1:]] == [("urn x", False)]
+
+
+def test_what_is_typed_like_another_is_not_accepted() -> None:
+    window = Window("ret▮\n")
+    window.verdicts += window.tracker.answered(_SEVERAL)
+    for number in range(len("ry()")):
+        window.becomes(f"ret{'ry()'[: number + 1]}▮\n")
+    assert window.fates() == [("dismissed", "")]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_after_typing_the_others_are_numbered_as_they_were_sent_last(told: bool) -> None:
+    window = Window("ret▮\n")
+    window.verdicts += window.tracker.answered(_SEVERAL)
+    window.becomes("retu▮\n")
+    rest = replace(
+        _SEVERAL, id="2", column=4, line_text="retu\n", text="rn x", lead="retu", others=("rn y", "rn x + 1")
+    )
+    assert window.tracker.same(rest) == "1"
+    window.verdicts += window.tracker.answered(rest)
+    if told:
+        window.verdicts += window.tracker.accepted("1", 1)
+    window.becomes("return y▮\n")
+    (verdict,) = window.verdicts[1:]
+    assert (verdict.id, verdict.text, verdict.word, verdict.instead) == ("1", "rn y", "retu", True)

@@ -40,6 +40,15 @@ def test_what_became_of_suggestions_is_counted_once_each() -> None:
     assert (whole.kept, whole.judged, whole.characters) == (1, 2, 20)
 
 
+def test_accepted_alternatives_are_told_apart(capsys: pytest.CaptureFixture[str], tiny_cache: Path) -> None:
+    several = [*EVENTS, *events("7", "shown", "accepted", "instead")]
+    whole = usage(several)
+    assert (whole.accepted, whole.instead, whole.characters) == (3, 1, 30)
+    write(history_file(), several)
+    assert main(["stats"]) == 0
+    assert "1 were another than the first of several" in " ".join(capsys.readouterr().out.split())
+
+
 def test_latencies_are_those_of_suggestions_that_the_model_was_asked_for() -> None:
     python = by_language(EVENTS)["python"]
     assert (python.p50_ms, python.p95_ms) == (20.0, 30.0)

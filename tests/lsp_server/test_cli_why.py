@@ -87,6 +87,12 @@ def test_a_filter_that_takes_all_is_shown_line_by_line() -> None:
     assert "The model wrote something, but nothing was shown" in shown
 
 
+def test_another_one_that_was_accepted_is_shown() -> None:
+    shown = page(explained("def f():\n    ret▮\n", "urn 1\n", fate="accepted", acceptedInstead="urn 2"))
+    assert "Another one beside it was" in shown
+    assert "│ urn 2" in shown
+
+
 def test_what_was_not_asked_says_why_and_nothing_else() -> None:
     request = replace(request_at("x = ab▮cd\n"), trigger=Trigger.AUTOMATIC)
     told = explanation("w-1", SPOT, completed(request), {})

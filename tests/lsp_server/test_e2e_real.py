@@ -70,6 +70,25 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         assert session.status()["last"]["reused"]
 
 
+def test_coming_back_to_where_something_was_shown_asks_the_model_nothing(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.py").as_uri()
+        text = "def fibonacci(n: int) -> int:\n    if n < 2:\n        return n\n    ret"
+        session.open(uri, text)
+        line, column = place(text)
+        item, *_ = session.complete(uri, line, column, kind=2)
+        at, behind = ({"line": line, "character": column + n} for n in (0, 2))
+        session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "zz"}])
+        session.complete(uri, line, column + 2, kind=2)
+        assert not session.status()["last"]["reused"]
+        session.change(uri, 3, [{"range": {"start": at, "end": behind}, "text": ""}])  # deleted again
+        session.complete(uri, 1, 4, kind=2)  # and up and down
+        back, *_ = session.complete(uri, line, column, kind=2)
+        assert session.status()["last"]["reused"]
+        assert (back["insertText"], back["range"]) == (item["insertText"], item["range"])
+
+
 def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path: Path) -> None:
     environment = {"MIDFILL_CACHE": str(real_cache)}
     # A busy machine would compute nothing ahead; the setting is that of the window which starts the model process.
@@ -94,6 +113,27 @@ def test_after_accepting_the_next_suggestion_is_there(real_cache: Path, tmp_path
         session.change(uri, 4, [{"text": accepted}])
         (again, *_) = session.complete(uri, *place(accepted), kind=1)  # asked for: the model says the same
         assert again["insertText"] == following["insertText"]
+
+
+def test_what_was_computed_ahead_costs_the_next_key_nothing(real_cache: Path, tmp_path: Path) -> None:
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    stop_daemons(real_cache)
+    options = {"maxWaitMs": 0, "deadlineMs": 0, "quietness": 0, "daemon": {"idle": "always"}}
+    with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "other.py").as_uri()
+        above = FILLER + "def mean(values: list[float]) -> float:\n    total = sum(values)\n    cou"
+        session.open(uri, above + "\n    return total / count\n\n\n" + FILLER.replace("helper", "other"))
+        assert session.complete(uri, *place(above), kind=2)
+        assert session.status()["last"]["nComputed"] > 1000
+        session.wait_for_log("looked ahead")
+        line, column = place(above)
+        at = {"line": line, "character": column}
+        session.change(uri, 2, [{"range": {"start": at, "end": at}, "text": "q"}])
+        session.complete(uri, line, column + 1, kind=2)
+        last = session.status()["last"]
+        assert not last["reused"]
+        assert last["nComputed"] <= 12, last
 
 
 def test_a_killed_daemon_gives_an_empty_answer_and_the_next_request_works(session: Session, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_statistics_that_are_switched_off_leave_nothing_on_the_disk(real_cache: 
 
 def test_another_of_several_suggestions_is_accepted(real_cache: Path, tmp_path: Path) -> None:
     environment = {"MIDFILL_CACHE": str(real_cache)}
+    before = midfill(real_cache, "stats")["all"]["instead"]
     with Session(tmp_path, folders=[tmp_path], environment=environment, options={"mode": "line"}) as session:
         session.wait_for_phase("ready")
         uri = (tmp_path / "b.py").as_uri()
@@ -80,3 +81,7 @@ def test_another_of_several_suggestions_is_accepted(real_cache: Path, tmp_path: 
     assert first["insertText"] != second["insertText"] == "    ret" + told["acceptedInstead"]
     assert told["fate"] == "accepted"
     assert "Another one beside it was accepted" in told["sentence"]
+    (why,) = midfill(real_cache, "why")
+    assert (why["id"], why["acceptedInstead"]) == (told["id"], told["acceptedInstead"])
+    assert "Another one beside it was accepted" in why["sentence"]
+    assert midfill(real_cache, "stats")["all"]["instead"] == before + 1

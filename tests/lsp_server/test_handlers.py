@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lsprotocol import types as t
 
+from completion.types import Priority
 from lsp_server.config import Config
 from lsp_server.handlers import build_server
 from lsp_server.server import Midfill
@@ -45,12 +46,12 @@ def ask(server: Midfill, uri: str = URI, line: int = 1, character: int = 7, kind
     )
 
 
-def insert(server: Midfill, text: str, line: int, character: int) -> None:
+def insert(server: Midfill, text: str, line: int, character: int, counts: bool = True) -> None:
     kept = server.documents.get(URI)
     assert kept is not None
     at = t.Position(line, character)
     change = t.TextDocumentContentChangePartial(range=t.Range(at, at), text=text)
-    identifier = t.VersionedTextDocumentIdentifier(uri=URI, version=kept.version + 1)
+    identifier = t.VersionedTextDocumentIdentifier(uri=URI, version=kept.version + counts)
     params = t.DidChangeTextDocumentParams(text_document=identifier, content_changes=[change])
     server.documents.change(params, server.encoding)
 
@@ -148,11 +149,14 @@ def test_a_cancel_from_the_editor_closes_the_generation() -> None:
     run(scenario)
 
 
-def test_an_edit_during_the_generation_makes_the_answer_empty() -> None:
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_edit_during_the_generation_makes_the_answer_empty(counts: bool) -> None:
+    """Also of an editor that sends the same version again."""
+
     async def scenario(server: Midfill, client: FakeClient) -> None:
         task = ask(server)
         await client.started.wait()
-        insert(server, "u", 1, 7)
+        insert(server, "u", 1, 7, counts)
         client.go.set()
         assert (await task).items == []
         assert server.journal.outcomes == {"stale": 1}
@@ -172,6 +176,50 @@ def test_typing_what_was_suggested_needs_no_second_generation() -> None:
     run(scenario)
 
 
+def test_while_a_suggestion_is_shown_the_next_one_is_computed_and_a_request_ends_that() -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        assert len((await ask(server, kind=2)).items) == 1
+        await client.started_ahead.wait()
+        (now, ahead), again = client.asked, ask(server, character=6)
+        assert (now[0], now[1], ahead[1]) == (ahead[0], Priority.INTERACTIVE, Priority.NEXT)  # in the same session
+        await client.closed_ahead.wait()
+        assert len((await again).items) == 1
+
+    run(scenario, says="t\n")  # a word, also before the last letter
+
+
+def test_accepting_finds_what_was_computed_ahead() -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        await ask(server, kind=2)
+        await client.started_ahead.wait()
+        client.says = "x = 2\n"
+        client.go_ahead.set()
+        insert(server, "urn 1\n    ", 1, 7)
+        client.go.clear()  # another generation would wait for ever
+        deps = server.deps()
+        assert deps is not None
+        await asyncio.wait([ahead.task for ahead in deps.inflight._ahead.values()])
+        (item,) = (await ask(server, line=2, character=4, kind=2)).items
+        assert item.insert_text == "    x = 2"
+        assert [priority for _, priority in client.asked].count(Priority.INTERACTIVE) == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("kind", "idle"), [(1, "auto"), (2, "never")])
+def test_nothing_is_computed_ahead_for_who_asks_or_where_nothing_shall_be(kind: int, idle: str) -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        server.config = replace(server.config, daemon=replace(server.config.daemon, idle=idle))
+        assert (await ask(server, kind=kind)).items
+        await asyncio.sleep(0.6)
+        assert not client.started_ahead.is_set()
+
+    run(scenario)
+
+
 def test_closing_the_document_ends_its_request() -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         task = ask(server)
@@ -180,6 +228,18 @@ def test_closing_the_document_ends_its_request() -> None:
         server.protocol.lsp_text_document__did_close(close)
         assert (await task).items == []
         assert client.n_closed == 1
+
+    run(scenario)
+
+
+def test_closing_the_document_ends_what_is_computed_ahead() -> None:
+    async def scenario(server: Midfill, client: FakeClient) -> None:
+        client.go.set()
+        await ask(server, kind=2)
+        await client.started_ahead.wait()
+        close = t.DidCloseTextDocumentParams(text_document=t.TextDocumentIdentifier(uri=URI))
+        server.protocol.lsp_text_document__did_close(close)
+        await client.closed_ahead.wait()
 
     run(scenario)
 

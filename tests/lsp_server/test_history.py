@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from lsp_server.history import (
+    INSTEAD,
     MAX_EXPLANATIONS,
     BrokenHistory,
     Event,
     History,
+    Note,
     erase,
     read_events,
     read_explanations,
@@ -59,6 +61,16 @@ def test_an_explanation_knows_what_became_of_it(file: Path) -> None:
     newest, oldest = read_explanations(file, 2)
     assert (newest["id"], newest.get("fate")) == ("w-2", None)
     assert (oldest["id"], oldest["fate"], oldest["keptShare"]) == ("w-1", "accepted", 0.9)
+
+
+def test_a_note_is_added_to_the_explanation_that_it_is_about(file: Path) -> None:
+    write(file, [{"id": "w-1", "text": "a"}, {"id": "w-2"}])
+    write(
+        file, [now(kind="accepted"), now(kind=INSTEAD), Note("w-1", {"acceptedInstead": "b"}), Note("gone", {"x": 1})]
+    )
+    newest, oldest = read_explanations(file, 9)
+    assert newest == {"id": "w-2"}
+    assert oldest == {"id": "w-1", "text": "a", "acceptedInstead": "b", "fate": "accepted"}
 
 
 def test_only_the_last_explanations_and_a_year_of_events_are_kept(file: Path) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,18 @@ class Answer:
 class Engine:
     """A scheduler with its thread, and short ways to ask it."""
 
-    def __init__(self, folder: Path, max_mb: int = 100, exact_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_mb: int = 100,
+        exact_after_s: float | None = None,
+        may_idle: Callable[[], bool] = lambda: True,
+    ) -> None:
         with open_source(folder) as weights:
             decoder = load_fp32(weights)
         table = ByteTable(VOCAB, lambda i: bytes([i]) if i < 256 else b"")
-        self.scheduler = Scheduler(
-            engine_of(decoder, table), SessionPool(decoder.new_kv, max_mb * 1_000_000), exact_after_s=exact_after_s
-        )
+        pool = SessionPool(decoder.new_kv, max_mb * 1_000_000)
+        self.scheduler = Scheduler(engine_of(decoder, table), pool, may_idle, exact_after_s)
         self._thread = threading.Thread(target=self.scheduler.run)
         self._n = 0
 
@@ -82,6 +88,7 @@ class Engine:
         pieces: tuple[Piece, ...] = (),
         deadline_ms: float | None = None,
         target: list[int] | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> tuple[int, Answer]:
         self._n += 1
         answer = Answer()
@@ -95,7 +102,7 @@ class Engine:
                 max_tokens=0 if warm else n,
                 n_candidates=candidates,
                 target=array("I", target or []),
-                priority=Priority.WARM if warm else Priority.INTERACTIVE,
+                priority=Priority.WARM if warm else priority,
                 deadline_ms=deadline_ms,
                 on_prefilled=lambda report: None,
                 on_token=answer.on_token,
@@ -482,3 +489,12 @@ def test_books_that_do_not_balance_cost_a_recomputation_and_no_more(folder: Path
         again, stats = engine.ask(prompt(100))
         assert again.tokens == before.tokens
         assert stats.n_cached == 0
+
+
+def test_what_waits_for_a_good_time_has_its_deadline_from_then_on(folder: Path) -> None:
+    text, good = Composed(n_far=400), threading.Event()
+    with Engine(folder, may_idle=good.is_set) as engine:
+        _, answer = engine.submit(text.ids, pieces=text.pieces, deadline_ms=2_000.0, priority=Priority.NEXT)
+        time.sleep(2.1)
+        good.set()
+        assert answer.wait().n_attended == len(text.ids)  # nothing was left out for want of time
