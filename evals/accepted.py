@@ -3,8 +3,8 @@
 Used by every suite that generates. Rules: the text is exactly what an editor would hold afterwards. A new parse error
 is an ERROR or MISSING node more (tree-sitter) than there were with the place empty; it is None where nothing was shown
 or the language has no grammar. A line that opens a block is no error because its block is not there yet: it is given an
-empty one before errors are counted (`new_parse_error_as_is` counts without). Grammars have errors of their own: the
-truth's is kept beside it, as a control.
+empty one, and the brackets that it opens are closed behind that, before errors are counted (`new_parse_error_as_is` counts
+without). Grammars have errors of their own: the truth's is kept beside it, as a control.
 """
 
 import difflib
@@ -17,6 +17,10 @@ from evals.documents import Document
 from parsers.languages import BlockStyle, for_document
 from parsers.parse import parse
 from parsers.scope import error_count
+
+_CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
+# Behind `then`, `do` and the like; an empty block of Shell needs a command.
+_END_WORDS = ("end", "true\nfi", "true\ndone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +56,15 @@ def accept(document: Document, completion: Completion, truth: str) -> Accepted:
     before = _errors(language.id, document.text)
     parsed = shown and language.grammar is not None
     as_is = _errors(language.id, text) > before
-    body = _empty_body(completion.text, document, language.block_style)
-    whole = with_text(document, completion.text + body, completion.replace_right)
+    bodies = _empty_bodies(completion.text, document, language.block_style)
+    whole = [with_text(document, completion.text + body, completion.replace_right) for body in bodies]
     return Accepted(
         text=text,
         shown=shown,
         exact=_lines(completion.text) == _lines(truth),
         similarity=difflib.SequenceMatcher(None, completion.text.strip(), truth.strip(), autojunk=False).ratio(),
         errors_before=before,
-        new_parse_error=as_is and _errors(language.id, whole) > before if parsed else None,
+        new_parse_error=as_is and all(_errors(language.id, each) > before for each in whole) if parsed else None,
         new_parse_error_as_is=as_is if parsed else None,
         truth_new_parse_error=_errors(language.id, with_text(document, truth)) > before if parsed else None,
     )
@@ -71,16 +75,29 @@ def with_text(document: Document, text: str, replace_right: int = 0) -> str:
     return document.text[: document.cursor] + text + document.text[document.cursor + replace_right :]
 
 
-def _empty_body(text: str, document: Document, style: BlockStyle) -> str:
-    """What gives a header that a text ends with an empty block; "" where it ends with none."""
+def _empty_bodies(text: str, document: Document, style: BlockStyle) -> list[str]:
+    """What gives a header that a text ends with an empty block, in any of the ways that languages have for it."""
     line = (before_cursor(document.text, document.cursor) + text).split("\n")[-1]
     if not opens_block(line, style):
-        return ""
+        return [""]
     indentation = line[: len(line) - len(line.lstrip())]
     if style is BlockStyle.INDENT:
-        return f"\n{indentation}    pass"
-    closer = "}" if line.endswith("{") else ("end" if style is BlockStyle.END else "}")
-    return f"\n{indentation}{closer}"
+        return [f"\n{indentation}    pass"]
+    closers = _closers(line)
+    if style is BlockStyle.END and not line.endswith("{"):
+        return [f"\n{indentation}{word}{closers}" for word in _END_WORDS]
+    return [f"\n{indentation}{closers or '}'}{end}" for end in ("", ";")]
+
+
+def _closers(line: str) -> str:
+    """What closes the brackets that a line opens and does not close; strings are not looked into."""
+    found = ""
+    for character in line:
+        if character in _CLOSER_OF:
+            found = _CLOSER_OF[character] + found
+        elif found.startswith(character):
+            found = found[1:]
+    return found
 
 
 def _errors(language: str, text: str) -> int:

@@ -90,11 +90,16 @@ def select(rows: Sequence[dict[str, Any]], selection: Selection) -> list[Task]:
 def sampled(
     tasks: Sequence[T], task_id: Callable[[T], str], problem: Callable[[T], int], selection: Selection
 ) -> list[T]:
-    """The selected tasks of a suite whose halves are told apart by the number of the HumanEval problem."""
+    """The selected tasks of a suite whose halves are told apart by the number of the HumanEval problem.
+
+    Those of one problem come together: they share most of their text, whose keys and values are reused.
+    """
     halves = [task for task in tasks if not selection.half or problem(task) % 2 == "ab".index(selection.half)]
     ordered = sorted(halves, key=task_id)
     random.Random(selection.seed).shuffle(ordered)
-    return ordered[: selection.limit or None]
+    chosen = ordered[: selection.limit or None]
+    turn = {number: at for at, number in reversed(list(enumerate(map(problem, chosen))))}
+    return sorted(chosen, key=lambda task: (turn[problem(task)], task_id(task)))
 
 
 def _task(row: dict[str, Any], whole_lines: bool) -> Task:

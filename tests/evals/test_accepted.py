@@ -32,6 +32,9 @@ def test_a_new_parse_error_is_one_more_than_before(text: str, adds: bool) -> Non
         ("a.js", "if (a) {", False, True),
         ("a.js", "if (a {", True, True),
         ("a.rb", "if a", False, True),
+        ("a.js", "c = a.map((b) => {", False, True),
+        ("a.sh", "while read -r a; do", False, True),
+        ("a.sh", "if [ -n a ]; then", False, True),
         ("a.py", "a += b", False, False),
     ],
 )
