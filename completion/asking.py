@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from completion.candidate import Candidate
 from completion.filters import apply_filters
 from completion.stop import StopRule, find_end, finish
-from completion.types import CompletionRequest, Engine, FilterStep, GenerationStats, Prompt, Tokenizer
+from completion.types import CompletionRequest, Engine, FilterStep, Format, GenerationStats, Prompt, Tokenizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,10 @@ class Asker:
     tokenizer: Tokenizer
     request: CompletionRequest
     rule: StopRule
+
+    def session(self, prompt: Prompt) -> str:
+        """The name of the session that a first prompt has: the requests of a chat would push the file's text out."""
+        return f"{self.request.session}#chat" if prompt.format is Format.CHAT else self.request.session
 
     async def attempts(
         self,

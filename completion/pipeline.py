@@ -91,7 +91,7 @@ async def _complete(
     asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
     try:
-        (first,) = await asker.attempts(prompt, request.session, deps.limits.max_wait_ms, on_text)
+        (first,) = await asker.attempts(prompt, asker.session(prompt), deps.limits.max_wait_ms, on_text)
     except EngineUnavailable as error:
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")

@@ -2,12 +2,17 @@
 
     fim:   header | snippets | file path | <prefix> lines above <suffix> text after <middle> current line
     left:  header | snippets | file path | lines above | current line
+    chat:  header | snippets | file path | <turn> complete this: lines above <turn> the function so far | current line
 
-Typing on a line so changes only the last tokens, in both formats. Snippets stand worst first: the best is next to the
-file. The prompt is cut into pieces with ranks, so that the engine can answer from the most useful ones while the
-others are not ready. Token healing (Lundberg, guidance): the
-prompt ends before the word the cursor stands in or behind, and the generation must begin with its bytes; a
-word or an indentation that is half typed would else be cut where the model never saw a cut.
+Chat is for the whole body of a function, and for models that follow instructions: they write better code when they are
+asked for it (Chen et al. 2021 report the same task; the request's words are ours). The answer is begun for the
+model with the function itself, so that what it writes goes on at the cursor.
+
+Typing on a line so changes only the last tokens, in the first two formats. Snippets stand worst first: the best is
+next to the file. The prompt is cut into pieces with ranks, so that the engine can answer from the most useful ones
+while the others are not ready. Token healing (Lundberg, guidance): the prompt ends before the word the cursor stands in
+or behind, and the generation must begin with its bytes; a word or an indentation that is half typed would else be cut
+where the model never saw a cut.
 
 Rules: pure. Sentinels appear as ids only; a document that contains their spelling is ordinary text.
 """
@@ -16,9 +21,11 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from completion.body import missing_body
 from completion.segments import SegmentCache
 from completion.types import CompletionRequest, Format, Limits, Mode, Piece, Prompt, PromptSpec, Snippet, Tokenizer
 from completion.window import Window, choose_window
+from parsers.languages import by_id
 
 # Ids that a prompt may hold besides header, path, snippets and window: three sentinels.
 _N_SENTINELS = 3
@@ -30,6 +37,9 @@ _MAX_HEALED_TOKENS = 4
 # are this large, and the less important the further.
 _NEAR_TOKENS, _NEAR_AFTER_TOKENS = 128, 64
 _FAR_TOKENS = 128
+# The chat's file text: the nearest, since all of it behind the request is computed anew at every key.
+_CHAT_TOKENS = 1_024
+_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
 @dataclass(slots=True)
@@ -58,19 +68,28 @@ def prompt_format(spec: PromptSpec, mode: Mode) -> Format:
     return wanted if has_fim else Format.LEFT
 
 
+def function_asked_for(spec: PromptSpec, request: CompletionRequest, mode: Mode) -> int | None:
+    """Where the function begins whose whole body is asked for in a chat; None where another format is better."""
+    wanted = mode is Mode.BLOCK and spec.body_format is Format.CHAT and spec.has_chat
+    return missing_body(request) if wanted else None
+
+
 def build_prompt(
     spec: PromptSpec, tokenizer: Tokenizer, cache: SegmentCache, limits: Limits, request: CompletionRequest, mode: Mode
 ) -> Prompt:
     """The prompt of a request: at most `limits.max_prompt_tokens` ids."""
     snapshot = request.snapshot
     assert 0 <= request.cursor <= len(snapshot.text), "the server clamps the cursor to its snapshot"
-    chosen = prompt_format(spec, mode)
+    begin = function_asked_for(spec, request, mode)
+    chosen = prompt_format(spec, mode) if begin is None else Format.CHAT
     header, path = _header(spec, cache, snapshot.repo), _file(spec, cache, snapshot.path)
     if len(header) + len(path) > limits.max_prompt_tokens // 4:
         header, path = header[:1] if spec.bos is not None else [], []
     file_budget = min(limits.max_file_tokens, limits.max_prompt_tokens - len(header) - len(path) - _N_SENTINELS)
+    turns = _turns(spec, cache, snapshot.language) if begin is not None else ([], [])
     share = limits.suffix_share if chosen is Format.FIM else 0.0
-    window = choose_window(snapshot.text, request.cursor, file_budget, share, cache)
+    budget = file_budget if begin is None else min(_CHAT_TOKENS, (file_budget - sum(map(len, turns))) // 2)
+    window = choose_window(snapshot.text, request.cursor, budget, share, cache)
     n_kept = len(window.line) - _n_healed(window.line, tokenizer)
     line, healed = window.line[:n_kept], window.line[n_kept:]
 
@@ -82,16 +101,10 @@ def build_prompt(
     for rank, ids in reversed(list(enumerate(filter(None, fitted)))):
         layout.add(ids, 1 + 2 * rank, block=True)
     layout.add(path)
-    sentinels = (spec.fim_prefix, spec.fim_suffix, spec.fim_middle)
-    if chosen is Format.FIM and None not in sentinels:
-        prefix, suffix, middle = (i for i in sentinels if i is not None)
-        layout.add([prefix])
-        _add_above(layout, window)
-        layout.add([suffix])
-        layout.add(window.after[:_NEAR_AFTER_TOKENS])
-        for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
-            layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)
-        layout.add([middle])
+    if begin is not None:
+        _add_chat(layout, window, turns, n_lines=_n_lines(snapshot.text, begin, request.cursor))
+    elif chosen is Format.FIM:
+        _add_fim(layout, window, spec)
     else:
         _add_above(layout, window)
     layout.add(line)
@@ -107,6 +120,43 @@ def build_prompt(
         deadline_ms=limits.deadline_ms or None,
         n_snippet_tokens=tuple(map(len, fitted)),
     )
+
+
+def _add_fim(layout: _Layout, window: Window, spec: PromptSpec) -> None:
+    prefix, suffix, middle = (i for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if i is not None)
+    layout.add([prefix])
+    _add_above(layout, window)
+    layout.add([suffix])
+    layout.add(window.after[:_NEAR_AFTER_TOKENS])
+    for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
+        layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)
+    layout.add([middle])
+
+
+def _turns(spec: PromptSpec, cache: SegmentCache, language_id: str) -> tuple[list[int], list[int]]:
+    """What stands before the file's text, and between that and the function, in a chat (ChatML)."""
+    assert None not in (spec.turn_start, spec.turn_end), "function_asked_for says so"
+    start, end = ([i for i in (mark,) if i is not None] for mark in (spec.turn_start, spec.turn_end))
+    end += cache.encode("\n")
+    language = by_id(language_id)
+    system = [*start, *cache.encode(f"system\n{_SYSTEM}"), *end]
+    asked = cache.encode(f"user\nComplete the function at the end of this {language.name} file.\n```{language.id}\n")
+    answered = cache.encode(f"assistant\n```{language.id}\n")
+    return [*system, *start, *asked], [*cache.encode("```\n"), *end, *start, *answered]
+
+
+def _add_chat(layout: _Layout, window: Window, turns: tuple[list[int], list[int]], n_lines: int) -> None:
+    """The lines above, and of them the last `n_lines`, the function's, once more as the beginning of the answer."""
+    asked, answered = turns
+    layout.add(asked)
+    _add_above(layout, window)
+    layout.add(answered)
+    layout.add(window.above[window.cuts[-n_lines] if n_lines <= len(window.cuts) else 0 :])
+
+
+def _n_lines(text: str, begin: int, cursor: int) -> int:
+    """How many lines with text stand between a line's beginning and the cursor's line: a window has cuts at these."""
+    return sum(1 for line in text[begin : text.rfind("\n", 0, cursor) + 1].split("\n") if line.strip())
 
 
 def _header(spec: PromptSpec, cache: SegmentCache, repo: str) -> list[int]:

@@ -118,10 +118,9 @@ def allowed_ms(limits: Limits, trigger: Trigger) -> float | None:
 async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Attempt]:
     """The first answer and others to its prompt, for somebody who asks; what is not done in time is cut short."""
     prompt = replace(first.prompt, n_candidates=N_INVOKED)
-    session = asker.request.session
     try:
         others = await asker.attempts(
-            prompt, session, allowed_ms(limits, Trigger.INVOKED) or 0, opening=_lead(asker, first)
+            prompt, asker.session(prompt), allowed_ms(limits, Trigger.INVOKED) or 0, opening=_lead(asker, first)
         )
     except EngineUnavailable:
         others = []

@@ -33,10 +33,11 @@ class Trigger(Enum):
 
 
 class Format(StrEnum):
-    """Prompt layout: fill-in-the-middle with the text after the cursor, or plain left-to-right."""
+    """Prompt layout: fill-in-the-middle with the text after the cursor, plain left-to-right, or a request in a chat."""
 
     FIM = "fim"
     LEFT = "left"
+    CHAT = "chat"
 
 
 class Outcome(StrEnum):
@@ -238,6 +239,14 @@ class PromptSpec:
     bos: int | None  # prepended when the model was trained with one
     line_format: Format
     block_format: Format
+    body_format: Format | None = None  # for the whole body of a function; None: as for any block
+    turn_start: int | None = None  # around each turn of a chat
+    turn_end: int | None = None
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether the model knows what a turn of a chat is."""
+        return self.turn_start is not None and self.turn_end is not None
 
 
 class EngineUnavailable(Exception):

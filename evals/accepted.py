@@ -3,8 +3,8 @@
 Used by every suite that generates. Rules: the text is exactly what an editor would hold afterwards. A new parse error
 is an ERROR or MISSING node more (tree-sitter) than there were with the place empty; it is None where nothing was shown
 or the language has no grammar. A line that opens a block is no error because its block is not there yet: it is given an
-empty one, and the brackets that it opens are closed behind that, before errors are counted (`new_parse_error_as_is` counts
-without). Grammars have errors of their own: the truth's is kept beside it, as a control.
+empty one, and the brackets that it opens are closed behind that, before errors are counted (`new_parse_error_as_is`
+counts without). Grammars have errors of their own: the truth's is kept beside it, as a control.
 """
 
 import difflib

@@ -22,7 +22,7 @@ from model.catalog import ModelError, resolve
 from model.client import EngineClient, EngineState, Phase
 from model.fetch import fetch
 from model.spawn import EngineSettings
-from model.store import read_manifest
+from model.store import present_spec, read_manifest
 from model.tokenizer import VocabTokenizer
 
 KINDS = ("fp32", "int8", "int4")
@@ -89,7 +89,8 @@ def with_format(subject: Subject, chosen: Format) -> Subject:
     """The same subject with one prompt format for every mode; EvalError when the model lacks sentinels."""
     if chosen is Format.FIM and subject.spec.fim_middle is None:
         raise EvalError(f"{subject.model} has no fill-in-the-middle tokens: use --format left")
-    return replace(subject, spec=replace(subject.spec, line_format=chosen, block_format=chosen), rank_ms=0)
+    spec = replace(subject.spec, line_format=chosen, block_format=chosen, body_format=None)
+    return replace(subject, spec=spec, rank_ms=0)
 
 
 @asynccontextmanager
@@ -131,13 +132,7 @@ def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]
 
     source = resolve(model)
     store = ensure_store(source, gguf, choose_kind("auto"), lambda done: None)
-    return read_manifest(store).model_id, VocabTokenizer.open(store), prompt_spec(model, store)
-
-
-def prompt_spec(model: str, store: Path) -> PromptSpec:
-    """A model's prompt layout as the client has it: the catalog's present formats, whenever the store was made."""
-    spec, row = read_manifest(store).prompt, resolve(model).row
-    return spec if row is None else replace(spec, line_format=row.line_format, block_format=row.block_format)
+    return read_manifest(store).model_id, VocabTokenizer.open(store), present_spec(store, source.row)
 
 
 def gguf_file(model: str) -> Path:

@@ -34,7 +34,6 @@ from completion.types import Prompt, PromptSpec, Snippet
 from completion.words import identifiers
 from evals.documents import LIMITS
 from evals.engine_scorer import Cut, EngineScorer
-from evals.engines import prompt_spec
 from evals.masked import Masked, Oracle, masked
 from evals.progress import tracked
 from evals.recall import BUDGETS, ROOM_TOKENS, found
@@ -44,6 +43,7 @@ from evals.stats import mean_interval, ratio_interval
 from lsp_server.index.build import bring_up_to_date
 from lsp_server.repository import Repository
 from model.catalog import resolve
+from model.store import present_spec
 
 if TYPE_CHECKING:
     from model.score import Scorer
@@ -247,7 +247,7 @@ def run(
     examples = masked(root, split, language, files, limit, seed)
     bring_up_to_date(root, Console(stderr=True))
     scorer = Scorer.open(model)
-    prompter = Prompter(scorer, prompt_spec(model, scorer.store), root.resolve().name, n_tokens)
+    prompter = Prompter(scorer, present_spec(scorer.store, resolve(model).row), root.resolve().name, n_tokens)
     repository = Repository.open(root)
     suite = Suite(scorer, prompter, repository, Oracle(everything), n_tokens // 2)
     scores: Scores = {}

@@ -95,7 +95,7 @@ class Config:
         """The model's prompt layout, with the format the user insists on."""
         if self.format == "auto":
             return spec
-        return replace(spec, line_format=Format(self.format), block_format=Format(self.format))
+        return replace(spec, line_format=Format(self.format), block_format=Format(self.format), body_format=None)
 
 
 # wire key -> (what it does, allowed values or (low, high) bounds, or None)

@@ -43,6 +43,7 @@ class ModelRow:
     context_tokens: int
     line_format: Format
     block_format: Format
+    body_format: Format | None = None  # of a function's whole body; None: as of any block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ CATALOG: tuple[ModelRow, ...] = (
         context_tokens=32_768,
         line_format=Format.LEFT,
         block_format=Format.LEFT,
+        body_format=Format.CHAT,
     ),
     ModelRow(
         name="qwen2.5-coder-1.5b",
@@ -86,6 +88,7 @@ CATALOG: tuple[ModelRow, ...] = (
         context_tokens=32_768,
         line_format=Format.FIM,
         block_format=Format.FIM,
+        body_format=Format.CHAT,
     ),
 )
 

@@ -16,15 +16,15 @@ import subprocess
 import time
 from array import array
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, PromptSpec
 from model import wire
-from model.catalog import ModelError, ModelRow, resolve
+from model.catalog import ModelError, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
-from model.store import read_manifest
+from model.store import present_spec, read_manifest
 from model.tokenizer import VocabTokenizer
 
 log = logging.getLogger(__name__)
@@ -262,7 +262,7 @@ class EngineClient:
                 self._loaded = LoadedModel(
                     name=manifest.model_id,
                     tokenizer=VocabTokenizer.open(Path(message.store)),
-                    spec=_with_measured_formats(manifest.prompt, resolve(self._settings.model).row),
+                    spec=present_spec(Path(message.store), resolve(self._settings.model).row),
                     context_tokens=manifest.architecture.context_tokens,
                 )
         self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
@@ -296,11 +296,6 @@ class EngineClient:
         self.wake()
         outcome = Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
         raise EngineUnavailable(self._state.message, outcome)
-
-
-def _with_measured_formats(spec: PromptSpec, row: ModelRow | None) -> PromptSpec:
-    """The store's layout with the catalog's present formats: a new measurement must not need a new store."""
-    return spec if row is None else replace(spec, line_format=row.line_format, block_format=row.block_format)
 
 
 def _generate_message(request_id: int, prompt: Prompt, session: str, priority: Priority) -> wire.Generate:

@@ -27,7 +27,16 @@ from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource, open_source
-from model.store import KINDS, NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
+from model.store import (
+    KINDS,
+    NUMERICS_VERSION,
+    SPECIAL_TOKENS,
+    WEIGHTS,
+    Manifest,
+    StoreError,
+    read_manifest,
+    write_manifest,
+)
 from model.tokenizer import VocabTokenizer
 
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
@@ -98,7 +107,7 @@ def _write_store(
     progress: Callable[[float], None],
 ) -> None:
     (folder / "tokenizer.json").write_text(weights.tokenizer_json)
-    (folder / "special_tokens.json").write_text(json.dumps(weights.special_tokens))
+    (folder / SPECIAL_TOKENS).write_text(json.dumps(weights.special_tokens))
     tensors: dict[str, torch.Tensor] = {}
     steps = weights.architecture.n_layers + 2
     for done, part in enumerate(_parts(weights, kind, VocabTokenizer.open(folder))):

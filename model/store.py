@@ -11,7 +11,7 @@ whose files do not match its manifest raises `StoreError`, and the daemon then m
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import cattrs
 
 from completion.types import PromptSpec
 from model.architecture import Architecture
+from model.catalog import ModelRow
 from model.paths import stores_dir
 
 # Part of every store's name. Raise it when the same weights would give different numbers.
@@ -27,6 +28,9 @@ NUMERICS_VERSION = 3
 KINDS = ("int4", "int8")
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+SPECIAL_TOKENS = "special_tokens.json"
+# ChatML's marks (OpenAI 2023), which Qwen's models were trained with.
+_TURN_START, _TURN_END = "<|im_start|>", "<|im_end|>"
 
 
 class StoreError(Exception):
@@ -52,6 +56,25 @@ def newest_store(model_id: str) -> Path | None:
     """The store of a model that was made last; None when there is none."""
     stores = [file.parent for file in stores_dir().glob(f"{model_id}-int[48]-*/{MANIFEST}")]
     return max(stores, key=lambda store: store.stat().st_mtime, default=None)
+
+
+def present_spec(store: Path, row: ModelRow | None) -> PromptSpec:
+    """How a store's model is prompted: sentinels of its vocabulary, the formats that its catalog row has by now.
+
+    A new measurement, or a new format, must not need a new store.
+    """
+    spec = read_manifest(store).prompt
+    if row is None:
+        return spec
+    special: dict[str, int] = json.loads((store / SPECIAL_TOKENS).read_text())
+    return replace(
+        spec,
+        line_format=row.line_format,
+        block_format=row.block_format,
+        body_format=row.body_format,
+        turn_start=special.get(_TURN_START),
+        turn_end=special.get(_TURN_END),
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
