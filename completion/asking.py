@@ -17,6 +17,11 @@ from completion.stop import StopRule, find_end, finish
 from completion.types import CompletionRequest, Engine, FilterStep, Format, GenerationStats, Prompt, Tokenizer
 
 
+def session_for(prompt: Prompt, request: CompletionRequest) -> str:
+    """The name of the session that a first prompt has: chats have their own, or they would push the file's text out."""
+    return f"{request.session}#chat" if prompt.format is Format.CHAT else request.session
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """What came out of the engine: text from the cursor on, and why it ended."""
@@ -61,10 +66,6 @@ class Asker:
     tokenizer: Tokenizer
     request: CompletionRequest
     rule: StopRule
-
-    def session(self, prompt: Prompt) -> str:
-        """The name of the session that a first prompt has: the requests of a chat would push the file's text out."""
-        return f"{self.request.session}#chat" if prompt.format is Format.CHAT else self.request.session
 
     async def attempts(
         self,

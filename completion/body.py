@@ -23,45 +23,43 @@ _NEAR_LINES = 60
 
 
 def missing_body(request: CompletionRequest) -> int | None:
-    """Where the function begins (offset of a line) in whose empty body the cursor stands; None where it does not."""
-    return function_begun(request) if opens_empty_block(request) else None
+    """Where the function begins (offset of a line) in whose empty body the cursor stands; None where it does not.
 
-
-def function_begun(request: CompletionRequest) -> int | None:
-    """Where the function begins whose header stands right above the cursor, but for a docstring or comments.
-
-    None where there is none, or where something else of it stands there already.
+    A docstring and comments may stand there.
     """
-    text, tree = request.snapshot.text, request.snapshot.tree
-    header, end = header_above(text, request.cursor, request.snapshot.language)
-    if not header:
+    if not opens_empty_block(request) or (begin := _definition(request)) is None:
         return None
+    text = request.snapshot.text
+    header, end = header_above(text, request.cursor, request.snapshot.language)
+    # A loop in the function has a header of its own, further in.
+    is_its_header = end > begin and columns(header) == columns(before_cursor(text, begin) + "x")
+    return _paragraph(text, begin) if is_its_header else None
+
+
+def function_near(request: CompletionRequest) -> int | None:
+    """Where the function begins that the cursor stands in, not far below; None where there is none."""
+    begin = _definition(request)
+    return None if begin is None else _paragraph(request.snapshot.text, begin)
+
+
+def _definition(request: CompletionRequest) -> int | None:
+    """Offset of the function around the cursor."""
+    text, tree = request.snapshot.text, request.snapshot.tree
     span = enclosing_definition(tree, byte_offset(text, request.cursor))
     if span is None or _NO_FUNCTION.search(span.kind):
         return None
     begin = len(tree.source[: span.start_byte].decode("utf-8", "replace"))
-    line_start = text.rfind("\n", 0, begin) + 1
-    # A loop in the function has a header of its own, further in.
-    if (
-        end < begin
-        or columns(header) != columns(before_cursor(text, begin) + "x")
-        or _n_lines(text, begin, end) > _NEAR_LINES
-    ):
-        return None
-    return _paragraph(text, line_start)
+    return begin if text.count("\n", begin, request.cursor) <= _NEAR_LINES else None
 
 
-def _paragraph(text: str, line_start: int) -> int:
-    """Where the lines begin that stand right above a line, at its indentation, with no blank line between."""
-    width = columns(text[line_start : line_start + 200].split("\n")[0])
-    while line_start > 0:
-        above = text.rfind("\n", 0, line_start - 1) + 1
-        line = text[above : line_start - 1]
+def _paragraph(text: str, begin: int) -> int:
+    """Where the lines begin that stand right above one, at its indentation, with no blank line between; or itself."""
+    start = text.rfind("\n", 0, begin) + 1
+    width = columns(text[start:begin] + "x")
+    while start > 0:
+        above = text.rfind("\n", 0, start - 1) + 1
+        line = text[above : start - 1]
         if not line.strip() or columns(line) < width:
             break
-        line_start = above
-    return line_start
-
-
-def _n_lines(text: str, begin: int, end: int) -> int:
-    return text.count("\n", begin, end)
+        start = above
+    return start

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 from completion import gate, ranking
-from completion.asking import Asker, Attempt
+from completion.asking import Asker, Attempt, session_for
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
 from completion.names import Names, unknown_names
-from completion.prompt import build_prompt
+from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
 from completion.stop import stop_rule
 from completion.trigger import decide
@@ -91,7 +91,7 @@ async def _complete(
     asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
     try:
-        (first,) = await asker.attempts(prompt, asker.session(prompt), deps.limits.max_wait_ms, on_text)
+        (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_text)
     except EngineUnavailable as error:
         return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
     clock.lap("generate")
@@ -138,11 +138,16 @@ async def _second_prompt(deps: Deps, request: CompletionRequest, chosen: Format)
 
 
 async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str, Prompt]]:
-    """(session, prompt) of all that an unsure answer would need: what to have computed while nobody waits."""
-    found = [(request.session, await prompt_for(deps, request))]
+    """(session, prompt) of all that the next keys may need: what to have computed while nobody waits."""
+    first = await prompt_for(deps, request)
+    found = [(session_for(first, request), first)]
     chosen = ranking.other_format(deps.spec, deps.spec.line_format) if deps.limits.rank_ms != 0 else None
     if chosen is not None:
         found.append((ranking.session_of(request.session), await _second_prompt(deps, request, chosen)))
+    if first.format is not Format.CHAT:
+        parts = (deps.spec, deps.tokenizer, deps.segments, deps.limits, request)
+        if (chat := await asyncio.to_thread(chat_ahead, *parts)) is not None:
+            found.append((session_for(chat, request), chat))
     return found
 
 

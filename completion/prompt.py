@@ -21,7 +21,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from completion.body import missing_body
+from completion.body import function_near, missing_body
 from completion.segments import SegmentCache
 from completion.types import CompletionRequest, Format, Limits, Mode, Piece, Prompt, PromptSpec, Snippet, Tokenizer
 from completion.window import Window, choose_window
@@ -78,9 +78,32 @@ def build_prompt(
     spec: PromptSpec, tokenizer: Tokenizer, cache: SegmentCache, limits: Limits, request: CompletionRequest, mode: Mode
 ) -> Prompt:
     """The prompt of a request: at most `limits.max_prompt_tokens` ids."""
+    begin = function_asked_for(spec, request, mode)
+    return _build(spec, tokenizer, cache, limits, request, mode, begin)
+
+
+def chat_ahead(
+    spec: PromptSpec, tokenizer: Tokenizer, cache: SegmentCache, limits: Limits, request: CompletionRequest
+) -> Prompt | None:
+    """The chat about the function that the cursor stands in, as if its body were still missing: most of the one that
+    comes when its docstring is written. None where there is no function, or no chat.
+    """
+    begin = function_near(request) if spec.body_format is Format.CHAT and spec.has_chat else None
+    return None if begin is None else _build(spec, tokenizer, cache, limits, request, Mode.BLOCK, begin)
+
+
+def _build(
+    spec: PromptSpec,
+    tokenizer: Tokenizer,
+    cache: SegmentCache,
+    limits: Limits,
+    request: CompletionRequest,
+    mode: Mode,
+    begin: int | None,
+) -> Prompt:
+    """With `begin`, where a function begins, the chat about it."""
     snapshot = request.snapshot
     assert 0 <= request.cursor <= len(snapshot.text), "the server clamps the cursor to its snapshot"
-    begin = function_asked_for(spec, request, mode)
     chosen = prompt_format(spec, mode) if begin is None else Format.CHAT
     header, path = _header(spec, cache, snapshot.repo), _file(spec, cache, snapshot.path)
     if len(header) + len(path) > limits.max_prompt_tokens // 4:

@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from completion.asking import Asker, Attempt
+from completion.asking import Asker, Attempt, session_for
 from completion.lines import before_cursor
 from completion.surroundings import binds, misfits, missing_names, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
@@ -120,7 +120,10 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
     prompt = replace(first.prompt, n_candidates=N_INVOKED)
     try:
         others = await asker.attempts(
-            prompt, asker.session(prompt), allowed_ms(limits, Trigger.INVOKED) or 0, opening=_lead(asker, first)
+            prompt,
+            session_for(prompt, asker.request),
+            allowed_ms(limits, Trigger.INVOKED) or 0,
+            opening=_lead(asker, first),
         )
     except EngineUnavailable:
         others = []

@@ -38,7 +38,7 @@ _QWEN_PATTERN = (
 )
 _REPOSITORY = Path(__file__).parent.parent
 # Sentinel ids, above every tokenizer used here.
-REPO, FILE, PREFIX, SUFFIX, MIDDLE, END, BOS = range(1_000_000, 1_000_007)
+REPO, FILE, PREFIX, SUFFIX, MIDDLE, END, BOS, TURN, OVER = range(1_000_000, 1_000_009)
 SPEC = PromptSpec(
     repo_name=REPO,
     file_sep=FILE,
@@ -103,6 +103,7 @@ class ScriptedEngine:
         self._hangs = hangs
         self._unavailable = unavailable
         self.prompts: list[Prompt] = []
+        self.sessions: list[str] = []
         self.n_said = 0
         self.n_closed = 0
         self.is_hanging = asyncio.Event()
@@ -111,6 +112,7 @@ class ScriptedEngine:
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
         self.prompts.append(prompt)
+        self.sessions.append(session)
         if self._unavailable is not None:
             raise self._unavailable
         stats = GenerationStats(

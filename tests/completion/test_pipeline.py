@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from completion.pipeline import Deps, complete
+from completion.pipeline import Deps, complete, prompts_for
 from completion.types import (
     Completion,
     Delta,
@@ -19,7 +19,7 @@ from completion.types import (
     Prompt,
     Trigger,
 )
-from tests.fakes import LIMITS, ByteTokenizer, ScriptedEngine, deps_with, request_at
+from tests.fakes import LIMITS, OVER, SPEC, TURN, ByteTokenizer, ScriptedEngine, deps_with, request_at
 
 _IN_A_HURRY = replace(LIMITS, max_wait_ms=30)
 
@@ -234,3 +234,19 @@ def test_counters_are_right_though_the_stream_was_closed_early() -> None:
     completion, _ = _run("x = ▮", ["12", "\n", "more"])
     assert completion.stats is not None
     assert completion.stats.n_generated == len(" 12\n")
+
+
+def test_a_whole_body_is_asked_for_in_a_chat_with_a_session_of_its_own() -> None:
+    engine = ScriptedEngine(["b = a\n", "    return b\n", "```\n"])
+    spec = replace(SPEC, body_format=Format.CHAT, turn_start=TURN, turn_end=OVER)
+    deps = deps_with(engine, spec=spec)
+    request = request_at('def f(a):\n    """Say a."""\n    ▮\n', session="here")
+    completion = asyncio.run(complete(deps, request))
+    assert completion.text == "b = a\n    return b"
+    assert completion.trace is not None
+    assert completion.trace.format is Format.CHAT
+    assert engine.sessions == ["here#chat"]
+    assert [session for session, _ in asyncio.run(prompts_for(deps, request))] == ["here#chat"]
+    typing = request_at('def f(a):\n    """Say a▮', session="here")
+    found = [(session, prompt.format) for session, prompt in asyncio.run(prompts_for(deps, typing))]
+    assert found == [("here", Format.FIM), ("here#chat", Format.CHAT)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from completion.prompt import build_prompt
+from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
 from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Snippet, Tokenizer
 from tests.fakes import (
@@ -16,16 +16,22 @@ from tests.fakes import (
     FILE,
     LIMITS,
     MIDDLE,
+    OVER,
     PREFIX,
     REPO,
     SPEC,
     SUFFIX,
+    TURN,
     ByteTokenizer,
     bpe_tokenizer,
     request_at,
 )
 
-_NAMES = {REPO: "<repo>", FILE: "<file>", PREFIX: "<pre>", SUFFIX: "<suf>", MIDDLE: "<mid>", BOS: "<bos>"}
+_NAMES = {
+    REPO: "<repo>", FILE: "<file>", PREFIX: "<pre>", SUFFIX: "<suf>", MIDDLE: "<mid>", BOS: "<bos>",
+    TURN: "<turn>", OVER: "<over>",
+}  # fmt: skip
+_CHAT = replace(SPEC, body_format=Format.CHAT, turn_start=TURN, turn_end=OVER)
 _BARE = replace(SPEC, repo_name=None, file_sep=None, fim_middle=None)
 
 
@@ -62,6 +68,60 @@ def test_fim_has_what_is_typed_last() -> None:
 def test_left_to_right_has_no_text_after_the_cursor() -> None:
     expected = "<repo>project\n<file>src/file.py\nimport os\nx = "
     _check("import os\nx = (▮)\ny = 2\n", expected, heal="(", mode=Mode.BLOCK)
+
+
+_FUNCTION = 'import os\n\n\ndef f(a):\n    """Say a."""\n    ▮\n\n\nx = 1\n'
+
+
+def test_a_chat_asks_for_the_function_and_begins_the_answer_with_it() -> None:
+    expected = (
+        "<repo>project\n<file>src/file.py\n<turn>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
+        "assistant.<over>\n<turn>user\nComplete the function at the end of this Python file.\n```python\n"
+        'import os\n\n\ndef f(a):\n    """Say a."""\n```\n<over>\n<turn>assistant\n```python\n'
+        'def f(a):\n    """Say a."""\n   '
+    )
+    _check(_FUNCTION, expected, heal=" ", mode=Mode.BLOCK, spec=_CHAT)
+
+
+@pytest.mark.parametrize(
+    ("marked", "mode", "spec"),
+    [
+        (_FUNCTION, Mode.LINE, _CHAT),
+        (_FUNCTION, Mode.BLOCK, replace(_CHAT, body_format=None)),
+        (_FUNCTION, Mode.BLOCK, replace(_CHAT, turn_end=None)),
+        ("for x in y:\n    ▮\n", Mode.BLOCK, _CHAT),
+        ('def f(a):\n    """Say a."""\n    b = a\n    ▮\n', Mode.BLOCK, _CHAT),
+    ],
+)
+def test_what_is_no_whole_body_is_not_asked_for_in_a_chat(marked: str, mode: Mode, spec: PromptSpec) -> None:
+    assert _prompt(request_at(marked), mode, spec=spec).format is not Format.CHAT
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(256, 4096), st.integers(0, 300), st.integers(1, 50), st.booleans())
+def test_a_chat_fits_and_requires_the_function_itself(
+    budget: int, n_above: int, n_doc: int, with_snippet: bool
+) -> None:
+    above = "".join(f"value_{n} = {n}\n" for n in range(n_above))
+    doc = "".join(f"    line {n} of it\n" for n in range(n_doc))
+    request = request_at(f'{above}\n\ndef f(a):\n    """Say a.\n{doc}    """\n    ▮\n')
+    request = replace(request, snippets=(Snippet(path="b.py", text="def g(): pass\n"),) if with_snippet else ())
+    prompt = _prompt(request, Mode.BLOCK, spec=_CHAT, limits=replace(LIMITS, max_prompt_tokens=budget))
+    assert prompt.format is Format.CHAT
+    assert len(prompt.token_ids) == sum(piece.n_tokens for piece in prompt.pieces) <= budget
+    assert prompt.pieces[-1].rank == 0
+
+
+def test_most_of_the_chat_is_known_while_the_docstring_is_written() -> None:
+    above = "".join(f"value_{n} = {n}\n" for n in range(20))
+    limits, tokenizer = replace(LIMITS, max_prompt_tokens=4096), ByteTokenizer()
+    writing = request_at(f'{above}\n\ndef f(a):\n    """Say a▮')
+    ahead = chat_ahead(_CHAT, tokenizer, SegmentCache(tokenizer), limits, writing)
+    assert ahead is not None
+    asked = _prompt(request_at(f'{above}\n\ndef f(a):\n    """Say a."""\n    ▮'), Mode.BLOCK, spec=_CHAT, limits=limits)
+    pairs = zip(ahead.token_ids, asked.token_ids, strict=False)
+    assert sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)) > len(above)
+    assert chat_ahead(SPEC, tokenizer, SegmentCache(tokenizer), limits, writing) is None
 
 
 def test_a_model_without_sentinels_gets_plain_text() -> None:
