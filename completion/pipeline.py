@@ -68,6 +68,7 @@ async def complete(deps: Deps, request: CompletionRequest) -> Completion:
         return replace(reused, timings_ms=clock.total())
     if await deps.inflight.join(request) and (joined := deps.cache.reuse(request)):
         return replace(joined, reused=False, timings_ms=clock.total())
+    clock.lap("join")
     return await deps.inflight.run(request, lambda on_text: _complete(deps, request, clock, on_text))
 
 

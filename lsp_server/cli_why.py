@@ -157,6 +157,7 @@ def stages(known: Mapping[str, Any]) -> list[tuple[str, float]]:
     total, inside = laps.get("total", 0.0), known["queueMs"] + laps.get("prefill", 0.0) + laps.get("decode", 0.0)
     found = [
         ("parse, context", known["latencyMs"] - total),
+        ("key before", laps.get("join", 0.0)),  # a completion under way that what was typed agreed with, in vain
         ("trigger", laps.get("trigger", 0.0)),
         ("prompt", laps.get("prompt", 0.0)),
         ("queue", known["queueMs"]),

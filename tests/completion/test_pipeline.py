@@ -215,6 +215,7 @@ def test_what_would_hardly_be_kept_is_shown_only_to_who_asks() -> None:
 def test_time_is_recorded_by_stage() -> None:
     completion, _ = _run("x = ▮", ["1", "\n"])
     assert set(completion.timings_ms) == {
+        "join",
         "trigger",
         "prompt",
         "generate",
@@ -227,7 +228,7 @@ def test_time_is_recorded_by_stage() -> None:
     }
     assert completion.timings_ms["total"] >= completion.timings_ms["generate"]
     skipped, _ = _run("fo▮o\n", ["x"], trigger=Trigger.AUTOMATIC)
-    assert set(skipped.timings_ms) == {"trigger", "total"}
+    assert set(skipped.timings_ms) == {"join", "trigger", "total"}
 
 
 def test_counters_are_right_though_the_stream_was_closed_early() -> None:
