@@ -2,16 +2,21 @@
 
 Called by the pipeline, after each token with `find_end` and at last with `finish`.
 
-Rules: pure functions of the text so far (which begins at the cursor) and the request. A stop rule never
-sees tokens; it ends a generation by having the stream closed, which costs at most one decode step.
+Where lines are indented less than the block, it ends; unless the syntax tree says that the line is no code: a text that
+goes on over several lines stands where it likes, and so do directives of C.
+
+Rules: functions of the text so far (which begins at the cursor) and the request; what a parse said is remembered. A
+stop rule never sees tokens; it ends a generation by having the stream closed, which costs at most one decode step.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from completion.lines import before_cursor, columns, header_above, lines_below, opens_block
 from completion.types import CompletionRequest, Mode
 from parsers.languages import BlockStyle, by_id
+from parsers.parse import SyntaxTree, parse, to_bytes
+from parsers.scope import CursorKind, cursor_kind
 
 _BRACKETS = r"[)\]}]+[;,]?"
 # What closes a block, at the start of its line: brackets in any language, and a keyword in some.
@@ -21,6 +26,10 @@ _CLOSER_WITH_KEYWORDS = re.compile(rf"\s*(?:{_BRACKETS}|(?:end|fi|done|esac)\b(?
 _MAY_CLOSE = re.compile(r"\s*(?:[)\]}]|(?:e|en|end|es|esa|esac|f|fi|d|do|don|done)\b)")
 # What goes on with a block instead of closing it.
 _CONTINUES = re.compile(r"\s*(?:else|elif|elseif|elsif|rescue|ensure|catch|finally|after|until|when)\b")
+# A directive stands at the beginning of its line, however deep in code; or what may yet become one.
+_DIRECTIVE = re.compile(
+    r"#\s*(?:[a-z]*$|(?:if|ifdef|ifndef|elif|else|endif|define|undef|include|pragma|error|region|endregion)\b)"
+)
 # Shorter lines (a brace, `else`) repeat all the time and say nothing.
 _MIN_REPEATED_CHARACTERS = 4
 
@@ -33,6 +42,9 @@ class StopRule:
     body: int  # least indentation of the block being filled, in columns; 0 at the top level
     style: BlockStyle
     next_line: str  # the next line below that is not blank, with its indentation; "" at the end of the file
+    before: str = ""  # the document up to the cursor
+    tree: SyntaxTree | None = None  # of the whole document; None: there is no grammar to ask
+    known: dict[str, bool] = field(default_factory=dict)  # by text so far: whether what comes next is code
 
 
 def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
@@ -46,7 +58,9 @@ def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
         body += 1
     elif not line.strip() and opens_block(above, style):  # perhaps not indented yet
         body = max(body, columns(above) + 1)
-    return StopRule(mode, body, style, next(lines_below(text, cursor), ""))
+    tree = request.snapshot.tree
+    next_line = next(lines_below(text, cursor), "")
+    return StopRule(mode, body, style, next_line, text[:cursor], tree if tree.root is not None else None)
 
 
 def find_end(rule: StopRule, text: str) -> int | None:
@@ -63,9 +77,9 @@ def find_end(rule: StopRule, text: str) -> int | None:
         start = end + 1
     # The unfinished last line: its indentation alone can tell, once something visible stands in it.
     last = text[start:]
-    if not last.strip() or columns(last) >= rule.body:
+    if not last.strip() or columns(last) >= rule.body or _MAY_CLOSE.match(last):
         return None
-    return None if _MAY_CLOSE.match(last) else start - 1
+    return start - 1 if _is_end(rule, text[:start], last) else None
 
 
 def finish(rule: StopRule, text: str, *, complete: bool) -> str:
@@ -89,9 +103,22 @@ def _ends_at(rule: StopRule, text: str, start: int, end: int) -> int | None:
         return start - 1
     if rule.body == 0:  # at the top level a block ends at the first blank line before another definition
         return start - 1 if columns(line) == 0 and text[:start].endswith("\n\n") else None
-    if columns(line) >= rule.body:
+    if columns(line) >= rule.body or not _is_end(rule, text[:start], line):
         return None
     return _closed_at(rule, line, start) or start - 1
+
+
+def _is_end(rule: StopRule, so_far: str, line: str) -> bool:
+    """Whether a line that is indented less than the block ends it."""
+    if rule.style is BlockStyle.BRACE and _DIRECTIVE.match(line):
+        return False
+    if rule.tree is None:
+        return True
+    if so_far not in rule.known:
+        text = rule.before + so_far
+        tree = parse(rule.tree.language, text, rule.tree)
+        rule.known[so_far] = cursor_kind(tree, len(to_bytes(text))) is CursorKind.CODE
+    return rule.known[so_far]
 
 
 def _closed_at(rule: StopRule, line: str, start: int) -> int | None:

@@ -55,6 +55,30 @@ def test_a_python_body_ends_where_it_is_dedented(marked: str, model: str, expect
 @pytest.mark.parametrize(
     ("marked", "model", "expected", "language"),
     [
+        (
+            "def f():\n    ▮\n",
+            'a = """\nfrom the\n  left\n"""\n    return a\n\ndef g():\n',
+            'a = """\nfrom the\n  left\n"""\n    return a\n',
+            "python",
+        ),
+        ("function f() {\n  ▮\n}\n", "return `a\nb\n`;\n}\nlet c;\n", "return `a\nb\n`;", "javascript"),
+        ("int f() {\n  ▮\n}\n", "/* a\nb */\n  return 1;\n}\nint g;\n", "/* a\nb */\n  return 1;", "c"),
+        (
+            "int f() {\n  ▮\n}\n",
+            "#ifdef A\n  a();\n#else\n  b();\n#endif\n  return 1;\n}\nint g;\n",
+            "#ifdef A\n  a();\n#else\n  b();\n#endif\n  return 1;",
+            "c",
+        ),
+        ("<?php\nfunction f() {\n  ▮\n}\n", "a();\n# b\n", "a();", "php"),
+    ],
+)
+def test_what_is_no_code_ends_no_block(marked: str, model: str, expected: str, language: str) -> None:
+    _check(marked, model, expected, language=language)
+
+
+@pytest.mark.parametrize(
+    ("marked", "model", "expected", "language"),
+    [
         ("int f() {\n  ▮\n}\n", "return 1;\n}\nint g() {\n", "return 1;", "c"),
         ("int f() {\n  ▮\n}\n", "return 1;\n}", "return 1;", "c"),
         ("int f() {\n  ▮", "return 1;\n}\n\nint g() {\n", "return 1;\n}", "c"),

@@ -5,6 +5,7 @@ import signal
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,23 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         rest, *_ = session.complete(uri, *place(text + "urn"))
         assert rest["insertText"] == item["insertText"]
         assert session.status()["last"]["reused"]
+
+
+def test_a_whole_function_is_asked_for_in_a_chat_and_works(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.py").as_uri()
+        text = (
+            "def count_vowels(text: str) -> int:\n"
+            '    """How many vowels (a, e, i, o, u) a text has.\n\n    >>> count_vowels("banana")\n    3\n    """\n    '
+        )
+        session.open(uri, text)
+        item, *_ = session.complete(uri, *place(text))
+        (told,) = session.request("midfill/why", {"last": 1})["explanations"]
+        assert (told["mode"], told["format"]) == ("block", "chat")
+        program: dict[str, Any] = {}
+        exec(text[: text.rfind("\n") + 1] + item["insertText"], program)
+        assert [program["count_vowels"](word) for word in ("banana", "xyz", "")] == [3, 0, 0]
 
 
 def test_coming_back_to_where_something_was_shown_asks_the_model_nothing(session: Session, tmp_path: Path) -> None:
