@@ -28,7 +28,7 @@ _MAY_CLOSE = re.compile(r"\s*(?:[)\]}]|(?:e|en|end|es|esa|esac|f|fi|d|do|don|don
 _CONTINUES = re.compile(r"\s*(?:else|elif|elseif|elsif|rescue|ensure|catch|finally|after|until|when)\b")
 # A directive stands at the beginning of its line, however deep in code; or what may yet become one.
 _DIRECTIVE = re.compile(
-    r"#\s*(?:[a-z]*$|(?:if|ifdef|ifndef|elif|else|endif|define|undef|include|pragma|error|region|endregion)\b)"
+    r"#[a-z]*$|#\s*(?:if|ifdef|ifndef|elif|else|endif|define|undef|include|pragma|error|region|endregion)\b"
 )
 # Shorter lines (a brace, `else`) repeat all the time and say nothing.
 _MIN_REPEATED_CHARACTERS = 4
