@@ -8,7 +8,7 @@ what it does, decorators.
 
 import re
 
-from completion.lines import before_cursor, columns, header_above
+from completion.lines import after_cursor, before_cursor, columns, header_above, lines_below
 from completion.trigger import opens_empty_block
 from completion.types import CompletionRequest
 from parsers.parse import byte_offset
@@ -42,10 +42,21 @@ def function_near(request: CompletionRequest) -> int | None:
     return None if begin is None else _paragraph(request.snapshot.text, begin)
 
 
+def open_function(request: CompletionRequest) -> int | None:
+    """The same where nothing of the function stands below the cursor's line: its rest is missing."""
+    begin, text = _definition(request), request.snapshot.text
+    if begin is None or after_cursor(text, request.cursor).strip():
+        return None
+    below = next(lines_below(text, request.cursor), "")
+    return _paragraph(text, begin) if not below or columns(below) <= columns(before_cursor(text, begin) + "x") else None
+
+
 def _definition(request: CompletionRequest) -> int | None:
     """Offset of the function around the cursor."""
-    text, tree = request.snapshot.text, request.snapshot.tree
-    span = enclosing_definition(tree, byte_offset(text, request.cursor))
+    text, tree, cursor = request.snapshot.text, request.snapshot.tree, request.cursor
+    if not before_cursor(text, cursor):  # not indented yet: what stands right above says where this belongs
+        cursor = max(0, cursor - 1)
+    span = enclosing_definition(tree, byte_offset(text, cursor))
     if span is None or _NO_FUNCTION.search(span.kind):
         return None
     begin = len(tree.source[: span.start_byte].decode("utf-8", "replace"))

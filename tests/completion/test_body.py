@@ -2,7 +2,7 @@
 
 import pytest
 
-from completion.body import function_near, missing_body
+from completion.body import function_near, missing_body, open_function
 from tests.fakes import request_at
 
 # A `▮` marks the cursor, a `◂` the beginning that is to be found.
@@ -47,6 +47,25 @@ def test_a_missing_body_and_where_its_function_begins(language: str, marked: str
 )
 def test_other_blocks_are_no_bodies_of_functions(language: str, marked: str) -> None:
     assert missing_body(request_at(marked, language=language)) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "is_open"),
+    [
+        ("python", "◂def f(a):\n    b = a\n▮\n", True),
+        ("python", "◂def f(a):\n    b = a\n    ▮\n\n\ndef g():\n    pass\n", True),
+        ("python", "◂def f(a):\n    for b in a:\n        ret▮\n\n\nx = 1\n", True),
+        ("python", "def f(a):\n    b = a\n    ▮\n    return b\n", False),
+        ("python", "def f(a):\n    b = a▮ + 1\n", False),
+        ("python", "def f(a):\n    b = a\n\n\n▮\n", False),
+        ("python", "x = 1\n▮\n", False),
+        ("javascript", "◂function f(a) {\n  let b = a;\n  ▮\n}\n", True),
+        ("javascript", "function f(a) {\n  let b = a;\n  ▮\n  return b;\n}\n", False),
+    ],
+)
+def test_a_function_is_open_where_nothing_of_it_stands_below(language: str, marked: str, is_open: bool) -> None:
+    found = open_function(request_at(marked.replace("◂", ""), language=language))
+    assert found == (marked.index("◂") if is_open else None)
 
 
 def test_a_function_is_near_while_its_docstring_is_written() -> None:
