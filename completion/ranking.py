@@ -25,6 +25,8 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.5
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
+# While somebody types there are two answers and 400 ms. Of two, 45 characters choose nearly as well (.656 for .669).
+_FOLLOWING_TYPING = 45
 # What a line that binds a name which the lines below miss is worth, beside them.
 _BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
@@ -225,15 +227,16 @@ async def _score(asker: Asker, left: Prompt, session: str, attempt: Attempt) -> 
     """The logarithm of how probable an answer and what follows are, the latter weighted."""
     text = attempt.candidate.text
     after = asker.request.snapshot.text[asker.request.cursor + attempt.candidate.replace_right :]
-    following = _first_lines(after)
+    is_asked = asker.request.trigger is Trigger.INVOKED
+    following = _first_lines(after, _FOLLOWING_CHARACTERS if is_asked else _FOLLOWING_TYPING)
     n_answer = len(text.encode()) + 1  # its line end belongs to it
     scored = await asker.score(left, session, text + following)
     answer = sum(logprob for begins, logprob in scored if begins < n_answer)
     return answer + _FOLLOWING_WEIGHT * sum(logprob for begins, logprob in scored if begins >= n_answer)
 
 
-def _first_lines(after: str) -> str:
-    """The rest of the cursor's line, and the first lines below it that are not blank."""
+def _first_lines(after: str, n_characters: int) -> str:
+    """The rest of the cursor's line, and the first lines below it that are not blank: the beginning of all that."""
     rest, *below = after[: _FOLLOWING_CHARACTERS * 4].split("\n")
     lines = [line for line in below if line.strip()][:_FOLLOWING_LINES]
-    return "\n".join([rest, *lines])[:_FOLLOWING_CHARACTERS] + "\n"
+    return "\n".join([rest, *lines, ""])[:n_characters]
