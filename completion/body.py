@@ -8,7 +8,7 @@ what it does, decorators.
 
 import re
 
-from completion.lines import after_cursor, before_cursor, columns, header_above, lines_below
+from completion.lines import before_cursor, columns, header_above
 from completion.trigger import opens_empty_block
 from completion.types import CompletionRequest
 from parsers.parse import byte_offset
@@ -40,15 +40,6 @@ def function_near(request: CompletionRequest) -> int | None:
     """Where the function begins that the cursor stands in, not far below; None where there is none."""
     begin = _definition(request)
     return None if begin is None else _paragraph(request.snapshot.text, begin)
-
-
-def open_function(request: CompletionRequest) -> int | None:
-    """The same where nothing of the function stands below the cursor's line: its rest is missing."""
-    begin, text = _definition(request), request.snapshot.text
-    if begin is None or after_cursor(text, request.cursor).strip():
-        return None
-    below = next(lines_below(text, request.cursor), "")
-    return _paragraph(text, begin) if not below or columns(below) <= columns(before_cursor(text, begin) + "x") else None
 
 
 def _definition(request: CompletionRequest) -> int | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from completion.body import function_near, missing_body, open_function
+from completion.body import function_near, missing_body
 from tests.fakes import request_at
 
 # A `▮` marks the cursor, a `◂` the beginning that is to be found.
@@ -49,27 +49,13 @@ def test_other_blocks_are_no_bodies_of_functions(language: str, marked: str) -> 
     assert missing_body(request_at(marked, language=language)) is None
 
 
-@pytest.mark.parametrize(
-    ("language", "marked", "is_open"),
-    [
-        ("python", "◂def f(a):\n    b = a\n▮\n", True),
-        ("python", "◂def f(a):\n    b = a\n    ▮\n\n\ndef g():\n    pass\n", True),
-        ("python", "◂def f(a):\n    for b in a:\n        ret▮\n\n\nx = 1\n", True),
-        ("python", "def f(a):\n    b = a\n    ▮\n    return b\n", False),
-        ("python", "def f(a):\n    b = a▮ + 1\n", False),
-        ("python", "def f(a):\n    b = a\n\n\n▮\n", False),
-        ("python", "x = 1\n▮\n", False),
-        ("javascript", "◂function f(a) {\n  let b = a;\n  ▮\n}\n", True),
-        ("javascript", "function f(a) {\n  let b = a;\n  ▮\n  return b;\n}\n", False),
-    ],
-)
-def test_a_function_is_open_where_nothing_of_it_stands_below(language: str, marked: str, is_open: bool) -> None:
-    found = open_function(request_at(marked.replace("◂", ""), language=language))
-    assert found == (marked.index("◂") if is_open else None)
-
-
 def test_a_function_is_near_while_its_docstring_is_written() -> None:
     text = '◂def f(a):\n    """Say a▮'
     assert function_near(request_at(text.replace("◂", ""))) == 0
     far = "def f(a):\n" + "    a += 1\n" * 80 + "    ▮\n"
     assert function_near(request_at(far)) is None
+
+
+def test_a_line_that_is_not_indented_yet_belongs_to_what_stands_right_above() -> None:
+    assert function_near(request_at("def f(a):\n    b = a\n▮\n")) == 0
+    assert function_near(request_at("def f(a):\n    b = a\n\n\n▮\n")) is None
