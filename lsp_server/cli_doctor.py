@@ -15,6 +15,7 @@ from typing import Any
 
 from completion.trigger import decide
 from completion.types import CompletionRequest, Trigger
+from lsp_server import machine
 from lsp_server.cli_complete import complete_once, parse_place
 from lsp_server.config import Config
 from lsp_server.editor import ServerFailed
@@ -67,6 +68,7 @@ def _doctor(args: argparse.Namespace) -> int:
     completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
     total = completion.timings_ms.get("total", 0.0)
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
+    print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
     print(f"event loop: {_event_loop(args.model)}")
     if place is not None:
         _explain(config, *place)
@@ -105,6 +107,7 @@ def _status(args: argparse.Namespace) -> int:
     async def ask() -> int:
         async with ready_engine(config, lambda state: None) as client:
             print(describe(client.state, None, enabled=True))
+            print(machine.in_words(config, machine.remembered(config), client))
             daemon = await client.daemon_status()
             for name in type(daemon).__dataclass_fields__ if daemon else ():
                 print(f"  {name}: {getattr(daemon, name)}")

@@ -44,7 +44,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
     ),
     "maxPromptTokens": (
         "More shows the model more of other files, and costs memory and time in the background; less helps where "
-        "either is short.",
+        "either is short. 1 to 255 count as 256.",
         16_384,
     ),
     "maxFileTokens": (

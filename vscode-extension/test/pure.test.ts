@@ -92,6 +92,8 @@ test('the status bar says in a word what is going on', () => {
   const failed = appearance({ reply: reply({ phase: 'failed', message: 'no space left' }), latencyMs: undefined, snoozed: false, language: undefined })
   assert.deepEqual([failed.text, failed.warns], ['$(warning) midfill: no model', true])
   assert.match(failed.tooltip, /no space left/)
+  const known = appearance({ reply: reply({ machine: '2 cores read 280 tokens a second' }), latencyMs: 1, snoozed: false, language: undefined })
+  assert.match(known.tooltip, /This machine: 2 cores read 280 tokens a second/)
   assert.equal(appearance({ doing: 'missing', detail: '' }).text, '$(cloud-download) midfill: not installed')
   assert.deepEqual(['loading', 'down', 'ready', 'asleep', 'failed'].map(isUnderWay), [true, true, false, false, false])
 })
