@@ -20,10 +20,10 @@ from completion.prompt import build_prompt, snippet_ids
 from completion.segments import SegmentCache
 from completion.trigger import decide
 from completion.types import Prompt
-from lsp_server.cli_complete import BadPlace, parse_place
+from lsp_server.cli_complete import parse_place
 from lsp_server.config import MAX_PROMPT_TOKENS, Config
 from lsp_server.index.build import bring_up_to_date
-from lsp_server.local import repository_of, request_for, store_of
+from lsp_server.local import request_for, store_of, workspace_of
 from lsp_server.repository import Repository
 from model.fit import WINDOW_TOKENS
 from model.paths import blocks_dir
@@ -49,11 +49,9 @@ def _run(args: argparse.Namespace) -> int:
     file, text, cursor = parse_place(args.place)
     config = replace(Config(), model=args.model, max_prompt_tokens=min(args.tokens, MAX_PROMPT_TOKENS))
     store = store_of(args.model)
-    root = repository_of(file)
-    if root is None:
-        raise BadPlace(f"{file} lies in no repository (no folder around it has a .git)")
+    root = workspace_of(file)
     bring_up_to_date(root, Console(stderr=True))
-    request = request_for(file, text, cursor, None)
+    request = request_for(file, text, cursor, None, root=root)
     repository = Repository.open(root)
     sources = repository.candidates(request.snapshot.path, text, cursor, request.snapshot.tree)
     repository.close()

@@ -25,7 +25,7 @@ from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
 from model.catalog import resolve
 from model.client import EngineClient
-from model.paths import cache_dir
+from model.paths import cache_dir, runtime_dir
 from model.spawn import socket_path
 from model.store import newest_store
 
@@ -39,11 +39,12 @@ def add_parser(commands: Any) -> None:
     doctor.set_defaults(run=_doctor)
     for name, run, text in (
         ("status", _status, "show the model process"),
-        ("stop", _stop, "end the model process"),
+        ("stop", _stop, "end the model processes, or that of one model"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
-    for action in (doctor, commands.choices["status"], commands.choices["stop"]):
+    for action in (doctor, commands.choices["status"]):
         action.add_argument("--model", default=Config().model)
+    commands.choices["stop"].add_argument("--model", help="only this model's")
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -117,11 +118,15 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _stop(args: argparse.Namespace) -> int:
-    path = socket_path(replace(Config(), model=args.model).engine_settings())
+    if args.model is None:
+        paths = sorted(runtime_dir().glob("*.sock"))  # of other versions of midfill, too
+    else:
+        paths = [socket_path(replace(Config(), model=args.model).engine_settings())]
 
-    async def stop() -> bool:
-        return await EngineClient.stop_daemon(path)
+    async def stop() -> int:
+        return sum(await asyncio.gather(*map(EngineClient.stop_daemon, paths)))
 
     stopped = asyncio.run(stop())
-    print("the model process was asked to leave" if stopped else "no model process is running", file=sys.stderr)
+    words = "1 model process was" if stopped == 1 else f"{stopped} model processes were"
+    print(f"{words} asked to leave" if stopped else "no model process is running", file=sys.stderr)
     return 0

@@ -64,6 +64,11 @@ def remember(config: Config, machine: Machine) -> None:
         log.warning("the measurement of this machine could not be kept: %s", error)
 
 
+def forget() -> None:
+    """Delete all that is known."""
+    _file().unlink(missing_ok=True)
+
+
 async def seen(client: EngineClient, at_least: int = _ENOUGH_TOKENS) -> Machine | None:
     """What the model process has measured so far; None when that is too little."""
     loaded, status = client.loaded, await client.daemon_status()

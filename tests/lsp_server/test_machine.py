@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lsp_server import machine
+from lsp_server.cli import main
 from lsp_server.config import Config
 from model.catalog import CATALOG
 from model.fit import WINDOW_TOKENS, Machine
@@ -42,6 +43,14 @@ def test_what_was_kept_is_remembered_by_model_and_quantization() -> None:
     assert machine.remembered(Config()) == SLOW
     assert machine.remembered(other) == replace(SLOW, tokens_per_s=40.0)
     assert machine.remembered(replace(Config(), model="no such model")) is None
+
+
+def test_clearing_all_of_the_cache_forgets_it() -> None:
+    machine.remember(Config(), SLOW)
+    assert main(["cache", "clear", "blocks"]) == 0
+    assert machine.remembered(Config()) == SLOW
+    assert main(["cache", "clear", "all"]) == 0
+    assert machine.remembered(Config()) is None
 
 
 @pytest.mark.parametrize(
