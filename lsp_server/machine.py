@@ -8,16 +8,17 @@ Rules: the server measures nothing, so that nothing stands before a request; who
 damaged or cannot be written means that nothing is known, and never disturbs.
 """
 
+import asyncio
+import contextlib
 import json
 import logging
 import os
 import tempfile
-import time
 from array import array
 from dataclasses import asdict
 from pathlib import Path
 
-from completion.types import Format, Limits, Prompt
+from completion.types import EngineUnavailable, Format, Limits, Prompt
 from lsp_server.config import Config
 from lsp_server.local import ready_engine
 from model.catalog import ModelError, resolve
@@ -86,14 +87,15 @@ async def measure(client: EngineClient) -> Machine | None:
     """The same, after some text was read for it if need be; takes at most half a minute. The client is READY."""
     assert client.loaded is not None
     ids = array("I", client.loaded.tokenizer.encode(Path(__file__).read_text(encoding="utf-8")))
-    deadline = time.monotonic() + _LONGEST_S
-    for begin in range(0, len(ids), _PIECE_TOKENS):
-        if (machine := await seen(client)) is not None or time.monotonic() > deadline:
-            return machine or await seen(client, _SOME_TOKENS)
-        piece = ids[begin : begin + _PIECE_TOKENS]
-        prompt = Prompt(token_ids=piece, heal=b"", stop_token_ids=(), max_tokens=0, format=Format.LEFT)
-        async for _ in client.generate(prompt, session="measuring"):
-            pass
+    with contextlib.suppress(TimeoutError, EngineUnavailable):
+        async with asyncio.timeout(_LONGEST_S):
+            for begin in range(0, len(ids), _PIECE_TOKENS):
+                if (machine := await seen(client)) is not None:
+                    return machine
+                piece = ids[begin : begin + _PIECE_TOKENS]
+                prompt = Prompt(token_ids=piece, heal=b"", stop_token_ids=(), max_tokens=0, format=Format.LEFT)
+                async for _ in client.generate(prompt, session="measuring"):
+                    pass
     return await seen(client, _SOME_TOKENS)
 
 

@@ -1,6 +1,7 @@
 """From one measured speed to a window, a recommendation and a sentence."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -39,10 +40,12 @@ def test_a_larger_model_has_a_smaller_window_and_takes_longer() -> None:
 
 
 def test_only_a_fast_machine_is_recommended_the_larger_model() -> None:
-    assert sentence(TWO_CORES, SMALL) == (
+    told = sentence(TWO_CORES, SMALL)
+    assert told == (
         "2 cores with AVX2 read 280 tokens a second: qwen2.5-coder-0.5b with a window of 8,192 tokens, a line in about "
         "0.4 s; qwen2.5-coder-1.5b would take 1.1 s"
     )
+    assert told in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert "try it" in sentence(replace(TWO_CORES, n_threads=8, tokens_per_s=1_500.0), SMALL)
 
 
