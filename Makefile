@@ -31,6 +31,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/deptry .
+	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev
+	$(BIN)/python -m tests.audit
 
 bench: $(READY)
 	$(BIN)/midfill bench

@@ -29,6 +29,8 @@ from evals.llamacpp import open_peer
 from evals.report import EvalError, Results, open_results
 from evals.worker import Worker, WorkerError
 from evals.workload import SPECULATING, stdlib_prompts, time_workload
+from lsp_server.config import Config
+from lsp_server.machine import measured_in_words
 from model.catalog import CATALOG, DEFAULT_MODEL
 
 _SEED = 0
@@ -60,6 +62,8 @@ async def run(models: Sequence[str], *, repetitions: int, quick: bool, out: Path
             console.print(table_of_kinds(results[0].model, kinds))
         for path in write_plots(results, plan, file.path, console):
             console.print(f"plot: {path}")
+        if quick:
+            console.print(f"machine: {await measured_in_words(Config(model=names[0]))}")
         keys = summary(results, plan, bandwidth) | {"wall_s": time.monotonic() - started}
         if kinds:
             keys |= kind_keys(kinds, results[0].speed(OURS, SPECULATING))

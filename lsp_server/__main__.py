@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from importlib.metadata import version
+from typing import BinaryIO, cast
 
 # Python threads take turns this often: a parse in a worker thread then stalls the event loop 3 ms at worst.
 _SWITCH_INTERVAL_S = 0.0005
@@ -41,10 +42,11 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("pygls").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     from lsp_server.handlers import build_server
+    from lsp_server.output import Output
 
     server = build_server()
     try:
-        server.start_io()
+        server.start_io(stdout=cast(BinaryIO, Output(sys.stdout.buffer)))
     finally:  # not at `shutdown`: there are editors that do not wait for its answer
         server.recorder.leave()
     return 0 if server.was_shut_down else 1  # the protocol wants to see an `exit` without a `shutdown`

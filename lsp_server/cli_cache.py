@@ -1,6 +1,7 @@
 """`midfill cache [clear WHAT...]`: what midfill keeps on this machine, and how to be rid of it.
 
-Rules: only folders below the cache are ever deleted, and only those named. What is deleted is made anew when it is
+Rules: only folders below the cache are ever deleted, and only those named; with all of them goes what was measured of
+the machine. What is deleted is made anew when it is
 needed; an index that a worker of a running editor keeps is left alone.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lsp_server import machine
 from lsp_server.index.schema import index_dir, writer_lock
 from model.paths import blocks_dir, cache_dir, models_dir, stores_dir
 
@@ -68,6 +70,8 @@ def _clear(args: argparse.Namespace) -> int:
             elif one is not folder or not any(_folders(folder)):
                 shutil.rmtree(one, ignore_errors=True)
         print(f"{name}: {_megabytes(size - _size(folder))} freed", file=sys.stderr)
+    if "all" in args.what:
+        machine.forget()
     return 0
 
 

@@ -20,13 +20,15 @@ from completion.prompt import build_prompt, snippet_ids
 from completion.segments import SegmentCache
 from completion.trigger import decide
 from completion.types import Prompt
-from lsp_server.cli_complete import BadPlace, parse_place
+from lsp_server.cli_complete import parse_place
 from lsp_server.config import MAX_PROMPT_TOKENS, Config
 from lsp_server.index.build import bring_up_to_date
-from lsp_server.local import repository_of, request_for, store_of
+from lsp_server.local import request_for, store_of, workspace_of
 from lsp_server.repository import Repository
+from model.catalog import resolve
+from model.fit import WINDOW_TOKENS
 from model.paths import blocks_dir
-from model.store import read_manifest
+from model.store import present_spec
 from model.tokenizer import VocabTokenizer
 from model.window import block_key, window_of
 
@@ -38,7 +40,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("context", help="show what a completion sees of the repository, and why")
     parser.add_argument("place", metavar="FILE:LINE[:COL]", help="1-based; without COL the end of the line")
     parser.add_argument("--model", default=Config().model)
-    parser.add_argument("--tokens", type=int, default=Config().max_prompt_tokens, help="size of the window")
+    parser.add_argument("--tokens", type=int, default=WINDOW_TOKENS, help="size of the window")
     parser.add_argument("--text", action="store_true", help="print the snippets themselves, too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.set_defaults(run=_run)
@@ -47,28 +49,26 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     file, text, cursor = parse_place(args.place)
     config = replace(Config(), model=args.model, max_prompt_tokens=min(args.tokens, MAX_PROMPT_TOKENS))
-    config = replace(config, max_file_tokens=min(config.max_file_tokens, config.max_prompt_tokens // 2))
     store = store_of(args.model)
-    root = repository_of(file)
-    if root is None:
-        raise BadPlace(f"{file} lies in no repository (no folder around it has a .git)")
+    root = workspace_of(file)
     bring_up_to_date(root, Console(stderr=True))
-    request = request_for(file, text, cursor, None)
+    request = request_for(file, text, cursor, None, root=root)
     repository = Repository.open(root)
     sources = repository.candidates(request.snapshot.path, text, cursor, request.snapshot.tree)
     repository.close()
-    ranked = select(sources, config.max_prompt_tokens - config.max_file_tokens)
+    limits = config.limits()
+    ranked = select(sources, limits.max_prompt_tokens - limits.max_file_tokens)
     chosen = [entry for entry in ranked if not entry.left_out]
     request = replace(request, snippets=tuple(entry.snippet for entry in chosen))
-    tokenizer, spec = VocabTokenizer.open(store), read_manifest(store).prompt
+    tokenizer, spec = VocabTokenizer.open(store), present_spec(store, resolve(args.model).row)
     cache = SegmentCache(tokenizer)
-    prompt = build_prompt(spec, tokenizer, cache, config.limits(), request, decide(request).mode)
+    prompt = build_prompt(spec, tokenizer, cache, limits, request, decide(request).mode)
     window = _Window(prompt, store)
     rows = [_row(entry, array("I", snippet_ids(spec, cache, entry.snippet)), window) for entry in ranked]
     if args.json:
         print(json.dumps({"tokens": len(prompt.token_ids), "items": rows}))
         return 0
-    title = f"{args.place}: {len(prompt.token_ids)} of at most {config.max_prompt_tokens} tokens, the best first"
+    title = f"{args.place}: {len(prompt.token_ids)} of at most {limits.max_prompt_tokens} tokens, the best first"
     texts = [entry.snippet.text if args.text else "" for entry in ranked]
     Console().print(_tree(title, rows, texts))
     return 0

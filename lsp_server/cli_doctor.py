@@ -15,6 +15,7 @@ from typing import Any
 
 from completion.trigger import decide
 from completion.types import CompletionRequest, Trigger
+from lsp_server import machine
 from lsp_server.cli_complete import complete_once, parse_place
 from lsp_server.config import Config
 from lsp_server.editor import ServerFailed
@@ -24,7 +25,7 @@ from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
 from model.catalog import resolve
 from model.client import EngineClient
-from model.paths import cache_dir
+from model.paths import cache_dir, runtime_dir
 from model.spawn import socket_path
 from model.store import newest_store
 
@@ -38,11 +39,12 @@ def add_parser(commands: Any) -> None:
     doctor.set_defaults(run=_doctor)
     for name, run, text in (
         ("status", _status, "show the model process"),
-        ("stop", _stop, "end the model process"),
+        ("stop", _stop, "end the model processes, or that of one model"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
-    for action in (doctor, commands.choices["status"], commands.choices["stop"]):
+    for action in (doctor, commands.choices["status"]):
         action.add_argument("--model", default=Config().model)
+    commands.choices["stop"].add_argument("--model", help="only this model's")
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -67,6 +69,7 @@ def _doctor(args: argparse.Namespace) -> int:
     completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
     total = completion.timings_ms.get("total", 0.0)
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
+    print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
     print(f"event loop: {_event_loop(args.model)}")
     if place is not None:
         _explain(config, *place)
@@ -105,6 +108,7 @@ def _status(args: argparse.Namespace) -> int:
     async def ask() -> int:
         async with ready_engine(config, lambda state: None) as client:
             print(describe(client.state, None, enabled=True))
+            print(machine.in_words(config, machine.remembered(config), client))
             daemon = await client.daemon_status()
             for name in type(daemon).__dataclass_fields__ if daemon else ():
                 print(f"  {name}: {getattr(daemon, name)}")
@@ -114,11 +118,15 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _stop(args: argparse.Namespace) -> int:
-    path = socket_path(replace(Config(), model=args.model).engine_settings())
+    if args.model is None:
+        paths = sorted(runtime_dir().glob("*.sock"))  # of other versions of midfill, too
+    else:
+        paths = [socket_path(replace(Config(), model=args.model).engine_settings())]
 
-    async def stop() -> bool:
-        return await EngineClient.stop_daemon(path)
+    async def stop() -> int:
+        return sum(await asyncio.gather(*map(EngineClient.stop_daemon, paths)))
 
     stopped = asyncio.run(stop())
-    print("the model process was asked to leave" if stopped else "no model process is running", file=sys.stderr)
+    words = "1 model process was" if stopped == 1 else f"{stopped} model processes were"
+    print(f"{words} asked to leave" if stopped else "no model process is running", file=sys.stderr)
     return 0

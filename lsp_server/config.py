@@ -11,9 +11,11 @@ from typing import Any
 
 from completion.types import Format, Limits, Mode, PromptSpec
 from model.catalog import DEFAULT_MODEL
+from model.fit import WINDOW_TOKENS
 from model.spawn import EngineSettings
 
 MAX_PROMPT_TOKENS = 16_384
+_LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Config:
     quantization: str = "auto"
     mode: str = "auto"
     format: str = "auto"
-    max_prompt_tokens: int = 8_192
-    max_file_tokens: int = 4_096
+    max_prompt_tokens: int = 0
+    max_file_tokens: int = 0
     max_line_tokens: int = 48
     max_block_tokens: int = 192
     suffix_share: float = 0.25
@@ -61,11 +63,12 @@ class Config:
     context: ContextConfig = field(default_factory=ContextConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
 
-    def limits(self) -> Limits:
-        """The budgets for the completion core."""
+    def limits(self, window_tokens: int = WINDOW_TOKENS) -> Limits:
+        """The budgets for the completion core; `window_tokens` fit this machine, where the user chose no size."""
+        n_prompt = max(self.max_prompt_tokens or window_tokens, _LEAST_TOKENS)
         return Limits(
-            max_prompt_tokens=self.max_prompt_tokens,
-            max_file_tokens=self.max_file_tokens,
+            max_prompt_tokens=n_prompt,
+            max_file_tokens=max(self.max_file_tokens or n_prompt // 2, _LEAST_TOKENS),
             max_line_tokens=self.max_line_tokens,
             max_block_tokens=self.max_block_tokens,
             suffix_share=self.suffix_share,
@@ -105,8 +108,11 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "quantization": ("Bits per weight; `auto` is int4 with the native kernels, else int8", ("auto", "int4", "int8")),
     "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
     "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),
-    "maxPromptTokens": ("Size of the context window in tokens, other files included", (256, MAX_PROMPT_TOKENS)),
-    "maxFileTokens": ("Of it, the most for the file itself", (256, MAX_PROMPT_TOKENS)),
+    "maxPromptTokens": (
+        "Size of the context window in tokens, other files included; 0: what fits this machine (`midfill doctor`)",
+        (0, MAX_PROMPT_TOKENS),
+    ),
+    "maxFileTokens": ("Of it, the most for the file itself; 0: half", (0, MAX_PROMPT_TOKENS)),
     "maxLineTokens": ("Longest line suggestion in tokens", (1, 512)),
     "maxBlockTokens": ("Longest block suggestion in tokens", (1, 1024)),
     "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),

@@ -18,7 +18,7 @@ from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
 from completion.types import Completion, Mode, Outcome, Trigger
-from lsp_server import convert, feedback, window
+from lsp_server import convert, feedback, machine, window
 from lsp_server.config import flatten
 from lsp_server.documents import Document
 from lsp_server.explain import Spot
@@ -77,6 +77,7 @@ def build_server() -> Midfill:
             daemon,
             ls.workspaces.states(),
             ls.stalls.summary(),
+            machine.in_words(ls.config, ls.machine, ls.client),
         )
 
     @server.feature("midfill/document")

@@ -69,10 +69,22 @@ def repository_of(file: Path) -> Path | None:
     return next((parent for parent in file.absolute().parents if (parent / ".git").exists()), None)
 
 
-def request_for(file: Path, text: str, cursor: int, mode: Mode | None, session: str = "cli") -> CompletionRequest:
-    """A request at an offset of a file's text; its repository is the nearest folder with a `.git`, else none."""
+def workspace_of(file: Path) -> Path:
+    """The folder that an editor would have open: the file's repository, the current folder, or the file's own.
+
+    The home folder, or one around it, is nobody's workspace.
+    """
+    file, here = file.absolute(), Path.cwd()
+    is_around = here in file.parents and here not in (Path.home(), *Path.home().parents)
+    return repository_of(file) or (here if is_around else file.parent)
+
+
+def request_for(
+    file: Path, text: str, cursor: int, mode: Mode | None, session: str = "cli", root: Path | None = None
+) -> CompletionRequest:
+    """A request at an offset of a file's text; its workspace is `root`, the nearest folder with a `.git`, or none."""
     file = file.absolute()
-    root = repository_of(file)
+    root = root or repository_of(file)
     language = for_document(str(file)).id
     snapshot = DocumentSnapshot(
         uri=file.as_uri(),

@@ -25,7 +25,7 @@ from completion.context import Ranked, select
 from completion.pipeline import Deps, prompts_for
 from completion.segments import SegmentCache
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Snippet, Trigger
-from lsp_server import convert
+from lsp_server import convert, machine
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document, DocumentStore
@@ -37,6 +37,7 @@ from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
 from lsp_server.workspaces import Workspaces
 from model.client import EngineClient, EngineState, Phase
+from model.fit import Machine
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
 
@@ -107,6 +108,7 @@ class Midfill(LanguageServer):
         self.running: dict[str, asyncio.Task[Completion]] = {}
         self.client: EngineClient | None = None
         self._client_task: asyncio.Task[None] | None = None
+        self.machine: Machine | None = None
         self._deps: Deps | None = None
         self._trees: dict[str, SyntaxTree] = {}
         self._workbench = Workbench()
@@ -171,6 +173,7 @@ class Midfill(LanguageServer):
 
     async def start_engine(self) -> None:
         """Use the daemon of the present settings; how it gets on comes through the state."""
+        self.machine = machine.remembered(self.config)
         client = EngineClient(self.config.engine_settings(), self._on_state)
         await self._replace_engine(client, asyncio.create_task(client.run(), name="engine client"))
 
@@ -232,7 +235,7 @@ class Midfill(LanguageServer):
     def deps(self) -> Deps | None:
         """What the completion core needs; None until a model has been loaded once."""
         if self._deps is None and self.client is not None and (loaded := self.client.loaded) is not None:
-            limits = self.config.limits()
+            limits = machine.limits(self.config, self.machine, self.client)
             room = loaded.context_tokens - limits.max_block_tokens
             self._deps = Deps(
                 engine=self.client,
@@ -244,6 +247,14 @@ class Midfill(LanguageServer):
                 names_of=self.workspaces.of,
             )
         return self._deps
+
+    async def _learn_machine(self, client: EngineClient) -> None:
+        """In a pause: take what the model process has measured while it read, and keep it when it is news."""
+        config, measured = self.config, await machine.seen(client)
+        if self.client is client and measured is not None and measured.is_news(self.machine):
+            self.machine, self._deps = measured, None
+            await asyncio.to_thread(machine.remember, config, measured)
+            log.info("machine: %s", machine.in_words(config, measured, client))
 
     # -- documents -----------------------------------------------------------------------------------------
 
@@ -321,7 +332,8 @@ class Midfill(LanguageServer):
     def _room(self) -> int:
         if not self.config.context.cross_file:
             return 0
-        return self.config.max_prompt_tokens - self.config.max_file_tokens
+        limits = machine.limits(self.config, self.machine, self.client)
+        return limits.max_prompt_tokens - limits.max_file_tokens
 
     def _choose(self, uri: str) -> None:
         if self.config.enabled:
@@ -348,6 +360,8 @@ class Midfill(LanguageServer):
             for session, prompt in await prompts_for(deps, request):
                 if self.client is not None:
                     await self.client.warm(prompt, session=session)
+            if self.client is not None:
+                await self._learn_machine(self.client)
         except Exception:
             log.exception("choosing context failed")
 

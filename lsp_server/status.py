@@ -46,13 +46,18 @@ def status(
     daemon: StatusReply | None,
     indexes: Mapping[str, IndexState],
     stalls: Mapping[str, float],
+    machine: str,
 ) -> dict[str, Any]:
-    """The answer to `midfill/status`; `stalls` are waits for the event loop in milliseconds."""
+    """The answer to `midfill/status`; `stalls` are waits for the event loop in milliseconds.
+
+    `machine` says how fast this machine is, and what fits it.
+    """
     last = journal.last
     return {
         "phase": str(state.phase),
         "message": describe(state, last, enabled),
         "engine": state.message,
+        "machine": machine,
         "outcomes": {str(outcome): n for outcome, n in journal.outcomes.items()},
         "last": None if last is None else summary(last),
         "daemon": None

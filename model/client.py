@@ -22,6 +22,7 @@ from pathlib import Path
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, PromptSpec
 from model import wire
+from model.architecture import Architecture
 from model.catalog import ModelError, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
 from model.store import present_spec, read_manifest
@@ -71,7 +72,12 @@ class LoadedModel:
     name: str
     tokenizer: VocabTokenizer
     spec: PromptSpec
-    context_tokens: int
+    architecture: Architecture
+
+    @property
+    def context_tokens(self) -> int:
+        """The most tokens a prompt and its completion may have together."""
+        return self.architecture.context_tokens
 
 
 class EngineClient:
@@ -263,7 +269,7 @@ class EngineClient:
                     name=manifest.model_id,
                     tokenizer=VocabTokenizer.open(Path(message.store)),
                     spec=present_spec(Path(message.store), resolve(self._settings.model).row),
-                    context_tokens=manifest.architecture.context_tokens,
+                    architecture=manifest.architecture,
                 )
         self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
 

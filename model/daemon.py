@@ -251,6 +251,10 @@ class Daemon:
             n_blocks_discarded=blocks.n_discarded if blocks else 0,
             kv_mb=counters.kv_mb if counters else 0.0,
             prefill_tokens_per_s=counters.prefill_tokens_per_s if counters else 0.0,
+            best_tokens_per_s=counters.best_tokens_per_s if counters else 0.0,
+            n_measured_tokens=counters.n_measured_tokens if counters else 0,
+            n_threads=counters.n_threads if counters else 0,
+            kernels=counters.kernels if counters else "",
             last_error=counters.last_error if counters else self._state.message,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from model import native
 from model.architecture import UnsupportedModel
 from model.blocks import BlockStore
 from model.catalog import ModelError, resolve
@@ -79,6 +80,8 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
         SessionPool(decoder.new_kv, memory - in_memory),
         IdlePower(settings.idle),
     )
+    scheduler.counters.n_threads = n_threads
+    scheduler.counters.kernels = native.kernel_name() if isinstance(decoder, NativeDecoder) else ""
     ready(scheduler, f"{source.model_id} loaded in {time.perf_counter() - started:.1f} s", store)
     return scheduler
 

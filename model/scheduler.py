@@ -45,6 +45,10 @@ class Counters:
     n_failed_checks: int = 0
     kv_mb: float = 0.0
     prefill_tokens_per_s: float = 0.0
+    best_tokens_per_s: float = 0.0
+    n_measured_tokens: int = 0
+    n_threads: int = 0
+    kernels: str = ""
     last_error: str = ""
 
 
@@ -224,6 +228,8 @@ class Scheduler:
 
     def _count(self) -> None:
         self.counters.prefill_tokens_per_s = self._engine.speed.tokens_per_s
+        self.counters.best_tokens_per_s = self._engine.speed.best_tokens_per_s
+        self.counters.n_measured_tokens = self._engine.speed.n_measured
         self.counters.n_idle_tokens = self._improver.n_computed
         self.counters.n_sessions = len(self._pool)
         self.counters.kv_mb = (self._pool.n_bytes + self._engine.blocks.n_bytes) / 1e6

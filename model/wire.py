@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -127,7 +127,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class StatusReply:
-    """The daemon's own counters. `n_incomplete` sessions have windows that idle time will complete."""
+    """The daemon's own counters, all 0 before its model is ready.
+
+    `n_incomplete` sessions have windows that idle time will complete.
+    """
 
     pid: int
     model: str
@@ -148,6 +151,10 @@ class StatusReply:
     n_blocks_discarded: int
     kv_mb: float
     prefill_tokens_per_s: float
+    best_tokens_per_s: float  # at its fastest,
+    n_measured_tokens: int  # in forwards of so many tokens
+    n_threads: int
+    kernels: str  # "" is torch
     last_error: str
 
 

@@ -41,12 +41,21 @@ _OWN: dict[str, dict[str, Any]] = {
         "default": "auto",
         "description": "Which build of PyTorch is installed; auto looks for an NVIDIA card.",
     },
+    "midfill.server.cpuIndex": {
+        "type": "string",
+        "description": "The package index that has PyTorch's CPU build for Linux, beside pip's own: the build there is "
+        "without it brings gigabytes for NVIDIA cards. Not used with an index in pipOptions, nor when empty.",
+    },
 }
+# Written in package.json alone, where the user reads it: no address stands in the code.
+_WRITTEN_THERE = "midfill.server.cpuIndex"
 
 
 def configuration() -> dict[str, Any]:
     """The object `contributes.configuration`."""
+    written = json.loads(PACKAGE.read_text(encoding="utf-8"))["contributes"]["configuration"]["properties"]
     own = {name: {**row, "scope": "machine", "order": 100 + n} for n, (name, row) in enumerate(_OWN.items())}
+    own[_WRITTEN_THERE]["default"] = written[_WRITTEN_THERE]["default"]
     return {"title": "midfill", "properties": {**_servers(), **own}}
 
 

@@ -18,6 +18,9 @@ from typing import Any
 
 TIMEOUT_S = 60.0
 
+# Sizes that do not follow the speed of the machine that the tests run on.
+BUDGETS = {"maxPromptTokens": 8_192, "maxFileTokens": 4_096}
+
 
 class Session:
     """One running server; a context manager."""
@@ -62,7 +65,7 @@ class Session:
             {
                 "processId": os.getpid(),
                 "rootUri": None,
-                "initializationOptions": options or {},
+                "initializationOptions": {**BUDGETS, **(options or {})},
                 "workspaceFolders": [{"uri": f.as_uri(), "name": f.name} for f in (folders or [])],
                 "capabilities": {
                     "general": {"positionEncodings": [encoding]},

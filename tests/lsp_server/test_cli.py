@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.cli_complete import BadPlace, parse_place
+from lsp_server.local import workspace_of
 from tests.conftest import daemons_of
 
 TEXT = "x = 1\r\ny = 'é😀'\nz"
@@ -89,12 +91,57 @@ def test_complete_status_and_stop_with_a_tiny_model(tiny_cache: Path, tiny_model
     assert f"pid: {daemons_of(tiny_cache)[0]}" in midfill("status", *model).stdout
     told = midfill("doctor", f"{source}:1:5", *model).stdout
     assert "store: ready" in told
+    assert re.search(r"^machine: \d+ cores? with .* read \d+ tokens a second: .* with a window of", told, re.MULTILINE)
+    assert "tokens a second" in midfill("status", *model).stdout
     assert re.search(r"^event loop: 99.9 % of waits below .* while typing into 10,000 lines", told, re.MULTILINE)
     assert "nothing is asked here: a word stands right behind the cursor" in told
 
     assert midfill("stop", *model).returncode == 0
     assert "not running" in midfill("status", *model).stdout
     assert daemons_of(tiny_cache) == []
+
+
+@pytest.mark.e2e
+def test_stop_without_a_model_ends_all_model_processes(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "a.py"
+    source.write_text("def add(a, b):\n    return ")
+    other = shutil.copytree(tiny_model, tmp_path / "other")
+    for model in (tiny_model, other):
+        midfill("complete", f"{source}:2", "--json", "--mode", "line", "--model", str(model))
+    assert len(daemons_of(tiny_cache)) == 2
+    assert "1 model process was asked to leave" in midfill("stop", "--model", str(other)).stderr
+    assert len(daemons_of(tiny_cache)) == 1
+    assert midfill("stop").returncode == 0
+    assert daemons_of(tiny_cache) == []
+    assert "no model process is running" in midfill("stop").stderr
+
+
+@pytest.mark.e2e
+def test_context_needs_no_repository(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    (folder / "library.py").write_text("def area_of(width, height):\n    return width * height\n")
+    source = folder / "main.py"
+    source.write_text("from library import area_of\n\nprint(area_of(1, 2))\n")
+    model = ("--model", str(tiny_model))
+    midfill("complete", f"{source}:3", *model)
+    told = json.loads(midfill("context", f"{source}:3", "--json", *model).stdout)
+    assert [item["path"] for item in told["items"]] == ["library.py"]
+
+
+def test_a_workspace_is_the_repository_the_current_folder_or_the_files_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert workspace_of(inner / "c.py") == tmp_path
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "a")
+    assert workspace_of(inner / "c.py") == inner  # what is around the home folder is nobody's workspace
+    monkeypatch.chdir(inner)
+    assert workspace_of(tmp_path / "c.py") == tmp_path
+    (tmp_path / ".git").mkdir()
+    assert workspace_of(Path("c.py")) == tmp_path
 
 
 @pytest.mark.e2e

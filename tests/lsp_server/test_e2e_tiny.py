@@ -349,3 +349,24 @@ def test_without_an_index_nothing_is_read(tiny_cache: Path, tiny_model: Path, tm
         session.wait_for_phase("ready")
         assert session.status()["indexes"] == {}
         assert not (tiny_cache / "index").exists()
+
+
+def test_the_machine_is_measured_in_passing_and_remembered(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    options = {"model": str(tiny_model), "maxWaitMs": 0, "maxPromptTokens": 0, "maxFileTokens": 0}
+    options |= {"daemon": {"idle": "always"}}
+    uri = (tmp_path / "a.py").as_uri()
+    with Session(tmp_path, options=options, folders=[tmp_path]) as session:
+        assert "not been measured" in session.wait_for_phase("ready")["machine"]
+        session.open(uri, LIBRARY)
+        wait_for(session, lambda daemon: daemon["n_measured_tokens"] >= 500)  # without a request
+        for version in range(2, 300):
+            session.change(uri, version, [{"text": f"# {version}\n" + version * LIBRARY}])
+            session.complete(uri, 0, 1, kind=2)
+            session.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+            if "tokens a second" in session.status()["machine"]:
+                break
+            time.sleep(0.1)
+        assert "tokens a second" in session.status()["machine"]
+    assert (tiny_cache / "state" / "machine.json").stat().st_mode & 0o077 == 0
+    with start(tmp_path, tiny_model) as session:
+        assert "tokens a second" in session.wait_for_phase("ready")["machine"]

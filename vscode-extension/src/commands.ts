@@ -36,7 +36,7 @@ export function registerCommands(context: vscode.ExtensionContext, client: Clien
     'midfill.settings': () => vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${context.extension.id}`),
     'midfill.install': () => client.install(),
     'midfill.restart': () => client.restart(),
-    'midfill.uninstall': () => uninstall(context, client, status, ofModel()),
+    'midfill.uninstall': () => uninstall(context, client, status),
   }
   return [panel, ...Object.entries(table).map(([name, command]) => vscode.commands.registerCommand(name, command))]
 }

@@ -8,8 +8,6 @@ import { join } from 'node:path'
 import { run, type RunOptions } from './run'
 import type { ServerSettings, Torch } from './settings'
 
-/** PyTorch's own index of CPU builds: PyPI's build for Linux brings gigabytes of CUDA libraries. */
-const CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 const MARK = '.midfill-complete'
 const OLDEST = [3, 11] as const
 
@@ -53,14 +51,18 @@ export async function findPython(chosen: string): Promise<[string, string[]]> {
   throw new NoPython(`${where}: install one, or set midfill.server.python to its path`)
 }
 
-/** Whether PyTorch's own index is wanted: the user has no other one, and needs no CUDA. */
-export function wantsCpuIndex(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, platform = process.platform): boolean {
-  return torch === 'cpu' && platform === 'linux' && !settings.pipOptions.some((option) => option.includes('index'))
+/**
+ * The index of torch's CPU builds, if it is wanted: the user has no other one, and needs no CUDA, of which the ordinary
+ * build for Linux brings gigabytes. "" if not.
+ */
+export function cpuIndex(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, platform = process.platform): string {
+  const wanted = torch === 'cpu' && platform === 'linux' && !settings.pipOptions.some((option) => option.includes('index'))
+  return wanted ? settings.cpuIndex : ''
 }
 
 /** pip's arguments. Offline wheels and other indexes come with `pipOptions`, or from pip's own configuration. */
-export function pipArguments(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, cpuIndex: boolean): string[] {
-  const cpu = cpuIndex ? ['--extra-index-url', CPU_INDEX] : []
+export function pipArguments(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, index: string): string[] {
+  const cpu = index ? ['--extra-index-url', index] : []
   const wanted = torch === 'cuda' ? `${settings.package}[cuda]` : settings.package
   return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, ...settings.pipOptions, wanted]
 }
@@ -81,15 +83,15 @@ export async function chooseTorch(chosen: Torch): Promise<Exclude<Torch, 'auto'>
 export async function install(venv: string, settings: ServerSettings, options: RunOptions): Promise<void> {
   const [python, args] = await findPython(settings.python)
   const torch = await chooseTorch(settings.torch)
-  const wanted = wantsCpuIndex(settings, torch)
-  const cpuIndex = wanted && (await answers(CPU_INDEX))
-  if (wanted && !cpuIndex) options.onLine?.("PyTorch's index of CPU builds does not answer: the default build is installed")
+  const wanted = cpuIndex(settings, torch)
+  const index = wanted && (await answers(wanted)) ? wanted : ''
+  if (wanted && !index) options.onLine?.(`${wanted} does not answer: the default build of torch is installed, which may be large`)
   rmSync(venv, { recursive: true, force: true })
   mkdirSync(venv, { recursive: true })
   try {
     options.onLine?.(`making an environment with ${python}`)
     await run(python, [...args, '-m', 'venv', venv], options)
-    await run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, torch, cpuIndex)], options)
+    await run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, torch, index)], options)
     if (!existsSync(program(venv, 'lsp_server'))) throw new Error(`${settings.package} has no lsp_server`)
     writeFileSync(join(venv, MARK), new Date().toISOString())
   } catch (error) {

@@ -4,6 +4,8 @@ export interface StatusReply {
   phase: 'starting' | 'fetching' | 'quantizing' | 'loading' | 'ready' | 'down' | 'failed' | string
   message: string
   engine: string
+  /** How fast this machine is, and what fits it; absent from older servers. */
+  machine?: string
   outcomes: Record<string, number>
   last: { outcome: string; reason: string; timingsMs: Record<string, number> } | null
   indexes: Record<string, { phase: string; message: string }>

@@ -10,6 +10,7 @@ export interface ServerSettings {
   package: string // what pip installs
   pipOptions: string[]
   torch: Torch
+  cpuIndex: string // of torch's CPU builds for Linux; "" for none
 }
 
 export function serverSettings(): ServerSettings {
@@ -20,6 +21,7 @@ export function serverSettings(): ServerSettings {
     package: section.get('package', 'midfill'),
     pipOptions: section.get('pipOptions', []),
     torch: section.get<Torch>('torch', 'auto'),
+    cpuIndex: section.get('cpuIndex', ''),
   }
 }
 

@@ -39,6 +39,7 @@ export function appearance(known: Known): Appearance {
   }
   const { reply, latencyMs } = known
   const tooltip = [`**midfill** ${reply.message}`, `Model: ${String(reply.config['model'] ?? 'unknown')}`]
+  if (reply.machine) tooltip.push(`This machine: ${reply.machine}`)
   if (latencyMs !== undefined) tooltip.push(`Last answer: ${Math.round(latencyMs)} ms`)
   for (const [root, index] of Object.entries(reply.indexes)) {
     if (index.message) tooltip.push(`Index of ${root.split(/[\\/]/).pop()}: ${index.message}`)

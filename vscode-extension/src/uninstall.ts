@@ -8,7 +8,7 @@ import { run } from './run'
 import type { Status } from './status'
 import { folderSize, inMegabytes } from './sizes'
 
-export async function uninstall(context: vscode.ExtensionContext, client: Client, status: Status, ofModel: string[]): Promise<void> {
+export async function uninstall(context: vscode.ExtensionContext, client: Client, status: Status): Promise<void> {
   const midfill = client.midfill
   const own = context.globalStorageUri.fsPath
   const cache = midfill && (await run(midfill, ['cache', '--json']).then((text) => JSON.parse(text) as Cache, () => undefined))
@@ -17,7 +17,7 @@ export async function uninstall(context: vscode.ExtensionContext, client: Client
   if (chosen !== 'Remove All') return
   await client.stop()
   if (midfill) {
-    await run(midfill, ['stop', ...ofModel]).catch(() => undefined)
+    await run(midfill, ['stop']).catch(() => undefined)
     await run(midfill, ['stats', '--erase']).catch(() => undefined)
     await run(midfill, ['cache', 'clear', 'all']).catch(() => undefined)
   }

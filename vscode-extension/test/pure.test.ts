@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Backoff } from '../src/backoff'
-import { isComplete, isNewEnough, pipArguments, program, pythons, wantsCpuIndex } from '../src/install'
+import { isComplete, isNewEnough, pipArguments, program, pythons, cpuIndex } from '../src/install'
 import { locate } from '../src/locate'
 import { isLocked, takeLock } from '../src/lock'
 import type { ContextWindow, Explanation, StatusReply, Usage } from '../src/protocol'
@@ -20,7 +20,7 @@ import { chart, share, statisticsPage } from '../src/views/statistics'
 import { textPage } from '../src/views/text'
 import { whyPage } from '../src/views/why'
 
-const SETTINGS = { command: '', python: '', package: 'midfill', pipOptions: [] as string[], torch: 'auto' as const }
+const SETTINGS = { command: '', python: '', package: 'midfill', pipOptions: [] as string[], torch: 'auto' as const, cpuIndex: 'https://example.org/cpu' }
 
 test('a server that ends is started again, later and later, and not for ever', () => {
   const backoff = new Backoff()
@@ -40,14 +40,14 @@ test('the Python that the user chose is the only one tried', () => {
 })
 
 test('on Linux without a card the CPU build of torch is installed, unless the user has an index', () => {
-  assert.equal(wantsCpuIndex(SETTINGS, 'cpu', 'linux'), true)
-  assert.equal(wantsCpuIndex(SETTINGS, 'cuda', 'linux'), false)
-  assert.equal(wantsCpuIndex(SETTINGS, 'cpu', 'darwin'), false)
+  assert.equal(cpuIndex(SETTINGS, 'cpu', 'linux'), 'https://example.org/cpu')
+  assert.equal(cpuIndex(SETTINGS, 'cuda', 'linux'), '')
+  assert.equal(cpuIndex(SETTINGS, 'cpu', 'darwin'), '')
   const offline = { ...SETTINGS, pipOptions: ['--no-index', '--find-links', 'wheels'] }
-  assert.equal(wantsCpuIndex(offline, 'cpu', 'linux'), false)
-  assert.deepEqual(pipArguments(offline, 'cpu', false).slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
-  assert.ok(pipArguments(SETTINGS, 'cpu', true).includes('https://download.pytorch.org/whl/cpu'))
-  assert.equal(pipArguments(SETTINGS, 'cuda', false).at(-1), 'midfill[cuda]')
+  assert.equal(cpuIndex(offline, 'cpu', 'linux'), '')
+  assert.deepEqual(pipArguments(offline, 'cpu', '').slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
+  assert.deepEqual(pipArguments(SETTINGS, 'cpu', 'https://example.org/cpu').slice(3, 5), ['--extra-index-url', 'https://example.org/cpu'])
+  assert.equal(pipArguments(SETTINGS, 'cuda', '').at(-1), 'midfill[cuda]')
 })
 
 test('the server is the one that was set, else the installed one, else one on the PATH beside midfill', () => {
@@ -92,6 +92,8 @@ test('the status bar says in a word what is going on', () => {
   const failed = appearance({ reply: reply({ phase: 'failed', message: 'no space left' }), latencyMs: undefined, snoozed: false, language: undefined })
   assert.deepEqual([failed.text, failed.warns], ['$(warning) midfill: no model', true])
   assert.match(failed.tooltip, /no space left/)
+  const known = appearance({ reply: reply({ machine: '2 cores read 280 tokens a second' }), latencyMs: 1, snoozed: false, language: undefined })
+  assert.match(known.tooltip, /This machine: 2 cores read 280 tokens a second/)
   assert.equal(appearance({ doing: 'missing', detail: '' }).text, '$(cloud-download) midfill: not installed')
   assert.deepEqual(['loading', 'down', 'ready', 'asleep', 'failed'].map(isUnderWay), [true, true, false, false, false])
 })

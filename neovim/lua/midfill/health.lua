@@ -61,6 +61,9 @@ local function check_session()
   if status then
     local say = status.phase == 'ready' and vim.health.ok or vim.health.warn
     say(status.message)
+    if status.machine and status.machine ~= '' then
+      vim.health.info('this machine: ' .. status.machine)
+    end
   else
     vim.health.error('the server does not answer: ' .. (problem or 'no answer in time'))
   end

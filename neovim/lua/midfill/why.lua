@@ -78,6 +78,9 @@ end
 function M.status_lines(status)
   local lines = { status.message }
   table.insert(lines, 'The model: ' .. status.engine)
+  if status.machine and status.machine ~= '' then
+    table.insert(lines, 'This machine: ' .. status.machine)
+  end
   local daemon = type(status.daemon) == 'table' and status.daemon or {}
   if daemon.last_error and daemon.last_error ~= '' then
     table.insert(lines, 'The last error of the model process: ' .. daemon.last_error)

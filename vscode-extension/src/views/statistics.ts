@@ -49,8 +49,8 @@ export function chart({ daily }: Statistics): string {
   })
   const first = escape(daily[0]?.day ?? '')
   const last = escape(daily.at(-1)?.day ?? '')
-  const axis = `<text x="0" y="${HEIGHT + 14}">${first}</text><text x="${WIDTH}" y="${HEIGHT + 14}" text-anchor="end">${last}</text>`
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT + 18}" width="100%" role="img" aria-label="shown and accepted by day">${bars.join('')}${axis}</svg><p class="dim">blue: shown, green: accepted</p>`
+  const axis = `<div class="axis dim"><span>${first}</span><span>${last}</span></div>`
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" width="100%" role="img" aria-label="shown and accepted by day">${bars.join('')}</svg>${axis}<p class="dim">blue: shown, green: accepted</p>`
 }
 
 const PRIVATE = '<p class="dim">Counted on this machine and sent nowhere. <code>midfill stats --erase</code> forgets it all; the setting <code>midfill.statistics</code> turns it off.</p>'

@@ -1,0 +1,132 @@
+"""What was measured of this machine: kept in `machine.json` of the state folder, by model and quantization.
+
+The server takes what the model process measures anyway while it reads files in idle time; `midfill doctor` and
+`midfill bench --quick` have some text read for it where nothing has been yet. `model.fit` says what follows.
+
+Rules: the server measures nothing, so that nothing stands before a request; who asks for a measurement sends pieces of
+0.1 to 0.3 s, and a window's request goes first. A file that is missing,
+damaged or cannot be written means that nothing is known, and never disturbs.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import tempfile
+from array import array
+from dataclasses import asdict
+from pathlib import Path
+
+from completion.types import EngineUnavailable, Format, Limits, Prompt
+from lsp_server.config import Config
+from lsp_server.local import ready_engine
+from model.catalog import ModelError, resolve
+from model.client import EngineClient
+from model.fit import Machine, fit, sentence
+from model.paths import state_dir
+
+log = logging.getLogger(__name__)
+
+# Sixteen chunks as idle work reads them: one of them will have had the processor for itself.
+_ENOUGH_TOKENS = 1_024
+# What a very slow machine reads within `_LONGEST_S` says enough of it.
+_SOME_TOKENS = 128
+# What is read at once when measuring: as much as in idle time.
+_PIECE_TOKENS = 64
+_LONGEST_S = 30.0
+
+
+def remembered(config: Config) -> Machine | None:
+    """What is known of this machine with the model of a configuration; None when nothing is."""
+    try:
+        row = json.loads(_file().read_text(encoding="utf-8"))[_key(config)]
+        machine = Machine(**row)
+        return machine if machine.tokens_per_s > 0 else None
+    except (OSError, ValueError, KeyError, TypeError, ModelError):
+        return None
+
+
+def remember(config: Config, machine: Machine) -> None:
+    """Keep it. Windows that do so at once write the same."""
+    file = _file()
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        rows = rows if isinstance(rows, dict) else {}
+    except (OSError, ValueError):
+        rows = {}
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix="machine-")
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump({**rows, _key(config): asdict(machine)}, out, indent=1)
+        Path(name).replace(file)
+    except OSError as error:
+        log.warning("the measurement of this machine could not be kept: %s", error)
+
+
+def forget() -> None:
+    """Delete all that is known."""
+    _file().unlink(missing_ok=True)
+
+
+async def seen(client: EngineClient, at_least: int = _ENOUGH_TOKENS) -> Machine | None:
+    """What the model process has measured so far; None when that is too little."""
+    loaded, status = client.loaded, await client.daemon_status()
+    if loaded is None or status is None or status.n_measured_tokens < at_least:
+        return None
+    return Machine(
+        model_id=loaded.name,
+        n_threads=status.n_threads,
+        kernels=status.kernels,
+        tokens_per_s=round(status.best_tokens_per_s, 1),
+    )
+
+
+async def measure(client: EngineClient) -> Machine | None:
+    """The same, after some text was read for it if need be; takes at most half a minute. The client is READY."""
+    assert client.loaded is not None
+    ids = array("I", client.loaded.tokenizer.encode(Path(__file__).read_text(encoding="utf-8")))
+    with contextlib.suppress(TimeoutError, EngineUnavailable):
+        async with asyncio.timeout(_LONGEST_S):
+            for begin in range(0, len(ids), _PIECE_TOKENS):
+                if (machine := await seen(client)) is not None:
+                    return machine
+                piece = ids[begin : begin + _PIECE_TOKENS]
+                prompt = Prompt(token_ids=piece, heal=b"", stop_token_ids=(), max_tokens=0, format=Format.LEFT)
+                async for _ in client.generate(prompt, session="measuring"):
+                    pass
+    return await seen(client, _SOME_TOKENS)
+
+
+async def measured_in_words(config: Config) -> str:
+    """How fast this machine is and what fits it, measured now if that was not done yet; starts the model process."""
+    async with ready_engine(config, lambda state: None) as client:
+        known, measured = remembered(config), await measure(client)
+        if measured is not None and measured.is_news(known):
+            remember(config, known := measured)
+        if known is None:
+            return "not measured: the model process did not answer in time"
+        return in_words(config, known, client)
+
+
+def limits(config: Config, machine: Machine | None, client: EngineClient | None) -> Limits:
+    """The budgets: what the user chose, else what fits the machine, as far as it is known."""
+    if machine is None or client is None or (loaded := client.loaded) is None:
+        return config.limits()
+    return config.limits(fit(loaded.architecture, machine.tokens_per_s).window_tokens)
+
+
+def in_words(config: Config, machine: Machine | None, client: EngineClient | None) -> str:
+    """One sentence, for doctor, status and the editors; it says so where nothing is known yet."""
+    if machine is None or client is None or (loaded := client.loaded) is None:
+        return "this machine has not been measured yet: that happens while the model reads files in idle time"
+    return sentence(machine, loaded.architecture, config.max_prompt_tokens)
+
+
+def _file() -> Path:
+    return state_dir() / "machine.json"
+
+
+def _key(config: Config) -> str:
+    return f"{resolve(config.model).model_id} {config.quantization}"
