@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate
 from completion.lines import after_cursor, before_cursor, columns, opens_block
+from completion.pace import Pace
 from completion.pipeline import Deps, complete_unasked
-from completion.ranking import Pace
 from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
 from parsers.languages import by_id
 from parsers.parse import parse
@@ -54,7 +54,7 @@ async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completi
     """Compute and remember it. Cancelling ends it at once."""
     limits = replace(deps.limits, max_wait_ms=0, rank_ms=0 if deps.limits.rank_ms == 0 else None)
     # A pace of its own: how long the second opinion takes here says nothing of how long somebody would wait for it.
-    later = replace(deps, engine=_Later(deps.engine), limits=limits, pace=Pace())
+    later = replace(deps, engine=_Later(deps.engine), limits=limits, pace=Pace(), chat_pace=Pace())
     await complete_unasked(later, await asyncio.to_thread(request_after, request, shown))
 
 

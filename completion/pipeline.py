@@ -18,6 +18,7 @@ from completion.asking import Asker, Attempt, session_for
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
 from completion.names import Names, unknown_names
+from completion.pace import Pace
 from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
 from completion.stop import stop_rule
@@ -39,6 +40,9 @@ from completion.types import (
     Trigger,
 )
 
+# A chat reads a function anew, once its docstring is written: longer than this nobody who types should wait for it.
+_CHAT_PREFILL_MS = 1_500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
@@ -51,7 +55,8 @@ class Deps:
     cache: ReuseCache
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
-    pace: ranking.Pace = field(default_factory=ranking.Pace)
+    pace: Pace = field(default_factory=Pace)  # of second opinions
+    chat_pace: Pace = field(default_factory=Pace)  # of chats
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
 
@@ -59,6 +64,15 @@ async def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
     """The prompt that a request sends to the engine. Built in a thread: 50 ms and more where snippets are new."""
     mode = decide(request).mode
     return await asyncio.to_thread(build_prompt, deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
+
+
+async def _prompt_in_time(deps: Deps, request: CompletionRequest) -> Prompt:
+    """The same; a chat only for who asks, or where this machine reads one fast enough for who types."""
+    prompt = await prompt_for(deps, request)
+    is_chat = prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC
+    if not is_chat or deps.chat_pace.is_worth_it():
+        return prompt
+    return await prompt_for(replace(deps, spec=replace(deps.spec, body_format=None)), request)
 
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
@@ -87,7 +101,7 @@ async def _complete(
     trace = Trace(trigger=request.trigger)
     if decision.skip:
         return replace(_nothing(Outcome.SKIPPED, mode, decision.skip, clock), trace=trace)
-    prompt = await prompt_for(deps, request)
+    prompt = await _prompt_in_time(deps, request)
     trace = replace(trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens)
     asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
     clock.lap("prompt")
@@ -98,6 +112,8 @@ async def _complete(
     clock.lap("generate")
     if (stats := first.generation.stats) is not None:
         clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": first.filters_ms}
+        if prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC:
+            deps.chat_pace.learn(stats.prefill_ms <= _CHAT_PREFILL_MS)
     opinion = await _opinion(deps, asker, first)
     clock.lap("rank")
     names = deps.names_of(request.snapshot.uri)
@@ -116,7 +132,7 @@ async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
             return await _second_opinion(deps, asker, first)
         if deps.pace.is_worth_it() or not first.has_text:
             opinion = await _second_opinion(deps, asker, first)
-            deps.pace.learn(opinion)
+            deps.pace.learn(opinion.came)
             return opinion
     if limits.rank_ms and trigger is Trigger.INVOKED and first.has_text:  # a sure answer is only kept company
         return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))

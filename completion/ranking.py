@@ -36,9 +36,6 @@ N_INVOKED = 3
 _SECOND_TOKENS = 2_048
 _N_SECOND = 3
 _N_OPENING = 3
-# While somebody types: the share of late that came in time and is worth the wait, how fast that is learned, and how
-# often one is tried where it is not.
-_LEAST_IN_TIME, _PACE_STEP, _TRY_EVERY = 0.25, 0.2, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,28 +51,10 @@ class Opinion:
         """The answer to show."""
         return self.ranked[0]
 
-
-class Pace:
-    """Whether a second opinion comes in time on this machine: where it never does, nobody should wait for it.
-
-    Learns from those that were asked for while somebody typed, and now and then tries again.
-    """
-
-    def __init__(self) -> None:
-        self._in_time, self._n_left_out = 1.0, 0
-
-    def is_worth_it(self) -> bool:
-        """Whether to ask for one."""
-        if self._in_time >= _LEAST_IN_TIME or self._n_left_out >= _TRY_EVERY:
-            self._n_left_out = 0
-            return True
-        self._n_left_out += 1
-        return False
-
-    def learn(self, opinion: Opinion) -> None:
-        """Take note of one: agreement, or two answers compared, is what it is asked for."""
-        came = opinion.agreed is True or len(opinion.scores) > 1
-        self._in_time += _PACE_STEP * (came - self._in_time)
+    @property
+    def came(self) -> bool:
+        """Whether it came in time: agreement, or two answers compared, is what it is asked for."""
+        return self.agreed is True or len(self.scores) > 1
 
 
 def other_format(spec: PromptSpec, first: Format) -> Format | None:

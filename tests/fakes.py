@@ -97,8 +97,14 @@ class ScriptedEngine:
     """
 
     def __init__(
-        self, pieces: Sequence[str | bytes], *, hangs: bool = False, unavailable: EngineUnavailable | None = None
+        self,
+        pieces: Sequence[str | bytes],
+        *,
+        hangs: bool = False,
+        unavailable: EngineUnavailable | None = None,
+        prefill_ms: float = 1.0,
     ) -> None:
+        self._prefill_ms = prefill_ms
         self._pieces = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
         self._hangs = hangs
         self._unavailable = unavailable
@@ -121,7 +127,7 @@ class ScriptedEngine:
             n_computed=len(prompt.token_ids),
             n_generated=0,
             queue_ms=0.0,
-            prefill_ms=1.0,
+            prefill_ms=self._prefill_ms,
             decode_ms=0.0,
         )
         try:

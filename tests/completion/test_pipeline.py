@@ -251,3 +251,22 @@ def test_a_whole_body_is_asked_for_in_a_chat_with_a_session_of_its_own() -> None
     typing = request_at('def f(a):\n    """Say a▮', session="here")
     found = [(session, prompt.format) for session, prompt in asyncio.run(prompts_for(deps, typing))]
     assert found == [("here", Format.FIM), ("here#chat", Format.CHAT)]
+
+
+def test_who_types_gets_no_chats_where_these_take_too_long_but_now_and_then() -> None:
+    spec = replace(SPEC, body_format=Format.CHAT, turn_start=TURN, turn_end=OVER)
+
+    def formats(prefill_ms: float, trigger: Trigger) -> list[Format]:
+        engine = ScriptedEngine(["return a\n", "```\n"], prefill_ms=prefill_ms)
+        deps = deps_with(engine, spec=spec)
+        for number in range(40):
+            request = request_at(f'def f{number}(a):\n    """Say a."""\n    ▮\n', trigger=trigger)
+            assert asyncio.run(complete(deps, request)).text == "return a"
+        return [prompt.format for prompt in engine.prompts]
+
+    slow = formats(5_000, Trigger.AUTOMATIC)
+    assert slow[0] is Format.CHAT
+    assert slow[8:28].count(Format.LEFT) >= 18
+    assert Format.CHAT in slow[10:]
+    assert set(formats(200, Trigger.AUTOMATIC)) == {Format.CHAT}
+    assert set(formats(5_000, Trigger.INVOKED)) == {Format.CHAT}
