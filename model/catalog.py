@@ -2,16 +2,18 @@
 
 A row's prompt formats are measured, not assumed: see `evals/LOG.md` and `midfill eval`.
 
-Rules: data only; nothing here reads a model file or the network. Sentinels are not listed: they are found in
+Rules: nothing here reads a model file or the network. Sentinels are not listed: they are found in
 a model's own vocabulary when its store is made.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from completion.types import Format
+from model.paths import adapters_dir
 
 
 class ModelError(Exception):
@@ -46,17 +48,33 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddedAdapter:
+    """A LoRA adapter that was added under a name: its copy in the cache, its base, the hash of its files."""
+
+    name: str
+    folder: Path
+    base: str  # a catalog name or a path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """A model somebody asked for: a catalog row, or a local path. `model_id` is safe in file names."""
+    """A model somebody asked for: a catalog row or a local path, and what is merged into it.
+
+    `model_id` is safe in file names.
+    """
 
     model_id: str
     row: ModelRow | None
     path: Path | None
+    adapter: AddedAdapter | None = None
 
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 # What a folder must hold to be a model.
 _FOLDER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
+# Written last into the folder of an added adapter.
+ADDED = "added.json"
 
 CATALOG: tuple[ModelRow, ...] = (
     ModelRow(
@@ -91,10 +109,17 @@ CATALOG: tuple[ModelRow, ...] = (
 
 
 def resolve(name_or_path: str) -> ModelSource:
-    """A catalog name (short or official), a .gguf file, or a safetensors folder; ModelError otherwise."""
+    """A catalog name (short or official), an added adapter's name, a .gguf file or a safetensors folder.
+
+    ModelError otherwise.
+    """
     for row in CATALOG:
         if name_or_path.lower() in (row.name, row.title.lower(), row.source_repo.lower()):
             return ModelSource(model_id=row.name, row=row, path=None)
+    if (adapter := read_added(name_or_path)) is not None:
+        base = resolve(adapter.base)
+        model_id = f"{adapter.name}-{adapter.sha256[:8]}"  # the same name may be given again to another adapter
+        return ModelSource(model_id=model_id, row=base.row, path=base.path, adapter=adapter)
     path = Path(name_or_path).expanduser()
     if path.suffix == ".gguf" and not path.is_file():
         raise ModelError(f"there is no model file at {path}")
@@ -102,10 +127,22 @@ def resolve(name_or_path: str) -> ModelSource:
         raise ModelError(f"{path} is not a model folder: it has no {' and no '.join(missing)}")
     if path.suffix == ".gguf" or path.is_dir():
         return ModelSource(model_id=_id_of(path.resolve()), row=None, path=path.resolve())
-    known = ", ".join(row.name for row in CATALOG)
+    known = ", ".join([row.name for row in CATALOG] + sorted(p.parent.name for p in adapters_dir().glob(f"*/{ADDED}")))
     raise ModelError(
         f"unknown model {name_or_path!r}: use one of {known}, or the path of a .gguf file or a safetensors folder"
     )
+
+
+def read_added(name: str) -> AddedAdapter | None:
+    """The adapter that was added under this name; None when there is none."""
+    folder = adapters_dir() / name
+    if folder.parent != adapters_dir() or name.startswith("."):
+        return None
+    try:
+        raw = json.loads((folder / ADDED).read_text(encoding="utf-8"))
+        return AddedAdapter(name=name, folder=folder, base=str(raw["base"]), sha256=str(raw["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _id_of(path: Path) -> str:

@@ -37,6 +37,11 @@ def stores_dir() -> Path:
     return cache_dir() / "stores"
 
 
+def adapters_dir() -> Path:
+    """Copies of the LoRA adapters that were added, by name."""
+    return cache_dir() / "adapters"
+
+
 def blocks_dir() -> Path:
     """Keys and values of snippets, by the model they belong to."""
     return cache_dir() / "blocks"
