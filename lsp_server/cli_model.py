@@ -34,11 +34,13 @@ from model.catalog import (
     read_added,
     resolve,
 )
-from model.paths import models_dir, stores_dir
+from model.hub import Progress as Loaded
+from model.paths import stores_dir
 from model.store import Manifest, StoreError, read_manifest
 
 # A table read by a program is not folded to a window's width.
-_PIPED_COLUMNS = 200
+_PIPED_COLUMNS = 240
+_HUB = "https://huggingface.co"
 
 
 def add_parser(commands: Any) -> None:
@@ -92,10 +94,14 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _fetch(source: ModelSource) -> Path:
+    if source.row is not None and source.row.terms:
+        print(
+            f"{source.row.title}: license {_license(source.row)}; see {_HUB}/{source.row.source_repo}", file=sys.stderr
+        )
     with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task("looking for the file", total=None)
 
-        def show(progress: fetch.Progress) -> None:
+        def show(progress: Loaded) -> None:
             bar.update(
                 task, description=progress.stage, completed=progress.done_bytes, total=progress.total_bytes or None
             )
@@ -132,8 +138,9 @@ def _list(args: argparse.Namespace) -> int:
     table.columns[-1].overflow = "fold"
     for row in CATALOG:
         name = f"{row.name} (default)" if row.name == DEFAULT_MODEL else row.name
-        where = str(models_dir() / row.file) if fetch.is_cached(row) else row.source_repo
-        table.add_row(name, _megabytes(row.size_bytes), row.license, _state(row), where)
+        where = str(fetch.place_of(row)) if fetch.is_cached(row) else row.source_repo
+        size = f"{'about ' if row.files else ''}{_megabytes(row.size_bytes)}"
+        table.add_row(name, size, _license(row), _state(row), where)
     known = {row.name for row in CATALOG}
     for added in adapter.added():
         model_id = resolve(added.name).model_id
@@ -155,7 +162,7 @@ def _facts(row: ModelRow) -> dict[str, Any]:
     return {
         "name": row.name,
         "title": row.title,
-        "license": row.license,
+        "license": _license(row),
         "sizeBytes": row.size_bytes,
         "isDefault": row.name == DEFAULT_MODEL,
         "isCached": fetch.is_cached(row),
@@ -184,6 +191,10 @@ def _stores(model_id: str) -> list[str]:
     return sorted(manifest.kind for manifest in manifests if manifest is not None)
 
 
+def _license(row: ModelRow) -> str:
+    return f"{row.license} ({row.terms})" if row.terms else row.license
+
+
 def _state(row: ModelRow) -> str:
     ready = "".join(f", store {kind} ready" for kind in _stores(row.name))
     return ("in cache" if fetch.is_cached(row) else "not downloaded") + ready
@@ -196,7 +207,7 @@ def _path(args: argparse.Namespace) -> int:
         return 0
     if source.row is not None and not fetch.is_cached(source.row):
         raise ModelError(f"{source.row.name} is not downloaded: midfill model pull {source.row.name}")
-    print(source.path if source.row is None else models_dir() / source.row.file)
+    print(source.path if source.row is None else fetch.place_of(source.row))
     return 0
 
 

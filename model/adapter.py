@@ -238,7 +238,8 @@ def find_base(adapter: Adapter, wanted: str | None, *, force: bool = False) -> M
 def _row_named(base: str) -> ModelRow | None:
     """The catalog's row of a hub name or of a folder called like the model."""
     last = base.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].lower()
-    return next((row for row in CATALOG if row.title.lower() == last), None)
+    published = {row.source_repo.split("/")[1].removesuffix("-GGUF").lower(): row for row in CATALOG}
+    return published.get(last)
 
 
 def default_name(adapter: Adapter, base: ModelSource) -> str:

@@ -31,7 +31,11 @@ class WheelParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
-    """One known model: where its file comes from, what it must hash to, and how it likes to be prompted."""
+    """One known model: where its file comes from, what it must hash to, and how it likes to be prompted.
+
+    Rows with `files` (patterns in the repository) have no hash here: the hub's own list says it (see `hub`), and
+    `size_bytes` is about what it will be.
+    """
 
     name: str
     title: str
@@ -45,6 +49,9 @@ class ModelRow:
     context_tokens: int
     line_format: Format
     block_format: Format
+    files: tuple[str, ...] = ()
+    revision: str = "main"
+    terms: str = ""  # of a license that is not for every use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,42 @@ DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 _FOLDER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
 # Written last into the folder of an added adapter.
 ADDED = "added.json"
+_PUBLISHED = ("config.json", "tokenizer.json", "model*.safetensors")
+_QWEN_RESEARCH = "no commercial use"
+_DEEPSEEK = "some uses are excluded"
+
+
+def _on_hub(
+    name: str,
+    repo: str,
+    size_bytes: int,
+    *,
+    license: str = "Apache-2.0",
+    terms: str = "",
+    file: str = "",
+    architecture: str = "qwen2",
+    context_tokens: int = 32_768,
+) -> ModelRow:
+    """A model whose hashes the hub says: one GGUF file, or a folder as it was published. Formats are not measured:
+    models of 1.5B and more, and all that were not tuned to chat, use what stands below the cursor (evals/LOG.md)."""
+    published = repo.split("/")[1].removesuffix("-GGUF")
+    return ModelRow(
+        name=name,
+        title=published if file or published.endswith("base") else f"{published} (base)",
+        source_repo=repo,
+        file=file,
+        size_bytes=size_bytes,
+        sha256="",
+        license=license,
+        wheels=None,
+        architecture=architecture,
+        context_tokens=context_tokens,
+        line_format=Format.FIM,
+        block_format=Format.FIM,
+        files=(file,) if file else _PUBLISHED,
+        terms=terms,
+    )
+
 
 CATALOG: tuple[ModelRow, ...] = (
     ModelRow(
@@ -104,6 +147,44 @@ CATALOG: tuple[ModelRow, ...] = (
         context_tokens=32_768,
         line_format=Format.FIM,
         block_format=Format.FIM,
+    ),
+    _on_hub(
+        "qwen2.5-coder-3b",
+        "Qwen/Qwen2.5-Coder-3B-Instruct-GGUF",
+        2_100_000_000,
+        file="qwen2.5-coder-3b-instruct-q4_k_m.gguf",
+        license="Qwen-Research",
+        terms=_QWEN_RESEARCH,
+    ),
+    _on_hub(
+        "qwen2.5-coder-7b",
+        "Qwen/Qwen2.5-Coder-7B-Instruct-GGUF",
+        4_680_000_000,
+        file="qwen2.5-coder-7b-instruct-q4_k_m.gguf",
+    ),
+    _on_hub("qwen2.5-coder-0.5b-base", "Qwen/Qwen2.5-Coder-0.5B", 990_000_000),
+    _on_hub("qwen2.5-coder-1.5b-base", "Qwen/Qwen2.5-Coder-1.5B", 3_090_000_000),
+    _on_hub(
+        "qwen2.5-coder-3b-base", "Qwen/Qwen2.5-Coder-3B", 6_170_000_000, license="Qwen-Research", terms=_QWEN_RESEARCH
+    ),
+    _on_hub("qwen2.5-coder-7b-base", "Qwen/Qwen2.5-Coder-7B", 15_230_000_000),
+    _on_hub(
+        "deepseek-coder-1.3b-base",
+        "deepseek-ai/deepseek-coder-1.3b-base",
+        2_690_000_000,
+        license="DeepSeek",
+        terms=_DEEPSEEK,
+        architecture="llama",
+        context_tokens=16_384,
+    ),
+    _on_hub(
+        "deepseek-coder-6.7b-base",
+        "deepseek-ai/deepseek-coder-6.7b-base",
+        13_480_000_000,
+        license="DeepSeek",
+        terms=_DEEPSEEK,
+        architecture="llama",
+        context_tokens=16_384,
     ),
 )
 

@@ -11,8 +11,9 @@ from typing import Protocol
 from model.architecture import UnsupportedModel
 from model.blocks import BlockStore
 from model.catalog import ModelError, resolve
-from model.fetch import Progress, fetch
+from model.fetch import fetch
 from model.generate import Engine
+from model.hub import Progress
 from model.load import open_decoder
 from model.native_decoder import NativeDecoder
 from model.paths import blocks_dir
@@ -49,9 +50,11 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     n_threads = settings.n_threads or len(os.sched_getaffinity(0))
     source = resolve(settings.model)
 
+    told = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""
+
     def on_fetch(progress: Progress) -> None:
         fraction = progress.done_bytes / progress.total_bytes if progress.total_bytes else -1.0
-        publish("fetching", f"{source.model_id}: {progress.stage}", fraction)
+        publish("fetching", f"{source.model_id}: {progress.stage}{told}", fraction)
 
     file = fetch(source, on_fetch)
     kind = choose_kind(settings.quantization)

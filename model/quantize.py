@@ -23,6 +23,7 @@ from model import native
 from model.architecture import Architecture, UnsupportedModel
 from model.calibrate import Choose, calibration_windows, quantize_layers
 from model.catalog import ModelSource
+from model.fetch import files_hash
 from model.linear import quantize_rows
 from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.merge import combined_hash, open_weights
@@ -41,9 +42,9 @@ _HEADROOM_BYTES = 16 << 20
 # Sentinel spellings by family, for models that are not in the catalog.
 _REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
 _FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
-_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<PRE>", "▁<PRE>")
-_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<SUF>", "▁<SUF>")
-_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<MID>", "▁<MID>")
+_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>")
+_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>")
+_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>")
 
 
 def choose_kind(setting: str) -> str:
@@ -95,7 +96,7 @@ def source_hash(source: ModelSource, file: Path) -> str:
 def _file_hash(source: ModelSource, file: Path) -> str:
     """The catalog's verified sha256, else a hash of the files' names, sizes and times."""
     if source.row is not None:
-        return source.row.sha256
+        return files_hash(source.row)
     files = [file] if file.is_file() else sorted(file.glob("*.safetensors"))
     facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(json.dumps([str(file.resolve()), facts]).encode()).hexdigest()
@@ -132,7 +133,7 @@ def _write_store(
 
 
 def _described(source: ModelSource) -> str:
-    file = source.row.file if source.row else str(source.path)
+    file = source.row.file or source.row.source_repo if source.row else str(source.path)
     return file if source.adapter is None else f"{file} with the adapter {source.adapter.name}"
 
 

@@ -146,11 +146,11 @@ def _open_folder(path: Path) -> WeightSource:
     files = sorted(path.glob("*.safetensors"))
     if missing or not files:
         raise UnsupportedModel(f"{path} lacks {', '.join(missing or ['*.safetensors'])}")
-    config = json.loads((path / "config.json").read_text())
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     architecture = from_hf_config(config)
     handles = [safe_open(file, framework="pt") for file in files]
     where = {key: handle for handle in handles for key in handle.keys()}  # noqa: SIM118 (not a mapping)
-    plain, special = strip_added_tokens(json.loads((path / "tokenizer.json").read_text()))
+    plain, special = strip_added_tokens(json.loads((path / "tokenizer.json").read_text(encoding="utf-8")))
 
     def tensor(name: str) -> torch.Tensor:
         hf_name = _hf_name(name, set(where))

@@ -123,6 +123,8 @@ def test_the_base_is_the_model_that_the_adapter_names(tmp_path: Path) -> None:
     assert find_base(open_adapter(make(tmp_path / "a")), None).row is ROW
     moved = open_adapter(make(tmp_path / "b", base_model_name_or_path=f"/home/me/{ROW.title}/"))
     assert find_base(moved, None).row is ROW
+    base = open_adapter(make(tmp_path / "c", base_model_name_or_path="Qwen/Qwen2.5-Coder-0.5B"))
+    assert find_base(base, None).model_id == "qwen2.5-coder-0.5b-base"  # and not the instruct model of that short name
 
 
 def test_a_base_that_is_not_here_is_asked_for(tmp_path: Path) -> None:
