@@ -4,8 +4,6 @@ A step of one token reads every weight once, so bandwidth is the bound on its sp
 """
 
 import asyncio
-import fcntl
-import os
 import random
 import time
 from array import array
@@ -21,6 +19,7 @@ from evals.peer_library import PeerSettings
 from evals.report import EvalError
 from model.client import EngineClient
 from model.spawn import EngineSettings, socket_path
+from model.system import n_cores, try_lock
 
 _RSS_TOKENS = 4096
 _FIRST_PROMPT_TOKENS = 64
@@ -39,7 +38,7 @@ def some_ids(n: int) -> list[int]:
 
 def read_bandwidth() -> float:
     """Bytes per second that all cores together read from memory: the best of several sums of a large array."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(n_cores())
     values = torch.ones(_BANDWIDTH_BYTES // 8, dtype=torch.int64)  # so that adding costs less than reading
     best = 0.0
     for _ in range(_BANDWIDTH_SAMPLES):
@@ -98,11 +97,9 @@ async def _stop_daemon(settings: EngineSettings) -> None:
     deadline = time.monotonic() + _LEAVE_TIMEOUT_S
     with path.with_suffix(".lock").open("ab") as lock:
         while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if try_lock(lock):
                 return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise EvalError("the running daemon does not leave") from None
+            if time.monotonic() > deadline:
+                raise EvalError("the running daemon does not leave")
             await EngineClient.stop_daemon(path)
             await asyncio.sleep(_LEAVE_POLL_S)

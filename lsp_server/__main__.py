@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import subprocess
 import sys
 from importlib.metadata import version
 from typing import BinaryIO, cast
@@ -18,7 +19,10 @@ def _isolate() -> None:
     `model/` or `msgpack.py` must not be imported in the place of ours.
     """
     if not sys.flags.isolated:
-        os.execv(sys.executable, [sys.executable, "-I", "-m", "lsp_server", *sys.argv[1:]])
+        command = [sys.executable, "-I", "-m", "lsp_server", *sys.argv[1:]]
+        if sys.platform == "win32":  # its execv starts another process, and ends this one at once
+            sys.exit(subprocess.call(command))
+        os.execv(sys.executable, command)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`midfill model pull|list|path|rm`: the models on this machine. Called by `cli`, which prints a ModelError.
+"""`midfill model pull|add|list|path|rm`: the models on this machine. Called by `cli`, which prints a ModelError.
 
 Rules: torch is imported only to quantize, after the download. A model given by path is the user's own file
 and is never deleted. Standard output holds the answer alone; progress and remarks go to standard error.
@@ -23,13 +23,24 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from model import fetch
-from model.catalog import CATALOG, DEFAULT_MODEL, ModelError, ModelRow, ModelSource, resolve
-from model.paths import models_dir, stores_dir
+from model import adapter, fetch
+from model.catalog import (
+    CATALOG,
+    DEFAULT_MODEL,
+    AddedAdapter,
+    ModelError,
+    ModelRow,
+    ModelSource,
+    read_added,
+    resolve,
+)
+from model.hub import Progress as Loaded
+from model.paths import stores_dir
 from model.store import Manifest, StoreError, read_manifest
 
 # A table read by a program is not folded to a window's width.
-_PIPED_COLUMNS = 200
+_PIPED_COLUMNS = 240
+_HUB = "https://huggingface.co"
 
 
 def add_parser(commands: Any) -> None:
@@ -44,6 +55,12 @@ def add_parser(commands: Any) -> None:
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("model", nargs="?" if name == "pull" else None, default=DEFAULT_MODEL)
         action.set_defaults(run=run)
+    action = actions.add_parser("add", help="merge a LoRA adapter into a model, under a name", description=_add.__doc__)
+    action.add_argument("--adapter", required=True, type=Path, metavar="DIR", help="what PEFT's save_pretrained wrote")
+    action.add_argument("--model", metavar="BASE", help="the model it was trained on; else the one that it names")
+    action.add_argument("--name", help="what to call it in the setting `model`")
+    action.add_argument("--force", action="store_true", help="merge into a catalog model that it was not trained on")
+    action.set_defaults(run=_add)
     listing = actions.add_parser("list", help="show the known models")
     listing.add_argument("--json", action="store_true", help="print a JSON list instead")
     listing.set_defaults(run=_list)
@@ -57,11 +74,34 @@ def _pull(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add(args: argparse.Namespace) -> int:
+    """Merge a LoRA adapter (a PEFT folder) into a model's weights, and quantize the result for this machine."""
+    found = adapter.open_adapter(args.adapter)
+    base = adapter.find_base(found, args.model, force=args.force)
+    name = args.name or adapter.default_name(found, base)
+    is_new = read_added(name) is None
+    source = adapter.add(found, base, name)
+    assert source.adapter is not None
+    try:
+        store = _quantize(source, _fetch(source))
+    except BaseException:
+        if is_new:  # a name that does not work is worse than none
+            adapter.remove(source.adapter)
+        raise
+    print(f"{name} is ready: {store}", file=sys.stderr)
+    print(f'use it with the setting "model": "{name}", or --model {name}', file=sys.stderr)
+    return 0
+
+
 def _fetch(source: ModelSource) -> Path:
+    if source.row is not None and source.row.terms:
+        print(
+            f"{source.row.title}: license {_license(source.row)}; see {_HUB}/{source.row.source_repo}", file=sys.stderr
+        )
     with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task("looking for the file", total=None)
 
-        def show(progress: fetch.Progress) -> None:
+        def show(progress: Loaded) -> None:
             bar.update(
                 task, description=progress.stage, completed=progress.done_bytes, total=progress.total_bytes or None
             )
@@ -76,7 +116,8 @@ def _quantize(source: ModelSource, file: Path) -> Path:
     try:
         with _bar(TaskProgressColumn()) as bar:
             kind = choose_kind("auto")
-            task = bar.add_task(f"quantizing to {kind}", total=1.0)
+            doing = "quantizing" if source.adapter is None else "merging and quantizing"
+            task = bar.add_task(f"{doing} to {kind}", total=1.0)
             return ensure_store(source, file, kind, lambda done: bar.update(task, completed=done))
     except EXPECTED_FAILURES as error:
         raise ModelError(f"{source.model_id} cannot be prepared: {error}") from error
@@ -91,15 +132,21 @@ def _bar(*columns: ProgressColumn) -> Progress:
 
 def _list(args: argparse.Namespace) -> int:
     if args.json:
-        print(json.dumps([_facts(row) for row in CATALOG]))
+        print(json.dumps([*map(_facts, CATALOG), *map(_facts_of_adapter, adapter.added())]))
         return 0
     table = Table("model", "size", "license", "state", "where", box=None, pad_edge=False)
     table.columns[-1].overflow = "fold"
     for row in CATALOG:
         name = f"{row.name} (default)" if row.name == DEFAULT_MODEL else row.name
-        where = str(models_dir() / row.file) if fetch.is_cached(row) else row.source_repo
-        table.add_row(name, _megabytes(row.size_bytes), row.license, _state(row), where)
+        where = str(fetch.place_of(row)) if fetch.is_cached(row) else row.source_repo
+        size = f"{'about ' if row.files else ''}{_megabytes(row.size_bytes)}"
+        table.add_row(name, size, _license(row), _state(row), where)
     known = {row.name for row in CATALOG}
+    for added in adapter.added():
+        model_id = resolve(added.name).model_id
+        known.add(model_id)
+        kinds = ", ".join(f"store {kind} ready" for kind in _stores(model_id)) or "not merged yet"
+        table.add_row(added.name, _megabytes(_size_of(added.folder)), "", f"adapter, {kinds}", f"on {added.base}")
     for folder in sorted(stores_dir().glob("*-int[48]-*")):
         manifest = _manifest(folder)
         if manifest is not None and manifest.model_id not in known:
@@ -115,36 +162,61 @@ def _facts(row: ModelRow) -> dict[str, Any]:
     return {
         "name": row.name,
         "title": row.title,
-        "license": row.license,
+        "license": _license(row),
         "sizeBytes": row.size_bytes,
         "isDefault": row.name == DEFAULT_MODEL,
         "isCached": fetch.is_cached(row),
-        "stores": _stores(row),
+        "stores": _stores(row.name),
     }
 
 
-def _stores(row: ModelRow) -> list[str]:
+def _facts_of_adapter(added: AddedAdapter) -> dict[str, Any]:
+    """An added adapter, for programs: the keys of a catalog model, and its base."""
+    base = resolve(added.base)
+    return {
+        "name": added.name,
+        "title": added.name,
+        "license": base.row.license if base.row else "",
+        "sizeBytes": _size_of(added.folder),
+        "isDefault": False,
+        "isCached": base.row is None or fetch.is_cached(base.row),
+        "stores": _stores(resolve(added.name).model_id),
+        "base": added.base,
+    }
+
+
+def _stores(model_id: str) -> list[str]:
     """The kinds of a model's complete stores."""
-    manifests = map(_manifest, stores_dir().glob(f"{row.name}-int[48]-*"))
+    manifests = map(_manifest, stores_dir().glob(f"{model_id}-int[48]-*"))
     return sorted(manifest.kind for manifest in manifests if manifest is not None)
 
 
+def _license(row: ModelRow) -> str:
+    return f"{row.license} ({row.terms})" if row.terms else row.license
+
+
 def _state(row: ModelRow) -> str:
-    ready = "".join(f", store {kind} ready" for kind in _stores(row))
+    ready = "".join(f", store {kind} ready" for kind in _stores(row.name))
     return ("in cache" if fetch.is_cached(row) else "not downloaded") + ready
 
 
 def _path(args: argparse.Namespace) -> int:
     source = resolve(args.model)
+    if source.adapter is not None:
+        print(source.adapter.folder)
+        return 0
     if source.row is not None and not fetch.is_cached(source.row):
         raise ModelError(f"{source.row.name} is not downloaded: midfill model pull {source.row.name}")
-    print(source.path if source.row is None else models_dir() / source.row.file)
+    print(source.path if source.row is None else fetch.place_of(source.row))
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
     source = resolve(args.model)
-    freed = fetch.remove(source.row) if source.row is not None else 0
+    if source.adapter is not None:  # its base stays
+        freed = adapter.remove(source.adapter)
+    else:
+        freed = fetch.remove(source.row) if source.row is not None else 0
     # A folder with a dot in front is what an interrupted quantization left.
     for store in [
         *stores_dir().glob(f"{source.model_id}-int[48]-*"),

@@ -104,7 +104,10 @@ class Config:
 # wire key -> (what it does, allowed values or (low, high) bounds, or None)
 FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "enabled": ("Answer completion requests at all", None),
-    "model": ("A catalog name (`midfill model list`), or the path of a GGUF file or safetensors folder", None),
+    "model": (
+        "A catalog name or an adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder",
+        None,
+    ),
     "quantization": ("Bits per weight; `auto` is int4 with the native kernels, else int8", ("auto", "int4", "int8")),
     "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
     "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SUPPORTED = ("llama", "qwen2")
+_NOT_OURS = f"is not one that midfill runs (it runs {' and '.join(SUPPORTED)}): choose one of `midfill model list`"
 
 
 class UnsupportedModel(ValueError):
@@ -18,7 +19,10 @@ class UnsupportedModel(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RopeScaling:
-    """Llama-3's frequency scaling: long wavelengths are divided by `factor`, short ones kept."""
+    """Llama-3's frequency scaling: long wavelengths are divided by `factor`, short ones kept.
+
+    Linear scaling (Chen et al. 2023) is the same with an `original_context` of 0: every wavelength is long.
+    """
 
     factor: float
     low_freq_factor: float
@@ -65,7 +69,7 @@ def from_hf_config(config: Mapping[str, Any]) -> Architecture:
     """Read a Hugging Face config.json; UnsupportedModel names what the decoder does not cover."""
     family = str(config.get("model_type"))
     if family not in SUPPORTED:
-        raise UnsupportedModel(f"model_type {family!r} is not supported (supported: {', '.join(SUPPORTED)})")
+        raise UnsupportedModel(f"model_type {family!r} {_NOT_OURS}")
     if config.get("hidden_act", "silu") != "silu":
         raise UnsupportedModel(f"hidden_act {config['hidden_act']!r} is not supported (supported: silu)")
     for unsupported in ("use_sliding_window", "attention_bias", "mlp_bias"):
@@ -94,8 +98,10 @@ def _hf_rope_scaling(rope: Mapping[str, Any]) -> RopeScaling | None:
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind == "default":
         return None
+    if kind == "linear":
+        return _linear(float(rope["factor"]))
     if kind != "llama3":
-        raise UnsupportedModel(f"RoPE scaling {kind!r} is not supported (supported: default, llama3)")
+        raise UnsupportedModel(f"RoPE scaling {kind!r} is not supported (supported: default, linear, llama3)")
     return RopeScaling(
         factor=float(rope["factor"]),
         low_freq_factor=float(rope["low_freq_factor"]),
@@ -104,11 +110,24 @@ def _hf_rope_scaling(rope: Mapping[str, Any]) -> RopeScaling | None:
     )
 
 
+def _linear(factor: float) -> RopeScaling:
+    return RopeScaling(factor=factor, low_freq_factor=1.0, high_freq_factor=2.0, original_context=0)
+
+
+def _gguf_rope_scaling(family: str, metadata: Mapping[str, Any]) -> RopeScaling | None:
+    kind = str(metadata.get(f"{family}.rope.scaling.type", "none"))
+    if kind == "none":
+        return None
+    if kind != "linear":
+        raise UnsupportedModel(f"RoPE scaling {kind!r} is not supported (supported in GGUF files: none, linear)")
+    return _linear(float(metadata[f"{family}.rope.scaling.factor"]))
+
+
 def from_gguf(metadata: Mapping[str, Any], tensor_names: set[str]) -> Architecture:
     """Read a GGUF's key-value metadata; UnsupportedModel names what the decoder does not cover."""
     family = str(metadata.get("general.architecture"))
     if family not in SUPPORTED:
-        raise UnsupportedModel(f"architecture {family!r} is not supported (supported: {', '.join(SUPPORTED)})")
+        raise UnsupportedModel(f"architecture {family!r} {_NOT_OURS}")
     if "rope_freqs.weight" in tensor_names:
         raise UnsupportedModel(
             "GGUF files with a rope_freqs tensor (Llama 3.1 and later) are not supported: use safetensors"
@@ -128,7 +147,7 @@ def from_gguf(metadata: Mapping[str, Any], tensor_names: set[str]) -> Architectu
         intermediate=int(value("feed_forward_length")),
         vocab=len(metadata["tokenizer.ggml.tokens"]),
         rope_theta=float(metadata.get(f"{family}.rope.freq_base", 10_000.0)),
-        rope_scaling=None,
+        rope_scaling=_gguf_rope_scaling(family, metadata),
         norm_eps=float(value("attention.layer_norm_rms_epsilon")),
         qkv_bias="blk.0.attn_q.bias" in tensor_names,
         context_tokens=int(value("context_length")),

@@ -2,16 +2,18 @@
 
 A row's prompt formats are measured, not assumed: see `evals/LOG.md` and `midfill eval`.
 
-Rules: data only; nothing here reads a model file or the network. Sentinels are not listed: they are found in
+Rules: nothing here reads a model file or the network. Sentinels are not listed: they are found in
 a model's own vocabulary when its store is made.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from completion.types import Format
+from model.paths import adapters_dir
 
 
 class ModelError(Exception):
@@ -41,7 +43,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
-    """One known model: where its file comes from, what it must hash to, and how it likes to be prompted."""
+    """One known model: where its file comes from, what it must hash to, and how it likes to be prompted.
+
+    Rows with `files` (patterns in the repository) have no hash here: the hub's own list says it (see `hub`), and
+    `size_bytes` is about what it will be.
+    """
 
     name: str
     title: str
@@ -52,25 +58,83 @@ class ModelRow:
     license: str
     wheels: WheelParts | None
     architecture: str
-    size: Size
+    size: Size | None = None  # None: not to be recommended, as it was not measured or is not for every use
     context_tokens: int
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # of a function's whole body; None: as of any block
+    files: tuple[str, ...] = ()
+    revision: str = "main"
+    terms: str = ""  # of a license that is not for every use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedAdapter:
+    """A LoRA adapter that was added under a name: its copy in the cache, its base, the hash of its files."""
+
+    name: str
+    folder: Path
+    base: str  # a catalog name or a path
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """A model somebody asked for: a catalog row, or a local path. `model_id` is safe in file names."""
+    """A model somebody asked for: a catalog row or a local path, and what is merged into it.
+
+    `model_id` is safe in file names.
+    """
 
     model_id: str
     row: ModelRow | None
     path: Path | None
+    adapter: AddedAdapter | None = None
 
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 # What a folder must hold to be a model.
 _FOLDER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
+# Written last into the folder of an added adapter.
+ADDED = "added.json"
+_PUBLISHED = ("config.json", "tokenizer.json", "model*.safetensors")
+_QWEN_RESEARCH = "no commercial use"
+_DEEPSEEK = "some uses are excluded"
+
+
+def _on_hub(
+    name: str,
+    repo: str,
+    size_bytes: int,
+    *,
+    license: str = "Apache-2.0",
+    terms: str = "",
+    file: str = "",
+    architecture: str = "qwen2",
+    context_tokens: int = 32_768,
+) -> ModelRow:
+    """A model whose hashes the hub says: one GGUF file, or a folder as it was published. Formats are not measured:
+    models of 1.5B and more, and all that were not tuned to chat, use what stands below the cursor (evals/LOG.md); those
+    that were, which have one file here, are asked for whole functions in a chat."""
+    published = repo.split("/")[1].removesuffix("-GGUF")
+    is_base = not file
+    return ModelRow(
+        name=name,
+        title=published if file or published.endswith("base") else f"{published} (base)",
+        source_repo=repo,
+        file=file,
+        size_bytes=size_bytes,
+        sha256="",
+        license=license,
+        wheels=None,
+        architecture=architecture,
+        context_tokens=context_tokens,
+        line_format=Format.FIM,
+        block_format=Format.FIM,
+        body_format=None if is_base else Format.CHAT,
+        files=(file,) if file else _PUBLISHED,
+        terms=terms,
+    )
+
 
 # From small to large: the next one may be recommended.
 CATALOG: tuple[ModelRow, ...] = (
@@ -106,14 +170,59 @@ CATALOG: tuple[ModelRow, ...] = (
         block_format=Format.FIM,
         body_format=Format.CHAT,
     ),
+    _on_hub(
+        "qwen2.5-coder-3b",
+        "Qwen/Qwen2.5-Coder-3B-Instruct-GGUF",
+        2_100_000_000,
+        file="qwen2.5-coder-3b-instruct-q4_k_m.gguf",
+        license="Qwen-Research",
+        terms=_QWEN_RESEARCH,
+    ),
+    _on_hub(
+        "qwen2.5-coder-7b",
+        "Qwen/Qwen2.5-Coder-7B-Instruct-GGUF",
+        4_680_000_000,
+        file="qwen2.5-coder-7b-instruct-q4_k_m.gguf",
+    ),
+    _on_hub("qwen2.5-coder-0.5b-base", "Qwen/Qwen2.5-Coder-0.5B", 990_000_000),
+    _on_hub("qwen2.5-coder-1.5b-base", "Qwen/Qwen2.5-Coder-1.5B", 3_090_000_000),
+    _on_hub(
+        "qwen2.5-coder-3b-base", "Qwen/Qwen2.5-Coder-3B", 6_170_000_000, license="Qwen-Research", terms=_QWEN_RESEARCH
+    ),
+    _on_hub("qwen2.5-coder-7b-base", "Qwen/Qwen2.5-Coder-7B", 15_230_000_000),
+    _on_hub(
+        "deepseek-coder-1.3b-base",
+        "deepseek-ai/deepseek-coder-1.3b-base",
+        2_690_000_000,
+        license="DeepSeek",
+        terms=_DEEPSEEK,
+        architecture="llama",
+        context_tokens=16_384,
+    ),
+    _on_hub(
+        "deepseek-coder-6.7b-base",
+        "deepseek-ai/deepseek-coder-6.7b-base",
+        13_480_000_000,
+        license="DeepSeek",
+        terms=_DEEPSEEK,
+        architecture="llama",
+        context_tokens=16_384,
+    ),
 )
 
 
 def resolve(name_or_path: str) -> ModelSource:
-    """A catalog name (short or official), a .gguf file, or a safetensors folder; ModelError otherwise."""
+    """A catalog name (short or official), an added adapter's name, a .gguf file or a safetensors folder.
+
+    ModelError otherwise.
+    """
     for row in CATALOG:
         if name_or_path.lower() in (row.name, row.title.lower(), row.source_repo.lower()):
             return ModelSource(model_id=row.name, row=row, path=None)
+    if (adapter := read_added(name_or_path)) is not None:
+        base = resolve(adapter.base)
+        model_id = f"{adapter.name}-{adapter.sha256[:8]}"  # the same name may be given again to another adapter
+        return ModelSource(model_id=model_id, row=base.row, path=base.path, adapter=adapter)
     path = Path(name_or_path).expanduser()
     if path.suffix == ".gguf" and not path.is_file():
         raise ModelError(f"there is no model file at {path}")
@@ -121,10 +230,22 @@ def resolve(name_or_path: str) -> ModelSource:
         raise ModelError(f"{path} is not a model folder: it has no {' and no '.join(missing)}")
     if path.suffix == ".gguf" or path.is_dir():
         return ModelSource(model_id=_id_of(path.resolve()), row=None, path=path.resolve())
-    known = ", ".join(row.name for row in CATALOG)
+    known = ", ".join([row.name for row in CATALOG] + sorted(p.parent.name for p in adapters_dir().glob(f"*/{ADDED}")))
     raise ModelError(
         f"unknown model {name_or_path!r}: use one of {known}, or the path of a .gguf file or a safetensors folder"
     )
+
+
+def read_added(name: str) -> AddedAdapter | None:
+    """The adapter that was added under this name; None when there is none."""
+    folder = adapters_dir() / name
+    if folder.parent != adapters_dir() or name.startswith("."):
+        return None
+    try:
+        raw = json.loads((folder / ADDED).read_text(encoding="utf-8"))
+        return AddedAdapter(name=name, folder=folder, base=str(raw["base"]), sha256=str(raw["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _id_of(path: Path) -> str:

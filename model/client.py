@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, PromptSpec
-from model import wire
+from model import address, wire
 from model.architecture import Architecture
 from model.catalog import ModelError, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
@@ -81,7 +81,7 @@ class LoadedModel:
 
 
 class EngineClient:
-    """Implements completion.types.Engine over the daemon's socket."""
+    """Implements completion.types.Engine over the daemon's socket (see `address`)."""
 
     def __init__(self, settings: EngineSettings, on_state: Callable[[EngineState], None]) -> None:
         self._settings = settings
@@ -195,7 +195,7 @@ class EngineClient:
     async def stop_daemon(path: Path) -> bool:
         """Ask the daemon at a socket to leave, for all its clients; False when there is none."""
         try:
-            reader, writer = await asyncio.open_unix_connection(path)
+            reader, writer = await address.connect(path)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         writer.write(wire.encode(wire.Shutdown()))
@@ -219,7 +219,7 @@ class EngineClient:
         spawned = False
         while True:
             try:
-                reader, self._writer = await asyncio.open_unix_connection(path)
+                reader, self._writer = await address.connect(path)
                 return reader
             except (FileNotFoundError, ConnectionRefusedError):
                 pass

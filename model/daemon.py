@@ -11,11 +11,8 @@ Every accepted Generate is answered by one Done as long as its client is connect
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
-import signal
-import sys
 import threading
 import time
 from array import array
@@ -24,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from completion.types import Priority
-from model import wire
+from model import address, system, wire
 from model.spawn import EngineSettings, socket_path
 
 if TYPE_CHECKING:
@@ -89,11 +86,8 @@ class Daemon:
 
     async def serve(self, path: Path) -> None:
         """Listen until it is time to leave."""
-        path.unlink(missing_ok=True)  # we hold the lock: whoever left it is gone
-        server = await asyncio.start_unix_server(self._connection, path)
-        path.chmod(0o600)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._leaving.set)
+        server = await address.listen(path, self._connection)  # we hold the lock: whoever was there is gone
+        system.on_termination(self._loop, self._leaving.set)
         idle = asyncio.create_task(self._leave_when_idle())
         await self._leaving.wait()
         idle.cancel()
@@ -235,7 +229,7 @@ class Daemon:
             pid=os.getpid(),
             model=self._settings.model,
             uptime_s=time.monotonic() - self._started,
-            rss_mb=_rss_mb(),
+            rss_mb=system.rss_mb(),
             n_sessions=counters.n_sessions if counters else 0,
             n_requests=counters.n_requests if counters else 0,
             n_computed_tokens=counters.n_computed_tokens if counters else 0,
@@ -279,18 +273,6 @@ def _refusal(request_id: int, problem: str, n_prompt: int) -> wire.Done:
     )
 
 
-def _rss_mb() -> float:
-    """Resident memory now; the peak where /proc is not there to ask."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-    except OSError:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
-
-
 def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     """Get the model ready, then run the scheduler until it is stopped."""
     from model import engine
@@ -316,12 +298,10 @@ def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
 def _lock(path: Path) -> BinaryIO | None:
     """Hold this path's lock for the life of the process; None when another daemon holds it."""
     handle = path.with_suffix(".lock").open("ab")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        return None
-    return handle
+    if system.try_lock(handle):
+        return handle
+    handle.close()
+    return None
 
 
 async def _main(settings: EngineSettings, path: Path) -> None:
@@ -355,7 +335,7 @@ def main() -> int:
     if lock is None:
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    os.nice(_NICENESS)
+    system.be_nice(_NICENESS)
     asyncio.run(_main(settings, path))
     return 0
 

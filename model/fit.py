@@ -6,6 +6,7 @@ another model cost follows from it (`model.speed`).
 Rules: pure. A recommendation, never an act: what the user has set stands, and no model is fetched for it.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from model.catalog import CATALOG, ModelRow
@@ -60,13 +61,12 @@ def fit(shape: Shape, tokens_per_s: float, window_tokens: int = 0) -> Fit:
 
 def larger(machine: Machine) -> tuple[ModelRow, Fit] | None:
     """The catalog's next larger model, and how it would do here; None when there is none."""
-    names = [row.name for row in CATALOG]
-    if machine.model_id not in names[:-1]:
-        return None
-    index = names.index(machine.model_id)
-    row = CATALOG[index + 1]
-    times_more = Speed(row.size).linears / Speed(CATALOG[index].size).linears
-    return row, fit(row.size, machine.tokens_per_s / times_more)
+    sizes = [(row, row.size) for row in CATALOG if row.size is not None]
+    for (here, size), (row, larger_size) in itertools.pairwise(sizes):
+        if here.name == machine.model_id:
+            times_more = Speed(larger_size).linears / Speed(size).linears
+            return row, fit(larger_size, machine.tokens_per_s / times_more)
+    return None
 
 
 def sentence(machine: Machine, shape: Shape, window_tokens: int = 0) -> str:

@@ -12,10 +12,11 @@ from model import native
 from model.catalog import ModelSource
 from model.decoder import Decoder, Embedding
 from model.linear import Fp32Linear, Int8Linear, Linear, RowBlocks, needs_reduced_range, quantize_rows
+from model.merge import open_weights
 from model.native_decoder import NativeDecoder, PackedLayer, PackedLinear, runs_natively
 from model.packing import ROWS, unpack
 from model.quantize import choose_kind, ensure_store
-from model.source import WeightSource, open_source
+from model.source import WeightSource
 from model.store import WEIGHTS, read_manifest
 from model.torch_decoder import Layer, TorchDecoder
 
@@ -41,7 +42,7 @@ def open_decoder(
     torch.set_num_threads(n_threads)
     store = ensure_store(source, file, choose_kind(quantization), on_quantize)
     if quantization == "fp32":
-        with open_source(file) as weights:
+        with open_weights(source, file) as weights:
             return load_fp32(weights), store
     decoder = load(store, n_threads, on_load)
     if isinstance(decoder, NativeDecoder):

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def stores_dir() -> Path:
     return cache_dir() / "stores"
 
 
+def adapters_dir() -> Path:
+    """Copies of the LoRA adapters that were added, by name."""
+    return cache_dir() / "adapters"
+
+
 def blocks_dir() -> Path:
     """Keys and values of snippets, by the model they belong to."""
     return cache_dir() / "blocks"
@@ -49,6 +55,10 @@ def state_dir() -> Path:
 
 def runtime_dir() -> Path:
     """The 0700 folder for sockets, locks and daemon logs; made when missing. UnsafeFolder when not ours."""
+    if sys.platform == "win32":  # below the user's profile, which others cannot read
+        folder = cache_dir() / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
     name = "midfill"
     if os.environ.get("MIDFILL_CACHE"):
         name += "-" + hashlib.sha256(str(cache_dir()).encode()).hexdigest()[:8]

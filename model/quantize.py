@@ -6,6 +6,7 @@ Rules: weights pass through one matrix at a time, so memory stays at one fp32 ma
 result. Two processes that quantize at once both end with the same store: the rename decides.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -22,11 +23,13 @@ from model import native
 from model.architecture import Architecture, UnsupportedModel
 from model.calibrate import Choose, calibration_windows, quantize_layers
 from model.catalog import ModelSource
+from model.fetch import files_hash
 from model.linear import quantize_rows
 from model.lowbit import Groups, quantize_compensated, quantize_groups
+from model.merge import combined_hash, open_weights
 from model.packing import pack, packable
 from model.paths import stores_dir
-from model.source import WeightSource, open_source
+from model.source import WeightSource
 from model.store import (
     KINDS,
     NUMERICS_VERSION,
@@ -42,12 +45,15 @@ from model.tokenizer import VocabTokenizer
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
 _CALIBRATION_WINDOWS = 4
 _SMALL_HIDDEN = 1024
+# An upper bound: codes and scales. 4-bit stores hold some matrices in 8 bits.
+_BYTES_PER_WEIGHT = {"int8": 1.07, "int4": 0.8}
+_HEADROOM_BYTES = 16 << 20
 # Sentinel spellings by family, for models that are not in the catalog.
 _REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
 _FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
-_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<PRE>", "▁<PRE>")
-_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<SUF>", "▁<SUF>")
-_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<MID>", "▁<MID>")
+_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>")
+_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>")
+_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>")
 
 
 def choose_kind(setting: str) -> str:
@@ -78,7 +84,8 @@ def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        with open_source(file) as weights:
+        with open_weights(source, file) as weights:
+            _require_space(partial, weights.architecture, kind)
             _write_store(partial, weights, source, kind, sha256, progress)
         try:
             os.rename(partial, folder)
@@ -90,9 +97,15 @@ def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[
 
 
 def source_hash(source: ModelSource, file: Path) -> str:
-    """Identify a published model: the catalog's verified sha256, else name, size and time of its files."""
+    """Identify a model's numbers: those of its published files, and of the adapter that is merged into them."""
+    base = _file_hash(source, file)
+    return base if source.adapter is None else combined_hash(base, source.adapter.sha256)
+
+
+def _file_hash(source: ModelSource, file: Path) -> str:
+    """The catalog's verified sha256, else a hash of the files' names, sizes and times."""
     if source.row is not None:
-        return source.row.sha256
+        return files_hash(source.row)
     files = [file] if file.is_file() else sorted(file.glob("*.safetensors"))
     facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(json.dumps([str(file.resolve()), facts]).encode()).hexdigest()
@@ -118,7 +131,7 @@ def _write_store(
         model_id=source.model_id,
         kind=kind,
         numerics_version=NUMERICS_VERSION,
-        source=source.row.file if source.row else str(source.path),
+        source=_described(source),
         source_sha256=sha256,
         architecture=weights.architecture,
         prompt=prompt_spec(weights, source),
@@ -126,6 +139,24 @@ def _write_store(
         file_bytes={f.name: f.stat().st_size for f in folder.iterdir()},
     )
     write_manifest(folder, manifest)
+
+
+def _described(source: ModelSource) -> str:
+    file = source.row.file or source.row.source_repo if source.row else str(source.path)
+    return file if source.adapter is None else f"{file} with the adapter {source.adapter.name}"
+
+
+def _require_space(folder: Path, a: Architecture, kind: str) -> None:
+    """OSError when the store will not fit on the disk."""
+    layer = a.hidden * (2 * a.n_heads + 2 * a.n_kv_heads) * a.head_dim + 3 * a.hidden * a.intermediate
+    n_bytes = int(_BYTES_PER_WEIGHT[kind] * (a.n_layers * layer + a.vocab * a.hidden)) + a.vocab * a.hidden
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes + _HEADROOM_BYTES:
+        raise OSError(
+            errno.ENOSPC,
+            f"the quantized model takes {n_bytes / 1e6:,.0f} MB in {folder.parent}, which has {free / 1e6:,.0f} MB "
+            "free: make room, or set MIDFILL_CACHE to a folder elsewhere",
+        )
 
 
 def _parts(weights: WeightSource, kind: str, tokenizer: Tokenizer) -> Iterator[dict[str, torch.Tensor]]:

@@ -1,6 +1,5 @@
 """Teacher-forced log-probabilities, in process, for evals and tests: ours as users run it, or the fp32 truth."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from model.decoder import Decoder, run_to_end
 from model.fetch import fetch
 from model.kv import KV, Slots, Span
 from model.load import open_decoder
+from model.system import n_cores
 from model.tokenizer import VocabTokenizer
 
 _CHUNK_TOKENS = 256
@@ -30,7 +30,7 @@ class Scorer:
         """
         source = resolve(model)
         file = fetch(source)
-        decoder, store = open_decoder(source, file, kind, len(os.sched_getaffinity(0)))
+        decoder, store = open_decoder(source, file, kind, n_cores())
         return cls(decoder, VocabTokenizer.open(store), store)
 
     def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:

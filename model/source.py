@@ -66,6 +66,7 @@ class WeightSource:
     special_tokens: dict[str, int]
     end_of_text: tuple[int, ...]
     add_bos: int | None
+    is_tied: bool  # the head is the embedding
     tensor: Callable[[str], torch.Tensor]
 
     def layer_names(self) -> list[str]:
@@ -120,6 +121,7 @@ def _open_gguf(path: Path) -> WeightSource:
         },
         end_of_text=tuple(sorted(end_ids)),
         add_bos=int(bos) if bos is not None else None,
+        is_tied="output.weight" not in tensors,
         tensor=tensor,
     )
 
@@ -144,11 +146,11 @@ def _open_folder(path: Path) -> WeightSource:
     files = sorted(path.glob("*.safetensors"))
     if missing or not files:
         raise UnsupportedModel(f"{path} lacks {', '.join(missing or ['*.safetensors'])}")
-    config = json.loads((path / "config.json").read_text())
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     architecture = from_hf_config(config)
     handles = [safe_open(file, framework="pt") for file in files]
     where = {key: handle for handle in handles for key in handle.keys()}  # noqa: SIM118 (not a mapping)
-    plain, special = strip_added_tokens(json.loads((path / "tokenizer.json").read_text()))
+    plain, special = strip_added_tokens(json.loads((path / "tokenizer.json").read_text(encoding="utf-8")))
 
     def tensor(name: str) -> torch.Tensor:
         hf_name = _hf_name(name, set(where))
@@ -162,6 +164,7 @@ def _open_folder(path: Path) -> WeightSource:
         special_tokens=special,
         end_of_text=tuple(eos) if isinstance(eos, list) else (eos,) if isinstance(eos, int) else (),
         add_bos=config.get("bos_token_id") if architecture.family == "llama" else None,
+        is_tied="lm_head.weight" not in where,
         tensor=tensor,
     )
 

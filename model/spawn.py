@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from model.address import uses_tcp
 from model.catalog import resolve
 from model.paths import runtime_dir
+from model.system import start_detached
 from model.wire import PROTOCOL_VERSION
 
 # A Unix socket's path may have 107 bytes; the folder takes its share.
@@ -37,7 +39,8 @@ class EngineSettings:
 def socket_path(settings: EngineSettings) -> Path:
     """The daemon's address; ModelError when the model is unknown."""
     kind = "" if settings.quantization == "auto" else f"-{settings.quantization}"
-    name = f"{resolve(settings.model).model_id}{kind}-{version('midfill')}-w{PROTOCOL_VERSION}"
+    tcp = "-tcp" if uses_tcp() else ""  # another transport is another daemon
+    name = f"{resolve(settings.model).model_id}{kind}{tcp}-{version('midfill')}-w{PROTOCOL_VERSION}"
     if len(name) > _MAX_NAME:
         name = f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return runtime_dir() / f"{name}.sock"
@@ -61,6 +64,4 @@ def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
         settings.idle,
     ]
     with log:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
-        )
+        return start_detached(command, log)

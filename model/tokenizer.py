@@ -101,7 +101,12 @@ def strip_added_tokens(tokenizer_json: dict[str, Any]) -> tuple[dict[str, Any], 
     """Split a Hugging Face tokenizer.json into one without special-token matching, and name -> id of those.
 
     The added tokens' ids move into the BPE vocabulary so that ids stay what the model was trained with.
+    UnsupportedTokenizer when its tokens are not bytes (CodeLlama, Yi).
     """
+    model = tokenizer_json["model"]
+    if (kind := model.get("type", "BPE")) != "BPE" or model.get("byte_fallback"):
+        name = "SentencePiece" if kind == "BPE" else kind
+        raise UnsupportedTokenizer(f"the tokenizer is of the kind {name}, which is not supported: byte-level BPE is")
     special = {entry["content"]: int(entry["id"]) for entry in tokenizer_json.get("added_tokens", [])}
     plain = dict(tokenizer_json, added_tokens=[], normalizer=None, post_processor=None)
     plain["model"] = dict(plain["model"], vocab={**plain["model"]["vocab"], **special})

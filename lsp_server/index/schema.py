@@ -11,7 +11,6 @@ Rules: WAL, so that readers never wait for the one writer. A database that is da
 removed and built anew: it holds nothing that the workspace does not.
 """
 
-import fcntl
 import hashlib
 import logging
 import sqlite3
@@ -22,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from model.paths import cache_dir
+from model.system import try_lock
 from parsers.query_files import QUERY_FOLDER
 
 log = logging.getLogger(__name__)
@@ -87,12 +87,7 @@ def writer_lock(folder: Path) -> Iterator[bool]:
     cannot be made or written."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+        yield try_lock(lock)
 
 
 def open_for_writing(root: Path) -> sqlite3.Connection:

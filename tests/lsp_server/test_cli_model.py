@@ -92,7 +92,7 @@ def listed(capsys: pytest.CaptureFixture[str], name: str) -> str:
     """The line of `midfill model list` about a model."""
     capsys.readouterr()
     assert main(["model", "list"]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if name in line)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.split()[0] == name)
     return line
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from model import paths
+from model.architecture import SUPPORTED
 from model.catalog import CATALOG, DEFAULT_MODEL, ModelError, ModelRow, resolve
 
 
@@ -28,14 +29,23 @@ def test_a_row_is_found_by_its_short_name_its_title_and_its_repository(row: Mode
 
 @pytest.mark.parametrize("row", CATALOG, ids=lambda row: row.name)
 def test_a_row_says_all_that_a_download_needs(row: ModelRow) -> None:
-    assert len(bytes.fromhex(row.sha256)) == 32
+    assert bool(row.sha256) != bool(row.files)  # a known hash, or files whose hashes the hub says
+    assert len(bytes.fromhex(row.sha256)) in (0, 32)
     assert row.size_bytes > 0
-    assert row.file == Path(row.file).name
+    assert row.file == Path(row.file).name or row.files
     assert row.license
+    assert row.architecture in SUPPORTED
+
+
+def test_terms_that_forbid_some_use_are_told() -> None:
+    assert {row.name for row in CATALOG if row.license != "Apache-2.0"} == {row.name for row in CATALOG if row.terms}
+    assert "no commercial use" in next(row.terms for row in CATALOG if row.name == "qwen2.5-coder-3b")
 
 
 def test_names_ids_and_files_are_unique() -> None:
-    assert len({row.name for row in CATALOG}) == len({row.file for row in CATALOG}) == len(CATALOG)
+    assert len({row.name for row in CATALOG}) == len({row.source_repo for row in CATALOG}) == len(CATALOG)
+    names = [name.lower() for row in CATALOG for name in {row.name, row.title, row.source_repo}]
+    assert len(set(names)) == len(names)
 
 
 def test_an_unknown_name_lists_the_known_ones_and_says_that_a_path_works() -> None:

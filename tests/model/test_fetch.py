@@ -18,7 +18,8 @@ import pytest
 from completion.types import Format
 from model import paths
 from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
-from model.fetch import OnProgress, Progress, fetch, is_cached, remove
+from model.fetch import fetch, is_cached, remove
+from model.hub import OnProgress, Progress
 
 TIMEOUT_S = 60.0
 

@@ -36,6 +36,11 @@ CASES = {
     "qwen2 with an untied head": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": False}),
     "qwen2 with a tied head": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": True}),
     "llama": (LlamaConfig, LlamaForCausalLM, {}),
+    "llama with linear rope": (
+        LlamaConfig,
+        LlamaForCausalLM,
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 10_000.0, "factor": 4.0}},
+    ),
     "llama 3 with scaled rope": (LlamaConfig, LlamaForCausalLM, {"rope_parameters": LLAMA3_ROPE}),
 }
 

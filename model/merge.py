@@ -1,0 +1,86 @@
+"""Merges a LoRA adapter into the weights of its base, one matrix at a time, on the way to the store.
+
+The truth is PEFT's `merge_and_unload`: the tests compare logits. Called by `quantize` and `load`.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from model.adapter import HEAD, TENSORS, Adapter, AdapterError, open_adapter
+from model.architecture import Architecture
+from model.catalog import ModelSource
+from model.source import WeightSource, open_source
+
+
+@contextmanager
+def open_weights(source: ModelSource, file: Path) -> Iterator[WeightSource]:
+    """The fp32 weights of a model: its published file's, with its adapter merged in when it has one."""
+    with open_source(file) as weights:
+        if source.adapter is None:
+            yield weights
+            return
+        adapter = open_adapter(source.adapter.folder)
+        if adapter.sha256 != source.adapter.sha256:
+            name = source.adapter.name
+            raise AdapterError(
+                f"the copy of the adapter {name} is damaged: `midfill model rm {name}`, then add it again"
+            )
+        yield merged(weights, adapter)
+
+
+def merged(weights: WeightSource, adapter: Adapter) -> WeightSource:
+    """The same model with W + scale * B @ A in place of each adapted W; AdapterError when the shapes do not fit."""
+    expected = _shapes(weights.architecture)
+    for name, (out, _, width) in adapter.shapes.items():
+        module = adapter.targets[name]
+        if name not in expected:
+            raise AdapterError(
+                f"the adapter does not fit this base: it adapts {module}, the base has {weights.architecture.n_layers} "
+                "layers. Give the model it was trained on with --model"
+            )
+        if (out, width) != expected[name]:
+            raise AdapterError(
+                f"the adapter does not fit this base: {module} is {(out, width)} in the adapter and {expected[name]} "
+                "in the base. Give the model it was trained on with --model"
+            )
+    if "head" in adapter.shapes and weights.is_tied:
+        raise AdapterError("the adapter changes lm_head, which in this base is the embedding as well: not supported")
+    deltas = safe_open(adapter.folder / TENSORS, framework="pt")
+
+    def tensor(name: str) -> torch.Tensor:
+        weight = deltas.get_tensor(HEAD).float() if name == "head" and adapter.has_head else weights.tensor(name)
+        if name not in adapter.targets:
+            return weight
+        a, b = (
+            deltas.get_tensor(f"base_model.model.{adapter.targets[name]}.lora_{half}.weight").float() for half in "AB"
+        )
+        return torch.addmm(weight, b, a, alpha=adapter.scale(name))
+
+    return replace(weights, tensor=tensor)
+
+
+def combined_hash(base_sha256: str, adapter_sha256: str) -> str:
+    """Identifies a base with an adapter, as a published file's sha256 does."""
+    return hashlib.sha256(f"{base_sha256} {adapter_sha256}".encode()).hexdigest()
+
+
+def _shapes(a: Architecture) -> dict[str, tuple[int, int]]:
+    """The (out, in) of every matrix that an adapter may change, by store name."""
+    queries, keys = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
+    layer = {
+        "q": (queries, a.hidden),
+        "k": (keys, a.hidden),
+        "v": (keys, a.hidden),
+        "o": (a.hidden, queries),
+        "gate": (a.intermediate, a.hidden),
+        "up": (a.intermediate, a.hidden),
+        "down": (a.hidden, a.intermediate),
+    }
+    every = {f"layers.{index}.{part}": shape for index in range(a.n_layers) for part, shape in layer.items()}
+    return {**every, "head": (a.vocab, a.hidden)}
