@@ -4,9 +4,9 @@
     left:  header | snippets | file path | lines above | current line
     chat:  header | snippets | file path | <turn> complete this: lines above <turn> the function so far | current line
 
-Chat is for the whole body of a function, and for models that follow instructions: they write better code when they are
-asked for it (Chen et al. 2021 report the same task; the request's words are ours). The answer is begun for the
-model with the function itself, so that what it writes goes on at the cursor.
+Chat is for the whole body of a function that stands nearly alone in its file, and for models that follow instructions:
+they write better code when they are asked for it; where there is more to go on, going on is better (evals/LOG.md). The
+answer is begun for the model with the function itself, so that what it writes goes on at the cursor.
 
 Typing on a line so changes only the last tokens, in the first two formats. Snippets stand worst first: the best is
 next to the file. The prompt is cut into pieces with ranks, so that the engine can answer from the most useful ones
@@ -39,6 +39,8 @@ _NEAR_TOKENS, _NEAR_AFTER_TOKENS = 128, 64
 _FAR_TOKENS = 128
 # The chat's file text: the nearest, since all of it behind the request is computed anew at every key.
 _CHAT_TOKENS = 1_024
+# A function above which more than this stands has a file to go by.
+_ALONE_CHARACTERS = 1_000
 _SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
@@ -70,8 +72,13 @@ def prompt_format(spec: PromptSpec, mode: Mode) -> Format:
 
 def function_asked_for(spec: PromptSpec, request: CompletionRequest, mode: Mode) -> int | None:
     """Where the function begins whose whole body is asked for in a chat; None where another format is better."""
-    wanted = mode is Mode.BLOCK and spec.body_format is Format.CHAT and spec.has_chat
-    return missing_body(request) if wanted else None
+    if mode is not Mode.BLOCK or spec.body_format is not Format.CHAT or not spec.has_chat:
+        return None
+    return _if_alone(missing_body(request))
+
+
+def _if_alone(begin: int | None) -> int | None:
+    return begin if begin is not None and begin <= _ALONE_CHARACTERS else None
 
 
 def build_prompt(
@@ -88,7 +95,7 @@ def chat_ahead(
     """The chat about the function that the cursor stands in, as if its body were still missing: most of the one that
     comes when its docstring is written. None where there is no function, or no chat.
     """
-    begin = function_near(request) if spec.body_format is Format.CHAT and spec.has_chat else None
+    begin = _if_alone(function_near(request)) if spec.body_format is Format.CHAT and spec.has_chat else None
     return None if begin is None else _build(spec, tokenizer, cache, limits, request, Mode.BLOCK, begin)
 
 

@@ -90,6 +90,7 @@ def test_a_chat_asks_for_the_function_and_begins_the_answer_with_it() -> None:
         (_FUNCTION, Mode.BLOCK, replace(_CHAT, body_format=None)),
         (_FUNCTION, Mode.BLOCK, replace(_CHAT, turn_end=None)),
         ("for x in y:\n    ▮\n", Mode.BLOCK, _CHAT),
+        ("value = 1\n" * 200 + _FUNCTION, Mode.BLOCK, _CHAT),
         ('def f(a):\n    """Say a."""\n    b = a\n    ▮\n', Mode.BLOCK, _CHAT),
     ],
 )
@@ -98,7 +99,7 @@ def test_what_is_no_whole_body_is_not_asked_for_in_a_chat(marked: str, mode: Mod
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(256, 4096), st.integers(0, 300), st.integers(1, 50), st.booleans())
+@given(st.integers(256, 4096), st.integers(0, 50), st.integers(1, 50), st.booleans())
 def test_a_chat_fits_and_requires_the_function_itself(
     budget: int, n_above: int, n_doc: int, with_snippet: bool
 ) -> None:
