@@ -252,7 +252,10 @@ class Midfill(LanguageServer):
         """In a pause: take what the model process has measured while it read, and keep it when it is news."""
         config, measured = self.config, await machine.seen(client)
         if self.client is client and measured is not None and measured.is_news(self.machine):
-            self.machine, self._deps = measured, None
+            before = machine.limits(config, self.machine, client)
+            self.machine = measured
+            if machine.limits(config, measured, client) != before:  # else what was suggested stays at hand
+                self._deps = None
             await asyncio.to_thread(machine.remember, config, measured)
             log.info("machine: %s", machine.in_words(config, measured, client))
 
