@@ -73,7 +73,7 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
     numerics = f"{store.name}-{'f16' if isinstance(decoder, NativeDecoder) else 'f32'}"
     memory = settings.max_cache_mb * 1_000_000
     in_memory = int(memory * _BLOCKS_SHARE)
-    blocks = BlockStore(decoder.new_kv, blocks_dir() / numerics, in_memory, settings.max_disk_mb * 1_000_000)
+    blocks = BlockStore(decoder.new_block, blocks_dir() / numerics, in_memory, settings.max_disk_mb * 1_000_000)
     scheduler = Scheduler(
         Engine(decoder, table, blocks, Speed(decoder.architecture)),
         SessionPool(decoder.new_kv, memory - in_memory),
