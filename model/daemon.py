@@ -251,6 +251,7 @@ class Daemon:
             n_blocks_discarded=blocks.n_discarded if blocks else 0,
             kv_mb=counters.kv_mb if counters else 0.0,
             prefill_tokens_per_s=counters.prefill_tokens_per_s if counters else 0.0,
+            device=self._scheduler.device if self._scheduler else "",
             last_error=counters.last_error if counters else self._state.message,
         )
 
@@ -332,6 +333,7 @@ def main() -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--idle-exit-s", type=float, required=True)
     parser.add_argument("--quantization", required=True)
+    parser.add_argument("--device", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--max-cache-mb", type=int, required=True)
     parser.add_argument("--max-disk-mb", type=int, required=True)
@@ -341,6 +343,7 @@ def main() -> int:
         model=args.model,
         idle_exit_s=args.idle_exit_s,
         quantization=args.quantization,
+        device=args.device,
         n_threads=args.threads,
         max_cache_mb=args.max_cache_mb,
         max_disk_mb=args.max_disk_mb,

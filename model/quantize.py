@@ -22,12 +22,13 @@ from model import native
 from model.architecture import Architecture, UnsupportedModel
 from model.calibrate import Choose, calibration_windows, quantize_layers
 from model.catalog import ModelSource
+from model.gpu_store import gpu_parts
 from model.linear import quantize_rows
 from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource, open_source
-from model.store import KINDS, NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
+from model.store import GPU_KINDS, KINDS, NUMERICS_VERSION, WEIGHTS, Manifest, StoreError, read_manifest, write_manifest
 from model.tokenizer import VocabTokenizer
 
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
@@ -49,7 +50,7 @@ def choose_kind(setting: str) -> str:
 
 
 def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
-    """Where the store of this model file lives; `kind` of store.KINDS."""
+    """Where the store of this model file lives; `kind` of store.KINDS or GPU_KINDS."""
     return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:12]}-n{NUMERICS_VERSION}"
 
 
@@ -121,6 +122,9 @@ def _write_store(
 
 def _parts(weights: WeightSource, kind: str, tokenizer: Tokenizer) -> Iterator[dict[str, torch.Tensor]]:
     """The store's tensors in order: embedding, each layer, then the head and the last norm."""
+    if kind in GPU_KINDS:
+        yield from gpu_parts(weights, kind)
+        return
     rows, scale = quantize_rows(weights.tensor("embed"))
     yield {"embed.weight": rows, "embed.scale": scale}
     if kind == "int4":

@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -148,6 +148,7 @@ class StatusReply:
     n_blocks_discarded: int
     kv_mb: float
     prefill_tokens_per_s: float
+    device: str  # where the model runs, with which weights, and why
     last_error: str
 
 

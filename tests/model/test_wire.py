@@ -32,7 +32,7 @@ MESSAGES: list[wire.Message] = [
     wire.Token(1, 3, 42, -0.25),
     wire.Prefilled(1, "window", 10, 8, 2, 9, 1, 0.1, 20.0),
     wire.Done(1, "stop", "", "exact", 10, 8, 2, 10, 0, 3, 2, 1, 0.1, 20.0, 30.0),
-    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 7, 6, 5, 0, 0, 1, 2, 3, 0, 12.5, 300.0, ""),
+    wire.StatusReply(1, "m", 2.0, 600.0, 1, 2, 3, 4, 7, 6, 5, 0, 0, 1, 2, 3, 0, 12.5, 300.0, "cpu", ""),
     wire.Bye("idle"),
 ]
 
