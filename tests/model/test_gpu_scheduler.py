@@ -21,7 +21,9 @@ from tests.model.gpu import tiny_gpu_decoder
 from tests.model.test_rescue import TABLE, request
 from tests.model.test_scheduler import Answer
 
-HEADER, ONE, TWO, REST = ([seed * number % 251 for number in range(1, n)] for seed, n in ((3, 9), (5, 40), (7, 30), (11, 50)))
+HEADER, ONE, TWO, REST = (
+    [seed * number % 251 for number in range(1, n)] for seed, n in ((3, 9), (5, 40), (7, 30), (11, 50))
+)
 PROMPT = HEADER + ONE + TWO + REST
 PIECES = (
     Piece(n_tokens=len(HEADER), rank=0, block=False),
@@ -52,7 +54,12 @@ def answers(make: Callable[[Path], Decoder], folder: Path, blocks: Path, **more:
 
         scheduler.submit(
             request(
-                answer, [], session=session, window=window_of(array("I", PROMPT), PIECES), on_finished=on_finished, **more
+                answer,
+                [],
+                session=session,
+                window=window_of(array("I", PROMPT), PIECES),
+                on_finished=on_finished,
+                **more,
             )
         )
         scheduler.run()
@@ -75,7 +82,9 @@ def answers(make: Callable[[Path], Decoder], folder: Path, blocks: Path, **more:
     ],
     ids=str,
 )
-def test_requests_are_answered_as_on_the_torch_decoder(tiny_model: Path, tmp_path: Path, more: dict[str, object]) -> None:
+def test_requests_are_answered_as_on_the_torch_decoder(
+    tiny_model: Path, tmp_path: Path, more: dict[str, object]
+) -> None:
     expected = answers(torch_decoder, tiny_model, tmp_path / "truth", **more)
     for got, truth in zip(answers(tiny_gpu_decoder, tiny_model, tmp_path / "card", **more), expected, strict=True):
         assert got.candidates == truth.candidates
