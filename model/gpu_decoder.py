@@ -14,7 +14,6 @@ from collections.abc import Generator, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch.nn.attention.bias import causal_lower_right
 
 from model.architecture import Architecture
 from model.decoder import Chunks
@@ -187,8 +186,12 @@ def _attend(q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.
     """
     n, slots = len(q), keys.shape[1]
     query = q.transpose(0, 1)[None]
-    bias: torch.Tensor = causal_lower_right(n, slots)
-    if not q.is_cuda:  # no such kernel there: the bias as a mask
+    bias: torch.Tensor
+    if q.is_cuda:
+        from torch.nn.attention.bias import causal_lower_right  # brings torch's compiler: over a second of every start
+
+        bias = causal_lower_right(n, slots)
+    else:  # no such kernel there: the same as a mask
         bias = torch.ones(n, slots, dtype=torch.bool).tril(slots - n)
     out = F.scaled_dot_product_attention(query, keys[None], values[None], attn_mask=bias, enable_gqa=True)
     return out[0].transpose(0, 1).reshape(n, -1)

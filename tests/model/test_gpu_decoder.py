@@ -1,5 +1,7 @@
-"""The graphics card's decoder, on the CPU: static steps and chunks against the torch decoder, in fp32 and exactly."""
+"""The graphics card's decoder, on the CPU: static steps and chunks against the torch decoder, in fp32."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,3 +206,20 @@ def test_a_prefill_yields_between_layers_and_a_step_before_it_begins(pair: tuple
     steps = mine.forward(some_ids(2), torch.arange(2), kv, [Span(2, (), 0)])
     next(steps)
     assert not kv.keys.any()  # dropped now, it has written nothing
+
+
+def test_a_mask_and_torchs_bias_for_a_card_mean_the_same() -> None:
+    from torch.nn.attention.bias import causal_lower_right
+
+    for n, slots in ((9, 9), (9, 30), (1, 12)):
+        mask = torch.ones(n, slots, dtype=torch.bool).tril(slots - n)
+        assert torch.equal(causal_lower_right(n, slots)._materialize(), mask)
+
+
+def test_who_runs_on_the_processor_pays_nothing_for_cards_at_the_start() -> None:
+    """torch's compiler alone takes over a second to import, and bitsandbytes longer."""
+    code = (
+        "import model.engine, sys; print([m for m in ('torch._dynamo', 'bitsandbytes', 'triton') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
