@@ -24,6 +24,7 @@ from evals.bench_plots import write_plots
 from evals.bench_speed import Plan, quick_plan, time_depths, time_prefills, time_steps
 from evals.bench_summary import ModelResult, summary, table_of
 from evals.contender import OURS, open_contenders, usable_peers
+from evals.devices import choose_device
 from evals.engines import gguf_file, vocabulary
 from evals.llamacpp import open_peer
 from evals.report import EvalError, Results, open_results
@@ -64,6 +65,7 @@ async def run(models: Sequence[str], *, repetitions: int, quick: bool, out: Path
             console.print(f"plot: {path}")
         if quick:
             console.print(f"machine: {await measured_in_words(Config(model=names[0]))}")
+            console.print(await asyncio.to_thread(choose_device, names[0]))
         keys = summary(results, plan, bandwidth) | {"wall_s": time.monotonic() - started}
         if kinds:
             keys |= kind_keys(kinds, results[0].speed(OURS, SPECULATING))

@@ -17,6 +17,9 @@ from evals.runners import BENCHES, CONTEXTS, runner_of
 from evals.worker import WorkerError
 from model.catalog import DEFAULT_MODEL, ModelError
 
+# As evals.ladder has them, which imports torch.
+SHAPES = ("0.5b", "1.5b", "7b", "tiny")
+RUNGS = ("fp32_plain", "fp32", "bf16", "llmint8", "nf4")
 _INFILLING_SPLITS = ("single-line", "multi-line", "random-span")
 
 
@@ -51,11 +54,15 @@ def _add_bench(commands: Any) -> None:
         nargs="?",
         choices=tuple(BENCHES),
         default="speed",
-        help="engines side by side, real typing, or the repository index",
+        help="engines side by side, kinds of weights on a card, real typing, or the repository index",
     )
     bench.add_argument("--repetitions", type=_positive, default=3)
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
+    ladder = bench.add_argument_group("ladder")
+    ladder.add_argument("--device", choices=("cuda", "cpu"), help="measure kinds of weights on it (default cuda)")
+    ladder.add_argument("--shape", action="append", default=[], choices=SHAPES, help="random weights; repeatable")
+    ladder.add_argument("--rung", action="append", default=[], choices=RUNGS, help="repeatable (default all)")
     replay = bench.add_argument_group("replay, soak and index")
     replay.add_argument("--history", default=DEFAULT_HISTORY, help=f"two releases (default {DEFAULT_HISTORY})")
     replay.add_argument("--context", action="append", choices=CONTEXTS, help="size of the prompts; repeatable")

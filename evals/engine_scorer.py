@@ -53,7 +53,7 @@ class EngineScorer:
 
         decoder, tokenizer = scorer.decoder, scorer.tokenizer
         self._decoder = decoder
-        self._blocks = blocks = BlockStore(decoder.new_kv, None, 1_000_000_000, 0)
+        self._blocks = blocks = BlockStore(decoder.new_block, None, 1_000_000_000, 0)
         self._rounded_from = rounded_from
         # Its first estimate, which never learns here, so that a result does not depend on the machine's mood.
         table = functools.cache(lambda: ByteTable(decoder.architecture.vocab, tokenizer.token_bytes))

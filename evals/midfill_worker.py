@@ -102,7 +102,7 @@ class Timing:
             on_token=on_token,
             on_finished=_ignore,
         )
-        blocks = BlockStore(scorer.decoder.new_kv, None, 0, 0)
+        blocks = BlockStore(scorer.decoder.new_block, None, 0, 0)
         engine = Engine(scorer.decoder, _no_table, blocks, Speed(scorer.decoder.architecture))
         generation = Generation(engine, session, request)
         hidden = run_to_end(generation.prefill())

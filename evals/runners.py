@@ -17,7 +17,9 @@ Runner = Callable[[argparse.Namespace], int]
 
 def runner_of(a: argparse.Namespace) -> Runner:
     """The function that runs what the arguments ask for, and returns the exit code."""
-    return BENCHES[a.what] if a.command == "bench" else SUITES[a.suite]
+    if a.command == "bench":
+        return BENCHES["ladder" if a.device and a.what == "speed" else a.what]
+    return SUITES[a.suite]
 
 
 def _humaneval(a: argparse.Namespace) -> int:
@@ -169,6 +171,20 @@ def _speed(a: argparse.Namespace) -> int:
     return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
 
 
+def _ladder(a: argparse.Namespace) -> int:
+    from evals import ladder
+
+    plan = ladder.Plan(repetitions=a.repetitions)
+    return ladder.run(
+        device=a.device or "cuda",
+        shapes=a.shape or ([] if a.model else ["1.5b"]),
+        models=a.model,
+        rungs=a.rung,
+        plan=ladder.quick(plan) if a.quick else plan,
+        out=a.out,
+    )
+
+
 def _replay(a: argparse.Namespace) -> int:
     from evals import replay
 
@@ -207,7 +223,7 @@ def _first_model(a: argparse.Namespace) -> str:
     return a.model[0] if a.model else DEFAULT_MODEL
 
 
-BENCHES: dict[str, Runner] = {"speed": _speed, "replay": _replay, "soak": _soak, "index": _index}
+BENCHES: dict[str, Runner] = {"speed": _speed, "ladder": _ladder, "replay": _replay, "soak": _soak, "index": _index}
 SUITES: dict[str, Runner] = {
     "humaneval-infilling": _humaneval,
     "humaneval-bodies": _humaneval_bodies,

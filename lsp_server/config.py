@@ -45,6 +45,7 @@ class Config:
     enabled: bool = True
     model: str = DEFAULT_MODEL
     quantization: str = "auto"
+    device: str = "auto"
     mode: str = "auto"
     format: str = "auto"
     max_prompt_tokens: int = 0
@@ -83,6 +84,7 @@ class Config:
         return EngineSettings(
             model=self.model,
             quantization=self.quantization,
+            device=self.device,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
             n_threads=self.daemon.threads,
             max_cache_mb=self.daemon.max_cache_mb,
@@ -108,7 +110,14 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
         "A catalog name or an adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder",
         None,
     ),
-    "quantization": ("Bits per weight; `auto` is int4 with the native kernels, else int8", ("auto", "int4", "int8")),
+    "quantization": (
+        "Bits per weight; `auto` is int4 with the native kernels, else int8; on a card bf16 where it fits, else int4",
+        ("auto", "int4", "int8", "bf16"),
+    ),
+    "device": (
+        "Where the model runs; `auto` is an NVIDIA card if one works and the model fits, else the processor",
+        ("auto", "cpu", "cuda"),
+    ),
     "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
     "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),
     "maxPromptTokens": (

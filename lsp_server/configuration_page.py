@@ -37,6 +37,10 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "`int8` where memory and speed do not matter and the last bit of accuracy does; a new store is made.",
         "int8",
     ),
+    "device": (
+        "`cpu` where the card's memory is wanted for something else; `cuda` to be told why a card is not used.",
+        "cpu",
+    ),
     "mode": ("`line` if suggestions of several lines are in your way.", "line"),
     "format": (
         "To compare layouts with a model of your own. With anything but `auto` no second answer is compared.",

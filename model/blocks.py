@@ -32,8 +32,6 @@ from model.window import Part, Window, block_key
 
 log = logging.getLogger(__name__)
 
-# Tokens per forward: a keystroke that comes in between waits for the end of a layer.
-_CHUNK_TOKENS = 128
 _MAGIC = struct.Struct("<4sI")
 _TAG = b"MFB1"
 _SUFFIX = ".kv"
@@ -58,10 +56,10 @@ class BlockStore:
     """
 
     def __init__(
-        self, new_kv: Callable[[int], KV], folder: Path | None, max_memory_bytes: int, max_disk_bytes: int
+        self, new_block: Callable[[int], KV], folder: Path | None, max_memory_bytes: int, max_disk_bytes: int
     ) -> None:
         self.counters = BlockCounters()
-        self._new_kv, self._folder = new_kv, folder
+        self._new_block, self._folder = new_block, folder
         self._max_memory, self._max_disk = max_memory_bytes, max_disk_bytes
         self._memory: OrderedDict[str, KV] = OrderedDict()
         self._on_disk: set[str] = set()
@@ -126,10 +124,14 @@ class BlockStore:
             if tag != _TAG or zlib.crc32(body) != crc:
                 raise ValueError("its checksum is wrong")
             tensors = safetensors.torch.load(bytes(body))
-            kv = self._new_kv(n_tokens)
+            kv = self._new_block(n_tokens)
             if tensors["keys"].shape != kv.keys.shape or tensors["keys"].dtype != kv.keys.dtype:
                 raise ValueError("it is another model's")
-            kv.keys, kv.values = tensors["keys"], tensors["values"]
+            if kv.keys.is_pinned():  # a card reads from there without being waited for
+                kv.keys.copy_(tensors["keys"])
+                kv.values.copy_(tensors["values"])
+            else:
+                kv.keys, kv.values = tensors["keys"], tensors["values"]
             os.utime(path)
             return kv
         except FileNotFoundError:  # another daemon made room
@@ -188,8 +190,8 @@ def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> G
     n_header, n = window.n_header, len(part)
     scratch = decoder.new_kv(n_header + n)
     decoder.move(session.kv, 0, n_header, scratch, 0, 0)
-    for begin in range(0, n, _CHUNK_TOKENS):
-        ids = window.ids[part.begin + begin : min(part.begin + begin + _CHUNK_TOKENS, part.end)]
+    for begin in range(0, n, n_chunk := decoder.chunks.block):
+        ids = window.ids[part.begin + begin : min(part.begin + begin + n_chunk, part.end)]
         slot = n_header + begin
         yield from decoder.forward(
             torch.tensor(ids, dtype=torch.int64),
@@ -197,7 +199,7 @@ def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> G
             scratch,
             [Span(len(ids), ((0, slot),), slot)],
         )
-    block = decoder.new_kv(n)
+    block = decoder.new_block(n)
     for buffer in (block.keys, block.values):
         buffer.zero_()  # slots of padding go to disk, too: not what memory happened to hold
     decoder.move(scratch, n_header, n, block, 0, 0)

@@ -249,6 +249,7 @@ class Daemon:
             n_measured_tokens=counters.n_measured_tokens if counters else 0,
             n_threads=counters.n_threads if counters else 0,
             kernels=counters.kernels if counters else "",
+            device=self._scheduler.device if self._scheduler else "",
             last_error=counters.last_error if counters else self._state.message,
         )
 
@@ -316,6 +317,7 @@ def main() -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--idle-exit-s", type=float, required=True)
     parser.add_argument("--quantization", required=True)
+    parser.add_argument("--device", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--max-cache-mb", type=int, required=True)
     parser.add_argument("--max-disk-mb", type=int, required=True)
@@ -325,6 +327,7 @@ def main() -> int:
         model=args.model,
         idle_exit_s=args.idle_exit_s,
         quantization=args.quantization,
+        device=args.device,
         n_threads=args.threads,
         max_cache_mb=args.max_cache_mb,
         max_disk_mb=args.max_disk_mb,

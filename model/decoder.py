@@ -1,7 +1,7 @@
 """What a decoder is: one primitive that serves prefix reuse, independent blocks and gaps alike.
 
-"Run these tokens at these positions, attend to these slots, write those slots." Implemented by
-`torch_decoder` (fp32 or FBGEMM int8, the truth) and by `native_decoder` (low-bit kernels, what users run).
+"Run these tokens at these positions, attend to these slots, write those slots." Implemented by `torch_decoder` (fp32
+or FBGEMM int8, the truth), by `native_decoder` (low-bit kernels, what users run) and by `gpu_decoder` (graphics cards).
 
 Rules: `forward` is a generator that yields between layers, so that the scheduler can suspend it (the hidden
 state lives in the generator) or drop it; slots written by a dropped forward are beyond what their session
@@ -32,13 +32,31 @@ class Embedding:
         return rows if self.scale is None else rows * self.scale[ids, None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunks:
+    """Tokens per forward: of a prefill (a smaller chunk is kept sooner when its request is cancelled), of a block, and
+    of idle work (a keystroke waits for the end of a layer: at 16k slots 25 ms with 64 tokens, 0.5B on two cores)."""
+
+    prefill: int = 256
+    block: int = 128
+    idle: int = 64
+
+
+CPU_CHUNKS = Chunks()
+
+
 class Decoder(Protocol):
     """A loaded model. `forward` gives hidden states, `logits` turns chosen rows of them into scores."""
 
     architecture: Architecture
+    chunks: Chunks
 
     def new_kv(self, capacity: int) -> KV:
         """An empty KV buffer of at least `capacity` slots for this model."""
+        ...
+
+    def new_block(self, n_slots: int) -> KV:
+        """A buffer for a block that is kept: in the host's memory, moved to and from a `new_kv` by `move`."""
         ...
 
     def forward(
@@ -46,8 +64,8 @@ class Decoder(Protocol):
     ) -> Generator[None, None, torch.Tensor]:
         """Run tokens through all layers; yields after each layer, returns hidden states (n, hidden).
 
-        ids, positions: (n,) int64. The spans cover the n tokens in order: several are several sequences in
-        one batch. `kv` is one that `new_kv` made.
+        ids, positions: (n,) int64, on the CPU. The spans cover the n tokens in order: several are several sequences
+        in one batch. `kv` is one that `new_kv` made. The hidden states are valid until the next forward.
         """
         ...
 

@@ -19,7 +19,7 @@ import torch
 from completion.types import Priority
 from model import blocks
 from model.blocks import BlockStore
-from model.decoder import Decoder
+from model.decoder import CPU_CHUNKS, Decoder
 from model.kv import Slots, Span
 from model.plan import Plan, is_placed, make_plan
 from model.sampler import ByteTable, pick
@@ -28,8 +28,7 @@ from model.speculate import Drafter
 from model.speed import Speed
 from model.window import Part, Window
 
-# Tokens per prefill step: a smaller chunk is kept sooner when its request is cancelled.
-CHUNK_TOKENS = 256
+CHUNK_TOKENS = CPU_CHUNKS.prefill
 # Of the prompt's end, remembered with a suggestion, so that the next prompt's end can be found in it.
 _SUGGESTION_CONTEXT = 8
 
@@ -191,7 +190,11 @@ class Generation:
         """Compute up to a chunk of begin..end; one that was begun for an earlier request goes on."""
         work = self.session.work
         begun = work is not None and work.begin == begin and work.end <= end
-        ids = work.ids if work and begun else self.request.window.ids[begin : min(begin + CHUNK_TOKENS, end)]
+        ids = (
+            work.ids
+            if work and begun
+            else self.request.window.ids[begin : min(begin + self.engine.decoder.chunks.prefill, end)]
+        )
         return (yield from self._forward(begin, ids))
 
     def _describe(self, window: Window) -> None:
@@ -212,12 +215,12 @@ class Generation:
         hidden: (1, hidden), the prompt's last. The session does not keep the target: it is one of several guesses.
         """
         target, n_prompt = self.request.target, len(self.request.window.ids)
-        rows = [hidden]
+        rows = [hidden.clone()]  # the next forward may write over it
         if len(target) > 1:
             rows.append((yield from self._forward(n_prompt, target[:-1])))
         logits = self.engine.decoder.logits(torch.cat(rows))
-        ids = torch.tensor(target)
-        logprobs = logits[torch.arange(len(ids)), ids] - logits.logsumexp(1)
+        ids = torch.tensor(target, device=logits.device)
+        logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
         for token, logprob in zip(target, logprobs.tolist(), strict=True):
             self.request.on_token(0, token, logprob)
         self.session.forget(n_prompt)
@@ -314,6 +317,7 @@ class Generation:
                 if token not in request.stop_token_ids and len(table[token]) >= len(outstanding)
             ],
             dtype=torch.int64,
+            device=logprobs.device,
         )
         best = ids[logprobs[ids].topk(min(request.n_candidates, len(ids))).indices].tolist()
         for index, token in enumerate(best):

@@ -18,9 +18,6 @@ from model.plan import is_placed
 from model.session import Level, Session
 from model.window import Part, Window
 
-# Tokens per forward. A keystroke waits for the end of a layer: at 16k slots 25 ms of them with 64 tokens (0.5B).
-_CHUNK_TOKENS = 64
-
 
 @dataclass(slots=True)
 class _BlockWork:
@@ -84,7 +81,7 @@ class Improver:
         assert window is not None
         end = min(end, len(window.ids) - 1)
         while (found := next(session.below(level, begin, end), None)) is not None:
-            start, stop = found[0], min(found[1], found[0] + _CHUNK_TOKENS)
+            start, stop = found[0], min(found[1], found[0] + self.engine.decoder.chunks.idle)
             if (work := session.work) is not None and work.begin == start and work.end <= end:
                 stop = work.end
             yield from run_forward(self.engine, session, start, session.ids[start:stop], session.held(start))

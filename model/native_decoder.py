@@ -16,7 +16,7 @@ import torch
 
 from model import native
 from model.architecture import Architecture
-from model.decoder import Embedding
+from model.decoder import CPU_CHUNKS, Embedding
 from model.kv import KV, Span
 from model.packing import ROWS, packable
 
@@ -85,6 +85,8 @@ class NativeKV:
 class NativeDecoder:
     """A loaded model. `forward` gives hidden states, `logits` turns chosen rows of them into scores."""
 
+    chunks = CPU_CHUNKS
+
     def __init__(
         self,
         library: ctypes.CDLL,
@@ -104,6 +106,10 @@ class NativeDecoder:
         """An empty KV buffer of at least `capacity` slots for this model."""
         a = self.architecture
         return NativeKV(a.n_layers, a.n_kv_heads, a.head_dim, capacity)
+
+    def new_block(self, n_slots: int) -> NativeKV:
+        """As `model.decoder.Decoder.new_block`: the same kind of buffer."""
+        return self.new_kv(n_slots)
 
     @torch.inference_mode()
     def forward(

@@ -48,6 +48,11 @@ def blocks_dir() -> Path:
     return cache_dir() / "blocks"
 
 
+def measured_file() -> Path:
+    """What `midfill bench --quick` measured of this machine's devices."""
+    return cache_dir() / "devices.json"
+
+
 def state_dir() -> Path:
     """What midfill remembers of its use: below `MIDFILL_CACHE`, else the user's state folder. Not created."""
     return cache_dir() / "state" if os.environ.get("MIDFILL_CACHE") else user_state_path("midfill")

@@ -24,6 +24,7 @@ from model.architecture import Architecture, UnsupportedModel
 from model.calibrate import Choose, calibration_windows, quantize_layers
 from model.catalog import ModelSource
 from model.fetch import files_hash
+from model.gpu_store import gpu_parts
 from model.linear import quantize_rows
 from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.merge import combined_hash, open_weights
@@ -31,6 +32,7 @@ from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource
 from model.store import (
+    GPU_KINDS,
     KINDS,
     NUMERICS_VERSION,
     SPECIAL_TOKENS,
@@ -46,7 +48,7 @@ from model.tokenizer import VocabTokenizer
 _CALIBRATION_WINDOWS = 4
 _SMALL_HIDDEN = 1024
 # An upper bound: codes and scales. 4-bit stores hold some matrices in 8 bits.
-_BYTES_PER_WEIGHT = {"int8": 1.07, "int4": 0.8}
+_BYTES_PER_WEIGHT = {"int8": 1.07, "int4": 0.8, "bf16": 2.1, "llmint8": 1.4, "nf4": 1.4}
 _HEADROOM_BYTES = 16 << 20
 # Sentinel spellings by family, for models that are not in the catalog.
 _REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
@@ -64,7 +66,7 @@ def choose_kind(setting: str) -> str:
 
 
 def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
-    """Where the store of this model file lives; `kind` of store.KINDS."""
+    """Where the store of this model file lives; `kind` of store.KINDS or GPU_KINDS."""
     return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:12]}-n{NUMERICS_VERSION}"
 
 
@@ -161,6 +163,9 @@ def _require_space(folder: Path, a: Architecture, kind: str) -> None:
 
 def _parts(weights: WeightSource, kind: str, tokenizer: Tokenizer) -> Iterator[dict[str, torch.Tensor]]:
     """The store's tensors in order: embedding, each layer, then the head and the last norm."""
+    if kind in GPU_KINDS:
+        yield from gpu_parts(weights, kind)
+        return
     rows, scale = quantize_rows(weights.tensor("embed"))
     yield {"embed.weight": rows, "embed.scale": scale}
     if kind == "int4":

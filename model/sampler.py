@@ -52,6 +52,6 @@ def pick(logits: torch.Tensor, allowed: list[int] | None) -> tuple[int, float]:
     if allowed is None:
         token_id = int(logits.argmax())
     else:
-        candidates = torch.tensor(allowed)
+        candidates = torch.tensor(allowed, device=logits.device)
         token_id = int(candidates[logits[candidates].argmax()])
     return token_id, float(logits[token_id] - logits.logsumexp(0))

@@ -9,18 +9,22 @@ step, and what is no longer the most urgent simply is not advanced.
 Rules: nobody else touches the decoder or the sessions. Commands come in through a queue, results leave
 through the callback of their request, and every accepted request ends with exactly one `Finished`.
 A cancelled request leaves its half-done chunk with its session: the next prompt usually goes on with it.
+When a device fails, `rescue` gives another engine, and every request goes on there after what it has delivered.
 """
 
 import logging
 import queue
 import time
+from array import array
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from completion.types import Priority
 from model.blocks import BlockCounters
 from model.generate import Engine, Finished, Generation, Request
 from model.improve import Improver
+from model.resume import rest_of
 from model.session import SessionPool
 
 log = logging.getLogger(__name__)
@@ -52,14 +56,37 @@ class Counters:
     last_error: str = ""
 
 
+class Replacement(Protocol):
+    """What to go on with after a failure; `device` says where that is, and why, in words."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def pool(self) -> SessionPool: ...
+
+    @property
+    def device(self) -> str: ...
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     request: Request
+    todo: Request = field(init=False)  # the request, or what is left of it after a failure
+    delivered: "array[int]" = field(default_factory=lambda: array("I"))
+    n_before: int = 0  # of `delivered`, by a device that has failed
     arrived: float = field(default_factory=time.perf_counter)
     started: float = 0.0
     first: float = 0.0  # when the prompt was done
     generation: Generation | None = None
     steps: Generator[None, None, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.todo = replace(self.request, on_token=self._deliver)
+
+    def _deliver(self, candidate: int, token: int, logprob: float) -> None:
+        self.delivered.append(token)
+        self.request.on_token(candidate, token, logprob)
 
 
 @dataclass(slots=True)
@@ -75,7 +102,8 @@ class _Idle:
 class Scheduler:
     """Runs requests on one engine. `submit`, `cancel` and `stop` may be called from any thread.
 
-    may_idle: asked before idle work; `exact_after_s` None leaves out the exact pass.
+    may_idle: asked before idle work; `exact_after_s` None leaves out the exact pass. `device`: where it runs, in
+    words. `rescue` is asked in the engine's thread for a replacement when an exception may be a device's failure.
     """
 
     def __init__(
@@ -84,7 +112,10 @@ class Scheduler:
         pool: SessionPool,
         may_idle: Callable[[], bool] = lambda: True,
         exact_after_s: float | None = _EXACT_AFTER_S,
+        device: str = "on the processor",
     ) -> None:
+        self.device = device
+        self.rescue: Callable[[Exception], Replacement | None] = lambda error: None
         self.counters = Counters()
         self._engine, self._pool, self._may_idle, self._exact_after_s = engine, pool, may_idle, exact_after_s
         self._improver = Improver(engine)
@@ -209,9 +240,30 @@ class Scheduler:
             self._finish(job, done.value)
         except (RuntimeError, MemoryError, ValueError, IndexError) as error:
             # torch reports exhausted memory and bad shapes as RuntimeError: the request fails, not the daemon.
+            if self._rescued(error):
+                return
             log.exception("request failed")
             self.counters.last_error = f"{type(error).__name__}: {error}"
             self._finish(job, "failed", str(error))
+
+    def _rescued(self, error: Exception) -> bool:
+        """Go on elsewhere after a device's failure; False when it is none. No request is lost by it."""
+        if (other := self.rescue(error)) is None:
+            return False
+        self._engine, self._pool, self.device = other.engine, other.pool, other.device
+        self._improver = Improver(self._engine, self._improver.n_computed)
+        self._idle.clear()
+        self.counters.last_error = f"{other.device} after {type(error).__name__}: {error}"
+        for job in list(self._jobs):
+            if job.steps is not None:
+                job.steps.close()
+            job.steps, job.generation, job.n_before = None, None, len(job.delivered)
+            rest = rest_of(job.request, job.delivered, self._engine.table()) if job.delivered else job.todo
+            if rest is None:
+                self._finish(job, "length")
+            else:
+                job.todo = replace(rest, on_token=job.todo.on_token)
+        return True
 
     def _finish(self, job: _Job, finish: str, error: str = "") -> None:
         self._jobs.remove(job)
@@ -235,7 +287,7 @@ class Scheduler:
         self.counters.kv_mb = (self._pool.n_bytes + self._engine.blocks.n_bytes) / 1e6
 
     def _start(self, job: _Job) -> Generation:
-        request = job.request
+        request = job.todo
         n_slots = len(request.window.ids) + request.n_new
         job.generation = Generation(self._engine, self._pool.acquire(request.session, n_slots), request)
         return job.generation
@@ -249,8 +301,9 @@ class Scheduler:
         budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
         generation = self._start(job)
         hidden = yield from generation.prefill(budget_ms)
-        job.first = time.perf_counter()
-        request.on_prefilled(_report(job, "", ""))
+        if not job.first:
+            job.first = time.perf_counter()
+            request.on_prefilled(_report(job, "", ""))
         return (yield from generation.decode(hidden))
 
     def _warm(self, job: _Job) -> Generator[None, None, str]:
@@ -297,6 +350,8 @@ class Scheduler:
             if not idle.exact and self._exact_after_s is not None and session.window and session.window.blocks:
                 self._begin_idle(idle.session, exact=True)
         except (RuntimeError, MemoryError, ValueError, IndexError) as error:
+            if self._rescued(error):
+                return
             log.exception("idle work failed")
             self.counters.last_error = f"{type(error).__name__}: {error}"
             self._idle.remove(idle)
@@ -319,7 +374,7 @@ def _report(job: _Job, finish: str, error: str) -> Finished:
         n_computed=work.n_computed if work else 0,
         n_attended=work.n_attended if work else 0,
         n_blocks=work.n_blocks if work else 0,
-        n_generated=work.n_generated if work else 0,
+        n_generated=job.n_before + (work.n_generated if work else 0),
         n_drafted=work.drafter.n_drafted if work else 0,
         n_accepted=work.drafter.n_accepted if work else 0,
         queue_ms=(started - job.arrived) * 1e3,

@@ -25,11 +25,12 @@ _MAX_NAME = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Which daemon to use. All but the first and `quantization` apply only when this process starts it."""
+    """Which daemon to use. All but the model, quantization and device apply only when this process starts it."""
 
     model: str  # catalog name, or path of a GGUF file or safetensors folder
     idle_exit_s: float = 1800.0
-    quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss
+    quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss; on a card "bf16"
+    device: str = "auto"  # of device.DEVICES
     n_threads: int = 0  # 0: all cores this process may use
     max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
     max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
@@ -40,7 +41,8 @@ def socket_path(settings: EngineSettings) -> Path:
     """The daemon's address; ModelError when the model is unknown."""
     kind = "" if settings.quantization == "auto" else f"-{settings.quantization}"
     tcp = "-tcp" if uses_tcp() else ""  # another transport is another daemon
-    name = f"{resolve(settings.model).model_id}{kind}{tcp}-{version('midfill')}-w{PROTOCOL_VERSION}"
+    device = "" if settings.device == "auto" else f"-{settings.device}"
+    name = f"{resolve(settings.model).model_id}{kind}{device}{tcp}-{version('midfill')}-w{PROTOCOL_VERSION}"
     if len(name) > _MAX_NAME:
         name = f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return runtime_dir() / f"{name}.sock"
@@ -54,6 +56,8 @@ def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
     command += [
         "--quantization",
         settings.quantization,
+        "--device",
+        settings.device,
         "--threads",
         str(settings.n_threads),
         "--max-cache-mb",

@@ -7,15 +7,29 @@
 Rules: an estimate, never a limit: nothing is stopped by it. Pure arithmetic, no clock.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
-# Reading the weights costs a step of few tokens as much as this many tokens of a long one, reading keys and values
-# as much as one token's attention, and a multiply-add of attention (fp32, over fp16 keys) as much as this many of the
-# linears (int8). Fitted to `midfill bench` (0.5B, AVX-512 VNNI; evals/LOG.md), and held against it by a test.
-_WEIGHTS_TOKENS = 5.0
-_ATTENTION_FACTOR = 2.1
-# Before anything is measured: 430 GFLOP/s in the linears, which is what the two cores of that bench did.
-_FIRST_FLOPS_PER_MS = 0.43e9
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What of a forward costs how much on a kind of device.
+
+    Reading the weights costs a step of few tokens as much as `weights_tokens` tokens of a long one, reading keys and
+    values as much as one token's attention, and a multiply-add of attention as much as `attention` of the linears.
+    `first_flops_per_ms` is the speed of the linears before anything is measured.
+    """
+
+    weights_tokens: float
+    attention: float
+    first_flops_per_ms: float
+
+
+# Attention in fp32 over fp16 keys, linears in int8, 430 GFLOP/s: fitted to `midfill bench` (0.5B, two cores, AVX-512
+# VNNI; evals/LOG.md), and held against it by a test.
+CPU_BALANCE = Balance(weights_tokens=5.0, attention=2.1, first_flops_per_ms=0.43e9)
+# Not fitted: no card was at hand. A card computes about 100 tokens while it reads the weights once; 30 TFLOP/s.
+GPU_BALANCE = Balance(weights_tokens=100.0, attention=1.0, first_flops_per_ms=30e9)
 # How much one measurement moves the estimate; short steps are too noisy to count.
 _WEIGHT_OF_NEW = 0.2
 _MEASURED_TOKENS = 32
@@ -43,12 +57,13 @@ class Shape(Protocol):
 class Speed:
     """Estimates, and learns from what forwards took. `best_tokens_per_s` comes from forwards of `n_measured` tokens."""
 
-    def __init__(self, a: Shape, tokens_per_s: float | None = None) -> None:
+    def __init__(self, a: Shape, tokens_per_s: float | None = None, balance: Balance = CPU_BALANCE) -> None:
         width, kv_width = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
         per_layer = a.hidden * (2 * width + 2 * kv_width + 3 * a.intermediate)
         self.linears = 2.0 * a.n_layers * per_layer  # operations for a token
-        self._attention = _ATTENTION_FACTOR * 4 * a.n_layers * width / self.linears
-        self._unit = 1e3 / tokens_per_s if tokens_per_s else self.linears / _FIRST_FLOPS_PER_MS
+        self._attention = balance.attention * 4 * a.n_layers * width / self.linears
+        self._weights_tokens = balance.weights_tokens
+        self._unit = 1e3 / tokens_per_s if tokens_per_s else self.linears / balance.first_flops_per_ms
         self._least_unit = 0.0
         self.n_measured = 0
 
@@ -76,4 +91,4 @@ class Speed:
         return 1e3 / self._least_unit if self._least_unit else 0.0
 
     def _units(self, n: int, attended: int) -> float:
-        return _WEIGHTS_TOKENS + n + (1 + n) * attended * self._attention
+        return self._weights_tokens + n + (1 + n) * attended * self._attention

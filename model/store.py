@@ -4,6 +4,7 @@
         manifest.json         what it is, made from what, and the size of every file (written last)
         weights.safetensors   matrices `X.blocks` (see `packing`) with `X.bias`, fp32 norms; the embedding as
                               int8 rows `embed.weight` with `embed.scale`, since its rows are gathered
+                              (for a graphics card see `gpu_store`)
         tokenizer.json        for `tokenizers`;  special_tokens.json  name -> id
 
 Rules: a store is complete or it is not there: it is written into a temporary folder and renamed. A store
@@ -26,6 +27,8 @@ from model.paths import stores_dir
 NUMERICS_VERSION = 3
 # Bits per weight of most matrices; each matrix says its own.
 KINDS = ("int4", "int8")
+# Kinds for a graphics card (see `gpu_store`): bitsandbytes' NF4 and LLM.int8, and plain bf16.
+GPU_KINDS = ("nf4", "llmint8", "bf16")
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 SPECIAL_TOKENS = "special_tokens.json"
@@ -42,7 +45,7 @@ class Manifest:
     """What a store holds. `source_sha256` identifies the published file it was made from."""
 
     model_id: str
-    kind: str  # of KINDS
+    kind: str  # of KINDS or GPU_KINDS
     numerics_version: int
     source: str
     source_sha256: str
@@ -54,7 +57,9 @@ class Manifest:
 
 def newest_store(model_id: str) -> Path | None:
     """The store of a model that was made last; None when there is none."""
-    stores = [file.parent for file in stores_dir().glob(f"{model_id}-int[48]-*/{MANIFEST}")]
+    stores = [
+        file.parent for kind in KINDS + GPU_KINDS for file in stores_dir().glob(f"{model_id}-{kind}-*/{MANIFEST}")
+    ]
     return max(stores, key=lambda store: store.stat().st_mtime, default=None)
 
 

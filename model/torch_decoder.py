@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from model.architecture import Architecture
-from model.decoder import Embedding
+from model.decoder import CPU_CHUNKS, Embedding
 from model.kv import KV, KVBuffer, Span
 from model.linear import Linear
 
@@ -36,6 +36,8 @@ class Layer:
 class TorchDecoder:
     """A loaded model. `forward` gives hidden states, `logits` turns chosen rows of them into scores."""
 
+    chunks = CPU_CHUNKS
+
     def __init__(
         self,
         architecture: Architecture,
@@ -52,6 +54,10 @@ class TorchDecoder:
         """An empty KV buffer of `capacity` slots for this model."""
         a = self.architecture
         return KVBuffer(a.n_layers, a.n_kv_heads, a.head_dim, capacity)
+
+    def new_block(self, n_slots: int) -> KVBuffer:
+        """As `model.decoder.Decoder.new_block`: the same kind of buffer."""
+        return self.new_kv(n_slots)
 
     @torch.inference_mode()
     def forward(

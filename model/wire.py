@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -155,6 +155,7 @@ class StatusReply:
     n_measured_tokens: int  # in forwards of so many tokens
     n_threads: int
     kernels: str  # "" is torch
+    device: str  # where the model runs, with which weights, and why
     last_error: str
 
 

@@ -370,3 +370,22 @@ def test_the_machine_is_measured_in_passing_and_remembered(tiny_cache: Path, tin
     assert (tiny_cache / "state" / "machine.json").stat().st_mode & 0o077 == 0
     with start(tmp_path, tiny_model) as session:
         assert "tokens a second" in session.wait_for_phase("ready")["machine"]
+
+
+def test_who_asks_for_a_card_that_is_not_there_hears_why_and_gets_completions(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a card here")
+    options = {"model": str(tiny_model), "maxWaitMs": 0, "quietness": 0.0, "device": "cuda"}
+    with Session(tmp_path, options=options, folders=[tmp_path]) as session:
+        status = session.wait_for_phase("ready")
+        assert "on the processor" in status["engine"]
+        assert "this torch is built for the processor alone" in status["engine"] or "NVIDIA" in status["engine"]
+        assert status["daemon"]["device"].startswith("on the processor")
+        uri = (tmp_path / "a.py").as_uri()
+        session.open(uri, TEXT)
+        session.complete(uri, 1, 11)
+        assert session.status()["daemon"]["n_requests"] >= 1

@@ -29,7 +29,7 @@ SPECIAL = ("<|endoftext|>", "<|repo_name|>", "<|file_sep|>", "<|fim_prefix|>", "
 
 def engine_of(decoder: Decoder, table: ByteTable | None = None, folder: Path | None = None) -> Engine:
     """What the scheduler gives every request: here with blocks in memory, or below a folder."""
-    blocks = BlockStore(decoder.new_kv, folder, 50_000_000, 50_000_000)
+    blocks = BlockStore(decoder.new_block, folder, 50_000_000, 50_000_000)
     return Engine(decoder, lambda: table or ByteTable(0, lambda i: b""), blocks, Speed(decoder.architecture))
 
 
