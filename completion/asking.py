@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from completion.candidate import Candidate
 from completion.filters import apply_filters
 from completion.stop import StopRule, find_end, finish
-from completion.types import CompletionRequest, Engine, FilterStep, Format, GenerationStats, Prompt, Tokenizer
+from completion.types import CompletionRequest, Engine, FilterStep, Format, GenerationStats, Mode, Prompt, Tokenizer
 
 
 def session_for(prompt: Prompt, request: CompletionRequest) -> str:
@@ -146,7 +146,7 @@ class Asker:
                     for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
                         reading[delta.candidate].read(self.tokenizer.token_bytes(token_id), logprob)
                     on_text(reading[0].text)
-                    if all(find_end(self.rule, each.text) is not None for each in reading):
+                    if await self._has_ended(reading):
                         break
         except TimeoutError:
             timed_out = True
@@ -166,6 +166,15 @@ class Asker:
             for number, each in enumerate(reading)
             if each.logprobs or number == 0
         ]
+
+    async def _has_ended(self, reading: "list[_Reading]") -> bool:
+        """Whether every candidate has said enough. In a thread where that may take a parse: at the end of a block."""
+
+        def has_ended() -> bool:
+            return all(find_end(self.rule, each.text) is not None for each in reading)
+
+        may_parse = self.rule.mode is Mode.BLOCK and any("\n" in each.text for each in reading)
+        return await asyncio.to_thread(has_ended) if may_parse else has_ended()
 
 
 class _Reading:

@@ -5,8 +5,9 @@ Called by the pipeline, after each token with `find_end` and at last with `finis
 Where lines are indented less than the block, it ends; unless the syntax tree says that the line is no code: a text that
 goes on over several lines stands where it likes, and so do directives of C.
 
-Rules: functions of the text so far (which begins at the cursor) and the request; what a parse said is remembered. A
-stop rule never sees tokens; it ends a generation by having the stream closed, which costs at most one decode step.
+Rules: functions of the text so far (which begins at the cursor) and the request; what a parse said is remembered. The
+end of a block may take a parse, so it is looked for off the event loop. A stop rule never sees tokens; it ends a
+generation by having the stream closed, which costs at most one decode step.
 """
 
 import re

@@ -1,6 +1,7 @@
 """The whole path on a scripted engine: every outcome, streaming, deadlines and cancellation."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from completion.types import (
     Prompt,
     Trigger,
 )
+from parsers.parse import SyntaxTree, parse
 from tests.fakes import LIMITS, OVER, SPEC, TURN, ByteTokenizer, ScriptedEngine, deps_with, request_at
 
 _IN_A_HURRY = replace(LIMITS, max_wait_ms=30)
@@ -270,3 +272,17 @@ def test_who_types_gets_no_chats_where_these_take_too_long_but_now_and_then() ->
     assert Format.CHAT in slow[10:]
     assert set(formats(200, Trigger.AUTOMATIC)) == {Format.CHAT}
     assert set(formats(5_000, Trigger.INVOKED)) == {Format.CHAT}
+
+
+def test_the_parse_that_a_blocks_end_takes_does_not_hold_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def parse_and_tell(language: str, text: str, old: SyntaxTree | None = None) -> SyntaxTree:
+        threads.append(threading.current_thread())
+        return parse(language, text, old)
+
+    monkeypatch.setattr("completion.stop.parse", parse_and_tell)
+    completion, _ = _run("def f(a):\n    ▮\n", ["b = a\n", "    return b\n", "x = 1\n"])
+    assert completion.text == "b = a\n    return b"
+    assert threads
+    assert threading.main_thread() not in threads
