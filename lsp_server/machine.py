@@ -10,10 +10,7 @@ damaged or cannot be written means that nothing is known, and never disturbs.
 
 import asyncio
 import contextlib
-import json
 import logging
-import os
-import tempfile
 from array import array
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +22,7 @@ from model.catalog import ModelError, resolve
 from model.client import EngineClient
 from model.fit import Machine, fit, sentence
 from model.paths import state_dir
+from model.records import read_record, write_record
 
 log = logging.getLogger(__name__)
 
@@ -40,27 +38,17 @@ _LONGEST_S = 30.0
 def remembered(config: Config) -> Machine | None:
     """What is known of this machine with the model of a configuration; None when nothing is."""
     try:
-        row = json.loads(_file().read_text(encoding="utf-8"))[_key(config)]
-        machine = Machine(**row)
-        return machine if machine.tokens_per_s > 0 else None
-    except (OSError, ValueError, KeyError, TypeError, ModelError):
+        record = read_record(_file(), _key(config))
+        machine = None if record is None else Machine(**record)
+        return machine if machine is not None and machine.tokens_per_s > 0 else None
+    except (TypeError, ModelError):
         return None
 
 
 def remember(config: Config, machine: Machine) -> None:
     """Keep it. Windows that do so at once write the same."""
-    file = _file()
     try:
-        rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        rows = rows if isinstance(rows, dict) else {}
-    except (OSError, ValueError):
-        rows = {}
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix="machine-")
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump({**rows, _key(config): asdict(machine)}, out, indent=1)
-        Path(name).replace(file)
+        write_record(_file(), _key(config), asdict(machine))
     except OSError as error:
         log.warning("the measurement of this machine could not be kept: %s", error)
 

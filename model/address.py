@@ -18,6 +18,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from model.records import write_private
+
 _SECRET_BYTES = 32
 # A client sends its secret at once; who does not is no client.
 _SECRET_TIMEOUT_S = 5.0
@@ -48,7 +50,7 @@ async def listen(path: Path, on_connection: OnConnection) -> asyncio.Server:
 
     server = await asyncio.start_server(admit, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    _write(path, json.dumps({"port": port, "secret": secret.hex(), "answer": answer.hex()}))
+    write_private(path, json.dumps({"port": port, "secret": secret.hex(), "answer": answer.hex()}))
     return server
 
 
@@ -76,12 +78,3 @@ async def _is_let_in(reader: asyncio.StreamReader, secret: bytes) -> bool:
     except (asyncio.IncompleteReadError, TimeoutError, OSError):
         return False
     return hmac.compare_digest(sent, secret)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole, readable by its user alone. On Windows its folder in the user's profile sees to that."""
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-    partial.replace(path)

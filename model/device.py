@@ -10,7 +10,6 @@ Rules: a card that cannot be used is a reason, never an error: completions go on
 touches CUDA when the setting is "cpu".
 """
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ import torch
 
 from model.paths import measured_file
 from model.quantize import choose_kind
+from model.records import read_record, write_record
 
 DEVICES = ("auto", "cpu", "cuda")
 # A setting of `quantization` as the card's kind of weights; "auto" is decided by memory.
@@ -154,20 +154,13 @@ def _bf16_bytes(file: Path) -> float:
 
 def read_measured(model_id: str) -> Measured | None:
     """What was measured for a model on this machine; None when nothing was, or it cannot be read."""
+    record = read_record(measured_file(), model_id)
     try:
-        return Measured(**json.loads(measured_file().read_text())[model_id])
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if record is None else Measured(**record)
+    except TypeError:
         return None
 
 
 def write_measured(model_id: str, measured: Measured) -> None:
     """Keep a measurement beside those of other models; OSError when the cache cannot be written."""
-    path = measured_file()
-    try:
-        known = json.loads(path.read_text())
-    except (OSError, ValueError):
-        known = {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps({**known, model_id: asdict(measured)}, indent=1))
-    temporary.replace(path)
+    write_record(measured_file(), model_id, asdict(measured))
