@@ -4,25 +4,22 @@ What is faster is kept in the cache, where `device: auto` finds it (`model.devic
 are tried from the most exact on: the first that answers within _INSTANT_MS is taken, else the fastest.
 """
 
-import time
 from collections.abc import Callable, Mapping
-from statistics import median
 
 import torch
 
-from evals.bench_machine import some_ids
+from evals.ladder import Plan, Timed
 from model.catalog import ModelError, resolve
-from model.decoder import Decoder, run_to_end
+from model.decoder import Decoder
 from model.device import Card, CardError, Measured, failure, find_card, write_measured
 from model.fetch import fetch
 from model.gpu_store import load_gpu
-from model.kv import Span
 from model.quantize import ensure_store
 from model.score import Scorer
 
 # Whoever types does not notice less; then a more exact kind is worth more than a faster one.
 _INSTANT_MS = 60.0
-_PROMPT_TOKENS, _TYPED_TOKENS, _LINE_TOKENS, _REPETITIONS = 2048, 8, 12, 5
+_PROMPT_TOKENS = 2048
 _KINDS = ("bf16", "nf4")
 
 
@@ -62,20 +59,4 @@ def decide(card: str, cpu_ms: float, cuda_ms: Mapping[str, float]) -> Measured |
 
 def typical_ms(decoder: Decoder, n_prompt: int = _PROMPT_TOKENS) -> float:
     """Median milliseconds from a key to the end of a line: a few new tokens behind a known prompt, then one by one."""
-    kv = decoder.new_kv(n_prompt + _TYPED_TOKENS + _LINE_TOKENS)
-    ids = torch.tensor(some_ids(n_prompt)) % decoder.architecture.vocab
-
-    def run(begin: int, n: int) -> torch.Tensor:
-        span = Span(n, ((0, begin),), begin)
-        return run_to_end(decoder.forward(ids[:n], torch.arange(begin, begin + n), kv, [span]))
-
-    for begin in range(0, n_prompt, decoder.chunks.prefill):
-        run(begin, min(decoder.chunks.prefill, n_prompt - begin))
-    times = []
-    for _ in range(_REPETITIONS + 2):  # the first two make and capture what later ones repeat
-        started = time.perf_counter()
-        decoder.greedy(run(n_prompt, _TYPED_TOKENS)[-1:])
-        for token in range(_LINE_TOKENS - 1):
-            decoder.greedy(run(n_prompt + _TYPED_TOKENS + token, 1))
-        times.append((time.perf_counter() - started) * 1e3)
-    return median(times[2:])
+    return Timed(decoder, Plan(depths=(n_prompt,), position=n_prompt)).warm_line_ms(n_prompt)

@@ -10,12 +10,11 @@ Ratios are speeds over fp32's with the same machinery; `int4_everything_over_fp3
 """
 
 import gc
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import torch
@@ -26,14 +25,18 @@ from tokenizers import Tokenizer
 from evals.bench_machine import some_ids
 from evals.report import EvalError, open_results
 from model.architecture import Architecture
-from model.decoder import run_to_end
+from model.catalog import resolve
+from model.decoder import Decoder, run_to_end
 from model.device import CardError, find_card
+from model.fetch import fetch
 from model.gpu_decoder import GpuDecoder
-from model.gpu_kv import GpuKV
 from model.gpu_steps import eager
 from model.gpu_store import gpu_decoder, gpu_parts
-from model.kv import Slots, Span
+from model.kv import Span
+from model.merge import open_weights
+from model.score import logprobs, run_once
 from model.source import WeightSource
+from model.system import n_cores
 
 RUNGS = ("fp32_plain", "fp32", "bf16", "llmint8", "nf4")
 _BATCH, _LINE_TOKENS, _TYPED_TOKENS = 8, 12, 8
@@ -116,10 +119,15 @@ def load(weights: WeightSource, rung: str, device: torch.device) -> GpuDecoder:
 class Timed:
     """A decoder with one session's keys and values, timed from outside: each result waits for the device."""
 
-    def __init__(self, decoder: GpuDecoder, plan: Plan) -> None:
+    def __init__(self, decoder: Decoder, plan: Plan) -> None:
         self._decoder, self._plan = decoder, plan
         self._kv = decoder.new_kv(max(*plan.depths, plan.position) + 64 * _BATCH)
-        self._ids = torch.tensor(some_ids(max(plan.depths))) % decoder.architecture.vocab
+        self._ids = [token_id % decoder.architecture.vocab for token_id in some_ids(max(plan.depths))]
+
+    @property
+    def kv_bytes(self) -> int:
+        """Memory of the session's keys and values."""
+        return self._kv.n_bytes
 
     def first_token_ms(self, n: int) -> float:
         """From a prompt of n tokens, nothing of it known, to its first token."""
@@ -140,7 +148,7 @@ class Timed:
         def run() -> None:
             for step in range(n_steps):
                 spans = [Span(1, ((0, n), (start, start + step)), start + step) for start in starts]
-                ids, positions = self._ids[:_BATCH], torch.full((_BATCH,), n + step)
+                ids, positions = torch.tensor(self._ids[:_BATCH]), torch.full((_BATCH,), n + step)
                 self._decoder.greedy(run_to_end(self._decoder.forward(ids, positions, self._kv, spans)))
 
         self._prefill(n)
@@ -150,7 +158,7 @@ class Timed:
         """A request whose prompt of n tokens is known but for the last few: up to the end of a line."""
 
         def run() -> None:
-            self._run(n - _TYPED_TOKENS, _TYPED_TOKENS)
+            self._decoder.greedy(self._run(n - _TYPED_TOKENS, _TYPED_TOKENS)[-1:])
             self._steps(n, _LINE_TOKENS - 1)
 
         self._prefill(n)
@@ -158,9 +166,7 @@ class Timed:
         return self._median(run)
 
     def n_allocations(self) -> int:
-        """What the decode loop asks torch's allocator for; 0 on the processor, where nobody counts."""
-        if self._decoder.device.type != "cuda":
-            return 0
+        """What the decode loop asks the card's allocator for."""
         self._steps(self._plan.position, 4)
         before = torch.cuda.memory_stats()["allocation.all.allocated"]
         self._steps(self._plan.position, self._plan.steps)
@@ -177,10 +183,7 @@ class Timed:
             self._decoder.greedy(self._run(position + step, 1))
 
     def _run(self, begin: int, n: int) -> torch.Tensor:
-        attend: Slots = ((0, begin),)
-        ids = self._ids[:n]
-        positions = torch.arange(begin, begin + n)
-        return run_to_end(self._decoder.forward(ids, positions, self._kv, [Span(n, attend, begin)]))
+        return run_once(self._decoder, self._ids[:n], self._kv, position=begin, write=begin, attend=((0, begin),))
 
     def _median(self, run: Callable[[], None], repetitions: int | None = None) -> float:
         run()
@@ -197,7 +200,7 @@ def measure(decoder: GpuDecoder, plan: Plan) -> dict[str, float]:
     timed = Timed(decoder, plan)
     figures = {
         "decode_ms": timed.decode_ms(),
-        "allocations": float(timed.n_allocations()),
+        "allocations": float(timed.n_allocations()) if decoder.device.type == "cuda" else 0.0,  # else nobody counts
         "batch_ms": timed.batch_ms(),
     }
     for depth in plan.depths:
@@ -213,20 +216,12 @@ def memory_mb(decoder: GpuDecoder, timed: Timed) -> float:
     """The most that a card's memory held; on the processor, of keys and values alone."""
     if decoder.device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
-    kv: GpuKV = timed._kv
-    return kv.n_bytes / 1e6
+    return timed.kv_bytes / 1e6
 
 
 def nll(decoder: GpuDecoder, ids: Sequence[int]) -> float:
     """Mean negative log-likelihood of ids[1:], each given all before it."""
-    kv, total = decoder.new_kv(len(ids)), 0.0
-    for begin in range(0, len(ids) - 1, 256):
-        part = torch.tensor(ids[begin : min(begin + 256, len(ids) - 1)])
-        span = Span(len(part), ((0, begin),), begin)
-        hidden = run_to_end(decoder.forward(part, torch.arange(begin, begin + len(part)), kv, [span]))
-        targets = torch.tensor(ids[begin + 1 : begin + 1 + len(part)], device=decoder.device)
-        total -= float(decoder.logits(hidden).log_softmax(1).gather(1, targets[:, None]).sum())
-    return total / (len(ids) - 1)
+    return -mean(logprobs(decoder, ids))
 
 
 def run(
@@ -235,7 +230,7 @@ def run(
     """Measure, print the tables and the JSON line; EvalError when there is no such device."""
     console = Console()
     card = _card(device)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(n_cores())
     results: dict[str, dict[str, dict[str, float]]] = {}
     with open_results("ladder", out) as file, torch.inference_mode():
         for name in [*shapes, *models]:
@@ -276,11 +271,8 @@ def _rung(name: str, rung: str, device: torch.device, plan: Plan, console: Conso
 
 
 def _real(name: str, rung: str, device: torch.device, plan: Plan) -> dict[str, float]:
-    from model.catalog import resolve
-    from model.fetch import fetch
-    from model.source import open_source
-
-    with open_source(fetch(resolve(name))) as weights:
+    source = resolve(name)
+    with open_weights(source, fetch(source)) as weights:
         decoder = load(weights, rung, device)
         text = "\n".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.py")))
         ids = Tokenizer.from_str(weights.tokenizer_json).encode(text[: 8 * _NLL_TOKENS]).ids[:_NLL_TOKENS]

@@ -26,6 +26,7 @@ from model.score import Scorer
 from model.session import Level, Session
 from model.speed import Speed
 from model.store import WEIGHTS, read_manifest
+from model.system import n_cores
 from model.window import window_of
 
 # A step looks up single rows of these tensors, and reads all the others.
@@ -36,7 +37,7 @@ class Timing:
     """A loaded decoder with one session; every public method is an operation of the protocol."""
 
     def __init__(self) -> None:
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(n_cores())
         keep_freed_memory()
         self._scorer: Scorer | None = None
         self._session: Session | None = None

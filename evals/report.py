@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from model.system import n_cores
+
 _RESULTS = Path(__file__).parent / "results"
 
 
@@ -80,7 +82,7 @@ def _rounded(value: Any) -> Any:
 def machine() -> dict[str, Any]:
     """CPU model, usable cores and memory; never a host name."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "memory_gb": round(memory_gb, 1)}
+    return {"cpu": _cpu_model(), "cores": n_cores(), "memory_gb": round(memory_gb, 1)}
 
 
 def _cpu_model() -> str:

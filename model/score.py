@@ -16,6 +16,25 @@ from model.tokenizer import VocabTokenizer
 _CHUNK_TOKENS = 256
 
 
+def run_once(decoder: Decoder, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
+    """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
+    positions = torch.arange(position, position + len(ids))
+    return run_to_end(decoder.forward(torch.tensor(ids), positions, kv, [Span(len(ids), attend, write)]))
+
+
+def logprobs(decoder: Decoder, ids: Sequence[int]) -> list[float]:
+    """Log-probability of ids[1:], each given all ids before it; len(ids) - 1 values."""
+    kv = decoder.new_kv(len(ids))
+    result: list[float] = []
+    for begin in range(0, len(ids) - 1, _CHUNK_TOKENS):
+        chunk = ids[begin : min(begin + _CHUNK_TOKENS, len(ids) - 1)]
+        hidden = run_once(decoder, chunk, kv, position=begin, write=begin, attend=((0, begin),))
+        targets = torch.tensor(ids[begin + 1 : begin + 1 + len(chunk)])
+        logits = decoder.logits(hidden)
+        result += (logits[torch.arange(len(chunk)), targets] - logits.logsumexp(1)).tolist()
+    return result
+
+
 class Scorer:
     """A decoder with its tokenizer and no scheduler around it."""
 
@@ -34,18 +53,9 @@ class Scorer:
         return cls(decoder, VocabTokenizer.open(store), store)
 
     def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
-        """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
-        positions = torch.arange(position, position + len(ids))
-        return run_to_end(self.decoder.forward(torch.tensor(ids), positions, kv, [Span(len(ids), attend, write)]))
+        """`run_once` of its decoder."""
+        return run_once(self.decoder, ids, kv, position=position, write=write, attend=attend)
 
     def logprobs(self, ids: Sequence[int]) -> list[float]:
-        """Log-probability of ids[1:], each given all ids before it; len(ids) - 1 values."""
-        kv = self.decoder.new_kv(len(ids))
-        result: list[float] = []
-        for begin in range(0, len(ids) - 1, _CHUNK_TOKENS):
-            chunk = ids[begin : min(begin + _CHUNK_TOKENS, len(ids) - 1)]
-            hidden = self.run(chunk, kv, position=begin, write=begin, attend=((0, begin),))
-            targets = torch.tensor(ids[begin + 1 : begin + 1 + len(chunk)])
-            logits = self.decoder.logits(hidden)
-            result += (logits[torch.arange(len(chunk)), targets] - logits.logsumexp(1)).tolist()
-        return result
+        """`logprobs` of its decoder."""
+        return logprobs(self.decoder, ids)
