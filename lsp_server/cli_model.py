@@ -34,13 +34,12 @@ from model.catalog import (
     read_added,
     resolve,
 )
+from model.hub import HUB
 from model.hub import Progress as Loaded
-from model.paths import stores_dir
-from model.store import Manifest, StoreError, read_manifest
+from model.store import Manifest, StoreError, read_manifest, stores_of
 
 # A table read by a program is not folded to a window's width.
 _PIPED_COLUMNS = 240
-_HUB = "https://huggingface.co"
 
 
 def add_parser(commands: Any) -> None:
@@ -96,7 +95,7 @@ def _add(args: argparse.Namespace) -> int:
 def _fetch(source: ModelSource) -> Path:
     if source.row is not None and source.row.terms:
         print(
-            f"{source.row.title}: license {_license(source.row)}; see {_HUB}/{source.row.source_repo}", file=sys.stderr
+            f"{source.row.title}: license {_license(source.row)}; see {HUB}/{source.row.source_repo}", file=sys.stderr
         )
     with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task("looking for the file", total=None)
@@ -147,7 +146,7 @@ def _list(args: argparse.Namespace) -> int:
         known.add(model_id)
         kinds = ", ".join(f"store {kind} ready" for kind in _stores(model_id)) or "not merged yet"
         table.add_row(added.name, _megabytes(_size_of(added.folder)), "", f"adapter, {kinds}", f"on {added.base}")
-    for folder in sorted(stores_dir().glob("*-int[48]-*")):
+    for folder in stores_of("*"):
         manifest = _manifest(folder)
         if manifest is not None and manifest.model_id not in known:
             table.add_row(
@@ -187,7 +186,7 @@ def _facts_of_adapter(added: AddedAdapter) -> dict[str, Any]:
 
 def _stores(model_id: str) -> list[str]:
     """The kinds of a model's complete stores."""
-    manifests = map(_manifest, stores_dir().glob(f"{model_id}-int[48]-*"))
+    manifests = map(_manifest, stores_of(model_id))
     return sorted(manifest.kind for manifest in manifests if manifest is not None)
 
 
@@ -218,10 +217,7 @@ def _remove(args: argparse.Namespace) -> int:
     else:
         freed = fetch.remove(source.row) if source.row is not None else 0
     # A folder with a dot in front is what an interrupted quantization left.
-    for store in [
-        *stores_dir().glob(f"{source.model_id}-int[48]-*"),
-        *stores_dir().glob(f".{source.model_id}-int[48]-*"),
-    ]:
+    for store in [*stores_of(source.model_id), *stores_of(f".{source.model_id}")]:
         freed += _size_of(store)
         try:
             shutil.rmtree(store)

@@ -31,7 +31,7 @@ _STALL_S = 30.0
 COPY_BYTES = 1 << 20
 # Of a repository with thousands of files.
 _MAX_LISTING_BYTES = 32 << 20
-_HUB = "https://huggingface.co"
+HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _require_online() -> None:
 def list_files(row: ModelRow) -> list[ModelRow]:
     """The row's files as the hub has them now, each a row with its size, hash and commit; SourceFailed otherwise."""
     _require_online()
-    endpoint = os.environ.get("HF_ENDPOINT") or _HUB
+    endpoint = os.environ.get("HF_ENDPOINT") or HUB
     try:
         with _ask(f"{endpoint}/api/models/{row.source_repo}/revision/main?blobs=true", {}) as response:
             answer: dict[str, Any] = json.loads(response.read(_MAX_LISTING_BYTES))

@@ -35,6 +35,7 @@ from model.store import (
     GPU_KINDS,
     KINDS,
     NUMERICS_VERSION,
+    SOURCE_DIGITS,
     SPECIAL_TOKENS,
     WEIGHTS,
     Manifest,
@@ -67,7 +68,7 @@ def choose_kind(setting: str) -> str:
 
 def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
     """Where the store of this model file lives; `kind` of store.KINDS or GPU_KINDS."""
-    return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:12]}-n{NUMERICS_VERSION}"
+    return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:SOURCE_DIGITS]}-n{NUMERICS_VERSION}"
 
 
 def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:

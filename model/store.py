@@ -29,6 +29,8 @@ NUMERICS_VERSION = 3
 KINDS = ("int4", "int8")
 # Kinds for a graphics card (see `gpu_store`): bitsandbytes' NF4 and LLM.int8, and plain bf16.
 GPU_KINDS = ("nf4", "llmint8", "bf16")
+# Of the published file's sha256, in a store's name.
+SOURCE_DIGITS = 12
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 SPECIAL_TOKENS = "special_tokens.json"
@@ -55,11 +57,15 @@ class Manifest:
     file_bytes: dict[str, int]
 
 
+def stores_of(model_id: str) -> list[Path]:
+    """The folders of a model's stores, of every kind, complete or not; "*" is every model."""
+    rest = "[0-9a-f]" * SOURCE_DIGITS + "-n*"  # of another model "bf16" may be a part of the name
+    return sorted(folder for kind in KINDS + GPU_KINDS for folder in stores_dir().glob(f"{model_id}-{kind}-{rest}"))
+
+
 def newest_store(model_id: str) -> Path | None:
     """The store of a model that was made last; None when there is none."""
-    stores = [
-        file.parent for kind in KINDS + GPU_KINDS for file in stores_dir().glob(f"{model_id}-{kind}-*/{MANIFEST}")
-    ]
+    stores = [store for store in stores_of(model_id) if (store / MANIFEST).is_file()]
     return max(stores, key=lambda store: store.stat().st_mtime, default=None)
 
 

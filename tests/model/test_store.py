@@ -7,7 +7,7 @@ from pathlib import Path
 from completion.types import Format, PromptSpec
 from model.architecture import Architecture
 from model.catalog import CATALOG
-from model.store import MANIFEST, NUMERICS_VERSION, SPECIAL_TOKENS, Manifest, present_spec, write_manifest
+from model.store import MANIFEST, NUMERICS_VERSION, SPECIAL_TOKENS, Manifest, present_spec, stores_of, write_manifest
 
 _SPEC = PromptSpec(
     repo_name=1, file_sep=2, fim_prefix=3, fim_suffix=4, fim_middle=5, stop_token_ids=(0,), bos=None,
@@ -39,6 +39,16 @@ def test_formats_are_the_catalogs_and_the_marks_of_a_chat_the_vocabularys(tmp_pa
     spec = present_spec(_store(tmp_path, {"<|im_start|>": 6, "<|im_end|>": 7}), row)
     assert (spec.line_format, spec.block_format, spec.body_format) == (Format.FIM, Format.LEFT, Format.CHAT)
     assert (spec.turn_start, spec.turn_end, spec.fim_prefix) == (6, 7, 3)
+
+
+def test_a_models_stores_are_those_of_every_kind_and_of_no_other_model(tiny_cache: Path) -> None:
+    own, partial = ["m-bf16-0123456789ab-n3", "m-int4-0123456789ab-n3"], ".m-nf4-0123456789ab-n3.x"
+    names = [*own, partial, "m-bf16-x-01234567-int8-0123456789ab-n3"]
+    for name in names:
+        (tiny_cache / "stores" / name).mkdir(parents=True)
+    assert [store.name for store in stores_of("m")] == own
+    assert [store.name for store in stores_of(".m")] == [partial]
+    assert len(stores_of("*")) == len(names)
 
 
 def test_a_model_of_nobody_and_one_without_marks_have_no_chat(tmp_path: Path) -> None:
