@@ -2,10 +2,8 @@
 
 import errno
 import hashlib
-import http.server
 import multiprocessing
 import os
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from model import paths
 from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
 from model.fetch import fetch, is_cached, remove
 from model.hub import OnProgress, Progress
+from tests.model.local_hub import QuietHandler, served
 
 TIMEOUT_S = 60.0
 
@@ -200,7 +199,7 @@ def test_a_damaged_journal_means_starting_anew(wheels: Path) -> None:
 # -- the hub -----------------------------------------------------------------------------------------------
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
+class Hub(QuietHandler):
     """Serves `content` at every path, from the asked byte on; breaks off after `limit` bytes."""
 
     content = b""
@@ -217,20 +216,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.content[start:][: self.limit])
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @contextmanager
 def hub(monkeypatch: pytest.MonkeyPatch, content: bytes, **settings: object) -> Iterator[type[Hub]]:
     handler = type("TestHub", (Hub,), {"content": content, "asked": [], **settings})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with served(handler, monkeypatch):
         yield handler
-        server.shutdown()
 
 
 def test_the_hub_is_asked_first_and_for_the_right_file(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,7 @@
 """Models whose files and hashes the hub lists, from a hub on this machine: the real code, a tiny real model."""
 
 import hashlib
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from model.engine import EXPECTED_FAILURES
 from model.paths import models_dir
 from model.quantize import ensure_store, source_hash
 from model.store import read_manifest
+from tests.model.local_hub import QuietHandler, served
 
 REPO, COMMIT = "someone/tiny-base", "c0ffee"
 ROW = ModelRow(
@@ -37,7 +36,7 @@ ROW = ModelRow(
 SOURCE = ModelSource(model_id=ROW.name, row=ROW, path=None)
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
+class Hub(QuietHandler):
     """A repository's files by name; `listed` is what the listing says of each."""
 
     files: dict[str, bytes]
@@ -56,9 +55,6 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 def entry(name: str, data: bytes, *, in_git: bool = False) -> dict[str, Any]:
     """What the hub says of a file: Git's blob id, and for large files the sha256 beside it."""
@@ -74,13 +70,8 @@ def hub(tiny_cache: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
     listed = [entry(name, data, in_git=name.endswith(".json")) for name, data in files.items()]
     handler = type("TestHub", (Hub,), {"files": files, "listed": listed, "asked": []})
     monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, ROW))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with served(handler, monkeypatch):
         yield handler
-        server.shutdown()
 
 
 def test_a_listed_model_is_fetched_at_its_commit_verified_and_quantized(hub: type[Hub], tiny_model: Path) -> None:
