@@ -32,7 +32,7 @@ def missing_body(request: CompletionRequest) -> int | None:
     text = request.snapshot.text
     header, end = header_above(text, request.cursor, request.snapshot.language)
     # A loop in the function has a header of its own, further in.
-    is_its_header = end > begin and columns(header) == columns(before_cursor(text, begin) + "x")
+    is_its_header = end > begin and columns(header) == _width(text, begin)
     return _paragraph(text, begin) if is_its_header else None
 
 
@@ -57,7 +57,7 @@ def _definition(request: CompletionRequest) -> int | None:
 def _paragraph(text: str, begin: int) -> int:
     """Where the lines begin that stand right above one, at its indentation, with no blank line between; or itself."""
     start = text.rfind("\n", 0, begin) + 1
-    width = columns(text[start:begin] + "x")
+    width = _width(text, begin)
     while start > 0:
         above = text.rfind("\n", 0, start - 1) + 1
         line = text[above : start - 1]
@@ -65,3 +65,8 @@ def _paragraph(text: str, begin: int) -> int:
             break
         start = above
     return start
+
+
+def _width(text: str, begin: int) -> int:
+    """Columns of the indentation of the line in which a definition begins, perhaps behind other words."""
+    return columns(before_cursor(text, begin) + "x")

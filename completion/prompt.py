@@ -37,7 +37,7 @@ _MAX_HEALED_TOKENS = 4
 # are this large, and the less important the further.
 _NEAR_TOKENS, _NEAR_AFTER_TOKENS = 128, 64
 _FAR_TOKENS = 128
-# The chat's file text: the nearest, since all of it behind the request is computed anew at every key.
+# The chat's file text: the nearest, since the function in it is computed twice, and anew when a line is added.
 _CHAT_TOKENS = 1_024
 # A function above which more than this stands has a file to go by.
 _ALONE_CHARACTERS = 1_000
