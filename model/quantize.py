@@ -31,6 +31,7 @@ from model.merge import combined_hash, open_weights
 from model.packing import pack, packable
 from model.paths import stores_dir
 from model.source import WeightSource
+from model.speed import weights_per_layer
 from model.store import (
     GPU_KINDS,
     KINDS,
@@ -151,8 +152,8 @@ def _described(source: ModelSource) -> str:
 
 def _require_space(folder: Path, a: Architecture, kind: str) -> None:
     """OSError when the store will not fit on the disk."""
-    layer = a.hidden * (2 * a.n_heads + 2 * a.n_kv_heads) * a.head_dim + 3 * a.hidden * a.intermediate
-    n_bytes = int(_BYTES_PER_WEIGHT[kind] * (a.n_layers * layer + a.vocab * a.hidden)) + a.vocab * a.hidden
+    n_weights = a.n_layers * weights_per_layer(a) + a.vocab * a.hidden
+    n_bytes = int(_BYTES_PER_WEIGHT[kind] * n_weights) + a.vocab * a.hidden
     free = shutil.disk_usage(folder).free
     if free < n_bytes + _HEADROOM_BYTES:
         raise OSError(

@@ -54,14 +54,17 @@ class Shape(Protocol):
     def intermediate(self) -> int: ...
 
 
+def weights_per_layer(a: Shape) -> int:
+    """How many weights the linears of a layer have."""
+    return a.hidden * ((2 * a.n_heads + 2 * a.n_kv_heads) * a.head_dim + 3 * a.intermediate)
+
+
 class Speed:
     """Estimates, and learns from what forwards took. `best_tokens_per_s` comes from forwards of `n_measured` tokens."""
 
     def __init__(self, a: Shape, tokens_per_s: float | None = None, balance: Balance = CPU_BALANCE) -> None:
-        width, kv_width = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
-        per_layer = a.hidden * (2 * width + 2 * kv_width + 3 * a.intermediate)
-        self.linears = 2.0 * a.n_layers * per_layer  # operations for a token
-        self._attention = balance.attention * 4 * a.n_layers * width / self.linears
+        self.linears = 2.0 * a.n_layers * weights_per_layer(a)  # operations for a token
+        self._attention = balance.attention * 4 * a.n_layers * a.n_heads * a.head_dim / self.linears
         self._weights_tokens = balance.weights_tokens
         self._unit = 1e3 / tokens_per_s if tokens_per_s else self.linears / balance.first_flops_per_ms
         self._least_unit = 0.0
