@@ -8,8 +8,9 @@ import asyncio
 import codecs
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
 
 from completion.candidate import Candidate
 from completion.filters import apply_filters
@@ -27,6 +28,7 @@ class Generation:
     """What came out of the engine: text from the cursor on, and why it ended."""
 
     text: str
+    ids: tuple[int, ...]  # its tokens, the healed bytes included; none where an opening was put before them
     logprobs: list[tuple[int, float]]  # length of `text` before a token, its value
     stats: GenerationStats | None
     timed_out: bool
@@ -100,35 +102,34 @@ class Asker:
             filters_ms=(time.perf_counter() - began) * 1e3,
         )
 
-    async def score(self, prompt: Prompt, session: str, text: str) -> list[tuple[int, float]]:
+    async def score(
+        self, prompt: Prompt, session: str, text: str, said: Generation | None = None
+    ) -> list[tuple[int, float]]:
         """How probable the model finds a text at the cursor: (where a token begins in it, its log-probability).
 
-        The healed bytes stand before the text and count to its first token, which then begins below 0.
+        The healed bytes stand before the text and count to its first token, which then begins below 0. What the model
+        `said` to this prompt in this session it need not be asked again: it is read, and what is new behind it scored.
         """
         target = self.tokenizer.encode(prompt.heal.decode("utf-8", "replace") + text)
-        scored, offset = [], -len(prompt.heal)
-        stream = self.engine.generate(replace(prompt, target=tuple(target)), session=session)
+        known = _known(said, target) if said is not None else []
+        prompt = _extended(prompt, target[: len(known)])
+        values = list(known)
+        stream = self.engine.generate(replace(prompt, target=tuple(target[len(known) :])), session=session)
         try:
             async for delta in stream:
-                for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
-                    scored.append((offset, logprob))
-                    offset += len(self.tokenizer.token_bytes(token_id))
+                values += delta.logprobs
         finally:
             await _close(stream)
-        return scored
+        lengths = [len(self.tokenizer.token_bytes(token_id)) for token_id in target]
+        begins = accumulate(lengths, initial=-len(prompt.heal))
+        return list(zip(begins, values, strict=False))
 
     def _opened(self, prompt: Prompt, opening: str) -> Prompt:
         """The prompt whose texts begin with an opening: all of that but its last token, which is healed, is read."""
         if not opening:
             return prompt
         *ids, last = self.tokenizer.encode(prompt.heal.decode("utf-8", "replace") + opening)
-        end = prompt.pieces[-1:]
-        return replace(
-            prompt,
-            token_ids=prompt.token_ids + array("I", ids),
-            heal=self.tokenizer.token_bytes(last),
-            pieces=prompt.pieces[:-1] + tuple(replace(piece, n_tokens=piece.n_tokens + len(ids)) for piece in end),
-        )
+        return replace(_extended(prompt, ids), heal=self.tokenizer.token_bytes(last))
 
     async def _generate(
         self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None], opening: str
@@ -144,7 +145,7 @@ class Asker:
                     if delta.stats is not None:
                         stats, prefilled_at = delta.stats, time.perf_counter()
                     for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
-                        reading[delta.candidate].read(self.tokenizer.token_bytes(token_id), logprob)
+                        reading[delta.candidate].read(token_id, self.tokenizer.token_bytes(token_id), logprob)
                     on_text(reading[0].text)
                     if await self._has_ended(reading):
                         break
@@ -158,6 +159,7 @@ class Asker:
         return [
             Generation(
                 text=each.text,
+                ids=() if opening else tuple(each.ids),
                 logprobs=each.logprobs,
                 stats=stats,
                 timed_out=timed_out,
@@ -182,15 +184,34 @@ class _Reading:
 
     def __init__(self, heal: bytes, opening: str) -> None:
         self.text = opening
+        self.ids: list[int] = []
         self.logprobs: list[tuple[int, float]] = []
         self._outstanding = heal
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def read(self, spelled: bytes, logprob: float) -> None:
+    def read(self, token_id: int, spelled: bytes, logprob: float) -> None:
         """Take a token."""
+        self.ids.append(token_id)
         self.logprobs.append((len(self.text), logprob))
         typed, self._outstanding = spelled[: len(self._outstanding)], self._outstanding[len(spelled) :]
         self.text += self._decoder.decode(spelled[len(typed) :])
+
+
+def _extended(prompt: Prompt, ids: Sequence[int]) -> Prompt:
+    """The prompt with more ids at its end."""
+    end = prompt.pieces[-1:]
+    return replace(
+        prompt,
+        token_ids=prompt.token_ids + array("I", ids),
+        pieces=prompt.pieces[:-1] + tuple(replace(piece, n_tokens=piece.n_tokens + len(ids)) for piece in end),
+    )
+
+
+def _known(said: Generation, target: Sequence[int]) -> list[float]:
+    """Log-probabilities of the first tokens of a target, as far as they are what was said; one is left to be scored."""
+    pairs = zip(said.ids, target[:-1], strict=False)
+    n_same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return [logprob for _, logprob in said.logprobs[:n_same]]
 
 
 async def _close(stream: object) -> None:

@@ -51,16 +51,16 @@ class _Layout:
     ids: list[int]
     pieces: list[Piece]
 
-    def add(self, ids: Sequence[int], rank: int = 0, *, block: bool = False) -> None:
+    def add(self, ids: Sequence[int], rank: int = 0, *, block: bool = False, loose: bool = False) -> None:
         """Append a piece; required ones in a row are one."""
         if not ids:
             return
         self.ids += ids
         last = self.pieces[-1] if self.pieces else None
-        if last is not None and last.rank == rank == 0 and not (last.block or block):
+        if last is not None and last.rank == rank == 0 and not (last.block or block or last.loose or loose):
             self.pieces[-1] = Piece(n_tokens=last.n_tokens + len(ids), rank=0, block=False)
         else:
-            self.pieces.append(Piece(n_tokens=len(ids), rank=rank, block=block))
+            self.pieces.append(Piece(n_tokens=len(ids), rank=rank, block=block, loose=loose))
 
 
 def prompt_format(spec: PromptSpec, mode: Mode) -> Format:
@@ -134,7 +134,7 @@ def _build(
     if begin is not None:
         _add_chat(layout, window, turns, n_lines=_n_lines(snapshot.text, begin, request.cursor))
     elif chosen is Format.FIM:
-        _add_fim(layout, window, spec)
+        _add_fim(layout, window, spec, loose=limits.loose_suffix)
     else:
         _add_above(layout, window)
     layout.add(line)
@@ -152,12 +152,12 @@ def _build(
     )
 
 
-def _add_fim(layout: _Layout, window: Window, spec: PromptSpec) -> None:
+def _add_fim(layout: _Layout, window: Window, spec: PromptSpec, *, loose: bool) -> None:
     prefix, suffix, middle = (i for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if i is not None)
     layout.add([prefix])
     _add_above(layout, window)
     layout.add([suffix])
-    layout.add(window.after[:_NEAR_AFTER_TOKENS])
+    layout.add(window.after[:_NEAR_AFTER_TOKENS], loose=loose)
     for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
         layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)
     layout.add([middle])

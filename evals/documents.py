@@ -124,5 +124,5 @@ async def _type_up_to(deps: Deps, document: Document) -> None:
         return
     before = replace(document, text=document.text[:above] + document.text[document.cursor :], cursor=above)
     for session, prompt in await prompts_for(deps, before.request(trigger=Trigger.AUTOMATIC)):
-        async for _ in deps.engine.generate(replace(prompt, max_tokens=1), session=session):
+        async for _ in deps.engine.generate(replace(prompt, max_tokens=1, deadline_ms=None), session=session):
             pass

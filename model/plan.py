@@ -53,7 +53,12 @@ def make_plan(
     if budget_ms is None:
         return _everything(session, window, is_warm)
     required = [part for part in window.flow if part.rank == 0]
-    chosen = _Chosen(session, speed, _missing(session, required, Level.PARTIAL), _n_seen(session, window))
+    missing = joined(
+        found
+        for part in required
+        for found in session.below(Level.STALE if part.loose else Level.PARTIAL, part.begin, part.end)
+    )
+    chosen = _Chosen(session, speed, missing, _n_seen(session, window))
     is_cold = chosen.n_missing > _CHEAP_TOKENS
     optional = sorted((part for part in window.flow if part.rank), key=lambda part: part.rank) if is_cold else []
     for part in optional:

@@ -27,8 +27,6 @@ from model.window import Window
 
 # Buffers grow by doubling from here: a short file should not reserve a 16k window.
 _INITIAL_SLOTS = 1024
-# More new tokens than this are worth looking for in what the session holds already; typing adds a few.
-_TYPED_TOKENS = 32
 # A shorter match has seen too little of what was around it to be worth its move.
 _SHORTEST_MATCH = 16
 _GRAM = 8
@@ -97,7 +95,7 @@ class Session:
             self.drop_work()
         self.level[n_same:] = self.level[n_same:].translate(_AT_MOST_STALE)
         level = self.level[:n_same] + bytes(n_new - n_same)
-        if n_new - n_same > _TYPED_TOKENS and len(self.ids) > n_same:
+        if n_new - n_same > _SHORTEST_MATCH and len(self.ids) > n_same:  # typing adds fewer
             for old, new, n in self._move_matches(window, n_same, decoder):
                 level[new : new + n] = self.level[old : old + n]
         self.ids[:n_new], self.level[:n_new] = window.ids, level
@@ -221,6 +219,24 @@ def common_prefix(a: "array[int]", b: "array[int]") -> int:
 def matching_runs(old: "array[int]", new: "array[int]") -> Iterator[tuple[int, int, int]]:
     """Runs of equal tokens, in order on both sides: (index in old, index in new, length), each at least 16 long.
 
+    The longest ones, where some are in another order: of a fill-in-the-middle prompt a finished line goes up, and the
+    text after the cursor down.
+    """
+    kept: list[tuple[int, int, int]] = []
+    for run in sorted(_equal_runs(old, new), key=lambda run: -run[2]):
+        if all(_in_order(run, other) or _in_order(other, run) for other in kept):
+            kept.append(run)
+    return iter(sorted(kept))
+
+
+def _in_order(run: tuple[int, int, int], later: tuple[int, int, int]) -> bool:
+    """Whether one run ends before another begins, on both sides."""
+    return run[0] + run[2] <= later[0] and run[1] + run[2] <= later[1]
+
+
+def _equal_runs(old: "array[int]", new: "array[int]") -> Iterator[tuple[int, int, int]]:
+    """Runs as of `matching_runs`, in order of the new side, in any of the old one.
+
     Greedy from the left, found by runs of eight tokens: linear, where a longest common subsequence is not.
     """
     places: dict[bytes, list[int]] = {}
@@ -228,9 +244,8 @@ def matching_runs(old: "array[int]", new: "array[int]") -> Iterator[tuple[int, i
         places.setdefault(old[at : at + _GRAM].tobytes(), []).append(at)
     at_old = at_new = 0
     while at_new <= len(new) - _SHORTEST_MATCH:
-        candidates = places.get(new[at_new : at_new + _GRAM].tobytes(), ())
-        if (index := bisect_left(candidates, at_old)) < len(candidates):
-            begin = candidates[index]
+        if candidates := places.get(new[at_new : at_new + _GRAM].tobytes(), ()):
+            begin = candidates[bisect_left(candidates, at_old) % len(candidates)]  # the next one, or the first of all
             n = common_prefix(old[begin:], new[at_new:])
             if n >= _SHORTEST_MATCH:
                 yield begin, at_new, n

@@ -20,12 +20,14 @@ from completion.types import Piece
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Slots begin..end of a window. `rank` 0 is required; a block is independent of what stands before it."""
+    """Slots begin..end of a window. `rank` 0 is required; a block is independent of what stands before it; what is
+    `loose` is good enough as it was computed for another window."""
 
     begin: int
     end: int
     rank: int
     block: bool
+    loose: bool = False
 
     def __len__(self) -> int:
         return self.end - self.begin
@@ -66,7 +68,7 @@ def window_of(ids: "array[int]", pieces: Sequence[Piece]) -> Window:
     parts, end = [], 0
     for piece in pieces:
         if piece.n_tokens:
-            parts.append(Part(end, end + piece.n_tokens, piece.rank, piece.block))
+            parts.append(Part(end, end + piece.n_tokens, piece.rank, piece.block, piece.loose))
             end += piece.n_tokens
     assert end == len(ids), "the pieces add up to the prompt"
     return Window(ids, tuple(parts))

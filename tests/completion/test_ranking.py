@@ -1,12 +1,15 @@
 """A second opinion: when it is asked for, which answer wins, and that it never makes the first one worse."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from completion.pipeline import complete, prompts_for
+from completion.asking import Asker
+from completion.pipeline import complete, prompt_for, prompts_for
+from completion.stop import stop_rule
 from completion.types import (
     Completion,
     Delta,
@@ -22,6 +25,12 @@ from tests.fakes import LIMITS, SPEC, deps_with, request_at
 
 _RANKED = replace(LIMITS, rank_ms=None)
 _MARKED = "def f(a):\n    ▮\n    return a\n"
+
+
+def line_scored(prompt: Prompt) -> str:
+    """What stands behind the header, scored or, where the model said it itself, only read."""
+    read = bytes(token for token in prompt.token_ids if token < 256).rpartition(b":\n")[2]
+    return (read + bytes(prompt.target)).decode()
 
 
 class TwoMinds:
@@ -41,7 +50,7 @@ class TwoMinds:
     ) -> AsyncIterator[Delta]:
         self.sessions.append(session)
         if prompt.target:
-            text = bytes(prompt.target).decode()
+            text = line_scored(prompt)
             self.scored.append(text)
             logprob = -0.1 if self._likely in text else -2.0
             yield Delta(token_ids=prompt.target, logprobs=(logprob,) * len(prompt.target))
@@ -71,7 +80,7 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.trace.ranked[0][0] == expected
     assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
     assert engine.asked == [Format.FIM, Format.LEFT, Format.FIM]  # who asks gets alternatives, too
-    assert engine.scored == [" c = 1\n    return a\n", " b = a\n    return a\n"]  # a blank is healed
+    assert engine.scored == ["    c = 1\n    return a\n", "    b = a\n    return a\n"]
 
 
 def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
@@ -80,16 +89,47 @@ def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
             self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
         ) -> AsyncIterator[Delta]:
             if prompt.target:
-                text = bytes(prompt.target).decode()
-                n_answer = text.index("\n") + 1
-                follows = -0.1 if "b = a" in text else -3.0
-                logprobs = (-1.0,) * n_answer + (follows,) * (len(text) - n_answer)
+                follows = -0.1 if "b = a" in line_scored(prompt) else -3.0
+                n_answer = len(prompt.target) - len("    return a\n")
+                logprobs = (-1.0,) * n_answer + (follows,) * len("    return a\n")
                 yield Delta(token_ids=prompt.target, logprobs=logprobs)
                 return
             async for delta in super().generate(prompt, session=session, priority=priority):
                 yield delta
 
     assert _complete(Follows(fim="c = 1", left="b = a", likely="")).text == "b = a"
+
+
+class Telling:
+    """Finds every token as likely as a digest of all before it says."""
+
+    def __init__(self, says: str) -> None:
+        self._says, self.n_scored = says.encode(), 0
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        self.n_scored = len(prompt.target)
+        ids = tuple(prompt.target or prompt.heal + self._says)
+        texts = [repr([*prompt.token_ids, *ids[: n + 1]]) for n in range(len(ids))]
+        yield Delta(token_ids=ids, logprobs=tuple(-(zlib.crc32(text.encode()) % 97) / 10 for text in texts))
+
+
+@pytest.mark.parametrize(("answer", "n_same"), [("b = a", 6), ("b = 2", 4), ("b", 1), ("", 0), ("c = 1", 0)])
+def test_what_the_model_has_said_is_scored_as_anybody_elses_text(answer: str, n_same: int) -> None:
+    async def run() -> None:
+        request, engine = request_at(_MARKED, mode=Mode.LINE), Telling("b = a\n")
+        deps = deps_with(engine, limits=_RANKED)
+        asker = Asker(engine=engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, Mode.LINE))
+        prompt = await prompt_for(deps, request)
+        (said,) = await asker.attempts(prompt, "s", 0)
+        text = f"{answer}\n    return a\n"
+        slow = await asker.score(prompt, "s", text)
+        n_slow = engine.n_scored
+        assert await asker.score(prompt, "s", text, said.generation) == slow
+        assert n_slow - engine.n_scored == len(prompt.heal) + n_same
+
+    asyncio.run(run())
 
 
 class Several(TwoMinds):

@@ -66,6 +66,16 @@ def test_typing_beside_holes_leaves_them_to_idle_time() -> None:
     assert plan.buy == []
 
 
+def test_a_loose_part_is_taken_as_it_is_unless_it_is_missing() -> None:
+    lengths = ((NEAR, False), (64, True), (1, False))
+    pieces = [Piece(n_tokens=n, rank=0, block=False, loose=loose) for n, loose in lengths]
+    w = window_of(array("I", range(NEAR + 65)), pieces)
+    for level, n_more in ((Level.STALE, 0), (Level.PARTIAL, 0), (Level.NONE, 64)):
+        have = session(w, lambda part, level=level: level if part.loose else Level.WINDOW)  # type: ignore[misc]
+        assert n_computed(make_plan(have, w, lambda part: False, Speed(QWEN), 1e6).compute) == 1 + n_more
+        assert n_computed(make_plan(have, w, lambda part: False, Speed(QWEN), None).compute) == 65  # paid for all
+
+
 def test_a_cold_request_attends_to_the_best_warm_blocks_and_computes_what_is_near() -> None:
     w, speed = window(30, 30), Speed(QWEN)
     plan = make_plan(session(w, nothing), w, lambda part: True, speed, 1000.0)

@@ -71,6 +71,12 @@ def test_a_line_inserted_in_the_middle_leaves_both_sides_matching() -> None:
     assert list(matching_runs(old, new)) == [(0, 0, 90), (90, 92, 110)]
 
 
+def test_of_runs_that_changed_places_the_longest_stays() -> None:
+    """A fill-in-the-middle prompt when a line is finished: it goes up, and what stands below goes down."""
+    below, line = ids(*range(100, 160)), ids(*range(20))
+    assert list(matching_runs(below + ids(7, *line), line + ids(8) + below + ids(7))) == [(0, 21, 61)]
+
+
 @pytest.mark.parametrize(
     ("have", "prompt", "reused"),
     [
