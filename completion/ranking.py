@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, session_for
 from completion.lines import before_cursor
-from completion.surroundings import binds, misfits, missing_names, openings
+from completion.surroundings import misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
@@ -28,14 +28,13 @@ _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
 # While somebody types there are 400 ms for two answers or three. Of two, 20 characters choose nearly as well (of 160
 # tasks .650; 45 .656, 150 .669).
 _FOLLOWING_TYPING = 24
-# What a line that binds a name which the lines below miss is worth, beside them.
+# What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
 # The second prompt is the nearest text alone: it has a session of its own, and its keys and values are computed for it.
 _SECOND_TOKENS = 2_048
-_N_SECOND = 3
 _N_OPENING = 3
 
 
@@ -125,12 +124,11 @@ async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: L
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
             # One decodes much faster than three: it guesses ahead. Somebody who types has no time for more.
-            is_asked = asker.request.trigger is Trigger.INVOKED
-            prompt = replace(second, n_candidates=_N_SECOND if is_asked else 1)
-            others = await asker.attempts(prompt, session_of(asker.request.session), 0, opening=_lead(asker, first))
-            agreed = others[0].candidate == first.candidate
-            if is_asked or not agreed:
-                await compared.run(others)
+            session, lead = session_of(asker.request.session), _lead(asker, first)
+            (other,) = await asker.attempts(second, session, 0, opening=lead)
+            agreed = other.candidate == first.candidate
+            if asker.request.trigger is Trigger.INVOKED or not agreed:
+                await compared.run(other)
     except (TimeoutError, EngineUnavailable):
         pass
     ranked, scores = compared.ranked()
@@ -141,32 +139,32 @@ class _Comparison:
     """What has been found and scored so far: kept here, so that it counts when the time is up."""
 
     def __init__(self, asker: Asker, first: Attempt, second: Prompt) -> None:
-        self._asker, self._first = asker, first
+        self._asker, self._first, self._second = asker, first, second
         is_left = first.prompt.format is Format.LEFT
         self._left = first.prompt if is_left else second
         self._session = asker.request.session if is_left else session_of(asker.request.session)
         self._missing = set(missing_names(asker.request, called=True))
         self._found, self._scores = different([first]), dict[str, float]()
 
-    async def run(self, others: Sequence[Attempt]) -> None:
+    async def run(self, other: Attempt) -> None:
         """Score the favorites of both prompts, then what the lines below need, then the rest: time may not suffice."""
         request = self._asker.request
-        beginnings = openings(request, [attempt.candidate for attempt in (self._first, *others)])
+        beginnings = openings(request, [self._first.candidate, other.candidate])
         is_asked = request.trigger is Trigger.INVOKED
-        self._found = different([self._first, *others])
+        self._found = different([self._first, other])
         if len(self._found) == 1 and not beginnings and not is_asked:
             return  # nothing to compare it with
-        await self._add([self._first, *others[:1]])
+        await self._add([self._first, other])
         for opening in beginnings:
             # What is assigned is less certain than what is looped over; who types has no time for more than one.
             n = _N_OPENING if is_asked and opening.endswith("=") else 1
             prompt = replace(self._left, n_candidates=n)
             await self._add(await self._asker.attempts(prompt, self._session, 0, opening=opening))
-        await self._add(others)
         if is_asked:
-            prompt = replace(self._first.prompt, n_candidates=N_INVOKED)
             lead = _lead(self._asker, self._first)
-            await self._add(await self._asker.attempts(prompt, request.session, 0, opening=lead))
+            for prompt, session in ((self._second, session_of(request.session)), (self._first.prompt, request.session)):
+                prompt = replace(prompt, n_candidates=N_INVOKED)
+                await self._add(await self._asker.attempts(prompt, session, 0, opening=lead))
 
     def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float, ...]]:
         """All answers, the best first, those that time did not suffice for last; and the scores of the others."""
@@ -181,7 +179,7 @@ class _Comparison:
         for attempt in attempts:
             text = attempt.candidate.text
             if attempt in self._found and attempt.has_text and text not in self._scores:
-                bonus = _BINDS_BONUS if binds(attempt.candidate, self._asker.request, self._missing) else 0.0
+                bonus = _BINDS_BONUS * n_bound(attempt.candidate, self._asker.request, self._missing)
                 self._scores[text] = bonus + await _score(self._asker, self._left, self._session, attempt)
 
 

@@ -9,7 +9,7 @@ Rules: pure; by lines and names, not by syntax: half-typed code has little of it
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
@@ -74,6 +74,8 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
         return True  # nothing but a docstring stands in the function's body
     if opens_block(line, BlockStyle.INDENT) and columns(line):  # the lines below may be its own
         return False
+    if _n_open(line) > 0 or _is_in_brackets(text, cursor):  # indentation says nothing within brackets
+        return False
     return columns(line) < _least_columns(text, cursor, below)
 
 
@@ -88,7 +90,36 @@ def _least_columns(text: str, cursor: int, below: str) -> int:
     above, _ = line_above(text, cursor)
     if opens_block(above, BlockStyle.INDENT) and columns(below) > columns(above):
         return columns(below)
-    return min(columns(above), columns(below))
+    return min(columns(_statement_above(text, cursor)), columns(below))
+
+
+def _n_open(line: str) -> int:
+    """How many brackets more a line opens than it closes."""
+    code = _STRINGS.sub("''", line)
+    return sum(map(code.count, "([{")) - sum(map(code.count, ")]}"))
+
+
+def _is_in_brackets(text: str, cursor: int) -> bool:
+    """Whether one of the lines close above opens a bracket that is not closed by the cursor."""
+    return any(n_open > 0 for n_open in accumulate(_n_open(line) for line in islice(_lines_above(text, cursor), 12)))
+
+
+def _statement_above(text: str, cursor: int) -> str:
+    """The first line of the statement that ends above: where that closes brackets, the line that opened them."""
+    n_open = 0
+    for line in islice(_lines_above(text, cursor), 40):
+        n_open += _n_open(line)
+        if n_open >= 0:
+            return line
+    return line_above(text, cursor)[0]
+
+
+def _lines_above(text: str, cursor: int) -> Iterator[str]:
+    """The lines above the cursor's that are not blank, from below."""
+    line, end = line_above(text, cursor)
+    while line:
+        yield line
+        line, end = line_above(text, end)
 
 
 def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
@@ -150,12 +181,16 @@ def missing_names(request: CompletionRequest, *, called: bool = False) -> Iterat
         known |= bound
 
 
-def binds(candidate: Candidate, request: CompletionRequest, names: Collection[str]) -> bool:
-    """Whether the line, accepted, binds one of these names: assigns, loops over or defines it."""
-    line = (before_cursor(request.snapshot.text, request.cursor) + candidate.text).split("\n")[0]
-    defined = _DEFINES.match(line.strip())
-    bound = islice(identifiers(line.strip()[defined.end() :]), 1) if defined else _bound(line)
-    return not set(bound).isdisjoint(names)
+def n_bound(candidate: Candidate, request: CompletionRequest, names: Collection[str]) -> int:
+    """How many of these names the line, accepted, binds: assigns, loops over, defines, or has as parameters of what is
+    below."""
+    text, cursor = request.snapshot.text, request.cursor
+    line = (before_cursor(text, cursor) + candidate.text).split("\n")[0]
+    if (defined := _DEFINES.match(line.strip())) is None:
+        return len(set(_bound(line)).intersection(names))
+    is_header = columns(next(lines_below(text, cursor), "")) > columns(line)
+    bound = islice(identifiers(line.strip()[defined.end() :]), None if is_header else 1)
+    return len(set(bound).intersection(names))
 
 
 def _is_defined(name: str, text: str) -> bool:

@@ -16,6 +16,7 @@ from completion.types import (
     Completion,
     CompletionRequest,
     DocumentSnapshot,
+    Format,
     Limits,
     Mode,
     Prompt,
@@ -110,7 +111,7 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )
-    if subject.trigger is Trigger.AUTOMATIC:
+    if subject.is_ahead:
         await _type_up_to(deps, document)
     completion = await complete(deps, document.request(trigger=subject.trigger))
     raw = b"".join(subject.tokenizer.token_bytes(token_id) for token_id in engine.token_ids)
@@ -124,5 +125,7 @@ async def _type_up_to(deps: Deps, document: Document) -> None:
         return
     before = replace(document, text=document.text[:above] + document.text[document.cursor :], cursor=above)
     for session, prompt in await prompts_for(deps, before.request(trigger=Trigger.AUTOMATIC)):
+        if prompt.format is Format.CHAT and document.mode is Mode.LINE:
+            continue  # it would be there, and nobody asks for it
         async for _ in deps.engine.generate(replace(prompt, max_tokens=1, deadline_ms=None), session=session):
             pass

@@ -26,9 +26,10 @@ from model.store import present_spec, read_manifest
 from model.tokenizer import VocabTokenizer
 
 KINDS = ("fp32", "int8", "int4")
-# midfill as it answers who asks and waits, as it answers who types, with one kind of weights, and the peer.
-TYPING = "midfill-typing"
-ENGINES = ("midfill", TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
+# midfill as it answers who asks, without a bound of time and as it is set up; as it answers who types; with one kind of
+# weights; and the peer.
+INVOKED, TYPING = "midfill-invoked", "midfill-typing"
+ENGINES = ("midfill", INVOKED, TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
 FORMATS = ("auto", "fim", "left")
 
 
@@ -43,6 +44,7 @@ class Subject:
     spec: PromptSpec
     rank_ms: int | None = None  # as Limits has it: 0 for engines and formats that answer alone
     trigger: Trigger = Trigger.INVOKED
+    is_ahead: bool = False  # whether what idle time computes is there before a request comes
 
 
 class RecordingEngine:
@@ -80,7 +82,7 @@ async def open_subject(engine: str, model: str, prompt_format: str) -> AsyncIter
 
 def kind_of(engine: str) -> str:
     """The quantization that an engine of ENGINES stands for: "auto" for plain midfill."""
-    if engine == TYPING:
+    if engine in (INVOKED, TYPING):
         return "auto"
     return engine.removeprefix("midfill").lstrip("-") or "auto"
 
@@ -105,8 +107,9 @@ async def _open_midfill(engine: str, model: str) -> AsyncIterator[Subject]:
             engine=client,
             tokenizer=loaded.tokenizer,
             spec=loaded.spec,
-            rank_ms=Config().rank_ms if engine == TYPING else None,
+            rank_ms=Config().rank_ms if engine in (INVOKED, TYPING) else None,
             trigger=Trigger.AUTOMATIC if engine == TYPING else Trigger.INVOKED,
+            is_ahead=engine in (INVOKED, TYPING),
         )
     finally:
         await disconnect(client, running)

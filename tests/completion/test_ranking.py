@@ -79,7 +79,7 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.trace is not None
     assert completion.trace.ranked[0][0] == expected
     assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
-    assert engine.asked == [Format.FIM, Format.LEFT, Format.FIM]  # who asks gets alternatives, too
+    assert engine.asked == [Format.FIM, Format.LEFT, Format.LEFT, Format.FIM]  # who asks gets alternatives, too
     assert engine.scored == ["    c = 1\n    return a\n", "    b = a\n    return a\n"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from completion.candidate import Candidate
-from completion.surroundings import binds, misfits, missing_names, openings
+from completion.surroundings import misfits, missing_names, n_bound, openings
 from tests.fakes import request_at
 
 _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
@@ -42,6 +42,9 @@ def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
         ("switch (x) {\n  case 1:\n    ▮\n  case 2:\n}\n", "return 1"),
         ("def f(a):\n    ▮\n", "return a"),
         ('class Wrong(Exception):\n    """Words."""\n▮\n', "def main():"),
+        ('def f():\n    x = [1,\n         2]\n▮\n         "b"]\n    return y\n', '    y = ["a",'),
+        ('def f():\n    x = ["a",\n▮\n         "c"]\n', '      "b",'),
+        ("def f():\n    x = [1,\n         2]\n▮\n    return x\n", "    x = 3"),
     ],
 )
 def test_what_can(marked: str, text: str) -> None:
@@ -123,4 +126,13 @@ def test_a_function_that_is_called_is_missing_where_the_file_has_none() -> None:
     ],
 )
 def test_a_line_that_binds_a_name(text: str, expected: bool) -> None:
-    assert binds(Candidate(text), request_at("def f(a):\n▮\n    go(n)\n"), {"n"}) is expected
+    assert bool(n_bound(Candidate(text), request_at("def f(a):\n▮\n    go(n)\n"), {"n"})) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [("    def f(s):", 2), ("    for s in a:", 1), ("    f, s = a", 2), ("    s = s", 0), ("    go()", 0)],
+)
+def test_every_name_that_a_line_binds_counts(text: str, n: int) -> None:
+    request = request_at("def g(a):\n▮\n        return s\n    return f(a)\n")
+    assert n_bound(Candidate(text), request, set(missing_names(request, called=True)) | {"f", "s"}) == n
