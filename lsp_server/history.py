@@ -5,7 +5,8 @@
 Rules: nothing is ever sent anywhere. Folder 0700, file 0600; deleted text is overwritten. Several windows write at
 once. Writes happen in a thread of their own, a second's worth in one transaction, and none can disturb a completion:
 the first failure is logged, and nothing is written for a while. The file is opened for every batch, so that it may
-be erased at any time. Times are seconds since the epoch.
+be erased at any time: without a write-ahead log, since windows that begin or end one at the same moment are refused
+at once (`database is locked`), however long they would wait. Times are seconds since the epoch.
 """
 
 import contextlib
@@ -141,7 +142,6 @@ def write(file: Path, batch: Sequence[Entry]) -> None:
     values = [tuple(asdict(entry).values()) for entry in batch if isinstance(entry, Event)]
     explanations = [(entry["id"], json.dumps(entry)) for entry in batch if isinstance(entry, dict)]
     with _opened(file) as database:
-        database.execute("PRAGMA journal_mode = WAL")
         if database.execute("PRAGMA user_version").fetchone()[0] == 0:
             database.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
         with database:
@@ -167,7 +167,6 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     database = sqlite3.connect(file, timeout=_BUSY_S)
     try:
         database.execute("PRAGMA secure_delete = ON")
-        database.execute("PRAGMA synchronous = NORMAL")
         yield database
     finally:
         database.close()
@@ -212,5 +211,5 @@ def erase(file: Path) -> None:
         with _opened(file) as database:
             database.executescript("DELETE FROM events; DELETE FROM traces; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
     except sqlite3.Error:  # damaged
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-journal", "-wal", "-shm"):  # the last two of files that were made with such a log
             Path(f"{file}{suffix}").unlink(missing_ok=True)
