@@ -67,6 +67,14 @@ def header_above(text: str, cursor: int, language: str) -> tuple[str, int]:
     return line_above(text, begin) if begin >= 0 and before.strip() in _STRING_PREFIXES else (line, end)
 
 
+def lines_above(text: str, cursor: int) -> Iterator[str]:
+    """The lines above the cursor's that are not blank, the nearest first, without blanks at their ends."""
+    line, end = line_above(text, cursor)
+    while line:
+        yield line
+        line, end = line_above(text, end)
+
+
 def lines_below(text: str, cursor: int) -> Iterator[str]:
     """The lines below the cursor's that are not blank, without blanks at their ends."""
     end = text.find("\n", cursor)

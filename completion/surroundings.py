@@ -13,7 +13,7 @@ from itertools import accumulate, islice
 
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
-from completion.lines import before_cursor, columns, header_above, line_above, lines_below, opens_block
+from completion.lines import before_cursor, columns, header_above, line_above, lines_above, lines_below, opens_block
 from completion.types import CompletionRequest
 from completion.words import identifiers
 from parsers.keywords import keywords_of
@@ -101,25 +101,17 @@ def _n_open(line: str) -> int:
 
 def _is_in_brackets(text: str, cursor: int) -> bool:
     """Whether one of the lines close above opens a bracket that is not closed by the cursor."""
-    return any(n_open > 0 for n_open in accumulate(_n_open(line) for line in islice(_lines_above(text, cursor), 12)))
+    return any(n_open > 0 for n_open in accumulate(_n_open(line) for line in islice(lines_above(text, cursor), 12)))
 
 
 def _statement_above(text: str, cursor: int) -> str:
     """The first line of the statement that ends above: where that closes brackets, the line that opened them."""
     n_open = 0
-    for line in islice(_lines_above(text, cursor), 40):
+    for line in islice(lines_above(text, cursor), 40):
         n_open += _n_open(line)
         if n_open >= 0:
             return line
     return line_above(text, cursor)[0]
-
-
-def _lines_above(text: str, cursor: int) -> Iterator[str]:
-    """The lines above the cursor's that are not blank, from below."""
-    line, end = line_above(text, cursor)
-    while line:
-        yield line
-        line, end = line_above(text, end)
 
 
 def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:

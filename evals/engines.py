@@ -28,7 +28,7 @@ from model.tokenizer import VocabTokenizer
 KINDS = ("fp32", "int8", "int4")
 # midfill as it answers who asks, without a bound of time and as it is set up; as it answers who types; with one kind of
 # weights; and the peer.
-INVOKED, TYPING = "midfill-invoked", "midfill-typing"
+_AS_SET_UP = (INVOKED, TYPING) = ("midfill-invoked", "midfill-typing")
 ENGINES = ("midfill", INVOKED, TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
 FORMATS = ("auto", "fim", "left")
 
@@ -82,7 +82,7 @@ async def open_subject(engine: str, model: str, prompt_format: str) -> AsyncIter
 
 def kind_of(engine: str) -> str:
     """The quantization that an engine of ENGINES stands for: "auto" for plain midfill."""
-    if engine in (INVOKED, TYPING):
+    if engine in _AS_SET_UP:
         return "auto"
     return engine.removeprefix("midfill").lstrip("-") or "auto"
 
@@ -107,9 +107,9 @@ async def _open_midfill(engine: str, model: str) -> AsyncIterator[Subject]:
             engine=client,
             tokenizer=loaded.tokenizer,
             spec=loaded.spec,
-            rank_ms=Config().rank_ms if engine in (INVOKED, TYPING) else None,
+            rank_ms=Config().rank_ms if engine in _AS_SET_UP else None,
             trigger=Trigger.AUTOMATIC if engine == TYPING else Trigger.INVOKED,
-            is_ahead=engine in (INVOKED, TYPING),
+            is_ahead=engine in _AS_SET_UP,
         )
     finally:
         await disconnect(client, running)

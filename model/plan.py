@@ -53,12 +53,9 @@ def make_plan(
     if budget_ms is None:
         return _everything(session, window, is_warm)
     required = [part for part in window.flow if part.rank == 0]
-    missing = joined(
-        found
-        for part in required
-        for found in session.below(Level.STALE if part.loose else Level.PARTIAL, part.begin, part.end)
-    )
-    chosen = _Chosen(session, speed, missing, _n_seen(session, window))
+    missing = _missing(session, [part for part in required if not part.loose], Level.PARTIAL)
+    missing += _missing(session, [part for part in required if part.loose], Level.STALE)
+    chosen = _Chosen(session, speed, joined(missing), _n_seen(session, window))
     is_cold = chosen.n_missing > _CHEAP_TOKENS
     optional = sorted((part for part in window.flow if part.rank), key=lambda part: part.rank) if is_cold else []
     for part in optional:
