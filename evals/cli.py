@@ -172,6 +172,7 @@ def _add_generation(parser: argparse.ArgumentParser, limit: int, of: str = "exam
     _add_engine(parser)
     _add_sample(parser, limit, of)
     _add_model(parser)
+    parser.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

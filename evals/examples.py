@@ -59,7 +59,12 @@ async def evaluate(
     window_tokens: int = LIMITS.max_prompt_tokens,
     more: Callable[[Answer], Record] = nothing_more,
 ) -> Record:
-    """Complete one example, run its test, keep it; `more` gives further keys of its results line."""
+    """Complete one example, run its test, keep it; `more` gives further keys of its results line.
+
+    What the run that is resumed has of it stands.
+    """
+    if (found := results.resumed(example.suite, example.id)) is not None:
+        return found
     if example.check:
         example = await asyncio.to_thread(verified, example)
     document = example.document

@@ -60,7 +60,14 @@ def _problem(example: Example) -> int:
 
 
 async def run(
-    selection: Selection, *, engine: str, model: str, prompt_format: str, data: Path | None, out: Path | None
+    selection: Selection,
+    *,
+    engine: str,
+    model: str,
+    prompt_format: str,
+    data: Path | None,
+    out: Path | None,
+    resume: bool,
 ) -> int:
     """Run the suite and print its JSON line."""
     return await run_executed(
@@ -71,4 +78,5 @@ async def run(
         model=model,
         prompt_format=prompt_format,
         out=out,
+        resume=resume,
     )

@@ -133,7 +133,14 @@ def example(task: Task, split: str) -> Example:
 
 
 async def run(
-    selection: Selection, *, engine: str, model: str, prompt_format: str, data: Path | None, out: Path | None
+    selection: Selection,
+    *,
+    engine: str,
+    model: str,
+    prompt_format: str,
+    data: Path | None,
+    out: Path | None,
+    resume: bool,
 ) -> int:
     """Run the suite and print its JSON line."""
     tasks = [example(task, selection.split) for task in load_tasks(selection, data)]
@@ -145,6 +152,7 @@ async def run(
         model=model,
         prompt_format=prompt_format,
         out=out,
+        resume=resume,
     )
 
 
@@ -157,11 +165,12 @@ async def run_executed(
     model: str,
     prompt_format: str,
     out: Path | None,
+    resume: bool,
 ) -> int:
     """Run a suite of which every example is executed, and print its JSON line."""
     suite, mode = tasks[0].suite, tasks[0].document.mode
     async with open_subject(engine, model, prompt_format) as subject:
-        with open_results(suite, out) as results:
+        with open_results(suite, out, resume=resume) as results:
             records = await evaluate_all(subject, tasks, results)
             found = figures(records)
             print(f"{suite}: pass@1 {with_interval(found, 'pass_at_1', 4)} over {len(records)} tasks")

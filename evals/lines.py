@@ -145,11 +145,12 @@ async def run(
     nll: bool,
     window_tokens: int,
     out: Path | None,
+    resume: bool,
 ) -> int:
     """Run the suite and print its JSON line."""
     lines = masked_lines(root, limit, seed)
     async with open_subject(engine, model, prompt_format) as subject:
-        with open_results("lines", out) as results:
+        with open_results("lines", out, resume=resume) as results:
             scorer = _scorer(subject, model) if nll else None
             records = await evaluate(subject, lines, scorer, root.resolve().name, results, window_tokens)
             found = figures(records)

@@ -121,12 +121,13 @@ async def run(
     prompt_format: str,
     data: Path | None,
     out: Path | None,
+    resume: bool,
 ) -> int:
     """Run the suite and print its JSON line."""
     rows = languages(names)
     found = [example for split in splits for row in rows for example in examples(row, split, limit, seed, data)]
     async with open_subject(engine, model, prompt_format) as subject:
-        with open_results("mceval", out) as results:
+        with open_results("mceval", out, resume=resume) as results:
             records = await evaluate_all(subject, found, results)
             suites = by_suite(records)
             print_table(suites)

@@ -1,7 +1,8 @@
 """What every suite leaves behind: a JSONL file with all its examples, and one JSON line with the result.
 
-Rules: examples are written as they come, so that an interrupted run keeps them. The last line of a file is
-{"summary": ...}, the same object that is printed last on standard output. No host or user name is recorded.
+Rules: examples are written as they come, so that an interrupted run keeps them, and can be resumed. The last line of a
+file is {"summary": ...}, the same object that is printed last on standard output; `resumed` in it says how many
+examples came from a run before, so perhaps from another commit. No host or user name is recorded.
 """
 
 import json
@@ -10,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,6 +30,12 @@ class Results:
 
     path: Path
     _file: TextIO
+    _resumed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def resumed(self, suite: str, example_id: str) -> dict[str, Any] | None:
+        """What the run that this one resumes found for an example; None when it did not get there."""
+        found = self._resumed.get(example_id)
+        return found if found is not None and found.get("suite") == suite else None
 
     def add(self, example: dict[str, Any]) -> None:
         """Write one example; `id` and `score` are what `midfill eval compare` reads."""
@@ -37,7 +44,8 @@ class Results:
 
     def finish(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Add machine and commit to the summary, keep it in the file, and print it as the last line."""
-        summary = {**_rounded(summary), "machine": machine(), "commit": commit()}
+        resumed = {"resumed": len(self._resumed)} if self._resumed else {}
+        summary = {**_rounded(summary), **resumed, "machine": machine(), "commit": commit()}
         self._file.write(json.dumps({"summary": summary}) + "\n")
         print(f"examples: {self.path}")
         print(json.dumps(summary))
@@ -45,16 +53,40 @@ class Results:
 
 
 @contextmanager
-def open_results(suite: str, out: Path | None) -> Iterator[Results]:
-    """Open `out`, or a new file under evals/results/; EvalError when it cannot be written."""
+def open_results(suite: str, out: Path | None, *, resume: bool = False) -> Iterator[Results]:
+    """Open `out`, or a new file under evals/results/; with `resume` the run that `out` holds goes on.
+
+    EvalError when the file cannot be written, or holds nothing that can be resumed.
+    """
+    if resume and out is None:
+        raise EvalError("--resume needs --out: the results file of the run that was interrupted")
     path = out or _RESULTS / f"{suite}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
+    earlier = _interrupted(path) if resume else {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8")
+        file = path.open("a" if resume else "w", encoding="utf-8")
     except OSError as error:
         raise EvalError(f"cannot write {path} ({error.strerror}): use --out") from error
     with file:
-        yield Results(path, file)
+        yield Results(path, file, earlier)
+
+
+def _interrupted(path: Path) -> dict[str, dict[str, Any]]:
+    """The examples of a run that was cut off, by id; a line that it was in the middle of leaves the file.
+
+    EvalError when the run was finished, or its examples have no ids.
+    """
+    try:
+        with path.open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    except OSError as error:
+        raise EvalError(f"cannot resume {path} ({error.strerror})") from error
+    records, summary = read_all_results(path)
+    if summary is not None:
+        raise EvalError(f"{path} holds a finished run: there is nothing to resume")
+    if not all("id" in record and "suite" in record for record in records):
+        raise EvalError(f"{path} holds no examples of a suite that can be resumed")
+    return {record["id"]: record for record in records}
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:

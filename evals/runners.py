@@ -27,7 +27,15 @@ def _humaneval(a: argparse.Namespace) -> int:
 
     selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
     return asyncio.run(
-        suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
+        suite.run(
+            selection,
+            engine=a.engine,
+            model=a.model,
+            prompt_format=a.format,
+            data=a.data,
+            out=a.out,
+            resume=a.resume,
+        )
     )
 
 
@@ -37,7 +45,15 @@ def _humaneval_bodies(a: argparse.Namespace) -> int:
 
     selection = Selection(split="bodies", limit=a.limit, half=a.half, seed=a.seed)
     return asyncio.run(
-        suite.run(selection, engine=a.engine, model=a.model, prompt_format=a.format, data=a.data, out=a.out)
+        suite.run(
+            selection,
+            engine=a.engine,
+            model=a.model,
+            prompt_format=a.format,
+            data=a.data,
+            out=a.out,
+            resume=a.resume,
+        )
     )
 
 
@@ -55,6 +71,7 @@ def _mceval(a: argparse.Namespace) -> int:
             prompt_format=a.format,
             data=a.data,
             out=a.out,
+            resume=a.resume,
         )
     )
 
@@ -90,6 +107,7 @@ def _lines(a: argparse.Namespace) -> int:
             nll=not a.no_nll,
             window_tokens=a.window,
             out=a.out,
+            resume=a.resume,
         )
     )
 

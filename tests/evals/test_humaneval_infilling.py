@@ -2,11 +2,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from completion.types import Mode
 from evals.accepted import with_text
 from evals.examples import evaluate_all
 from evals.humaneval_infilling import Selection, Task, example, select
-from evals.report import open_results, read_results
+from evals.report import EvalError, open_results, read_results
 from evals.sandbox import run_python
 from tests.evals.scripted import scripted_subject
 
@@ -99,3 +101,31 @@ def test_what_the_pipeline_answers_is_executed_and_kept(tmp_path: Path) -> None:
     assert [row["exact"] for row in kept] == [True, False]
     assert [row["id"] for row in kept] == [task.task_id for task in tasks]
     assert all(bytes(row["prompt_tokens"]).decode().endswith("total = a\n") for row in kept)
+
+
+def test_an_interrupted_run_goes_on_where_it_ended(tmp_path: Path) -> None:
+    tasks = select([ADD, {**ADD, "task_id": "SingleLineInfilling/HumanEval/1/L1"}], selection())
+    masked, out = [example(task, "single-line") for task in tasks], tmp_path / "out.jsonl"
+    answers = iter(["    total += b\n", "    total *= b\n"])
+    subject = scripted_subject(lambda _: next(answers))
+    with open_results("suite", out) as results:
+        first = asyncio.run(evaluate_all(subject, masked[:1], results))
+    out.write_text(out.read_text() + '{"id": "SingleLine')  # stopped in the middle of a line
+    with open_results("suite", out, resume=True) as results:
+        records = asyncio.run(evaluate_all(subject, masked, results))  # a third answer would be one too many
+        summary = results.finish({"n": len(records)})
+    assert records[0] == first[0]
+    assert [record["score"] for record in records] == [1.0, 0.0]
+    assert read_results(out) == records
+    assert summary["resumed"] == 1
+
+
+def test_only_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with open_results("suite", out) as results:
+        results.finish({"n": 0})
+    before = out.read_text()
+    for path, problem in ((out, "finished"), (tmp_path / "none.jsonl", "cannot resume"), (None, "--out")):
+        with pytest.raises(EvalError, match=problem), open_results("suite", path, resume=True):
+            pass
+    assert out.read_text() == before
