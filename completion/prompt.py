@@ -145,6 +145,7 @@ def _build(
         heal=b"".join(tokenizer.token_bytes(token_id) for token_id in healed),
         stop_token_ids=spec.stop_token_ids,
         max_tokens=limits.max_line_tokens if mode is Mode.LINE else limits.max_block_tokens,
+        line_only=mode is Mode.LINE,
         format=chosen,
         pieces=tuple(_ending_required(layout.pieces)),
         deadline_ms=limits.deadline_ms or None,

@@ -25,14 +25,16 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.5
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
-# While somebody types there are 400 ms for two answers or three. Of two, 20 characters choose nearly as well (of 160
-# tasks .650; 45 .656, 150 .669).
-_FOLLOWING_TYPING = 24
+# Where time is bounded: of two answers 20 characters choose nearly as well (of 160 tasks .650; 45 .656, 150 .669), and
+# the time is better spent on more of them.
+_FOLLOWING_BOUNDED = 24
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
+# Of fill-in-the-middle answers, which know what follows: before anything else is tried, and at last.
+_N_NEAR, _N_FAR = 4, 8
 # The second prompt is the nearest text alone: it has a session of its own, and its keys and values are computed for it.
 _SECOND_TOKENS = 2_048
 _N_OPENING = 3
@@ -119,52 +121,73 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
 async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: Limits) -> Opinion:
     """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
     allowed = allowed_ms(limits, asker.request.trigger)
-    compared = _Comparison(asker, first, second)
-    agreed: bool | None = None
+    compared = _Comparison(asker, first, second, is_bounded=allowed is not None)
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
-            # One decodes much faster than three: it guesses ahead. Somebody who types has no time for more.
-            session, lead = session_of(asker.request.session), _lead(asker, first)
-            (other,) = await asker.attempts(second, session, 0, opening=lead)
-            agreed = other.candidate == first.candidate
-            if asker.request.trigger is Trigger.INVOKED or not agreed:
-                await compared.run(other)
+            await compared.run()
     except (TimeoutError, EngineUnavailable):
         pass
     ranked, scores = compared.ranked()
+    agreed = compared.agreed
     return Opinion(ranked=ranked, scores=scores, agreed=agreed and ranked[0].candidate == first.candidate)
 
 
 class _Comparison:
     """What has been found and scored so far: kept here, so that it counts when the time is up."""
 
-    def __init__(self, asker: Asker, first: Attempt, second: Prompt) -> None:
+    def __init__(self, asker: Asker, first: Attempt, second: Prompt, *, is_bounded: bool) -> None:
         self._asker, self._first, self._second = asker, first, second
-        is_left = first.prompt.format is Format.LEFT
-        self._left = first.prompt if is_left else second
-        self._session = asker.request.session if is_left else session_of(asker.request.session)
+        self._second_session = session_of(asker.request.session)
+        asked = [(first.prompt, asker.request.session), (second, self._second_session)]
+        if first.prompt.format is Format.LEFT:
+            asked.reverse()
+        (self._fim, self._fim_session), (self._left, self._left_session) = asked
+        self._n_following = _FOLLOWING_BOUNDED if is_bounded else _FOLLOWING_CHARACTERS
         self._missing = set(missing_names(asker.request, called=True))
+        self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
+        self.agreed: bool | None = None
 
-    async def run(self, other: Attempt) -> None:
-        """Score the favorites of both prompts, then what the lines below need, then the rest: time may not suffice."""
-        request = self._asker.request
-        beginnings = openings(request, [self._first.candidate, other.candidate])
-        is_asked = request.trigger is Trigger.INVOKED
+    async def run(self) -> None:
+        """Find answers and score them, those first that are the likeliest to be right: time may not suffice for all."""
+        if self._asker.request.trigger is Trigger.AUTOMATIC:
+            await self._run_typing()
+        else:
+            await self._run_asked()
+
+    async def _run_typing(self) -> None:
+        other = await self._other()
         self._found = different([self._first, other])
-        if len(self._found) == 1 and not beginnings and not is_asked:
+        beginnings = openings(self._asker.request, [self._first.candidate, other.candidate])
+        if self.agreed or (len(self._found) == 1 and not beginnings):
             return  # nothing to compare it with
         await self._add([self._first, other])
         for opening in beginnings:
-            # What is assigned is less certain than what is looped over; who types has no time for more than one.
-            n = _N_OPENING if is_asked and opening.endswith("=") else 1
-            prompt = replace(self._left, n_candidates=n)
-            await self._add(await self._asker.attempts(prompt, self._session, 0, opening=opening))
-        if is_asked:
-            lead = _lead(self._asker, self._first)
-            for prompt, session in ((self._second, session_of(request.session)), (self._first.prompt, request.session)):
-                prompt = replace(prompt, n_candidates=N_INVOKED)
-                await self._add(await self._asker.attempts(prompt, session, 0, opening=lead))
+            await self._open(opening, 1)
+
+    async def _run_asked(self) -> None:
+        if self._first.prompt.format is Format.FIM:
+            await self._ask(self._fim, self._fim_session, _N_NEAR)
+        other = await self._other()
+        await self._add([self._first, other])
+        for opening in openings(self._asker.request, [self._first.candidate, other.candidate]):
+            # What is assigned is less certain than what is looped over.
+            await self._open(opening, _N_OPENING if opening.endswith("=") else 1)
+        await self._ask(self._left, self._left_session, N_INVOKED)
+        await self._ask(self._fim, self._fim_session, _N_FAR)
+
+    async def _other(self) -> Attempt:
+        """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
+        (other,) = await self._asker.attempts(self._second, self._second_session, 0, opening=self._lead)
+        self.agreed = other.candidate == self._first.candidate
+        return other
+
+    async def _ask(self, prompt: Prompt, session: str, n: int) -> None:
+        await self._add(await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=self._lead))
+
+    async def _open(self, opening: str, n: int) -> None:
+        prompt = replace(self._left, n_candidates=n)
+        await self._add(await self._asker.attempts(prompt, self._left_session, 0, opening=opening))
 
     def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float, ...]]:
         """All answers, the best first, those that time did not suffice for last; and the scores of the others."""
@@ -176,11 +199,24 @@ class _Comparison:
 
     async def _add(self, attempts: Sequence[Attempt]) -> None:
         self._found = different([*self._found, *attempts])
-        for attempt in attempts:
+        # What cannot well stand there comes last: it is chosen only where there is nothing else.
+        for attempt in sorted([self._first, *attempts], key=lambda it: misfits(it.candidate, self._asker.request)):
             text = attempt.candidate.text
             if attempt in self._found and attempt.has_text and text not in self._scores:
                 bonus = _BINDS_BONUS * n_bound(attempt.candidate, self._asker.request, self._missing)
-                self._scores[text] = bonus + await _score(self._asker, self._left, self._session, attempt)
+                self._scores[text] = bonus + await self._score(attempt)
+
+    async def _score(self, attempt: Attempt) -> float:
+        """The logarithm of how probable an answer and what follows are, the latter weighted."""
+        request, left, text = self._asker.request, self._left, attempt.candidate.text
+        after = request.snapshot.text[request.cursor + attempt.candidate.replace_right :]
+        n_answer = len(text.encode()) + 1  # its line end belongs to it
+        is_known = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
+        said = attempt.generation if is_known else None
+        whole = text + _first_lines(after, self._n_following)
+        scored = await self._asker.score(left, self._left_session, whole, said)
+        answer = sum(logprob for begins, logprob in scored if begins < n_answer)
+        return answer + _FOLLOWING_WEIGHT * sum(logprob for begins, logprob in scored if begins >= n_answer)
 
 
 def _lead(asker: Asker, first: Attempt) -> str:
@@ -205,20 +241,6 @@ def different(attempts: Sequence[Attempt]) -> list[Attempt]:
 def session_of(session: str) -> str:
     """The name of the session that second prompts have."""
     return f"{session}#second"
-
-
-async def _score(asker: Asker, left: Prompt, session: str, attempt: Attempt) -> float:
-    """The logarithm of how probable an answer and what follows are, the latter weighted."""
-    text = attempt.candidate.text
-    after = asker.request.snapshot.text[asker.request.cursor + attempt.candidate.replace_right :]
-    is_asked = asker.request.trigger is Trigger.INVOKED
-    following = _first_lines(after, _FOLLOWING_CHARACTERS if is_asked else _FOLLOWING_TYPING)
-    n_answer = len(text.encode()) + 1  # its line end belongs to it
-    is_known = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
-    said = attempt.generation if is_known else None
-    scored = await asker.score(left, session, text + following, said)
-    answer = sum(logprob for begins, logprob in scored if begins < n_answer)
-    return answer + _FOLLOWING_WEIGHT * sum(logprob for begins, logprob in scored if begins >= n_answer)
 
 
 def _first_lines(after: str, n_characters: int) -> str:

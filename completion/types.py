@@ -142,7 +142,8 @@ class Prompt:
     stop_token_ids: tuple[int, ...]
     max_tokens: int
     format: Format
-    n_candidates: int = 1  # the most probable beginnings, each continued greedily
+    n_candidates: int = 1  # the best, and others that part from it in its first line, each continued greedily
+    line_only: bool = False  # several candidates end with their lines
     target: tuple[
         int, ...
     ] = ()  # scored instead of generating: these very tokens come back with their log-probabilities

@@ -316,6 +316,7 @@ def _generate_message(request_id: int, prompt: Prompt, session: str, priority: P
         priority=int(priority),
         max_tokens=0 if priority is Priority.WARM else prompt.max_tokens,
         n_candidates=prompt.n_candidates,
+        line_only=prompt.line_only,
         target=wire.pack_ids(array("I", prompt.target)),
     )
 

@@ -189,6 +189,7 @@ class Daemon:
                 stop_token_ids=frozenset(message.stop_token_ids),
                 max_tokens=message.max_tokens,
                 n_candidates=message.n_candidates,
+                line_only=message.line_only,
                 target=target,
                 priority=Priority(message.priority),
                 deadline_ms=message.deadline_ms or None,

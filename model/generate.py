@@ -19,18 +19,17 @@ import torch
 from completion.types import Priority
 from model import blocks
 from model.blocks import BlockStore
+from model.candidates import decode_candidates
 from model.decoder import CPU_CHUNKS, Decoder
-from model.kv import Slots, Span
+from model.kv import Slots
 from model.plan import Plan, is_placed, make_plan
 from model.sampler import ByteTable, pick
 from model.session import Level, Session
-from model.speculate import Drafter
+from model.speculate import SUGGESTION_CONTEXT, Drafter
 from model.speed import Speed
 from model.window import Part, Window
 
 CHUNK_TOKENS = CPU_CHUNKS.prefill
-# Of the prompt's end, remembered with a suggestion, so that the next prompt's end can be found in it.
-_SUGGESTION_CONTEXT = 8
 
 
 class Rung(StrEnum):
@@ -54,6 +53,7 @@ class Request:
     priority: Priority = Priority.INTERACTIVE
     deadline_ms: float | None = None  # from arrival; None pays for the whole window
     n_candidates: int = 1
+    line_only: bool = False  # each of several candidates ends with its line
     target: "array[int]" = field(default_factory=lambda: array("I"))  # scored instead of generating, unless empty
     speculate: bool = True
 
@@ -95,12 +95,6 @@ class Engine:
     table: Callable[[], ByteTable]
     blocks: BlockStore
     speed: Speed
-
-
-@dataclass(slots=True)
-class _Candidate:
-    index: int
-    tokens: "array[int]"  # without what all have in common
 
 
 @dataclass(slots=True)
@@ -146,10 +140,10 @@ class Generation:
         if request.max_tokens == 0:
             return "length"
         if request.n_candidates > 1:
-            return (yield from self._decode_candidates(hidden[-1:]))
+            return (yield from decode_candidates(self, hidden[-1:]))
         self.drafter = Drafter(session.suggestion)
         text = request.window.ids[:]
-        session.suggestion = text[-_SUGGESTION_CONTEXT:]
+        session.suggestion = text[-SUGGESTION_CONTEXT:]
         token = yield from self._heal(hidden[-1:], text)
         while token is not None and self.n_generated < request.max_tokens:
             draft = array("I")
@@ -157,7 +151,7 @@ class Generation:
             if request.speculate:
                 draft = self.drafter.propose(text, request.max_tokens - self.n_generated - 1)
             begin = len(text) - 1
-            hidden = yield from self._forward(begin, array("I", [token, *draft]))
+            hidden = yield from self.forward(begin, array("I", [token, *draft]))
             best = self.engine.decoder.greedy(hidden)
             n_right = next((i for i, guess in enumerate(draft) if best[i][0] != guess), len(draft))
             session.forget(begin + 1 + n_right, begin + 1 + len(draft))
@@ -195,7 +189,7 @@ class Generation:
             if work and begun
             else self.request.window.ids[begin : min(begin + self.engine.decoder.chunks.prefill, end)]
         )
-        return (yield from self._forward(begin, ids))
+        return (yield from self.forward(begin, ids))
 
     def _describe(self, window: Window) -> None:
         """Note what the request is answered from."""
@@ -217,7 +211,7 @@ class Generation:
         target, n_prompt = self.request.target, len(self.request.window.ids)
         rows = [hidden.clone()]  # the next forward may write over it
         if len(target) > 1:
-            rows.append((yield from self._forward(n_prompt, target[:-1])))
+            rows.append((yield from self.forward(n_prompt, target[:-1])))
         logits = self.engine.decoder.logits(torch.cat(rows))
         ids = torch.tensor(target, device=logits.device)
         logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
@@ -240,7 +234,7 @@ class Generation:
             outstanding = outstanding[len(engine.table()[best[0][0]]) :] if outstanding else b""
             if token is None or not outstanding or self.n_generated == self.request.max_tokens:
                 return token
-            hidden = (yield from self._forward(len(text), array("I", [token])))[-1:]
+            hidden = (yield from self.forward(len(text), array("I", [token])))[-1:]
             text.append(token)
 
     def _deliver(self, best: list[tuple[int, float]]) -> int | None:
@@ -253,93 +247,13 @@ class Generation:
             self.request.on_token(0, token, logprob)
         return best[-1][0]
 
-    def _decode_candidates(self, hidden: torch.Tensor) -> Generator[None, None, str]:
-        """Decode the most probable continuations side by side: one batch, one copy of the prompt's keys and values.
+    def attend(self, begin: int) -> Slots:
+        """The slots before `begin` that a token there sees."""
+        return self._plan.attend(self.session, begin)
 
-        hidden: (1, hidden), the prompt's last. Candidate c writes its own slots behind what all have in common; those
-        of the first stay with the session, as if it had been generated alone.
-        """
-        request, session, decoder = self.request, self.session, self.engine.decoder
-        session.forget(len(request.window.ids))
-        shared, outstanding, hidden = yield from self._spell(hidden)
-        live = self._beginnings(hidden, shared, outstanding)
-        if not live:  # the bytes to spell take all the tokens there may be
-            return "length"
-        first, begin, n_each = live[0], len(request.window.ids) + len(shared), request.max_tokens - len(shared)
-        attend = self._plan.attend(session, begin)
-        for n in range(n_each - 1):
-            if not live:
-                break
-            starts = [begin + candidate.index * n_each for candidate in live]
-            hidden = yield from decoder.forward(
-                torch.tensor([candidate.tokens[-1] for candidate in live]),
-                torch.full((len(live),), begin + n),
-                session.kv,
-                [Span(1, (*attend, (start, start + n)), start + n) for start in starts],
-            )
-            live = [candidate for row, candidate in enumerate(live) if self._extend(candidate, hidden[row : row + 1])]
-        computed = first.tokens[:-1]
-        session.level.extend(bytes([session.level_after(attend, begin)]) * len(computed))
-        session.ids.extend(computed)
-        spelled = array("I", [token for token, _ in shared])
-        session.suggestion = request.window.ids[-_SUGGESTION_CONTEXT:] + spelled + first.tokens
-        return "length" if live else "stop"
-
-    def _spell(
-        self, hidden: torch.Tensor
-    ) -> Generator[None, None, tuple[list[tuple[int, float]], bytes, torch.Tensor]]:
-        """Spell the request's bytes as far as tokens do that say nothing more: what all candidates have in common.
-
-        Returns those tokens with their log-probabilities, the bytes that are left, and the state after the last.
-        """
-        engine, outstanding, n_prompt = self.engine, self.request.heal, len(self.request.window.ids)
-        shared: list[tuple[int, float]] = []
-        while outstanding and len(shared) < self.request.max_tokens - 1:
-            best = pick(engine.decoder.logits(hidden)[0], engine.table().allowed(outstanding))
-            if len(engine.table()[best[0]]) > len(outstanding):
-                break
-            hidden = (yield from self._forward(n_prompt + len(shared), array("I", [best[0]])))[-1:]
-            shared.append(best)
-            outstanding = outstanding[len(engine.table()[best[0]]) :]
-        return shared, outstanding, hidden
-
-    def _beginnings(
-        self, hidden: torch.Tensor, shared: list[tuple[int, float]], outstanding: bytes
-    ) -> list["_Candidate"]:
-        """The n best next tokens that are no stop and spell what is outstanding, each the start of a candidate."""
-        request, table = self.request, self.engine.table()
-        logprobs = self.engine.decoder.logits(hidden)[0].log_softmax(0)
-        allowed = table.allowed(outstanding) if outstanding else range(len(logprobs))
-        ids = torch.tensor(
-            [
-                token
-                for token in allowed
-                if token not in request.stop_token_ids and len(table[token]) >= len(outstanding)
-            ],
-            dtype=torch.int64,
-            device=logprobs.device,
-        )
-        best = ids[logprobs[ids].topk(min(request.n_candidates, len(ids))).indices].tolist()
-        for index, token in enumerate(best):
-            for each, logprob in [*shared, (token, float(logprobs[token]))]:
-                request.on_token(index, each, logprob)
-                self.n_generated += 1
-        return [_Candidate(index, array("I", [token])) for index, token in enumerate(best)]
-
-    def _extend(self, candidate: "_Candidate", hidden: torch.Tensor) -> bool:
-        """Append the best next token, hidden (1, hidden) being the state after the last; False at a stop."""
-        ((token, logprob),) = self.engine.decoder.greedy(hidden)
-        if token in self.request.stop_token_ids:
-            return False
-        candidate.tokens.append(token)
-        self.n_generated += 1
-        self.request.on_token(candidate.index, token, logprob)
-        return True
-
-    def _forward(self, begin: int, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
+    def forward(self, begin: int, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
         """Run tokens for slots from `begin`, which see what the plan lets them see."""
-        attend = self._plan.attend(self.session, begin)
-        return (yield from run_forward(self.engine, self.session, begin, ids, attend))
+        return (yield from run_forward(self.engine, self.session, begin, ids, self.attend(begin)))
 
 
 def run_forward(

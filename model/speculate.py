@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 # Lengths of a match, longest first. A single token predicts too little in a prompt, but enough in the last suggestion.
 _PROMPT_MATCHES = (8, 4, 2)
 _SUGGESTION_MATCHES = (8, 4, 2, 1)
+# Of the prompt's end, remembered with a suggestion, so that the next prompt's end can be found in it.
+SUGGESTION_CONTEXT = 8
 # Of the prompt, a match of n tokens is trusted for n - 2 more: with the cost of longer steps this is within two
 # per cent of the best of thirty rules on real completions (evals/LOG.md).
 _UNTRUSTED = 2

@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 7
+PROTOCOL_VERSION = 8
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -49,6 +49,7 @@ class Generate:
     stop_token_ids: list[int]
     max_tokens: int
     n_candidates: int
+    line_only: bool
     target: bytes
 
 

@@ -79,7 +79,8 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.trace is not None
     assert completion.trace.ranked[0][0] == expected
     assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
-    assert engine.asked == [Format.FIM, Format.LEFT, Format.LEFT, Format.FIM]  # who asks gets alternatives, too
+    # Who asks gets alternatives, too: those that know what follows before all others.
+    assert engine.asked == [Format.FIM, Format.FIM, Format.LEFT, Format.LEFT, Format.FIM]
     assert engine.scored == ["    c = 1\n    return a\n", "    b = a\n    return a\n"]
 
 
@@ -226,8 +227,8 @@ def test_the_second_prompt_has_a_session_of_its_own_and_only_the_nearest_text() 
                 yield delta
 
     _complete(Watching(fim="c = 1", left="b = a", likely="b = a"), "x = 1\n" * 550 + _MARKED)
-    (first, n_first), (second, n_second), *_ = prompts
-    assert first != second
+    (first, n_first), (alternatives, _), (second, n_second), *_ = prompts
+    assert first == alternatives != second
     assert n_second <= 2_048 < n_first
 
 
@@ -262,8 +263,8 @@ def test_what_a_second_opinion_needs_can_be_computed_ahead() -> None:
     asked = Several("c = 1", "b = a", likely="")
     asyncio.run(complete(replace(deps, engine=asked), request))
     (first, prompt), (second, other) = asyncio.run(prompts_for(deps, request))
-    assert [prompt.format, other.format] == [Format.FIM, Format.LEFT] == asked.asked[:2]
-    assert [first, second] == asked.sessions[:2]
+    assert [prompt.format, other.format] == [Format.FIM, Format.LEFT]
+    assert {prompt.format: first, other.format: second} == dict(zip(asked.asked[:3], asked.sessions[:3], strict=True))
     alone = replace(deps, limits=LIMITS)
     assert [prompt.format for _, prompt in asyncio.run(prompts_for(alone, request))] == [Format.FIM]
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from completion.types import Piece, Priority
+from model.decoder import run_to_end
 from model.generate import CHUNK_TOKENS, Finished, Request
+from model.kv import Span
 from model.load import load_fp32
 from model.sampler import ByteTable
 from model.scheduler import Scheduler
@@ -85,6 +88,7 @@ class Engine:
         n: int = 8,
         warm: bool = False,
         candidates: int = 1,
+        line_only: bool = False,
         pieces: tuple[Piece, ...] = (),
         deadline_ms: float | None = None,
         target: list[int] | None = None,
@@ -101,6 +105,7 @@ class Engine:
                 stop_token_ids=frozenset(stop),
                 max_tokens=0 if warm else n,
                 n_candidates=candidates,
+                line_only=line_only,
                 target=array("I", target or []),
                 priority=Priority.WARM if warm else priority,
                 deadline_ms=deadline_ms,
@@ -198,18 +203,71 @@ def test_generation_begins_with_the_healed_bytes(folder: Path) -> None:
         assert bytes(answer.tokens[:4]) == b"retu"
 
 
-def test_candidates_are_the_best_beginnings_continued_greedily(folder: Path) -> None:
-    with Engine(folder) as engine:
+@pytest.fixture(scope="module")
+def sure_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that is surer of its tokens than random weights are, as real ones are."""
+    folder = make_tiny_model(tmp_path_factory.mktemp("sure"))
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = weights["lm_head.weight"] * 30
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def logprobs_after(folder: Path, text: list[int], tokens: list[int]) -> torch.Tensor:
+    """Log-probabilities (1 + len(tokens), vocab) of what comes after the text and after each of the tokens."""
+    with open_source(folder) as weights:
+        decoder = load_fp32(weights)
+        ids = text + tokens
+        kv = decoder.new_kv(len(ids))
+        steps = decoder.forward(torch.tensor(ids), torch.arange(len(ids)), kv, [Span(len(ids), (), 0)])
+        return decoder.logits(run_to_end(steps)).log_softmax(1)[len(text) - 1 :]
+
+
+def n_common(a: list[int], b: list[int]) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def test_candidates_part_from_the_best_where_that_is_most_probable_and_go_on_greedily(sure_folder: Path) -> None:
+    with Engine(sure_folder) as engine:
         text = prompt(300)
         plain, _ = engine.ask(text, n=12)
-        answer, stats = engine.ask(text, session="other", n=12, candidates=4)
-        assert answer.candidates[0] == plain.tokens
-        assert len({tokens[0] for tokens in answer.candidates.values()}) == 4
-        for tokens in answer.candidates.values():
-            alone, _ = engine.ask([*text, tokens[0]], session="third", n=11)
-            assert tokens[1:] == alone.tokens
-        assert stats.n_generated == 48
+        answer, stats = engine.ask(text, session="other", n=12, candidates=5)
+        best, *others = answer.candidates.values()
+        assert best == plain.tokens
+        assert 10 not in best[:-1]  # it is one line
+        found = set()
+        for tokens in others:
+            n = n_common(best, tokens)
+            found.add((n, tokens[n]))
+            alone, _ = engine.ask(text + tokens[: n + 1], session="third", n=11 - n) if n < 11 else (Answer(), None)
+            assert tokens[n + 1 :] == alone.tokens
+        assert len({n for n, _ in found}) > 1
+        assert stats.n_generated == 60
         assert stats.finish == "length"
+    after = logprobs_after(sure_folder, text, best)
+    total, totals = 0.0, {}
+    for n, token in enumerate(best):
+        totals |= {(n, other): total + float(after[n, other]) for other in range(VOCAB) if other != token}
+        total += float(after[n, token])
+    assert found == set(sorted(totals, key=lambda place: -totals[place])[:4])
+
+
+def test_candidates_that_are_lines_end_with_them(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text = next(text for text in (prompt(40, seed) for seed in range(99)) if line_of(engine, text))
+        plain, _ = engine.ask(text, n=12)
+        answer, _ = engine.ask(text, session="other", n=12, candidates=4, line_only=True)
+        whole, _ = engine.ask(text, session="third", n=12, candidates=4)
+        assert answer.candidates[0] == plain.tokens[: plain.tokens.index(10) + 1]
+        for number, tokens in answer.candidates.items():
+            ends = [i for i, token in enumerate(whole.candidates[number]) if token == 10]
+            assert tokens == whole.candidates[number][: ends[0] + 1 if ends else None]
+
+
+def line_of(engine: Engine, text: list[int]) -> bool:
+    """Whether the best answer is a line of three to ten tokens."""
+    answer, _ = engine.ask(text, n=12)
+    return 10 in answer.tokens[3:10] and 10 not in answer.tokens[:3]
 
 
 def test_the_first_candidate_stays_cached_and_the_others_leave_no_trace(folder: Path) -> None:
@@ -230,7 +288,7 @@ def test_every_candidate_begins_with_the_healed_bytes(folder: Path) -> None:
     with Engine(folder) as engine:
         answer, stats = engine.ask(prompt(20), heal=b"re", candidates=3, n=8)
         assert all(bytes(tokens[:2]) == b"re" for tokens in answer.candidates.values())
-        assert len({tokens[2] for tokens in answer.candidates.values()}) == 3  # they part behind what was typed
+        assert len({tuple(tokens) for tokens in answer.candidates.values()}) == 3  # they part behind what was typed
         assert (stats.n_generated, [len(tokens) for tokens in answer.candidates.values()]) == (24, [8, 8, 8])
         plain, _ = engine.ask(prompt(20), heal=b"re", session="other", n=8)
         assert answer.candidates[0] == plain.tokens
@@ -241,10 +299,11 @@ def test_every_candidate_begins_with_the_healed_bytes(folder: Path) -> None:
         )
 
 
-def test_candidates_without_room_behind_the_healed_bytes_are_none(folder: Path) -> None:
+def test_without_room_behind_the_healed_bytes_there_is_one_candidate(folder: Path) -> None:
     with Engine(folder) as engine:
         answer, stats = engine.ask(prompt(20), heal=b"return", candidates=3, n=4)
-        assert (answer.candidates, stats.finish) == ({}, "length")
+        plain, _ = engine.ask(prompt(20), heal=b"return", session="other", n=4)
+        assert (answer.candidates, stats.finish) == ({0: plain.tokens}, "length")
 
 
 def test_a_stop_token_ends_the_generation_and_is_not_delivered(folder: Path) -> None:

@@ -23,6 +23,7 @@ MESSAGES: list[wire.Message] = [
         stop_token_ids=[7, 8],
         max_tokens=64,
         n_candidates=1,
+        line_only=False,
         target=wire.pack_ids(array("I", [5])),
     ),
     wire.Cancel(1),
