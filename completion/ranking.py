@@ -25,16 +25,16 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 1.5
 _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
-# Where time is bounded: of two answers 20 characters choose nearly as well (of 160 tasks .650; 45 .656, 150 .669), and
-# the time is better spent on more of them.
-_FOLLOWING_BOUNDED = 24
+# While somebody types there are 400 ms for two answers or three. Of two, 20 characters choose nearly as well (of 160
+# tasks .650; 45 .656, 150 .669). Who asks is better served by more answers than by more of what follows.
+_FOLLOWING_TYPING, _FOLLOWING_ASKED = 24, 45
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
-# Of fill-in-the-middle answers, which know what follows: before anything else is tried, and at last.
-_N_NEAR, _N_FAR = 4, 8
+# Of fill-in-the-middle answers, which know what follows: before other formats where that is the model's own, and last.
+_N_NEAR, _N_FAR = 3, 8
 # The second prompt is the nearest text alone: it has a session of its own, and its keys and values are computed for it.
 _SECOND_TOKENS = 2_048
 _N_OPENING = 3
@@ -121,7 +121,7 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
 async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: Limits) -> Opinion:
     """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
     allowed = allowed_ms(limits, asker.request.trigger)
-    compared = _Comparison(asker, first, second, is_bounded=allowed is not None)
+    compared = _Comparison(asker, first, second, _n_following(allowed, asker.request.trigger))
     try:
         async with asyncio.timeout(None if allowed is None else allowed / 1e3):
             await compared.run()
@@ -132,17 +132,24 @@ async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: L
     return Opinion(ranked=ranked, scores=scores, agreed=agreed and ranked[0].candidate == first.candidate)
 
 
+def _n_following(allowed: float | None, trigger: Trigger) -> int:
+    """Characters of what follows that each answer is compared by."""
+    if trigger is Trigger.AUTOMATIC:
+        return _FOLLOWING_TYPING
+    return _FOLLOWING_CHARACTERS if allowed is None else _FOLLOWING_ASKED
+
+
 class _Comparison:
     """What has been found and scored so far: kept here, so that it counts when the time is up."""
 
-    def __init__(self, asker: Asker, first: Attempt, second: Prompt, *, is_bounded: bool) -> None:
+    def __init__(self, asker: Asker, first: Attempt, second: Prompt, n_following: int) -> None:
         self._asker, self._first, self._second = asker, first, second
         self._second_session = session_of(asker.request.session)
         asked = [(first.prompt, asker.request.session), (second, self._second_session)]
         if first.prompt.format is Format.LEFT:
             asked.reverse()
         (self._fim, self._fim_session), (self._left, self._left_session) = asked
-        self._n_following = _FOLLOWING_BOUNDED if is_bounded else _FOLLOWING_CHARACTERS
+        self._n_following = n_following
         self._missing = set(missing_names(asker.request, called=True))
         self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
@@ -166,13 +173,19 @@ class _Comparison:
             await self._open(opening, 1)
 
     async def _run_asked(self) -> None:
-        if self._first.prompt.format is Format.FIM:
+        first = self._first
+        is_near = (
+            first.prompt.format is Format.FIM and first.has_text and not misfits(first.candidate, self._asker.request)
+        )
+        if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         other = await self._other()
         await self._add([self._first, other])
         for opening in openings(self._asker.request, [self._first.candidate, other.candidate]):
             # What is assigned is less certain than what is looped over.
             await self._open(opening, _N_OPENING if opening.endswith("=") else 1)
+        if not is_near:
+            await self._ask(self._fim, self._fim_session, _N_NEAR)
         await self._ask(self._left, self._left_session, N_INVOKED)
         await self._ask(self._fim, self._fim_session, _N_FAR)
 
