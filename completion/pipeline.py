@@ -42,6 +42,8 @@ from completion.types import (
 
 # A chat reads a function anew, once its docstring is written: longer than this nobody who types should wait for it.
 _CHAT_PREFILL_MS = 1_500
+# More than these nobody looks through.
+_MAX_ALTERNATIVES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +205,7 @@ def _compared(opinion: ranking.Opinion) -> tuple[tuple[str, float], ...]:
 
 
 def _alternatives(opinion: ranking.Opinion) -> tuple[Alternative, ...]:
-    candidates = [attempt.candidate for attempt in opinion.ranked[1:] if attempt.has_text]
+    candidates = [attempt.candidate for attempt in opinion.ranked[1:] if attempt.has_text][:_MAX_ALTERNATIVES]
     return tuple(Alternative(text=candidate.text, replace_right=candidate.replace_right) for candidate in candidates)
 
 

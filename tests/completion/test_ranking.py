@@ -289,3 +289,21 @@ def test_where_it_never_comes_in_time_it_is_hardly_asked_for_any_more() -> None:
             assert (await complete(deps, request_at(marked, mode=Mode.LINE, trigger=Trigger.AUTOMATIC))).text == "b = a"
 
     asyncio.run(run())
+
+
+def test_who_asks_gets_no_more_answers_than_can_be_looked_through() -> None:
+    class Many(TwoMinds):
+        async def generate(
+            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+        ) -> AsyncIterator[Delta]:
+            for number in range(prompt.n_candidates if prompt.n_candidates > 1 else 0):
+                ids = tuple(prompt.heal) + tuple(f"d = {number}{prompt.format}\n".encode())
+                yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids), candidate=number)
+            if prompt.n_candidates == 1:
+                async for delta in super().generate(prompt, session=session, priority=priority):
+                    yield delta
+
+    completion = _complete(Many(fim="c = 1", left="b = a", likely="b = a"))
+    assert completion.text == "b = a"
+    texts = [other.text for other in completion.alternatives]
+    assert len(texts) == len(set(texts)) == 5
