@@ -297,7 +297,7 @@ def test_who_asks_gets_no_more_answers_than_can_be_looked_through() -> None:
             self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
         ) -> AsyncIterator[Delta]:
             for number in range(prompt.n_candidates if prompt.n_candidates > 1 else 0):
-                ids = tuple(prompt.heal) + tuple(f"d = {number}{prompt.format}\n".encode())
+                ids = tuple(prompt.heal) + tuple(f"{prompt.format}{number} = 1\n".encode())
                 yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids), candidate=number)
             if prompt.n_candidates == 1:
                 async for delta in super().generate(prompt, session=session, priority=priority):
