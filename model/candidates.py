@@ -84,22 +84,23 @@ def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None
     """The first line of the best answer, as far as there is room; it is candidate 0, and handed out as it comes."""
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
-    drafter, draft = Drafter(session.suggestion), array("I")
+    work.drafter, draft = Drafter(session.suggestion), array("I")
     while True:
         n_right = 0
         for row in work.engine.decoder.logits(hidden).log_softmax(1):
             _read(work, line, row)
-            if line.has_ended or line.has_stopped or len(line.tokens) == request.max_tokens:
-                return line
-            if n_right == len(draft) or line.tokens[-1] != draft[n_right]:
+            is_done = line.has_ended or line.has_stopped or len(line.tokens) == request.max_tokens
+            if is_done or n_right == len(draft) or line.tokens[-1] != draft[n_right]:
                 break
             n_right += 1
-        drafter.verified(len(draft), n_right)
+        work.drafter.verified(len(draft), n_right)
         session.forget(len(text) + n_right, len(text) + len(draft))
+        if is_done:
+            return line
         text = request.window.ids + line.tokens
         draft = array("I")
         if request.speculate and not line.outstanding:
-            draft = drafter.propose(text, request.max_tokens - len(line.tokens) - 1)
+            draft = work.drafter.propose(text, request.max_tokens - len(line.tokens) - 1)
         hidden = yield from work.forward(len(text) - 1, array("I", [text[-1], *draft]))
 
 

@@ -65,8 +65,8 @@ class Engine:
         with open_source(folder) as weights:
             decoder = load_fp32(weights)
         table = ByteTable(VOCAB, lambda i: bytes([i]) if i < 256 else b"")
-        pool = SessionPool(decoder.new_kv, max_mb * 1_000_000)
-        self.scheduler = Scheduler(engine_of(decoder, table), pool, may_idle, exact_after_s)
+        self.pool = SessionPool(decoder.new_kv, max_mb * 1_000_000)
+        self.scheduler = Scheduler(engine_of(decoder, table), self.pool, may_idle, exact_after_s)
         self._thread = threading.Thread(target=self.scheduler.run)
         self._n = 0
 
@@ -254,7 +254,7 @@ def test_candidates_part_from_the_best_where_that_is_most_probable_and_go_on_gre
 
 def test_candidates_that_are_lines_end_with_them(folder: Path) -> None:
     with Engine(folder) as engine:
-        text = next(text for text in (prompt(40, seed) for seed in range(99)) if line_of(engine, text))
+        text = next(text for text in (prompt(40, seed) for seed in range(999)) if line_of(engine, text))
         plain, _ = engine.ask(text, n=12)
         answer, _ = engine.ask(text, session="other", n=12, candidates=4, line_only=True)
         whole, _ = engine.ask(text, session="third", n=12, candidates=4)
@@ -264,10 +264,27 @@ def test_candidates_that_are_lines_end_with_them(folder: Path) -> None:
             assert tokens == whole.candidates[number][: ends[0] + 1 if ends else None]
 
 
+def test_a_draft_that_goes_on_behind_the_first_line_leaves_no_trace(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text = next(text for text in (prompt(40, seed) for seed in range(999)) if line_of(engine, text))
+        plain, _ = engine.ask(text, n=12)  # what drafts come from
+        kept = engine.pool.get("s")
+        assert kept is not None
+        n_line = plain.tokens.index(10) + 1
+        kept.suggestion[8 + n_line :] = array("I", [token ^ 1 for token in kept.suggestion[8 + n_line :]])  # not so
+        answer, stats = engine.ask(text, n=12, candidates=3)
+        assert stats.n_accepted > 0
+        assert answer.candidates[0] == plain.tokens
+        again, stats = engine.ask(text + plain.tokens, n=6)
+        fresh, _ = engine.ask(text + plain.tokens, session="other", n=6)
+        assert stats.n_computed == 1
+        assert again.tokens == fresh.tokens
+
+
 def line_of(engine: Engine, text: list[int]) -> bool:
-    """Whether the best answer is a line of three to ten tokens."""
+    """Whether the best answer is a line of four to six tokens."""
     answer, _ = engine.ask(text, n=12)
-    return 10 in answer.tokens[3:10] and 10 not in answer.tokens[:3]
+    return 10 in answer.tokens[3:6] and 10 not in answer.tokens[:3]
 
 
 def test_the_first_candidate_stays_cached_and_the_others_leave_no_trace(folder: Path) -> None:
