@@ -170,7 +170,7 @@ class _Comparison:
             return  # nothing to compare it with
         await self._add([self._first, other])
         for opening in beginnings:
-            await self._open(opening, 1)
+            await self._ask(self._left, self._left_session, 1, opening)
 
     async def _run_asked(self) -> None:
         first = self._first
@@ -180,10 +180,11 @@ class _Comparison:
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         other = await self._other()
-        await self._add([self._first, other])
-        for opening in openings(self._asker.request, [self._first.candidate, other.candidate]):
+        await self._add([first, other])
+        for opening in openings(self._asker.request, [first.candidate, other.candidate]):
             # What is assigned is less certain than what is looped over.
-            await self._open(opening, _N_OPENING if opening.endswith("=") else 1)
+            n = _N_OPENING if opening.endswith("=") else 1
+            await self._ask(self._left, self._left_session, n, opening)
         if not is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         await self._ask(self._left, self._left_session, N_INVOKED)
@@ -195,12 +196,10 @@ class _Comparison:
         self.agreed = other.candidate == self._first.candidate
         return other
 
-    async def _ask(self, prompt: Prompt, session: str, n: int) -> None:
-        await self._add(await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=self._lead))
-
-    async def _open(self, opening: str, n: int) -> None:
-        prompt = replace(self._left, n_candidates=n)
-        await self._add(await self._asker.attempts(prompt, self._left_session, 0, opening=opening))
+    async def _ask(self, prompt: Prompt, session: str, n: int, opening: str | None = None) -> None:
+        """Compare n more answers to a prompt; they begin with `opening`, or with the first answer's indentation."""
+        opening = self._lead if opening is None else opening
+        await self._add(await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening))
 
     def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float, ...]]:
         """All answers, the best first, those that time did not suffice for last; and the scores of the others."""

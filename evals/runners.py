@@ -6,6 +6,7 @@ Rules: suites are imported when they run, so that `--help` and a typo answer at 
 import argparse
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from evals.mceval_languages import SPLITS
 from evals.report import EvalError
@@ -22,21 +23,16 @@ def runner_of(a: argparse.Namespace) -> Runner:
     return SUITES[a.suite]
 
 
+def _generation(a: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that all suites take that generate."""
+    return {"engine": a.engine, "model": a.model, "prompt_format": a.format, "out": a.out}
+
+
 def _humaneval(a: argparse.Namespace) -> int:
     from evals import humaneval_infilling as suite
 
     selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
-    return asyncio.run(
-        suite.run(
-            selection,
-            engine=a.engine,
-            model=a.model,
-            prompt_format=a.format,
-            data=a.data,
-            out=a.out,
-            resume=a.resume,
-        )
-    )
+    return asyncio.run(suite.run(selection, data=a.data, resume=a.resume, **_generation(a)))
 
 
 def _humaneval_bodies(a: argparse.Namespace) -> int:
@@ -44,17 +40,7 @@ def _humaneval_bodies(a: argparse.Namespace) -> int:
     from evals.humaneval_infilling import Selection
 
     selection = Selection(split="bodies", limit=a.limit, half=a.half, seed=a.seed)
-    return asyncio.run(
-        suite.run(
-            selection,
-            engine=a.engine,
-            model=a.model,
-            prompt_format=a.format,
-            data=a.data,
-            out=a.out,
-            resume=a.resume,
-        )
-    )
+    return asyncio.run(suite.run(selection, data=a.data, resume=a.resume, **_generation(a)))
 
 
 def _mceval(a: argparse.Namespace) -> int:
@@ -66,12 +52,9 @@ def _mceval(a: argparse.Namespace) -> int:
             splits=SPLITS if a.split == "both" else (a.split,),
             limit=a.limit,
             seed=a.seed,
-            engine=a.engine,
-            model=a.model,
-            prompt_format=a.format,
             data=a.data,
-            out=a.out,
             resume=a.resume,
+            **_generation(a),
         )
     )
 
@@ -84,11 +67,8 @@ def _all(a: argparse.Namespace) -> int:
             minutes=a.budget,
             path=a.path,
             seed=a.seed,
-            engine=a.engine,
-            model=a.model,
-            prompt_format=a.format,
             data=a.data,
-            out=a.out,
+            **_generation(a),
         )
     )
 
@@ -101,13 +81,10 @@ def _lines(a: argparse.Namespace) -> int:
             a.path,
             limit=a.limit,
             seed=a.seed,
-            engine=a.engine,
-            model=a.model,
-            prompt_format=a.format,
             nll=not a.no_nll,
             window_tokens=a.window,
-            out=a.out,
             resume=a.resume,
+            **_generation(a),
         )
     )
 
