@@ -4,10 +4,12 @@ Used by every suite that generates. Rules: the text is exactly what an editor wo
 is an ERROR or MISSING node more (tree-sitter) than there were with the place empty; it is None where nothing was shown
 or the language has no grammar. A line that opens a block is no error because its block is not there yet: it is given an
 empty one, and the brackets that it opens are closed behind that, before errors are counted (`new_parse_error_as_is`
-counts without). Grammars have errors of their own: the truth's is kept beside it, as a control.
+counts without). So is a line that ends with a bracket or an arrow, whose rest comes on the next lines. Grammars have
+errors of their own: the truth's is kept beside it, as a control.
 """
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,7 @@ from parsers.scope import error_count
 _CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 # Behind `then`, `do` and the like; an empty block of Shell needs a command.
 _END_WORDS = ("end", "true\nfi", "true\ndone")
+_GOES_ON = re.compile(r"([(\[]|[=-]>)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +79,11 @@ def with_text(document: Document, text: str, replace_right: int = 0) -> str:
 
 
 def _empty_bodies(text: str, document: Document, style: BlockStyle) -> list[str]:
-    """What gives a header that a text ends with an empty block, in any of the ways that languages have for it."""
+    """What finishes a header that a text ends with by an empty block, in any of the ways that languages have for it."""
     line = (before_cursor(document.text, document.cursor) + text).split("\n")[-1]
-    if not opens_block(line, style):
-        return [""]
     indentation = line[: len(line) - len(line.lstrip())]
+    if not opens_block(line, style):
+        return [f"\n{indentation}x{_closers(line)}"] if _GOES_ON.search(line) else [""]
     if style is BlockStyle.INDENT:
         return [f"\n{indentation}    pass"]
     closers = _closers(line)
