@@ -23,7 +23,8 @@ from lsp_server.local import ready_engine, request_for
 from lsp_server.status import describe
 from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
-from model.catalog import resolve
+from model.architecture import foreign_reason
+from model.catalog import ModelSource, resolve
 from model.client import EngineClient
 from model.paths import cache_dir, runtime_dir
 from model.spawn import socket_path
@@ -48,8 +49,6 @@ def add_parser(commands: Any) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from model import native  # imports torch
-
     config = replace(Config(), model=args.model, max_wait_ms=0)
     source = resolve(args.model)
     place = parse_place(args.place) if args.place else None
@@ -62,7 +61,7 @@ def _doctor(args: argparse.Namespace) -> int:
         f"model: {source.model_id}, {'on this machine' if cached else 'not downloaded; it is fetched when first used'}"
     )
     print(f"store: {'ready' if newest_store(source.model_id) else 'not made yet; quantizing takes about a minute'}")
-    print(f"kernels: {native.kernel_name() or 'torch (the native extension was not built: is there a C++ compiler?)'}")
+    print(f"kernels: {_kernels(source)}")
     print(
         f"model process: {'running' if socket_path(config.engine_settings()).exists() else 'not running; starting it'}"
     )
@@ -74,6 +73,14 @@ def _doctor(args: argparse.Namespace) -> int:
     if place is not None:
         _explain(config, *place)
     return 0 if completion.text else 1
+
+
+def _kernels(source: ModelSource) -> str:
+    from model import native  # imports torch
+
+    if source.path is not None and (why := foreign_reason(source.path)):
+        return f"transformers, slower: {why}"
+    return native.kernel_name() or "torch (the native extension was not built: is there a C++ compiler?)"
 
 
 def _event_loop(model: str) -> str:

@@ -1,16 +1,19 @@
 """The shape of a Llama- or Qwen2-family decoder, read from a GGUF's metadata or a config.json.
 
 Rules: everything the forward pass needs is here and nowhere else; an architecture that the hand-written
-decoder does not cover is refused by name, never guessed.
+decoders do not cover is refused by name, never guessed. A folder of another one is `foreign`: transformers runs it.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SUPPORTED = ("llama", "qwen2")
-_NOT_OURS = f"is not one that midfill runs (it runs {' and '.join(SUPPORTED)}): choose one of `midfill model list`"
+_NOT_OURS = f"is not one that midfill runs itself (those are {' and '.join(SUPPORTED)})"
+_GGUF_REMEDY = "choose one of `midfill model list`, or give the model's safetensors folder"
 
 
 class UnsupportedModel(ValueError):
@@ -47,6 +50,7 @@ class Architecture:
     norm_eps: float
     qkv_bias: bool
     context_tokens: int
+    foreign: str = ""  # why transformers runs it; "" where our own decoders do
 
     def inverse_frequencies(self) -> list[float]:
         """RoPE's inverse frequencies, one per pair of dimensions: (head_dim / 2,)."""
@@ -94,6 +98,45 @@ def from_hf_config(config: Mapping[str, Any]) -> Architecture:
     )
 
 
+def from_folder(config: Mapping[str, Any]) -> Architecture:
+    """Read a Hugging Face config.json, ours or foreign; UnsupportedModel where a size is missing."""
+    try:
+        return from_hf_config(config)
+    except UnsupportedModel as error:
+        return _foreign(config, str(error))
+
+
+def foreign_reason(path: Path) -> str:
+    """Why a published model can be run by transformers alone; "" when our decoders run it, or nobody does."""
+    try:
+        return from_folder(json.loads((path / "config.json").read_text(encoding="utf-8"))).foreign
+    except (OSError, ValueError):  # a .gguf file, or what `source.open_source` will say more about
+        return ""
+
+
+def _foreign(config: Mapping[str, Any], why: str) -> Architecture:
+    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size", "max_position_embeddings")
+    if missing := [name for name in names if not isinstance(config.get(name), int)]:
+        raise UnsupportedModel(f"{why}, and its config.json has no {' and no '.join(missing)}")
+    layers, hidden, heads, vocab, context = (int(config[name]) for name in names)
+    return Architecture(
+        family=str(config.get("model_type")),
+        n_layers=layers,
+        hidden=hidden,
+        n_heads=heads,
+        n_kv_heads=int(config.get("num_key_value_heads") or heads),
+        head_dim=int(config.get("head_dim") or hidden // heads),
+        intermediate=int(config.get("intermediate_size") or 4 * hidden),
+        vocab=vocab,
+        rope_theta=0.0,
+        rope_scaling=None,
+        norm_eps=0.0,
+        qkv_bias=False,
+        context_tokens=context,
+        foreign=why,
+    )
+
+
 def _hf_rope_scaling(rope: Mapping[str, Any]) -> RopeScaling | None:
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind == "default":
@@ -127,7 +170,7 @@ def from_gguf(metadata: Mapping[str, Any], tensor_names: set[str]) -> Architectu
     """Read a GGUF's key-value metadata; UnsupportedModel names what the decoder does not cover."""
     family = str(metadata.get("general.architecture"))
     if family not in SUPPORTED:
-        raise UnsupportedModel(f"architecture {family!r} {_NOT_OURS}")
+        raise UnsupportedModel(f"architecture {family!r} {_NOT_OURS}: {_GGUF_REMEDY}")
     if "rope_freqs.weight" in tensor_names:
         raise UnsupportedModel(
             "GGUF files with a rope_freqs tensor (Llama 3.1 and later) are not supported: use safetensors"

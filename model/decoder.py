@@ -1,7 +1,8 @@
 """What a decoder is: one primitive that serves prefix reuse, independent blocks and gaps alike.
 
 "Run these tokens at these positions, attend to these slots, write those slots." Implemented by `torch_decoder` (fp32
-or FBGEMM int8, the truth), by `native_decoder` (low-bit kernels, what users run) and by `gpu_decoder` (graphics cards).
+or FBGEMM int8, the truth), by `native_decoder` (low-bit kernels, what users run), by `gpu_decoder` (graphics cards) and
+by `transformers_decoder` (architectures that none of these knows).
 
 Rules: `forward` is a generator that yields between layers, so that the scheduler can suspend it (the hidden
 state lives in the generator) or drop it; slots written by a dropped forward are beyond what their session
@@ -83,6 +84,13 @@ class Decoder(Protocol):
     def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
         ...
+
+
+def best_tokens(logits: torch.Tensor) -> list[tuple[int, float]]:
+    """Per row of (n, vocab): the best token id (the first of equals) and its log-probability."""
+    ids = logits.argmax(1)
+    logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
+    return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
 
 
 def run_to_end(steps: Generator[None, None, _T]) -> _T:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from model.architecture import foreign_reason
 from model.paths import measured_file
 from model.quantize import choose_kind
 from model.records import read_record, write_record
@@ -106,6 +107,9 @@ def failure(error: BaseException) -> str | None:
 
 def choose(setting: str, quantization: str, model_id: str, file: Path, probe: Callable[[], Card] = find_card) -> Choice:
     """Decide where and with which weights to run a published model file; never raises for a card's sake."""
+    if why := foreign_reason(file):
+        kind = "fp32" if quantization == "fp32" else "int8"
+        return Choice(device="cpu", kind=kind, reason=f"{why}; transformers runs it, slower")
     if setting == "cpu":
         return on_cpu(quantization, "")
     try:

@@ -37,6 +37,7 @@ from model.speed import CPU_BALANCE, GPU_BALANCE, Speed
 from model.store import StoreError
 from model.system import n_cores
 from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
+from model.transformers_decoder import TransformersDecoder
 
 # What can go wrong without a bug of ours; each message is written for the user.
 EXPECTED_FAILURES = (ModelError, UnsupportedModel, UnsupportedTokenizer, StoreError, OSError)
@@ -185,7 +186,10 @@ class Loader:
         _trim_memory()
         keep_freed_memory()
         # The kernels and torch give different numbers, in fp16 and fp32.
-        return self._loaded(decoder, store, choice, "f16" if isinstance(decoder, NativeDecoder) else "f32")
+        numerics = "f16" if isinstance(decoder, NativeDecoder) else "f32"
+        if isinstance(decoder, TransformersDecoder):
+            numerics = f"transformers-{choice.kind}"
+        return self._loaded(decoder, store, choice, numerics)
 
     def _loaded(self, decoder: Decoder, store: Path, choice: Choice, numerics: str) -> Loaded:
         tokenizer = VocabTokenizer.open(store)

@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 
 from model import native
+from model.architecture import foreign_reason
 from model.catalog import ModelSource
 from model.decoder import Decoder, Embedding
 from model.linear import Fp32Linear, Int8Linear, Linear, RowBlocks, needs_reduced_range, quantize_rows
@@ -19,6 +20,7 @@ from model.quantize import choose_kind, ensure_store
 from model.source import WeightSource
 from model.store import WEIGHTS, read_manifest
 from model.torch_decoder import Layer, TorchDecoder
+from model.transformers_decoder import load_transformers
 
 # Packing runs on one core per matrix at about 200 MB/s; two threads halve the start of the daemon.
 _PACK_THREADS = 2
@@ -40,7 +42,10 @@ def open_decoder(
     for this process. UnsupportedModel, StoreError or OSError as from what it calls.
     """
     torch.set_num_threads(n_threads)
-    store = ensure_store(source, file, choose_kind(quantization), on_quantize)
+    is_foreign = bool(foreign_reason(file))
+    store = ensure_store(source, file, "int8" if is_foreign else choose_kind(quantization), on_quantize)
+    if is_foreign:
+        return load_transformers(file, read_manifest(store).architecture, exact=quantization == "fp32"), store
     if quantization == "fp32":
         with open_weights(source, file) as weights:
             return load_fp32(weights), store

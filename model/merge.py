@@ -36,6 +36,8 @@ def open_weights(source: ModelSource, file: Path) -> Iterator[WeightSource]:
 
 def merged(weights: WeightSource, adapter: Adapter) -> WeightSource:
     """The same model with W + scale * B @ A in place of each adapted W; AdapterError when the shapes do not fit."""
+    if weights.architecture.foreign:
+        raise AdapterError(f"{weights.architecture.foreign}: adapters for such models are not supported")
     expected = _shapes(weights.architecture)
     for name, (out, _, width) in adapter.shapes.items():
         module = adapter.targets[name]

@@ -89,7 +89,8 @@ def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with open_weights(source, file) as weights:
-            _require_space(partial, weights.architecture, kind)
+            if not weights.architecture.foreign:  # transformers reads the published files
+                _require_space(partial, weights.architecture, kind)
             _write_store(partial, weights, source, kind, sha256, progress)
         try:
             os.rename(partial, folder)
@@ -125,12 +126,8 @@ def _write_store(
 ) -> None:
     (folder / "tokenizer.json").write_text(weights.tokenizer_json)
     (folder / SPECIAL_TOKENS).write_text(json.dumps(weights.special_tokens))
-    tensors: dict[str, torch.Tensor] = {}
-    steps = weights.architecture.n_layers + 2
-    for done, part in enumerate(_parts(weights, kind, VocabTokenizer.open(folder))):
-        tensors.update(part)
-        progress((done + 1) / steps)
-    save_file(tensors, folder / WEIGHTS)
+    if not weights.architecture.foreign:
+        _write_weights(folder, weights, kind, progress)
     manifest = Manifest(
         model_id=source.model_id,
         kind=kind,
@@ -143,6 +140,15 @@ def _write_store(
         file_bytes={f.name: f.stat().st_size for f in folder.iterdir()},
     )
     write_manifest(folder, manifest)
+
+
+def _write_weights(folder: Path, weights: WeightSource, kind: str, progress: Callable[[float], None]) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    steps = weights.architecture.n_layers + 2
+    for done, part in enumerate(_parts(weights, kind, VocabTokenizer.open(folder))):
+        tensors.update(part)
+        progress((done + 1) / steps)
+    save_file(tensors, folder / WEIGHTS)
 
 
 def _described(source: ModelSource) -> str:

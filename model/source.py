@@ -22,7 +22,7 @@ from gguf.quants import dequantize
 from safetensors import safe_open
 from tokenizers import Tokenizer as HfTokenizer
 
-from model.architecture import Architecture, UnsupportedModel, from_gguf, from_hf_config
+from model.architecture import Architecture, UnsupportedModel, from_folder, from_gguf
 from model.tokenizer import build_bpe, strip_added_tokens
 
 _GGUF_LAYER = {
@@ -147,12 +147,14 @@ def _open_folder(path: Path) -> WeightSource:
     if missing or not files:
         raise UnsupportedModel(f"{path} lacks {', '.join(missing or ['*.safetensors'])}")
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    architecture = from_hf_config(config)
+    architecture = from_folder(config)
     handles = [safe_open(file, framework="pt") for file in files]
     where = {key: handle for handle in handles for key in handle.keys()}  # noqa: SIM118 (not a mapping)
     plain, special = strip_added_tokens(json.loads((path / "tokenizer.json").read_text(encoding="utf-8")))
 
     def tensor(name: str) -> torch.Tensor:
+        if architecture.foreign:
+            raise UnsupportedModel(f"{architecture.foreign}: its weights are not known by name")
         hf_name = _hf_name(name, set(where))
         weight: torch.Tensor = where[hf_name].get_tensor(hf_name)
         return weight.float()
@@ -163,10 +165,19 @@ def _open_folder(path: Path) -> WeightSource:
         tokenizer_json=HfTokenizer.from_str(json.dumps(plain)).to_str(),
         special_tokens=special,
         end_of_text=tuple(eos) if isinstance(eos, list) else (eos,) if isinstance(eos, int) else (),
-        add_bos=config.get("bos_token_id") if architecture.family == "llama" else None,
+        add_bos=config.get("bos_token_id") if architecture.family == "llama" or _adds_bos(path) else None,
         is_tied="lm_head.weight" not in where,
         tensor=tensor,
     )
+
+
+def _adds_bos(path: Path) -> bool:
+    """Whether a folder's tokenizer says that it begins every text with the beginning-of-text token."""
+    try:
+        settings: dict[str, Any] = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return settings.get("add_bos_token") is True
 
 
 def _hf_name(name: str, present: set[str]) -> str:

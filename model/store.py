@@ -4,7 +4,7 @@
         manifest.json         what it is, made from what, and the size of every file (written last)
         weights.safetensors   matrices `X.blocks` (see `packing`) with `X.bias`, fp32 norms; the embedding as
                               int8 rows `embed.weight` with `embed.scale`, since its rows are gathered
-                              (for a graphics card see `gpu_store`)
+                              (for a graphics card see `gpu_store`; none where transformers runs the model)
         tokenizer.json        for `tokenizers`;  special_tokens.json  name -> id
 
 Rules: a store is complete or it is not there: it is written into a temporary folder and renamed. A store

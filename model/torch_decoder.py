@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from model.architecture import Architecture
-from model.decoder import CPU_CHUNKS, Embedding
+from model.decoder import CPU_CHUNKS, Embedding, best_tokens
 from model.kv import KV, KVBuffer, Span
 from model.linear import Linear
 
@@ -96,10 +96,7 @@ class TorchDecoder:
     @torch.inference_mode()
     def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
-        logits = self.logits(hidden)
-        ids = logits.argmax(1)
-        logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
-        return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
+        return best_tokens(self.logits(hidden))
 
     def _normalize(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x, (x.shape[1],), weight, self.architecture.norm_eps)
