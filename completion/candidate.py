@@ -1,7 +1,7 @@
 """What the filters pass on: a text to insert at the cursor, and how much of what follows it replaces.
 
-Rules: plain data. A filter never invents text: it cuts, converts line ends and indentation, or widens the range
-that is replaced.
+Rules: plain data. A filter never invents text: it cuts, converts line ends and indentation, closes the brackets of a
+block, or widens the range that is replaced.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,8 @@ doubt for what is only unfinished (`completion.unfinished`), and the one with th
 errors left than the other one.
 
 Of a suggestion that adds one, the longest prefix is kept that does not: without the brackets that it ends with, or up
-to the end of a line. What is cut may not end unfinished.
+to the end of a line. What is cut may not end unfinished. A block is whole when it ends: brackets that it left open are
+closed first.
 
 It knows no more than tree-sitter's grammars do: to these a stray `end` in Ruby is a name, and a line of Python that is
 indented for no reason is none (`completion.indentation` looks after it at the first line).
@@ -16,6 +17,7 @@ grammar to speak of.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from tree_sitter import Node
@@ -23,8 +25,9 @@ from tree_sitter import Node
 from completion.candidate import Candidate
 from completion.lines import opens_block
 from completion.overlap import suffix_overlap
-from completion.types import CompletionRequest
-from completion.unfinished import closing, endings
+from completion.trigger import decide
+from completion.types import CompletionRequest, Mode
+from completion.unfinished import closing, endings, wants_operand
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
 from parsers.scope import CursorKind, cursor_kind
@@ -62,6 +65,9 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     # A block, and what was cut, may leave open what was open already, and nothing of its own.
     closers = closing(before, cursor)
     typed = [*(closers[n:] for n in range(1, len(closers))), *typed] if finished is not before else []
+    closed = _closed(candidate, request, after, len(closers))
+    if closed != candidate and _adds_none(closed, request, typed, allowed):
+        return closed
     if "\n" in candidate.text:
         finishing = typed
     else:
@@ -70,6 +76,15 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
         return candidate
     shorter = (suffix_overlap(Candidate(text), request) for text in _prefixes(candidate.text))
     return next((prefix for prefix in shorter if _adds_none(prefix, request, typed, allowed)), Candidate(""))
+
+
+def _closed(candidate: Candidate, request: CompletionRequest, after: SyntaxTree, n_open: int) -> Candidate:
+    """A block with the brackets closed that it left open behind something; `n_open` were open before it."""
+    if decide(request).mode is Mode.LINE or wants_operand(candidate.text):
+        return candidate
+    opened = closing(after, _end(candidate, request))
+    own = opened[: max(0, len(opened) - n_open)]
+    return replace(candidate, text=candidate.text + own)
 
 
 def _adds_none(candidate: Candidate, request: CompletionRequest, finishing: Sequence[str], allowed: int) -> bool:

@@ -66,6 +66,11 @@ def endings(tree: SyntaxTree, at: int, style: BlockStyle) -> Iterator[str]:
     )
 
 
+def wants_operand(text: str) -> bool:
+    """Whether something must come behind a text that is no closing bracket."""
+    return _WANTS_OPERAND.search(text) is not None
+
+
 def closing(tree: SyntaxTree, at: int, n_least: int = 0) -> str:
     """The brackets that close what is open at byte `at`, without those that stand below; at least `n_least` of them."""
     closers = "".join(reversed(_open(tree, 0, at)))
@@ -97,7 +102,7 @@ def _last_words(line: str, style: BlockStyle) -> tuple[tuple[str, ...], tuple[st
         return ("", _OPERAND), decorated
     if _IMPORT.match(line):
         tails = (*tails[:1], ' from "x";', *tails[1:])
-    return ((_OPERAND, "") if _WANTS_OPERAND.search(line) else ("", _OPERAND)), tails
+    return ((_OPERAND, "") if wants_operand(line) else ("", _OPERAND)), tails
 
 
 def _open(tree: SyntaxTree, start: int, end: int) -> list[str]:

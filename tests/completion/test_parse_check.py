@@ -20,6 +20,29 @@ def _kept(marked: str, text: str, language: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("language", "marked", "text", "closers"),
+    [
+        # The whole answer of the 1.5B to HumanEval/145.
+        (
+            "python",
+            "def f(a):\n    ▮\n",
+            "return sorted(a, key=lambda x: (sum(map(int, str(abs(x)))), a.index(x))",
+            ")",
+        ),
+        ("python", "def f(a):\n    ▮\n", "a = [b(1)\n    return a", ""),  # the open one is not at the end
+        ("python", "def f(a):\n    ▮\n", "return [a, (a + 1", ")]"),
+        ("python", "def f(a):\n    return g(▮\n", "a, [1", ""),  # one line: more may be typed
+        ("javascript", "function f() {\n  ▮\n}\n", "for (const a of b) {\n    g([a]);\n", "}"),
+        ("javascript", "function f() {\n  ▮\n}\n", "return g(", ""),
+    ],
+)
+def test_a_block_is_given_the_brackets_that_it_left_open(language: str, marked: str, text: str, closers: str) -> None:
+    request = request_at(marked, language=language)
+    kept = parse_check(Candidate(text), request).text
+    assert kept.removeprefix(text) == closers if closers else text.startswith(kept)
+
+
+@pytest.mark.parametrize(
     ("language", "marked", "text"),
     [
         ("python", "x = ▮\n", "foo(bar))"),
