@@ -119,7 +119,11 @@ def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
     n_spelled = len(line.outstanding)
     if line.has_stopped or len(table[ranked[0][0]]) > n_spelled:
         others = ranked if line.has_stopped else ranked[1:]
-        line.others += [_Other(total + it[1], n_before, *it) for it in others if len(table[it[0]]) > n_spelled]
+        line.others += [
+            _Other(total + it[1], n_before, *it)
+            for it in others
+            if len(table[it[0]]) > n_spelled and not _is_blank(request.line_only, line.text + table[it[0]][n_spelled:])
+        ]
     if line.has_stopped:
         return
     token, logprob = ranked[0]
@@ -129,6 +133,12 @@ def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
     said, line.outstanding = table[token][n_spelled:], line.outstanding[len(table[token]) :]
     line.text += said
     line.has_ended = b"\n" in said and (request.line_only or bool(line.text.strip()))
+
+
+def _is_blank(line_only: bool, text: bytes) -> bool:
+    """Whether an answer that is to be a line would end before it says anything."""
+    line, end, _ = text.partition(b"\n")
+    return line_only and bool(end) and not line.strip()
 
 
 def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, None, None]:

@@ -264,6 +264,19 @@ def test_candidates_that_are_lines_end_with_them(folder: Path) -> None:
             assert tokens == whole.candidates[number][: ends[0] + 1 if ends else None]
 
 
+def test_no_candidate_that_is_a_line_says_nothing(folder: Path) -> None:
+    with Engine(folder) as engine:
+        for seed in range(999):
+            text = prompt(40, seed)
+            whole, _ = engine.ask(text, n=4, candidates=4)
+            begins = [tokens[0] for tokens in whole.candidates.values()]
+            if begins[0] != 10 and 10 in begins:
+                break
+        answer, _ = engine.ask(text, session="other", n=4, candidates=4, line_only=True)
+        assert len(answer.candidates) == 4
+        assert all(tokens[0] != 10 for tokens in answer.candidates.values())
+
+
 def test_a_draft_that_goes_on_behind_the_first_line_leaves_no_trace(folder: Path) -> None:
     with Engine(folder) as engine:
         text = next(text for text in (prompt(40, seed) for seed in range(999)) if line_of(engine, text))
