@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
+from typing import NamedTuple
 
 from completion.candidate import Candidate
 from completion.filters import apply_filters
@@ -23,6 +24,25 @@ def session_for(prompt: Prompt, request: CompletionRequest) -> str:
     return f"{request.session}#chat" if prompt.format is Format.CHAT else request.session
 
 
+class Read(NamedTuple):
+    """Tokens as the model read or said them behind a prompt, and how probable it found each."""
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+class Scored(NamedTuple):
+    """A text at the cursor, read. Healed bytes stand before it and count to its first token, which begins below 0."""
+
+    read: Read
+    begins: tuple[int, ...]  # where each token begins, in bytes of the text
+
+    def parts(self, n_bytes: int) -> tuple[float, float]:
+        """Log-probabilities of the tokens that begin in the first bytes, and of those behind them."""
+        pairs = list(zip(self.begins, self.read.logprobs, strict=False))
+        return sum(value for at, value in pairs if at < n_bytes), sum(value for at, value in pairs if at >= n_bytes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """What came out of the engine: text from the cursor on, and why it ended."""
@@ -33,6 +53,11 @@ class Generation:
     stats: GenerationStats | None
     timed_out: bool
     complete: bool  # not cut off in its last line, by the time or by the number of tokens
+
+    @property
+    def read(self) -> Read:
+        """What it says, to be known when another text is scored."""
+        return Read(self.ids, tuple(value for _, value in self.logprobs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,19 +127,16 @@ class Asker:
             filters_ms=(time.perf_counter() - began) * 1e3,
         )
 
-    async def score(
-        self, prompt: Prompt, session: str, text: str, said: Generation | None = None
-    ) -> list[tuple[int, float]]:
-        """How probable the model finds a text at the cursor: (where a token begins in it, its log-probability).
+    async def score(self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = ()) -> Scored:
+        """How probable the model finds a text at the cursor.
 
-        The healed bytes stand before the text and count to its first token, which then begins below 0. What the model
-        `said` to this prompt in this session it need not be asked again: it is read, and what is new behind it scored.
+        What it said or read itself behind this prompt in this session is `known`: it need not be asked again, it is
+        read, and what is new behind it scored.
         """
         target = self.tokenizer.encode(prompt.heal.decode("utf-8", "replace") + text)
-        known = _known(said, target) if said is not None else []
-        prompt = _extended(prompt, target[: len(known)])
-        values = list(known)
-        stream = self.engine.generate(replace(prompt, target=tuple(target[len(known) :])), session=session)
+        values = max((_same(read, target) for read in known), key=len, default=[])
+        prompt = _extended(prompt, target[: len(values)])
+        stream = self.engine.generate(replace(prompt, target=tuple(target[len(values) :])), session=session)
         try:
             async for delta in stream:
                 values += delta.logprobs
@@ -122,7 +144,7 @@ class Asker:
             await _close(stream)
         lengths = [len(self.tokenizer.token_bytes(token_id)) for token_id in target]
         begins = accumulate(lengths, initial=-len(prompt.heal))
-        return list(zip(begins, values, strict=False))
+        return Scored(Read(tuple(target), tuple(values)), tuple(begins)[: len(target)])
 
     def _opened(self, prompt: Prompt, opening: str) -> Prompt:
         """The prompt whose texts begin with an opening: all of that but its last token, which is healed, is read."""
@@ -207,11 +229,11 @@ def _extended(prompt: Prompt, ids: Sequence[int]) -> Prompt:
     )
 
 
-def _known(said: Generation, target: Sequence[int]) -> list[float]:
-    """Log-probabilities of the first tokens of a target, as far as they are what was said; one is left to be scored."""
-    pairs = zip(said.ids, target[:-1], strict=False)
+def _same(read: Read, target: Sequence[int]) -> list[float]:
+    """Log-probabilities of the first tokens of a target, as far as they are what was read; one is left to be scored."""
+    pairs = zip(read.ids, target[:-1], strict=False)
     n_same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    return [logprob for _, logprob in said.logprobs[:n_same]]
+    return list(read.logprobs[:n_same])
 
 
 async def _close(stream: object) -> None:

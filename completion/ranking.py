@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from completion.asking import Asker, Attempt, session_for
+from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor
 from completion.surroundings import misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
@@ -153,6 +153,7 @@ class _Comparison:
         self._missing = set(missing_names(asker.request, called=True))
         self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
+        self._known: list[Read] = []  # behind the left-to-right prompt
         self.agreed: bool | None = None
 
     async def run(self) -> None:
@@ -223,12 +224,14 @@ class _Comparison:
         request, left, text = self._asker.request, self._left, attempt.candidate.text
         after = request.snapshot.text[request.cursor + attempt.candidate.replace_right :]
         n_answer = len(text.encode()) + 1  # its line end belongs to it
-        is_known = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
-        said = attempt.generation if is_known else None
+        said = attempt.generation.read
+        is_own = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
         whole = text + _first_lines(after, self._n_following)
-        scored = await self._asker.score(left, self._left_session, whole, said)
-        answer = sum(logprob for begins, logprob in scored if begins < n_answer)
-        return answer + _FOLLOWING_WEIGHT * sum(logprob for begins, logprob in scored if begins >= n_answer)
+        known = [*self._known, said] if is_own else self._known  # answers begin alike
+        scored = await self._asker.score(left, self._left_session, whole, known)
+        self._known.append(scored.read)
+        answer, following = scored.parts(n_answer)
+        return answer + _FOLLOWING_WEIGHT * following
 
 
 def _lead(asker: Asker, first: Attempt) -> str:

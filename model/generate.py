@@ -127,8 +127,9 @@ class Generation:
         for begin, end in plan.compute:
             while begin < end:
                 hidden = yield from self._prefill_chunk(begin, end)
-                begin += len(hidden)
-                self.n_computed += len(hidden)
+                n_chunk = min(len(hidden), end - begin)
+                begin += n_chunk
+                self.n_computed += n_chunk
         self._describe(window)
         return hidden
 
@@ -136,7 +137,7 @@ class Generation:
         """Generate from the prompt's last hidden states; returns how it finished, "stop" or "length"."""
         request, session = self.request, self.session
         if request.target:
-            return (yield from self._score(hidden[-1:]))
+            return self._score(hidden[-len(request.target) :])
         if request.max_tokens == 0:
             return "length"
         if request.n_candidates > 1:
@@ -181,14 +182,19 @@ class Generation:
         self.n_computed += len(block)
 
     def _prefill_chunk(self, begin: int, end: int) -> Generator[None, None, torch.Tensor]:
-        """Compute up to a chunk of begin..end; one that was begun for an earlier request goes on."""
-        work = self.session.work
+        """Compute up to a chunk of begin..end; one that was begun for an earlier request goes on.
+
+        A target that is to be scored is run with the prompt's end: a forward of its own would read all weights again.
+        """
+        work, request = self.session.work, self.request
         begun = work is not None and work.begin == begin and work.end <= end
         ids = (
             work.ids
             if work and begun
-            else self.request.window.ids[begin : min(begin + self.engine.decoder.chunks.prefill, end)]
+            else request.window.ids[begin : min(begin + self.engine.decoder.chunks.prefill, end)]
         )
+        if begin + len(ids) == len(request.window.ids):
+            ids = ids + request.target[:-1]
         return (yield from self.forward(begin, ids))
 
     def _describe(self, window: Window) -> None:
@@ -203,21 +209,18 @@ class Generation:
 
     # -- score ---------------------------------------------------------------------------------------------
 
-    def _score(self, hidden: torch.Tensor) -> Generator[None, None, str]:
-        """Hand out the request's target with its log-probabilities, after one forward over it.
+    def _score(self, hidden: torch.Tensor) -> str:
+        """Hand out the request's target with its log-probabilities.
 
-        hidden: (1, hidden), the prompt's last. The session does not keep the target: it is one of several guesses.
+        hidden: (n, hidden) of the prompt's last token and of the target without its last. The session keeps what was
+        read, as it does what was generated: another text to be scored may begin alike.
         """
-        target, n_prompt = self.request.target, len(self.request.window.ids)
-        rows = [hidden.clone()]  # the next forward may write over it
-        if len(target) > 1:
-            rows.append((yield from self.forward(n_prompt, target[:-1])))
-        logits = self.engine.decoder.logits(torch.cat(rows))
+        target = self.request.target
+        logits = self.engine.decoder.logits(hidden)
         ids = torch.tensor(target, device=logits.device)
         logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
         for token, logprob in zip(target, logprobs.tolist(), strict=True):
             self.request.on_token(0, token, logprob)
-        self.session.forget(n_prompt)
         return "stop"
 
     # -- decode --------------------------------------------------------------------------------------------

@@ -127,8 +127,12 @@ def test_what_the_model_has_said_is_scored_as_anybody_elses_text(answer: str, n_
         text = f"{answer}\n    return a\n"
         slow = await asker.score(prompt, "s", text)
         n_slow = engine.n_scored
-        assert await asker.score(prompt, "s", text, said.generation) == slow
+        assert await asker.score(prompt, "s", text, [said.generation.read]) == slow
         assert n_slow - engine.n_scored == len(prompt.heal) + n_same
+        # What was only read counts, too, as far as it is the same.
+        other = await asker.score(prompt, "s", f"{answer} + 1\n")
+        assert await asker.score(prompt, "s", text, [said.generation.read, other.read]) == slow
+        assert n_slow - engine.n_scored == len(prompt.heal) + max(n_same, len(answer))
 
     asyncio.run(run())
 

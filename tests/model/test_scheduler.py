@@ -153,17 +153,39 @@ def test_a_target_is_scored_as_it_would_have_been_generated(folder: Path) -> Non
         assert stats.n_computed <= 1
 
 
-def test_scores_are_those_of_one_pass_over_it_all_and_leave_the_session_as_it_was(folder: Path) -> None:
+@pytest.mark.parametrize("n_prompt", [100, 256, 257, 300])  # a prompt is read in chunks of 256
+def test_scores_are_those_of_one_pass_over_it_all(folder: Path, n_prompt: int) -> None:
     with Engine(folder) as engine:
-        text, target = prompt(100), prompt(20, seed=1)
-        before, _ = engine.ask(text)
+        text, target = prompt(n_prompt), prompt(20, seed=1)
+        before, _ = engine.ask(text, session="first")
         scored, _ = engine.ask(text, target=target)
-        for n in (1, 10):
+        for n in (0, 1, 10, 19):
             (logprob,) = engine.ask([*text, *target[:n]], session="other", target=[target[n]])[0].logprobs
             assert scored.logprobs[n] == pytest.approx(logprob, abs=1e-4)
         after, stats = engine.ask(text)
         assert after.tokens == before.tokens
         assert stats.n_computed <= 1
+
+
+def test_of_a_text_that_begins_like_one_that_was_scored_only_the_rest_is_computed(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text, target = prompt(100), prompt(20, seed=1)
+        other = [*target[:12], *prompt(8, seed=2)]
+        engine.ask(text, target=target)
+        rest, stats = engine.ask([*text, *target[:12]], target=other[12:])
+        assert stats.n_computed <= 1
+        whole, _ = engine.ask(text, session="other", target=other)
+        assert rest.logprobs == pytest.approx(whole.logprobs[12:], abs=1e-4)
+
+
+def test_a_score_that_is_given_up_leaves_nothing_behind(folder: Path) -> None:
+    with Engine(folder) as engine:
+        text = prompt(60)
+        fresh, _ = engine.ask(text, session="other")
+        for _ in range(5):
+            engine.submit(text, target=prompt(2000, seed=1))
+            answer, _ = engine.ask(text)
+            assert answer.tokens == fresh.tokens
 
 
 def test_the_same_chunks_reused_give_the_same_bits(folder: Path) -> None:
