@@ -10,7 +10,9 @@ import pytest
 
 from completion.types import Format
 from model import catalog, fetch
+from model.architecture import foreign_reason
 from model.catalog import ModelError, ModelRow, ModelSource, resolve
+from model.device import choose
 from model.engine import EXPECTED_FAILURES
 from model.paths import models_dir
 from model.quantize import ensure_store, source_hash
@@ -166,20 +168,31 @@ def test_removing_a_listed_model_frees_all_of_it(hub: type[Hub]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model_type": "starcoder2"}, r"'starcoder2' is not one that midfill runs \(it runs llama and qwen2\)"),
+        ({"model_type": "starcoder2"}, "'starcoder2' is not one that midfill runs itself (those are llama and qwen2)"),
         ({"attention_bias": True}, "attention_bias is not supported"),
         ({"rope_scaling": {"type": "yarn", "factor": 4}, "rope_parameters": None}, "RoPE scaling 'yarn'"),
     ],
 )  # fmt: skip
-def test_another_architecture_is_refused_by_name(
-    change: dict[str, Any], words: str, tiny_cache: Path, tmp_path: Path
+def test_another_architecture_is_transformers_and_the_reason_is_told(
+    change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     from tests.model.tiny import make_tiny_model
 
     folder = make_tiny_model(tmp_path / "m")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **change}))
-    with pytest.raises(EXPECTED_FAILURES, match=words):
+    assert words in foreign_reason(folder)
+    choice = choose("auto", "auto", "m", folder)
+    assert (choice.device, choice.kind) == ("cpu", "int8")
+    assert words in choice.reason and choice.reason.endswith("; transformers runs it, slower")
+
+
+def test_of_another_architecture_without_sizes_the_missing_ones_are_named(tiny_cache: Path, tmp_path: Path) -> None:
+    from tests.model.tiny import make_tiny_model
+
+    folder = make_tiny_model(tmp_path / "m")
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "hidden_size": 96, "vocab_size": 272}))
+    with pytest.raises(EXPECTED_FAILURES, match=r"'own' is not one .* has no num_hidden_layers and no num_att"):
         ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
 
 
