@@ -66,12 +66,13 @@ async function opened(settings, cache, extension) {
   return window
 }
 
-/** The server's own account of the answer between two moments; undefined when it was the rest of an earlier one. */
-function ownAccount(cache, from, to) {
-  const said = execFileSync(join(SERVER, '..', 'midfill'), ['why', '--last', '10', '--json'], {
+/** How long the server took for the answer between two moments; null when it was the rest of an earlier one. */
+function ownTime(cache, from, to) {
+  const said = execFileSync(join(SERVER, '..', 'midfill'), ['why', '--last', '20', '--json'], {
     env: { ...process.env, MIDFILL_CACHE: cache }, encoding: 'utf8',
   })
-  return JSON.parse(said).find((one) => one.outcome === 'ok' && !one.reused && one.at * 1000 >= from && one.at * 1000 <= to)
+  const one = JSON.parse(said).find((one) => one.outcome === 'ok' && !one.reused && one.at * 1000 >= from && one.at * 1000 <= to)
+  return one?.latencyMs ?? null
 }
 
 /** On a new line, pause, and type one letter: one row for each that led to ghost text. */
@@ -86,8 +87,9 @@ async function ghosts(window, cache) {
     await window.page.keyboard.type(letter)
     await window.page.waitForFunction(() => window.marks.ghost, null, { timeout: 5000 }).catch(() => undefined)
     const { key, ghost, keyAt } = await window.page.evaluate(() => window.marks)
-    if (ghost) rows.push({ letter, page: ghost - key, server: ownAccount(cache, keyAt, keyAt + ghost - key)?.latencyMs ?? null })
     await window.press('Escape', 'Escape', 'Backspace')
+    await sleep(3000) // what the server says of it is written some seconds later
+    if (ghost) rows.push({ letter, page: ghost - key, server: ownTime(cache, keyAt, keyAt + ghost - key) })
   }
   return rows
 }
