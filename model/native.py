@@ -141,7 +141,7 @@ def load(n_threads: int, name: str = "") -> ctypes.CDLL | None:
 
 
 def kernel_name() -> str:
-    """What runs here, for people: "avx512-vnni", "avx2", "neon-dotprod", "scalar", or "" for none."""
+    """What runs here, for people: "avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar", or "" for none."""
     library = _library()
     return library.midfill_best().decode() if library else ""
 

@@ -209,7 +209,7 @@ void attention(const Shape& shape, const float* q, size_t token_stride, const KV
 
 static std::vector<const Kernels*> available() {
     std::vector<const Kernels*> found;
-    for (const Kernels* each : {avx512_kernels(), avx2_kernels(), neon_kernels(), scalar_kernels()})
+    for (const Kernels* each : {avx512_kernels(), avxvnni_kernels(), avx2_kernels(), neon_kernels(), scalar_kernels()})
         if (each != nullptr) found.push_back(each);
     return found;
 }

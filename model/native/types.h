@@ -84,6 +84,7 @@ struct Kernels {
 
 // Null when this build or this processor lacks the instructions.
 const Kernels* avx512_kernels();
+const Kernels* avxvnni_kernels();
 const Kernels* avx2_kernels();
 const Kernels* neon_kernels();
 const Kernels* scalar_kernels();

@@ -13,7 +13,7 @@ from model.lowbit import GROUP, quantize_groups
 from model.packing import pack, unpack
 
 THREADS = 2
-ALL_KERNELS = ("avx512-vnni", "avx2", "neon-dotprod", "scalar")
+ALL_KERNELS = ("avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar")
 
 
 def available() -> list[str]:

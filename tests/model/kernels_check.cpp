@@ -1,4 +1,4 @@
-// Runs every kind of kernel with NEON and with the scalar kernels on the same numbers (see test_neon.py).
+// Runs every kind of kernel with those that are named and with the scalar ones on the same numbers (see test_emulated.py).
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +15,8 @@ void midfill_move(const Shape*, int, const KV*, int, const KV*, int, int, const 
 }
 static float uniform() { return rand() / (float)RAND_MAX * 2 - 1; }
 static uint16_t half(float f) { _Float16 h = (_Float16)f; uint16_t u; memcpy(&u, &h, 2); return u; }
-int main() {
+int main(int, char** arguments) {
+    const char* name = arguments[1];
     int bad = 0;
     for (int bits : {4, 8}) for (int n : {1, 2, 3, 5, 8, 17}) {
         const int rows = 64, cols = 96;
@@ -32,7 +33,7 @@ int main() {
         for (int mode = 0; mode < 3; mode++) {
             for (auto& v : a) v = 0.5f;
             b = a;
-            if (!midfill_open("neon-dotprod", 2)) { puts("no neon"); return 2; }
+            if (!midfill_open(name, 2)) { printf("no %s\n", name); return 2; }
             midfill_linear(&w, mode, x.data(), n, a.data());
             midfill_open("scalar", 1);
             midfill_linear(&w, mode, x.data(), n, b.data());
@@ -47,7 +48,7 @@ int main() {
         std::vector<float> outs[2];
         for (int which = 0; which < 2; which++) {
             srand(n);
-            midfill_open(which ? "scalar" : "neon-dotprod", which ? 1 : 2);
+            midfill_open(which ? "scalar" : name, which ? 1 : 2);
             std::vector<uint16_t> keys(kvh * cap * dim), values(kvh * cap * dim);
             for (auto& v : keys) v = half(uniform());
             for (auto& v : values) v = half(uniform());
