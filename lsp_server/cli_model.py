@@ -226,6 +226,12 @@ def _remove(args: argparse.Namespace) -> int:
     if freed == 0:
         raise ModelError(f"there is nothing of {source.model_id} to delete")
     print(f"{source.model_id}: {_megabytes(freed)} freed", file=sys.stderr)
+    users = [added.name for added in adapter.added() if source.row is not None and added.base == source.model_id]
+    for name in users:
+        print(
+            f"{name} is merged into it, and fetches it again when next used: `midfill model rm {name}`?",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -13,7 +13,7 @@ from completion.types import Format, PromptSpec
 from lsp_server.cli import main
 from model.architecture import Architecture
 from model.catalog import CATALOG, DEFAULT_MODEL, resolve
-from model.paths import models_dir, stores_dir
+from model.paths import adapters_dir, models_dir, stores_dir
 from model.store import NUMERICS_VERSION, Manifest, write_manifest
 
 ROW = next(row for row in CATALOG if row.name == DEFAULT_MODEL)
@@ -206,6 +206,17 @@ def test_rm_deletes_the_file_and_its_stores_and_says_what_was_freed(capsys: pyte
     assert capsys.readouterr().err == f"{ROW.name}: {(ROW.size_bytes + 3_000_000) / 1e6:,.0f} MB freed\n"
     assert not path.exists()
     assert list(stores_dir().iterdir()) == [other]
+
+
+def test_rm_of_a_model_names_the_adapters_that_are_merged_into_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, base in (("mine", ROW.name), ("yours", CATALOG[1].name)):
+        (folder := adapters_dir() / name).mkdir(parents=True)
+        (folder / "added.json").write_text(json.dumps({"base": base, "sha256": "0" * 64}))
+    put_model_file()
+    assert main(["model", "rm", ROW.name]) == 0
+    said = capsys.readouterr().err
+    assert "mine is merged into it, and fetches it again" in said
+    assert "yours" not in said
 
 
 def test_rm_of_what_is_not_there_fails(capsys: pytest.CaptureFixture[str]) -> None:
