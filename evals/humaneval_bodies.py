@@ -16,6 +16,7 @@ from evals.examples import Example
 from evals.function_body import masked, rest
 from evals.humaneval_infilling import Selection, run_executed, sampled
 from evals.runtimes import PYTHON
+from evals.setup import Setup
 
 SUITE = "humaneval-bodies"
 _FILE = "humaneval_python.jsonl.gz"
@@ -59,24 +60,6 @@ def _problem(example: Example) -> int:
     return int(example.id.rsplit("/", 1)[1])
 
 
-async def run(
-    selection: Selection,
-    *,
-    engine: str,
-    model: str,
-    prompt_format: str,
-    data: Path | None,
-    out: Path | None,
-    resume: bool,
-) -> int:
+async def run(selection: Selection, setup: Setup) -> int:
     """Run the suite and print its JSON line."""
-    return await run_executed(
-        examples(selection, data),
-        half=selection.half,
-        seed=selection.seed,
-        engine=engine,
-        model=model,
-        prompt_format=prompt_format,
-        out=out,
-        resume=resume,
-    )
+    return await run_executed(examples(selection, setup.data), selection, setup)

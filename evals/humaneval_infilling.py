@@ -18,11 +18,10 @@ from typing import Any, TypeVar
 from completion.types import Mode
 from evals.datasets import DataFile, load
 from evals.documents import Document
-from evals.engines import open_subject
 from evals.examples import Example, evaluate_all
 from evals.figures import by_suite, figures, print_table, with_interval
-from evals.report import open_results
 from evals.runtimes import PYTHON
+from evals.setup import Setup, opened
 
 T = TypeVar("T")
 _ORIGIN = "https://raw.githubusercontent.com/openai/human-eval-infilling/88062ff9859c875d04db115b698ed4b0f0395170"
@@ -132,61 +131,32 @@ def example(task: Task, split: str) -> Example:
     )
 
 
-async def run(
-    selection: Selection,
-    *,
-    engine: str,
-    model: str,
-    prompt_format: str,
-    data: Path | None,
-    out: Path | None,
-    resume: bool,
-) -> int:
+async def run(selection: Selection, setup: Setup) -> int:
     """Run the suite and print its JSON line."""
-    tasks = [example(task, selection.split) for task in load_tasks(selection, data)]
-    return await run_executed(
-        tasks,
-        half=selection.half,
-        seed=selection.seed,
-        engine=engine,
-        model=model,
-        prompt_format=prompt_format,
-        out=out,
-        resume=resume,
-    )
+    tasks = [example(task, selection.split) for task in load_tasks(selection, setup.data)]
+    return await run_executed(tasks, selection, setup)
 
 
-async def run_executed(
-    tasks: Sequence[Example],
-    *,
-    half: str,
-    seed: int,
-    engine: str,
-    model: str,
-    prompt_format: str,
-    out: Path | None,
-    resume: bool,
-) -> int:
+async def run_executed(tasks: Sequence[Example], selection: Selection, setup: Setup) -> int:
     """Run a suite of which every example is executed, and print its JSON line."""
     suite, mode = tasks[0].suite, tasks[0].document.mode
-    async with open_subject(engine, model, prompt_format) as subject:
-        with open_results(suite, out, resume=resume) as results:
-            records = await evaluate_all(subject, tasks, results)
-            found = figures(records)
-            print(f"{suite}: pass@1 {with_interval(found, 'pass_at_1', 4)} over {len(records)} tasks")
-            print_table(by_suite(records))
-            chosen = subject.spec.line_format if mode is Mode.LINE else subject.spec.block_format
-            results.finish(
-                {
-                    "suite": suite,
-                    "low": found["pass_at_1_low"],
-                    "high": found["pass_at_1_high"],
-                    **found,
-                    "model": subject.model,
-                    "engine": subject.name,
-                    "format": chosen.value,
-                    "half": half,
-                    "seed": seed,
-                }
-            )
+    async with opened(suite, setup) as (subject, results):
+        records = await evaluate_all(subject, tasks, results)
+        found = figures(records)
+        print(f"{suite}: pass@1 {with_interval(found, 'pass_at_1', 4)} over {len(records)} tasks")
+        print_table(by_suite(records))
+        chosen = subject.spec.line_format if mode is Mode.LINE else subject.spec.block_format
+        results.finish(
+            {
+                "suite": suite,
+                "low": found["pass_at_1_low"],
+                "high": found["pass_at_1_high"],
+                **found,
+                "model": subject.model,
+                "engine": subject.name,
+                "format": chosen.value,
+                "half": selection.half,
+                "seed": selection.seed,
+            }
+        )
     return 0

@@ -16,14 +16,15 @@ from typing import Any
 
 from completion.types import Mode
 from evals.documents import LIMITS, Answer, Document
-from evals.engines import Subject, kind_of, open_subject
+from evals.engines import Subject, kind_of
 from evals.examples import Example, Record
 from evals.examples import evaluate as evaluate_example
 from evals.figures import by_suite, figures, print_table, with_interval
 from evals.llamacpp import LlamaCppEngine
 from evals.progress import tracked
-from evals.report import EvalError, Results, open_results
+from evals.report import EvalError, Results
 from evals.scoring import TargetScorer, open_midfill_scorer
+from evals.setup import Setup, opened
 from evals.sources import SourceFile, source_files
 from evals.stats import ratio_interval
 from parsers.parse import byte_offset, parse
@@ -134,47 +135,32 @@ def _target(subject: Subject, got: Answer, line: MaskedLine) -> list[int]:
     return subject.tokenizer.encode(heal + line.truth + "\n")
 
 
-async def run(
-    root: Path,
-    *,
-    limit: int,
-    seed: int,
-    engine: str,
-    model: str,
-    prompt_format: str,
-    nll: bool,
-    window_tokens: int,
-    out: Path | None,
-    resume: bool,
-) -> int:
+async def run(root: Path, setup: Setup, *, limit: int, seed: int, nll: bool, window_tokens: int) -> int:
     """Run the suite and print its JSON line."""
     lines = masked_lines(root, limit, seed)
-    async with open_subject(engine, model, prompt_format) as subject:
-        with open_results("lines", out, resume=resume) as results:
-            scorer = _scorer(subject, model) if nll else None
-            records = await evaluate(subject, lines, scorer, root.resolve().name, results, window_tokens)
-            found = figures(records)
-            summary: dict[str, Any] = {
-                "suite": "lines",
-                "low": found["exact_match_low"],
-                "high": found["exact_match_high"],
-                **found,
-                "model": subject.model,
-                "engine": subject.name,
-                "format": subject.spec.line_format.value,
-                "seed": seed,
-                "window_tokens": window_tokens,
-            }
-            print(f"lines: exact match {with_interval(found, 'exact_match', 4)} over {len(records)} lines")
-            print_table(by_suite(records))
-            if scored := [
-                (record["nll"], record["n_target_tokens"]) for record in records if record["n_target_tokens"]
-            ]:
-                sums, counts = zip(*scored, strict=True)
-                per_token = ratio_interval(sums, counts)
-                summary |= {"nll": per_token.mean, "nll_low": per_token.low, "nll_high": per_token.high}
-                print(f"lines: NLL per token {per_token} over {sum(counts)} tokens")
-            results.finish(summary)
+    async with opened("lines", setup) as (subject, results):
+        scorer = _scorer(subject, setup.model) if nll else None
+        records = await evaluate(subject, lines, scorer, root.resolve().name, results, window_tokens)
+        found = figures(records)
+        summary: dict[str, Any] = {
+            "suite": "lines",
+            "low": found["exact_match_low"],
+            "high": found["exact_match_high"],
+            **found,
+            "model": subject.model,
+            "engine": subject.name,
+            "format": subject.spec.line_format.value,
+            "seed": seed,
+            "window_tokens": window_tokens,
+        }
+        print(f"lines: exact match {with_interval(found, 'exact_match', 4)} over {len(records)} lines")
+        print_table(by_suite(records))
+        if scored := [(record["nll"], record["n_target_tokens"]) for record in records if record["n_target_tokens"]]:
+            sums, counts = zip(*scored, strict=True)
+            per_token = ratio_interval(sums, counts)
+            summary |= {"nll": per_token.mean, "nll_low": per_token.low, "nll_high": per_token.high}
+            print(f"lines: NLL per token {per_token} over {sum(counts)} tokens")
+        results.finish(summary)
     return 0
 
 

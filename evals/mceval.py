@@ -17,13 +17,13 @@ from typing import Any
 from completion.types import Mode
 from evals import runtimes
 from evals.datasets import load
-from evals.engines import open_subject
 from evals.examples import Example, evaluate_all, unfit_counts
 from evals.figures import by_suite, print_table
 from evals.function_body import longest_body, masked, rest
 from evals.lines import code_lines, is_code
 from evals.mceval_languages import BY_NAME, LANGUAGES, McEvalLanguage
-from evals.report import EvalError, open_results
+from evals.report import EvalError
+from evals.setup import Setup, opened
 from evals.sources import SourceFile
 from parsers.languages import for_document
 
@@ -110,42 +110,29 @@ _CHOICES: dict[str, tuple[Callable[[Solution, McEvalLanguage, int], Range | None
 }
 
 
-async def run(
-    names: Sequence[str],
-    *,
-    splits: Sequence[str],
-    limit: int,
-    seed: int,
-    engine: str,
-    model: str,
-    prompt_format: str,
-    data: Path | None,
-    out: Path | None,
-    resume: bool,
-) -> int:
+async def run(names: Sequence[str], setup: Setup, *, splits: Sequence[str], limit: int, seed: int) -> int:
     """Run the suite and print its JSON line."""
     rows = languages(names)
-    found = [example for split in splits for row in rows for example in examples(row, split, limit, seed, data)]
-    async with open_subject(engine, model, prompt_format) as subject:
-        with open_results("mceval", out, resume=resume) as results:
-            records = await evaluate_all(subject, found, results)
-            suites = by_suite(records)
-            print_table(suites)
-            unfit = unfit_counts(records)
-            for reason, n in unfit.items():
-                print(f"not executed: {n} examples ({reason})")
-            results.finish(
-                {
-                    "suite": "mceval",
-                    "n": len(records),
-                    "suites": suites,
-                    "unfit": unfit,
-                    "model": subject.model,
-                    "engine": subject.name,
-                    "line_format": subject.spec.line_format.value,
-                    "block_format": subject.spec.block_format.value,
-                    "limit": limit,
-                    "seed": seed,
-                }
-            )
+    found = [example for split in splits for row in rows for example in examples(row, split, limit, seed, setup.data)]
+    async with opened("mceval", setup) as (subject, results):
+        records = await evaluate_all(subject, found, results)
+        suites = by_suite(records)
+        print_table(suites)
+        unfit = unfit_counts(records)
+        for reason, n in unfit.items():
+            print(f"not executed: {n} examples ({reason})")
+        results.finish(
+            {
+                "suite": "mceval",
+                "n": len(records),
+                "suites": suites,
+                "unfit": unfit,
+                "model": subject.model,
+                "engine": subject.name,
+                "line_format": subject.spec.line_format.value,
+                "block_format": subject.spec.block_format.value,
+                "limit": limit,
+                "seed": seed,
+            }
+        )
     return 0

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from evals import humaneval_bodies, humaneval_infilling, mceval, page
-from evals.engines import Subject, open_subject
+from evals.engines import Subject
 from evals.examples import Example, Record, evaluate, unfit_counts
 from evals.figures import by_suite, print_table
 from evals.humaneval_infilling import Selection
 from evals.lines import masked_lines
 from evals.mceval_languages import LANGUAGES, SPLITS
 from evals.progress import counted
-from evals.report import EvalError, Results, open_results
+from evals.report import EvalError, Results
+from evals.setup import Setup, opened
 
 # Of a tree, the lines that are ready to be asked for: more than any budget reaches.
 _MAX_LINES = 2_000
@@ -118,42 +119,31 @@ async def evaluate_within(
     return records
 
 
-async def run(
-    *,
-    minutes: int,
-    path: Path | None,
-    seed: int,
-    engine: str,
-    model: str,
-    prompt_format: str,
-    data: Path | None,
-    out: Path | None,
-) -> int:
+async def run(setup: Setup, *, minutes: int, path: Path | None, seed: int) -> int:
     """Run the sample, print its table and JSON line, and write the page beside the results file."""
-    suites = strata(path, seed, data)
-    async with open_subject(engine, model, prompt_format) as subject:
-        with open_results("all", out) as results:
-            budget = Budget(minutes * 60.0)
-            records = await evaluate_within(subject, suites, budget, results)
-            found = by_suite(records)
-            print_table(found)
-            results.finish(
-                {
-                    "suite": "all",
-                    "n": len(records),
-                    "suites": found,
-                    "seconds_per_example": budget.seconds_per_example(),
-                    "unfit": unfit_counts(records),
-                    "model": subject.model,
-                    "engine": subject.name,
-                    "line_format": subject.spec.line_format.value,
-                    "block_format": subject.spec.block_format.value,
-                    "tree": path.resolve().name if path is not None else None,
-                    "minutes": minutes,
-                    "seed": seed,
-                }
-            )
-        _write_page(results.path)
+    suites = strata(path, seed, setup.data)
+    async with opened("all", setup) as (subject, results):
+        budget = Budget(minutes * 60.0)
+        records = await evaluate_within(subject, suites, budget, results)
+        found = by_suite(records)
+        print_table(found)
+        results.finish(
+            {
+                "suite": "all",
+                "n": len(records),
+                "suites": found,
+                "seconds_per_example": budget.seconds_per_example(),
+                "unfit": unfit_counts(records),
+                "model": subject.model,
+                "engine": subject.name,
+                "line_format": subject.spec.line_format.value,
+                "block_format": subject.spec.block_format.value,
+                "tree": path.resolve().name if path is not None else None,
+                "minutes": minutes,
+                "seed": seed,
+            }
+        )
+    _write_page(results.path)
     return 0
 
 

@@ -6,11 +6,14 @@ Rules: suites are imported when they run, so that `--help` and a typo answer at 
 import argparse
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evals.mceval_languages import SPLITS
 from evals.report import EvalError
 from model.catalog import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from evals.setup import Setup
 
 CONTEXTS = ("1k", "4k", "16k")
 Runner = Callable[[argparse.Namespace], int]
@@ -23,16 +26,25 @@ def runner_of(a: argparse.Namespace) -> Runner:
     return SUITES[a.suite]
 
 
-def _generation(a: argparse.Namespace) -> dict[str, Any]:
-    """The arguments that all suites take that generate."""
-    return {"engine": a.engine, "model": a.model, "prompt_format": a.format, "out": a.out}
+def _setup(a: argparse.Namespace) -> "Setup":
+    """What all suites take that generate."""
+    from evals.setup import Setup
+
+    return Setup(
+        engine=a.engine,
+        model=a.model,
+        prompt_format=a.format,
+        data=getattr(a, "data", None),
+        out=a.out,
+        resume=getattr(a, "resume", False),
+    )
 
 
 def _humaneval(a: argparse.Namespace) -> int:
     from evals import humaneval_infilling as suite
 
     selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
-    return asyncio.run(suite.run(selection, data=a.data, resume=a.resume, **_generation(a)))
+    return asyncio.run(suite.run(selection, _setup(a)))
 
 
 def _humaneval_bodies(a: argparse.Namespace) -> int:
@@ -40,53 +52,27 @@ def _humaneval_bodies(a: argparse.Namespace) -> int:
     from evals.humaneval_infilling import Selection
 
     selection = Selection(split="bodies", limit=a.limit, half=a.half, seed=a.seed)
-    return asyncio.run(suite.run(selection, data=a.data, resume=a.resume, **_generation(a)))
+    return asyncio.run(suite.run(selection, _setup(a)))
 
 
 def _mceval(a: argparse.Namespace) -> int:
     from evals import mceval
 
-    return asyncio.run(
-        mceval.run(
-            a.lang,
-            splits=SPLITS if a.split == "both" else (a.split,),
-            limit=a.limit,
-            seed=a.seed,
-            data=a.data,
-            resume=a.resume,
-            **_generation(a),
-        )
-    )
+    splits = SPLITS if a.split == "both" else (a.split,)
+    return asyncio.run(mceval.run(a.lang, _setup(a), splits=splits, limit=a.limit, seed=a.seed))
 
 
 def _all(a: argparse.Namespace) -> int:
     from evals import overall
 
-    return asyncio.run(
-        overall.run(
-            minutes=a.budget,
-            path=a.path,
-            seed=a.seed,
-            data=a.data,
-            **_generation(a),
-        )
-    )
+    return asyncio.run(overall.run(_setup(a), minutes=a.budget, path=a.path, seed=a.seed))
 
 
 def _lines(a: argparse.Namespace) -> int:
     from evals import lines
 
-    return asyncio.run(
-        lines.run(
-            a.path,
-            limit=a.limit,
-            seed=a.seed,
-            nll=not a.no_nll,
-            window_tokens=a.window,
-            resume=a.resume,
-            **_generation(a),
-        )
-    )
+    run = lines.run(a.path, _setup(a), limit=a.limit, seed=a.seed, nll=not a.no_nll, window_tokens=a.window)
+    return asyncio.run(run)
 
 
 def _gate(a: argparse.Namespace) -> int:
