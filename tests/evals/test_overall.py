@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from completion.types import Mode
-from evals import humaneval_bodies, humaneval_infilling, mceval, overall
+from evals import humaneval_bodies, humaneval_infilling, mceval, setup
 from evals.cli import main
 from evals.datasets import DataFile
 from evals.documents import Document
@@ -96,7 +96,7 @@ def test_a_whole_run_ends_with_figures_of_every_suite_and_a_page(
 
     for module in (humaneval_infilling, humaneval_bodies, mceval):
         monkeypatch.setattr(module, "load", load)
-    monkeypatch.setattr(overall, "open_subject", open_subject)
+    monkeypatch.setattr(setup, "open_subject", open_subject)
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "a.py").write_text("def f(a, b):\n    return a + b\n")
     out = tmp_path / "all.jsonl"
