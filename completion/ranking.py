@@ -193,8 +193,7 @@ class _Comparison:
 
     async def _other(self) -> Attempt:
         """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
-        second = replace(self._second, draft=self._first.generation.ids)
-        (other,) = await self._asker.attempts(second, self._second_session, 0, opening=self._lead)
+        (other,) = await self._asker.attempts(self._second, self._second_session, 0, opening=self._lead)
         self.agreed = other.candidate == self._first.candidate
         return other
 

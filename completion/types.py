@@ -147,7 +147,6 @@ class Prompt:
     target: tuple[
         int, ...
     ] = ()  # scored instead of generating: these very tokens come back with their log-probabilities
-    draft: tuple[int, ...] = ()  # what may well be generated: costs less where it is, and never changes what is
     pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
     deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
     n_snippet_tokens: tuple[int, ...] = ()  # of each of the request's snippets; 0: it found no room

@@ -84,7 +84,7 @@ def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None
     """The first line of the best answer, as far as there is room; it is candidate 0, and handed out as it comes."""
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
-    work.drafter, draft = Drafter(session.suggestion + request.draft), array("I")
+    work.drafter, draft = Drafter(session.suggestion), array("I")
     while True:
         n_right = 0
         for row in work.engine.decoder.logits(hidden).log_softmax(1):

@@ -318,7 +318,6 @@ def _generate_message(request_id: int, prompt: Prompt, session: str, priority: P
         n_candidates=prompt.n_candidates,
         line_only=prompt.line_only,
         target=wire.pack_ids(array("I", prompt.target)),
-        draft=wire.pack_ids(array("I", prompt.draft)),
     )
 
 

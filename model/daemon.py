@@ -148,8 +148,8 @@ class Daemon:
     def _generate(self, message: wire.Generate, writer: asyncio.StreamWriter) -> None:
         self._last_used = time.monotonic()
         prompt = wire.unpack_ids(message.prompt)
-        target, draft = wire.unpack_ids(message.target), wire.unpack_ids(message.draft)
-        problem = self._problem(message, prompt, target, draft)
+        target = wire.unpack_ids(message.target)
+        problem = self._problem(message, prompt, target)
         if problem or self._scheduler is None:
             self._send(writer, _refusal(message.id, problem, len(prompt)))
             return
@@ -191,7 +191,6 @@ class Daemon:
                 n_candidates=message.n_candidates,
                 line_only=message.line_only,
                 target=target,
-                draft=draft,
                 priority=Priority(message.priority),
                 deadline_ms=message.deadline_ms or None,
                 on_prefilled=on_prefilled,
@@ -200,7 +199,7 @@ class Daemon:
             )
         )
 
-    def _problem(self, message: wire.Generate, prompt: "array[int]", target: "array[int]", draft: "array[int]") -> str:
+    def _problem(self, message: wire.Generate, prompt: "array[int]", target: "array[int]") -> str:
         """Why a Generate cannot be accepted, or ""."""
         if self._scheduler is None:
             return f"the model is not ready: {self._state.message}"
@@ -215,7 +214,7 @@ class Daemon:
         n_more = len(target) or message.max_tokens
         if len(prompt) + n_more > self._scheduler.context_tokens:
             return f"{len(prompt)} + {n_more} tokens exceed the model's {self._scheduler.context_tokens}"
-        if (largest := max(prompt + target + draft)) >= self._scheduler.vocab:
+        if (largest := max(prompt + target)) >= self._scheduler.vocab:
             return f"token id {largest} is not in the vocabulary of {self._scheduler.vocab}"
         return ""
 

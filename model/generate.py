@@ -55,7 +55,6 @@ class Request:
     n_candidates: int = 1
     line_only: bool = False  # each of several candidates ends with its line
     target: "array[int]" = field(default_factory=lambda: array("I"))  # scored instead of generating, unless empty
-    draft: "array[int]" = field(default_factory=lambda: array("I"))  # what may well be generated
     speculate: bool = True
 
     @property
@@ -143,7 +142,7 @@ class Generation:
             return "length"
         if request.n_candidates > 1:
             return (yield from decode_candidates(self, hidden[-1:]))
-        self.drafter = Drafter(session.suggestion + request.draft)
+        self.drafter = Drafter(session.suggestion)
         text = request.window.ids[:]
         session.suggestion = text[-SUGGESTION_CONTEXT:]
         token = yield from self._heal(hidden[-1:], text)

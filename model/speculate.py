@@ -1,10 +1,9 @@
 """Drafts for speculative decoding: what probably comes next, by lookup alone.
 
 A step that verifies eight tokens costs two to three steps of one, so a guess that is right often enough pays.
-Guesses come from text that is likely to be repeated (prompt lookup decoding, Saxena 2023): what the request says
-may come (the answer to another prompt for the same place), what the engine suggested last in this document, whose
-tail usually stays valid when the user types something else first, and the prompt with what has been generated, its
-latest occurrence first.
+Guesses come from text that is likely to be repeated (prompt lookup decoding, Saxena 2023): what the engine
+suggested last in this document, whose tail usually stays valid when the user types something else first, and
+the prompt with what has been generated, its latest occurrence first.
 
 Rules: pure; a draft is only a guess, the verifying forward decides. No model, no second vocabulary.
 """

@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 9
+PROTOCOL_VERSION = 8
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -36,7 +36,7 @@ class Generate:
 
     `pieces` cut the prompt into parts, none make all of it required; `deadline_ms` is what may be spent on it, 0 for
     no limit; `priority` is one of completion.types.Priority. `target` (packed ids), unless it is empty, is scored
-    instead of generating. `draft` (packed ids) is a guess at what is generated.
+    instead of generating.
     """
 
     id: int
@@ -51,7 +51,6 @@ class Generate:
     n_candidates: int
     line_only: bool
     target: bytes
-    draft: bytes
 
 
 @dataclass(frozen=True, slots=True)

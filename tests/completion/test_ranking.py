@@ -236,23 +236,6 @@ def test_the_second_prompt_has_a_session_of_its_own_and_only_the_nearest_text() 
     assert n_second <= 2_048 < n_first
 
 
-def test_the_first_answer_is_a_guess_at_the_second() -> None:
-    drafts: list[bytes] = []
-
-    class Watching(TwoMinds):
-        async def generate(
-            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
-        ) -> AsyncIterator[Delta]:
-            if not prompt.target:
-                drafts.append(bytes(prompt.draft))
-            async for delta in super().generate(prompt, session=session, priority=priority):
-                yield delta
-
-    _complete(Watching(fim="c = 1", left="b = a", likely="b = a"), trigger=Trigger.AUTOMATIC)
-    first, second = drafts
-    assert (first, second.decode().strip()) == (b"", "c = 1")
-
-
 def test_a_model_without_sentinels_has_one_format() -> None:
     engine = TwoMinds(fim="c = 1", left="b = a", likely="c = 1")
     deps = replace(deps_with(engine, limits=_RANKED), spec=replace(SPEC, fim_middle=None))

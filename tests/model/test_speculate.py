@@ -1,7 +1,7 @@
 """Drafts, and that guessing ahead never changes what is generated."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given, settings
@@ -93,14 +93,7 @@ class Run:
         self.logprobs: list[float] = []
 
     def generate(
-        self,
-        prompt: "array[int]",
-        n: int,
-        *,
-        speculate: bool,
-        stop: frozenset[int],
-        heal: bytes,
-        draft: Sequence[int] = (),
+        self, prompt: "array[int]", n: int, *, speculate: bool, stop: frozenset[int], heal: bytes
     ) -> Generation:
         def on_token(candidate: int, token: int, logprob: float) -> None:
             self.tokens.append(token)
@@ -112,7 +105,7 @@ class Run:
         self.tokens, self.logprobs = [], []
         request = Request(
             key=1, session="s", window=window_of(prompt, ()), heal=heal, stop_token_ids=stop, max_tokens=n,
-            speculate=speculate, draft=array("I", draft), on_prefilled=ignore, on_token=on_token, on_finished=ignore,
+            speculate=speculate, on_prefilled=ignore, on_token=on_token, on_finished=ignore,
         )  # fmt: skip
         generation = Generation(engine_of(self.decoder, TABLE), self.session, request)
 
@@ -157,17 +150,3 @@ def test_the_tail_of_the_last_suggestion_is_accepted_when_it_still_holds(decoder
     again = run.generate(typed, 58, speculate=True, stop=frozenset(), heal=b"")
     assert run.tokens == expected
     assert again.drafter.n_accepted > 40
-
-
-def test_a_draft_that_comes_with_the_request_saves_forwards_and_changes_nothing(decoder: Decoder) -> None:
-    prompt = ids("def f(a, b):\n    return ")
-    plain = Run(decoder)
-    plain.generate(prompt, 40, speculate=True, stop=frozenset(), heal=b"")
-    told = Run(decoder)
-    right = told.generate(prompt, 40, speculate=True, stop=frozenset(), heal=b"", draft=plain.tokens)
-    assert told.tokens == plain.tokens
-    assert right.drafter.n_accepted >= 30
-    misled = Run(decoder)
-    wrong = [plain.tokens[0], *(token ^ 1 for token in plain.tokens[1:])]
-    misled.generate(prompt, 40, speculate=True, stop=frozenset(), heal=b"", draft=wrong)
-    assert misled.tokens == plain.tokens

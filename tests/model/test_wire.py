@@ -25,7 +25,6 @@ MESSAGES: list[wire.Message] = [
         n_candidates=1,
         line_only=False,
         target=wire.pack_ids(array("I", [5])),
-        draft=wire.pack_ids(array("I", [6, 7])),
     ),
     wire.Cancel(1),
     wire.Status(),
