@@ -1,6 +1,6 @@
 """Lays out the prompt, what the user types last (see DESIGN 2.2 in ARCHITECTURE.md). Called by the pipeline.
 
-    fim:   header | snippets | file path | <prefix> lines above <suffix> text after <middle> current line
+    fim:   header | snippets | file path | <prefix> lines above <suffix> text after <middle> last lines | current line
     left:  header | snippets | file path | lines above | current line
     chat:  header | snippets | file path | <turn> complete this: lines above <turn> the function so far | current line
 
@@ -8,7 +8,9 @@ Chat is for the whole body of a function that stands nearly alone in its file, a
 they write better code when they are asked for it; where there is more to go on, going on is better (evals/LOG.md). The
 answer is begun for the model with the function itself, so that what it writes goes on at the cursor.
 
-Typing on a line so changes only the last tokens, in the first two formats. Snippets stand worst first: the best is
+Typing on a line so changes only the last tokens, in the first two formats. In the first the last lines above stand
+behind the text after the cursor, as if the model had begun to write there: it goes on with them, where it would else
+often end, or repeat what follows (evals/LOG.md). Snippets stand worst first: the best is
 next to the file. The prompt is cut into pieces with ranks, so that the engine can answer from the most useful ones
 while the others are not ready. Token healing (Lundberg, guidance): the prompt ends before the word the cursor stands in
 or behind, and the generation must begin with its bytes; a word or an indentation that is half typed would else be cut
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 from completion.body import function_near, missing_body
 from completion.segments import SegmentCache
 from completion.types import CompletionRequest, Format, Limits, Mode, Piece, Prompt, PromptSpec, Snippet, Tokenizer
-from completion.window import Window, choose_window
+from completion.window import Window, choose_window, split
 from parsers.languages import by_id
 
 # Ids that a prompt may hold besides header, path, snippets and window: three sentinels.
@@ -37,6 +39,9 @@ _MAX_HEALED_TOKENS = 4
 # are this large, and the less important the further.
 _NEAR_TOKENS, _NEAR_AFTER_TOKENS = 128, 64
 _FAR_TOKENS = 128
+# Of the lines above, how many at least are the beginning of the middle, and how many move up at once: until then a new
+# line only adds tokens.
+_MIDDLE_LINES, _MIDDLE_STEP = 3, 4
 # The chat's file text: the nearest, since the function in it is computed twice, and anew when a line is added.
 _CHAT_TOKENS = 1_024
 # A function above which more than this stands has a file to go by.
@@ -134,7 +139,8 @@ def _build(
     if begin is not None:
         _add_chat(layout, window, turns, n_lines=_n_lines(snapshot.text, begin, request.cursor))
     elif chosen is Format.FIM:
-        _add_fim(layout, window, spec, loose=limits.loose_suffix)
+        n_lines = _n_lines(snapshot.text, _middle_begin(snapshot.text, request.cursor), request.cursor)
+        _add_fim(layout, window, spec, n_lines=n_lines, loose=limits.loose_suffix)
     else:
         _add_above(layout, window)
     layout.add(line)
@@ -153,15 +159,26 @@ def _build(
     )
 
 
-def _add_fim(layout: _Layout, window: Window, spec: PromptSpec, *, loose: bool) -> None:
+def _middle_begin(text: str, cursor: int) -> int:
+    """Where the first of the last lines begins: a function of the line's number, so that it stays for some lines."""
+    n_above = text.count("\n", 0, cursor)
+    begin = text.rfind("\n", 0, cursor) + 1
+    for _ in range(min(n_above, _MIDDLE_LINES + n_above % _MIDDLE_STEP)):
+        begin = text.rfind("\n", 0, begin - 1) + 1
+    return begin
+
+
+def _add_fim(layout: _Layout, window: Window, spec: PromptSpec, *, n_lines: int, loose: bool) -> None:
+    """The last `n_lines` of those above are the middle's beginning."""
     prefix, suffix, middle = (i for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if i is not None)
+    window, last = split(window, n_lines)
     layout.add([prefix])
     _add_above(layout, window)
     layout.add([suffix])
     layout.add(window.after[:_NEAR_AFTER_TOKENS], loose=loose)
     for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
         layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)
-    layout.add([middle])
+    layout.add([middle, *last])
 
 
 def _turns(spec: PromptSpec, cache: SegmentCache, language_id: str) -> tuple[list[int], list[int]]:
@@ -182,7 +199,7 @@ def _add_chat(layout: _Layout, window: Window, turns: tuple[list[int], list[int]
     layout.add(asked)
     _add_above(layout, window)
     layout.add(answered)
-    layout.add(window.above[window.cuts[-n_lines] if n_lines <= len(window.cuts) else 0 :])
+    layout.add(split(window, n_lines)[1])
 
 
 def _n_lines(text: str, begin: int, cursor: int) -> int:

@@ -34,6 +34,13 @@ class Window:
     cuts: tuple[int, ...] = ()
 
 
+def split(window: Window, n_lines: int) -> tuple[Window, list[int]]:
+    """The window without the last lines above, blank ones not counted, and their ids: all where there are no more."""
+    first = max(0, len(window.cuts) - n_lines)
+    cut = window.cuts[first] if first < len(window.cuts) else len(window.above)
+    return Window(window.above[:cut], window.line, window.after, window.cuts[:first]), window.above[cut:]
+
+
 def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cache: SegmentCache) -> Window:
     """Fit a window of at most `budget` tokens around `cursor`; `suffix_share` 0 leaves out the text after it.
 

@@ -60,9 +60,33 @@ def _check(marked: str, expected: str, heal: str, mode: Mode = Mode.LINE, spec: 
 def test_fim_has_what_is_typed_last() -> None:
     _check(
         "import os\nx = (▮)\ny = 2\n",
-        "<repo>project\n<file>src/file.py\n<pre>import os\n<suf>)\ny = 2\n<mid>x = ",
+        "<repo>project\n<file>src/file.py\n<pre><suf>)\ny = 2\n<mid>import os\nx = ",
         heal="(",
     )
+
+
+def test_the_last_lines_above_begin_the_middle_and_move_up_four_at_once() -> None:
+    """So a new line mostly adds tokens only."""
+    behind = []
+    for n_above in range(4, 13):
+        above = [f"a{n} = {n}\n" for n in range(n_above)]
+        spelled = _spelled(_prompt(request_at("".join(above) + "x = (▮)\ny = 2\n"), Mode.LINE), ByteTokenizer())
+        prefix, middle = spelled.partition("<pre>")[2].split("<suf>)\ny = 2\n<mid>")
+        assert prefix + middle == "".join(above) + "x = "
+        behind.append(middle.count("\n"))
+    assert behind == [3, 4, 5, 6, 3, 4, 5, 6, 3]
+
+
+def test_blank_lines_and_a_short_window_leave_no_line_out() -> None:
+    text = "\n\nimport os\n\n\n\nfrom a import b\n\n"
+    spelled = _spelled(_prompt(request_at(text + "x = (▮)\n"), Mode.LINE), ByteTokenizer())
+    prefix, middle = spelled.partition("<pre>")[2].split("<suf>)\n<mid>")
+    assert prefix + middle == text + "x = "
+    above = "".join(f"value_{n} = {n}\n" for n in range(99))
+    short = _prompt(request_at(above + "x = (▮)\n"), Mode.LINE, limits=replace(LIMITS, max_prompt_tokens=96))
+    prefix, middle = _spelled(short, ByteTokenizer()).partition("<pre>")[2].split("<suf>)\n<mid>")
+    assert middle.startswith("value_")
+    assert (above + "x = ").endswith(prefix + middle)
 
 
 def test_left_to_right_has_no_text_after_the_cursor() -> None:
@@ -219,7 +243,8 @@ def test_prompts_fit_and_with_the_healed_bytes_they_spell_the_text_up_to_the_cur
     if prompt.format is Format.LEFT:
         assert (spelled + prompt.heal).endswith(above + line)
     else:
-        assert b"<pre>" + above + b"<suf>" + after.encode() + b"<mid>" in spelled
+        prefix, middle = spelled.partition(b"<pre>")[2].split(b"<suf>" + after.encode() + b"<mid>")
+        assert prefix + middle + prompt.heal == above + line
 
 
 def test_a_full_prompt_has_room_for_the_sentinels() -> None:
