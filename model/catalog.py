@@ -150,8 +150,8 @@ CATALOG: tuple[ModelRow, ...] = (
         architecture="qwen2",
         size=Size(n_layers=24, hidden=896, n_heads=14, n_kv_heads=2, head_dim=64, intermediate=4_864),
         context_tokens=32_768,
-        line_format=Format.LEFT,
-        block_format=Format.LEFT,
+        line_format=Format.FIM,
+        block_format=Format.FIM,
         body_format=Format.CHAT,
     ),
     ModelRow(
