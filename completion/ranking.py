@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor
-from completion.surroundings import misfits, missing_names, n_bound, openings
+from completion.surroundings import fits, is_unfinished, misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
@@ -30,6 +30,8 @@ _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
 _FOLLOWING_TYPING, _FOLLOWING_ASKED = 24, 45
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
+# What it costs, where somebody asks, that a line leaves the code unfinished.
+_UNFINISHED_MALUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
@@ -73,7 +75,7 @@ def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) ->
         return False
     if first.generation.timed_out:
         return False
-    if not first.has_text or misfits(first.candidate, request):
+    if not first.has_text or not fits(first.candidate, request):
         return True
     is_sure = first.least_logprob() >= _SURE_LOGPROB
     return not is_sure and bool(request.snapshot.text[request.cursor :].strip())
@@ -175,9 +177,7 @@ class _Comparison:
 
     async def _run_asked(self) -> None:
         first = self._first
-        is_near = (
-            first.prompt.format is Format.FIM and first.has_text and not misfits(first.candidate, self._asker.request)
-        )
+        is_near = first.prompt.format is Format.FIM and first.has_text and fits(first.candidate, self._asker.request)
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         other = await self._other()
@@ -213,11 +213,16 @@ class _Comparison:
     async def _add(self, attempts: Sequence[Attempt]) -> None:
         self._found = different([*self._found, *attempts])
         # What cannot well stand there comes last: it is chosen only where there is nothing else.
-        for attempt in sorted([self._first, *attempts], key=lambda it: misfits(it.candidate, self._asker.request)):
+        for attempt in sorted([self._first, *attempts], key=lambda it: not fits(it.candidate, self._asker.request)):
             text = attempt.candidate.text
             if attempt in self._found and attempt.has_text and text not in self._scores:
-                bonus = _BINDS_BONUS * n_bound(attempt.candidate, self._asker.request, self._missing)
-                self._scores[text] = bonus + await self._score(attempt)
+                self._scores[text] = self._bonus(attempt) + await self._score(attempt)
+
+    def _bonus(self, attempt: Attempt) -> float:
+        """What the lines around say of an answer."""
+        request = self._asker.request
+        bonus = _BINDS_BONUS * n_bound(attempt.candidate, request, self._missing)
+        return bonus - _UNFINISHED_MALUS * is_unfinished(attempt.candidate, request)
 
     async def _score(self, attempt: Attempt) -> float:
         """The logarithm of how probable an answer and what follows are, the latter weighted."""

@@ -2,7 +2,8 @@
 
 A left-to-right prompt does not know the text below, and a small model often ignores it. Two things can be told without
 any model: that a line there makes what follows dead, or takes it out of its block; and that the lines below use a name
-which nothing above defines, so that the line missing here is likely to define it.
+which nothing above defines, so that the line missing here is likely to define it. A third thing can where somebody asks
+for a line in finished code: that with it the code is not finished.
 
 Rules: pure; by lines and names, not by syntax: half-typed code has little of it. Nothing is dropped here, only ranked.
 """
@@ -13,8 +14,16 @@ from itertools import accumulate, islice
 
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
-from completion.lines import before_cursor, columns, header_above, line_above, lines_above, lines_below, opens_block
-from completion.types import CompletionRequest
+from completion.lines import (
+    before_cursor,
+    columns,
+    header_above,
+    line_above,
+    lines_above,
+    lines_below,
+    opens_block,
+)
+from completion.types import CompletionRequest, Trigger
 from completion.words import identifiers
 from parsers.keywords import keywords_of
 from parsers.languages import BlockStyle, by_id
@@ -44,13 +53,20 @@ _ASSIGNS = re.compile(r"\s*(?:\w+\s+)*?([\w, ]+?)\s*(?::=|<-|=(?![=>]))")
 # A name that is used: not behind a dot, and neither called (functions may stand anywhere) nor assigned.
 _USED = re.compile(r"(?<![\w.])[^\W\d]\w*\b(?!\s*(?:\(|=(?!=)|:=))")
 _USED_OR_CALLED = re.compile(r"(?<![\w.])[^\W\d]\w*\b(?!\s*(?:=(?!=)|:=))")
-_NEAR_LINES = 12
+_NEAR_LINES, _FUNCTION_CHARACTERS = 12, 20_000
 _MAX_NAMES = 2
+# A name that is bound alone, or several: an attribute or an item is something that others may read.
+_ASSIGNED = re.compile(r"\s*\w+(?:\s*,\s*\w+)*\s*(?::[^=]*)?=(?!=)")
 _RETURNING = frozenset(
     ("python", "javascript", "typescript", "tsx", "go", "lua", "java", "csharp", "c", "cpp", "php", "dart")
 )
 _DOCSTRINGS = re.compile(r"\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _STRINGS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
+
+
+def fits(candidate: Candidate, request: CompletionRequest) -> bool:
+    """Whether a line can well stand there, and where somebody asks, needs nothing more."""
+    return not misfits(candidate, request) and not is_unfinished(candidate, request)
 
 
 def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
@@ -76,7 +92,38 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
         return False
     if _n_open(line) > 0 or _is_in_brackets(text, cursor):  # indentation says nothing within brackets
         return False
+    if language.id == "python" and columns(below) > columns(line) and not _is_continued(line, below):
+        return True  # what is below would be indented for no reason
     return columns(line) < _least_columns(text, cursor, below)
+
+
+def is_unfinished(candidate: Candidate, request: CompletionRequest) -> bool:
+    """Whether a line that somebody asks for leaves the code unfinished: it begins a block that has no body below, or is
+    the last of a function and assigns what nothing reads. Who types will go on with it.
+    """
+    if request.trigger is not Trigger.INVOKED:
+        return False
+    language = by_id(request.snapshot.language)
+    text, cursor = request.snapshot.text, request.cursor
+    line, *more = (before_cursor(text, cursor) + candidate.text).split("\n")
+    if more:
+        return False
+    below = next(lines_below(text, cursor), "")
+    if opens_block(line, language.block_style):
+        return columns(below) <= columns(line)
+    is_last = language.id == "python" and columns(below) < columns(line) and _n_open(line) == 0
+    return is_last and _ASSIGNED.match(line) is not None and _is_in_body(columns(line), request)
+
+
+def _is_in_body(level: int, request: CompletionRequest) -> bool:
+    """Whether a line of this level belongs to a function, and to no block in it."""
+    outer = next((line for line in _code_above(request) if columns(line) < level), "")
+    return _DEFINES.match(outer.strip()) is not None and not outer.lstrip().startswith("class")
+
+
+def _is_continued(line: str, below: str) -> bool:
+    """Whether a line may go on in the one below, or that is not code."""
+    return line.rstrip().endswith("\\") or below.lstrip().startswith("#")
 
 
 def _says_header_again(line: str, above: str) -> bool:
@@ -117,21 +164,40 @@ def _statement_above(text: str, cursor: int) -> str:
 def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
     """What the line at the cursor may begin with, its indentation included, beside the candidates that were found.
 
-    It may define what is used below it; and the last line of a function returns, if all that was found are misfits.
+    It may define what is used below it; and the last line of a function returns, if nothing that was found fits.
     Nothing where something stands in the line already, or the language has no row.
     """
-    return _defining(request) or (_returning(request) if all(misfits(each, request) for each in found) else [])
+    return _defining(request) or ([] if any(fits(each, request) for each in found) else _returning(request))
 
 
 def _returning(request: CompletionRequest) -> list[str]:
     text, cursor = request.snapshot.text, request.cursor
-    typed = before_cursor(text, cursor)
-    above, _ = line_above(text, cursor)
-    indentation = above[: len(above) - len(above.lstrip())]
-    ends = columns(next(lines_below(text, cursor), "")) < columns(above)
-    if typed.strip() or not ends or not indentation.startswith(typed) or request.snapshot.language not in _RETURNING:
+    typed, below = before_cursor(text, cursor), columns(next(lines_below(text, cursor), ""))
+    if typed.strip() or request.snapshot.language not in _RETURNING:
         return []
-    return [indentation[len(typed) :] + "return"]
+    levels = [line[: len(line) - len(line.lstrip())] for line in _around(request)]
+    # Behind the function's blocks more often than in the last one.
+    ends = dict.fromkeys([*levels[-1:], *levels[:1]])
+    return [f"{end[len(typed) :]}return" for end in ends if columns(end) > below and end.startswith(typed)]
+
+
+def _around(request: CompletionRequest) -> list[str]:
+    """A line of each block that the next one may go on with, the inner ones first: of the function's, last."""
+    found: list[str] = []
+    for line in _code_above(request):
+        if _DEFINES.match(line.strip()):
+            break
+        if not found or columns(line) < columns(found[-1]):
+            found.append(line)
+    # Nothing stands behind a jump: its block has ended.
+    return found[1:] if len(found) > 1 and _JUMP.match(found[0]) else found
+
+
+def _code_above(request: CompletionRequest) -> list[str]:
+    """The lines of code close above the cursor's, the nearest first: docstrings are indented as they like."""
+    text, cursor = request.snapshot.text, request.cursor
+    code = _code(text[max(0, cursor - _FUNCTION_CHARACTERS) : cursor], request.snapshot.language)
+    return [line for line in reversed(code.split("\n")[:-1]) if line.strip()]
 
 
 def _defining(request: CompletionRequest) -> list[str]:

@@ -101,6 +101,18 @@ def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
     assert _complete(Follows(fim="c = 1", left="b = a", likely="")).text == "b = a"
 
 
+@pytest.mark.parametrize(
+    ("trigger", "expected"), [(Trigger.AUTOMATIC, "if a:"), (Trigger.INVOKED, "b = a + 1 + 2 + 3 + 4")]
+)
+def test_who_asks_gets_what_leaves_the_code_finished(trigger: Trigger, expected: str) -> None:
+    completion = _complete(
+        TwoMinds(fim="b = a + 1 + 2 + 3 + 4", left="if a:", likely="", first_logprob=-0.2), trigger=trigger
+    )
+    assert completion.text == expected
+    if trigger is Trigger.INVOKED:  # what would have to be gone on with is there, too
+        assert "if a:" in {other.text for other in completion.alternatives}
+
+
 class Telling:
     """Finds every token as likely as a digest of all before it says."""
 

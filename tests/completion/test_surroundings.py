@@ -1,9 +1,12 @@
 """What the text around a line says of it: what cannot stand there, and what the lines below need."""
 
+from dataclasses import replace
+
 import pytest
 
 from completion.candidate import Candidate
-from completion.surroundings import misfits, missing_names, n_bound, openings
+from completion.surroundings import fits, is_unfinished, misfits, missing_names, n_bound, openings
+from completion.types import Trigger
 from tests.fakes import request_at
 
 _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
@@ -21,6 +24,7 @@ _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
         ("for x in y:\n    if x:\n        ▮\n        go(x)\n", "continue"),
         ("function f() {\n  ▮\n  go()\n}\n", "// what it is for"),
         ('def f(a):\n    """Words."""\n▮\n', "def main():"),  # f would do nothing
+        ("def f(a):\n    b = 0\n▮\n        b = 1\n    return b\n", "    return b"),  # what is below would be too deep
     ],
 )
 def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
@@ -45,11 +49,77 @@ def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
         ('def f():\n    x = [1,\n         2]\n▮\n         "b"]\n    return y\n', '    y = ["a",'),
         ('def f():\n    x = ["a",\n▮\n         "c"]\n', '      "b",'),
         ("def f():\n    x = [1,\n         2]\n▮\n    return x\n", "    x = 3"),
+        ("def f(a):\n    b = 0\n▮\n        b = 1\n    return b\n", "    if a:"),
+        ("def f(a):\n    b = a\n▮\n        # words\n    return a\n", "    a += 1"),
+        ("def f(a):\n    b = a\n▮\n            - 1\n    return a\n", "    a = 1 \\"),
     ],
 )
 def test_what_can(marked: str, text: str) -> None:
     language = "javascript" if "switch" in marked else "python"
     assert not misfits(Candidate(text), request_at(marked, language=language))
+
+
+_ENDS = 'def f(a):\n    """Words:\n  and more\n    """\n    b = a\n▮\n\ndef g(): ...\n'
+
+
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [
+        (_ENDS, "    if a:"),  # nothing would stand in it
+        (_ENDS, "    c, d = a, b"),  # nobody reads it
+        (_ENDS, "    c: int = a"),
+        (_BODY, "    for x in a:"),
+        ("def f(a):\n    if a:\n        return 1\n▮\n", "    else:"),
+        ("function f() {\n  ▮\n}\n", "if (x) {"),
+    ],
+)
+def test_what_leaves_finished_code_unfinished(marked: str, text: str) -> None:
+    language = "javascript" if "function" in marked else "python"
+    asked = request_at(marked, language=language, trigger=Trigger.INVOKED)
+    assert is_unfinished(Candidate(text), asked)
+    assert not fits(Candidate(text), asked)
+    # Who types will go on.
+    assert fits(Candidate(text), replace(asked, trigger=Trigger.AUTOMATIC))
+
+
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [
+        (_ENDS, "    return b"),
+        (_ENDS, "    a.b = 1"),
+        (_ENDS, "    a[0] = 1"),
+        (_ENDS, "    a == b"),
+        (_ENDS, "    b = [\n        1]"),
+        (_BODY, "    x = 2"),
+        ("def f(a):\n    for b in a:\n        go()\n▮\n", "        c = b"),  # the next round may
+        ("def f(a):\n    b = 0\n▮\n        b = 1\n    return b\n", "    if a:"),
+        ("class A:\n    b = 0\n▮\n", "    c = 1"),
+        ("b = 0\n▮\n", "c = 1"),
+        ("function f() {\n  ▮\n    g()\n  }\n}\n", "if (x) {"),
+    ],
+)
+def test_what_does_not(marked: str, text: str) -> None:
+    language = "javascript" if "function" in marked else "python"
+    assert not is_unfinished(Candidate(text), request_at(marked, language=language, trigger=Trigger.INVOKED))
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        (_ENDS, ["    return"]),
+        ("def f(a):\n    for b in a:\n        go()\n▮\n", ["    return", "        return"]),
+        ("def f(a):\n    if a:\n        return 1\n▮\n", ["    return"]),  # nothing stands behind a jump
+        ("def f(a):\n    for b in a:\n        if b:\n            return 1\n▮\n    return 2\n", ["        return"]),
+        ("def f(a):\n▮\n", []),
+        ("▮\n", []),
+        ("def f(a):\n    b = a\n  ▮\n", ["  return"]),
+        ("def f(a):\n    b = a\n    ret▮\n", []),
+        ("function f(a) {\n  const b = a\n▮\n}\n", ["  return"]),
+    ],
+)
+def test_where_a_function_ends_it_may_return(marked: str, expected: list[str]) -> None:
+    language = "javascript" if "function" in marked else "python"
+    assert openings(request_at(marked, language=language), []) == expected
 
 
 @pytest.mark.parametrize(
