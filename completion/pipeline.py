@@ -200,8 +200,8 @@ def _judged(
 
 
 def _compared(opinion: ranking.Opinion) -> tuple[tuple[str, float], ...]:
-    scored = zip(opinion.ranked, opinion.scores, strict=False)  # time may not have sufficed for all
-    return tuple((attempt.candidate.text, score) for attempt, score in scored)
+    scored = zip(opinion.ranked, opinion.scores, strict=False)  # none where there was no second opinion
+    return tuple((attempt.candidate.text, score) for attempt, score in scored if score is not None)
 
 
 def _alternatives(opinion: ranking.Opinion) -> tuple[Alternative, ...]:

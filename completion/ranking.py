@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor
-from completion.surroundings import fits, is_unfinished, misfits, missing_names, n_bound, openings
+from completion.surroundings import fits, misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
@@ -30,8 +30,6 @@ _FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
 _FOLLOWING_TYPING, _FOLLOWING_ASKED = 24, 45
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
-# What it costs, where somebody asks, that a line leaves the code unfinished.
-_UNFINISHED_MALUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
 _INVOKED_FACTOR = 5
 N_INVOKED = 3
@@ -44,21 +42,17 @@ _N_OPENING = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """All answers that differ, the best first. `scores` are those of the first of them, as far as time allowed."""
+    """All answers that differ, the best first, and their scores: None where there was no time or need for one."""
 
     ranked: tuple[Attempt, ...]
-    scores: tuple[float, ...] = ()
+    scores: tuple[float | None, ...] = ()
     agreed: bool | None = None  # whether the best was the answer to both prompts; None when only one was asked
+    came: bool = False  # in time, what it was asked for: agreement, a better answer, or two compared
 
     @property
     def best(self) -> Attempt:
         """The answer to show."""
         return self.ranked[0]
-
-    @property
-    def came(self) -> bool:
-        """Whether it came in time: agreement, or two answers compared, is what it is asked for."""
-        return self.agreed is True or len(self.scores) > 1
 
 
 def other_format(spec: PromptSpec, first: Format) -> Format | None:
@@ -130,8 +124,9 @@ async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: L
     except (TimeoutError, EngineUnavailable):
         pass
     ranked, scores = compared.ranked()
-    agreed = compared.agreed
-    return Opinion(ranked=ranked, scores=scores, agreed=agreed and ranked[0].candidate == first.candidate)
+    is_first = ranked[0].candidate == first.candidate
+    came = compared.agreed is True or not is_first or sum(score is not None for score in scores) > 1
+    return Opinion(ranked=ranked, scores=scores, agreed=compared.agreed and is_first, came=came)
 
 
 def _n_following(allowed: float | None, trigger: Trigger) -> int:
@@ -171,23 +166,25 @@ class _Comparison:
         beginnings = openings(self._asker.request, [self._first.candidate, other.candidate])
         if self.agreed or (len(self._found) == 1 and not beginnings):
             return  # nothing to compare it with
-        await self._add([self._first, other])
+        await self._add([other])
         for opening in beginnings:
             await self._ask(self._left, self._left_session, 1, opening)
+        await self._compare(self._found)
 
     async def _run_asked(self) -> None:
         first = self._first
-        is_near = first.prompt.format is Format.FIM and first.has_text and fits(first.candidate, self._asker.request)
+        is_near = first.prompt.format is Format.FIM and self._is_fit(first)
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         other = await self._other()
-        await self._add([first, other])
+        await self._add([other])
         for opening in openings(self._asker.request, [first.candidate, other.candidate]):
             # What is assigned is less certain than what is looped over.
             n = _N_OPENING if opening.endswith("=") else 1
             await self._ask(self._left, self._left_session, n, opening)
         if not is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
+        await self._compare(self._found)
         await self._ask(self._left, self._left_session, N_INVOKED)
         await self._ask(self._fim, self._fim_session, _N_FAR)
 
@@ -202,30 +199,33 @@ class _Comparison:
         opening = self._lead if opening is None else opening
         await self._add(await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening))
 
-    def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float, ...]]:
-        """All answers, the best first, those that time did not suffice for last; and the scores of the others."""
-        request, scores = self._asker.request, self._scores
-        compared = [attempt for attempt in self._found if attempt.candidate.text in scores]
-        compared.sort(key=lambda it: (misfits(it.candidate, request), -scores[it.candidate.text]))
-        rest = [attempt for attempt in self._found if attempt not in compared]
-        return (*compared, *rest), tuple(scores[attempt.candidate.text] for attempt in compared)
+    def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float | None, ...]]:
+        """All answers, the best first, those that were not compared last; and the scores of the others."""
+
+        def place(attempt: Attempt) -> tuple[bool, bool, float]:
+            score = self._scores.get(attempt.candidate.text)
+            return not self._is_fit(attempt), score is None, -(score or 0.0)
+
+        ranked = tuple(sorted(self._found, key=place))
+        return ranked, tuple(self._scores.get(attempt.candidate.text) for attempt in ranked)
 
     async def _add(self, attempts: Sequence[Attempt]) -> None:
+        """What cannot well stand there is chosen only where there is nothing else, and compared with nothing else."""
         self._found = different([*self._found, *attempts])
-        # What cannot well stand there comes last: it is chosen only where there is nothing else.
-        for attempt in sorted([self._first, *attempts], key=lambda it: not fits(it.candidate, self._asker.request)):
-            text = attempt.candidate.text
-            if attempt in self._found and attempt.has_text and text not in self._scores:
-                self._scores[text] = self._bonus(attempt) + await self._score(attempt)
+        await self._compare([attempt for attempt in self._found if self._is_fit(attempt)])
 
-    def _bonus(self, attempt: Attempt) -> float:
-        """What the lines around say of an answer."""
-        request = self._asker.request
-        bonus = _BINDS_BONUS * n_bound(attempt.candidate, request, self._missing)
-        return bonus - _UNFINISHED_MALUS * is_unfinished(attempt.candidate, request)
+    async def _compare(self, attempts: Sequence[Attempt]) -> None:
+        """Score those that are not yet, where there are several."""
+        if len(attempts) > 1:
+            for attempt in attempts:
+                if attempt.candidate.text not in self._scores:
+                    self._scores[attempt.candidate.text] = await self._score(attempt)
+
+    def _is_fit(self, attempt: Attempt) -> bool:
+        return attempt.has_text and fits(attempt.candidate, self._asker.request)
 
     async def _score(self, attempt: Attempt) -> float:
-        """The logarithm of how probable an answer and what follows are, the latter weighted."""
+        """The logarithm of how probable an answer and what follows are, the latter weighted; and what it binds."""
         request, left, text = self._asker.request, self._left, attempt.candidate.text
         after = request.snapshot.text[request.cursor + attempt.candidate.replace_right :]
         n_answer = len(text.encode()) + 1  # its line end belongs to it
@@ -236,7 +236,8 @@ class _Comparison:
         scored = await self._asker.score(left, self._left_session, whole, known)
         self._known.append(scored.read)
         answer, following = scored.parts(n_answer)
-        return answer + _FOLLOWING_WEIGHT * following
+        bonus = _BINDS_BONUS * n_bound(attempt.candidate, request, self._missing)
+        return bonus + answer + _FOLLOWING_WEIGHT * following
 
 
 def _lead(asker: Asker, first: Attempt) -> str:
