@@ -151,6 +151,7 @@ class _Comparison:
         self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
         self._known: list[Read] = []  # behind the left-to-right prompt
+        self._opened = set[str]()
         self.agreed: bool | None = None
 
     async def run(self) -> None:
@@ -173,20 +174,27 @@ class _Comparison:
 
     async def _run_asked(self) -> None:
         first = self._first
-        is_near = first.prompt.format is Format.FIM and self._is_fit(first)
+        is_fit = self._is_fit(first)
+        is_near = is_fit and first.prompt.format is Format.FIM
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
+        if not is_fit:  # the second prompt often has the same answer
+            await self._ask_opened(openings(self._asker.request, [first.candidate]))
         other = await self._other()
         await self._add([other])
-        for opening in openings(self._asker.request, [first.candidate, other.candidate]):
-            # What is assigned is less certain than what is looped over.
-            n = _N_OPENING if opening.endswith("=") else 1
-            await self._ask(self._left, self._left_session, n, opening)
+        await self._ask_opened(openings(self._asker.request, [it.candidate for it in self._found]))
         if not is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         await self._compare(self._found)
         await self._ask(self._left, self._left_session, N_INVOKED)
         await self._ask(self._fim, self._fim_session, _N_FAR)
+
+    async def _ask_opened(self, beginnings: Sequence[str]) -> None:
+        for opening in beginnings:
+            if opening not in self._opened:
+                self._opened.add(opening)
+                # What is assigned is less certain than what is looped over.
+                await self._ask(self._left, self._left_session, _N_OPENING if opening.endswith("=") else 1, opening)
 
     async def _other(self) -> Attempt:
         """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""

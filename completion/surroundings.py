@@ -164,10 +164,27 @@ def _statement_above(text: str, cursor: int) -> str:
 def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
     """What the line at the cursor may begin with, its indentation included, beside the candidates that were found.
 
-    It may define what is used below it; and the last line of a function returns, if nothing that was found fits.
-    Nothing where something stands in the line already, or the language has no row.
+    It may define what is used below it; and if nothing that was found fits, begin the block that is below, or return
+    at the end of a function. Nothing where something stands in the line already, or the language has no row.
     """
-    return _defining(request) or ([] if any(fits(each, request) for each in found) else _returning(request))
+    needed = _defining(request)
+    return needed if needed or any(fits(each, request) for each in found) else _heading(request) or _returning(request)
+
+
+def _heading(request: CompletionRequest) -> list[str]:
+    text, cursor = request.snapshot.text, request.cursor
+    typed, (above, _) = before_cursor(text, cursor), line_above(text, cursor)
+    indentation = above[: len(above) - len(above.lstrip())]
+    is_stray = not typed.strip() and _is_header(request, above) and indentation.startswith(typed)
+    if not is_stray or request.snapshot.language not in _RETURNING:
+        return []
+    return [f"{indentation[len(typed) :]}{keyword}" for keyword in ("if", "for")]
+
+
+def _is_header(request: CompletionRequest, above: str) -> bool:
+    """Whether the line is to begin the block that is below: the line above it does not."""
+    below = next(lines_below(request.snapshot.text, request.cursor), "")
+    return columns(below) > columns(above) and not opens_block(above, by_id(request.snapshot.language).block_style)
 
 
 def _returning(request: CompletionRequest) -> list[str]:
@@ -206,8 +223,7 @@ def _defining(request: CompletionRequest) -> list[str]:
     below = next(lines_below(text, cursor), "")
     bindings = _BINDINGS.get(request.snapshot.language, ())
     above, _ = line_above(text, cursor)
-    is_header = columns(below) > columns(above) and not opens_block(above, by_id(request.snapshot.language).block_style)
-    beside = above if is_header else below
+    beside = above if _is_header(request, above) else below
     indentation = beside[: len(beside) - len(beside.lstrip())]
     if typed.strip() or not bindings or not indentation.startswith(typed):
         return []
