@@ -170,7 +170,7 @@ class _Comparison:
         await self._add([other])
         for opening in beginnings:
             await self._ask(self._left, self._left_session, 1, opening)
-        await self._compare(self._found)
+        await self._compare_misfits()
 
     async def _run_asked(self) -> None:
         first = self._first
@@ -185,7 +185,7 @@ class _Comparison:
         await self._ask_opened(openings(self._asker.request, [it.candidate for it in self._found]))
         if not is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
-        await self._compare(self._found)
+        await self._compare_misfits()
         await self._ask(self._left, self._left_session, N_INVOKED)
         await self._ask(self._fim, self._fim_session, _N_FAR)
 
@@ -218,9 +218,14 @@ class _Comparison:
         return ranked, tuple(self._scores.get(attempt.candidate.text) for attempt in ranked)
 
     async def _add(self, attempts: Sequence[Attempt]) -> None:
-        """What cannot well stand there is chosen only where there is nothing else, and compared with nothing else."""
+        """What cannot well stand there is compared with nothing else, and chosen only where there is nothing else."""
         self._found = different([*self._found, *attempts])
         await self._compare([attempt for attempt in self._found if self._is_fit(attempt)])
+
+    async def _compare_misfits(self) -> None:
+        """Where nothing else was found."""
+        if not any(map(self._is_fit, self._found)):
+            await self._compare(self._found)
 
     async def _compare(self, attempts: Sequence[Attempt]) -> None:
         """Score those that are not yet, where there are several."""

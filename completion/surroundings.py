@@ -168,23 +168,21 @@ def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str
     at the end of a function. Nothing where something stands in the line already, or the language has no row.
     """
     needed = _defining(request)
-    return needed if needed or any(fits(each, request) for each in found) else _heading(request) or _returning(request)
+    return (
+        needed
+        if needed or any(fits(each, request) for each in found)
+        else _heading(request, found) or _returning(request)
+    )
 
 
-def _heading(request: CompletionRequest) -> list[str]:
+def _heading(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
     text, cursor = request.snapshot.text, request.cursor
-    typed, (above, _) = before_cursor(text, cursor), line_above(text, cursor)
-    indentation = above[: len(above) - len(above.lstrip())]
-    is_stray = not typed.strip() and _is_header(request, above) and indentation.startswith(typed)
-    if not is_stray or request.snapshot.language not in _RETURNING:
+    typed, below = before_cursor(text, cursor), columns(next(lines_below(text, cursor), ""))
+    if typed.strip() or request.snapshot.language != "python":
         return []
-    return [f"{indentation[len(typed) :]}{keyword}" for keyword in ("if", "for")]
-
-
-def _is_header(request: CompletionRequest, above: str) -> bool:
-    """Whether the line is to begin the block that is below: the line above it does not."""
-    below = next(lines_below(request.snapshot.text, request.cursor), "")
-    return columns(below) > columns(above) and not opens_block(above, by_id(request.snapshot.language).block_style)
+    lines = [(typed + candidate.text).split("\n")[0] for candidate in found]
+    levels = dict.fromkeys(line[: len(line) - len(line.lstrip())] for line in lines if columns(line) < below)
+    return [f"{level[len(typed) :]}{keyword}" for level in levels for keyword in ("if", "for")]
 
 
 def _returning(request: CompletionRequest) -> list[str]:
@@ -223,7 +221,8 @@ def _defining(request: CompletionRequest) -> list[str]:
     below = next(lines_below(text, cursor), "")
     bindings = _BINDINGS.get(request.snapshot.language, ())
     above, _ = line_above(text, cursor)
-    beside = above if _is_header(request, above) else below
+    is_header = columns(below) > columns(above) and not opens_block(above, by_id(request.snapshot.language).block_style)
+    beside = above if is_header else below
     indentation = beside[: len(beside) - len(beside.lstrip())]
     if typed.strip() or not bindings or not indentation.startswith(typed):
         return []

@@ -112,8 +112,6 @@ def test_what_does_not(marked: str, text: str) -> None:
         ("def f(a):\n    for b in a:\n        if b:\n            return 1\n▮\n    return 2\n", ["        return"]),
         ("def f(a):\n▮\n", []),
         ("▮\n", []),
-        ("def f(a):\n    b = a\n▮\n        b = 1\n    return b\n", ["    if", "    for"]),  # what is below needs one
-        ("def f(a):\n    b = a\n    ▮\n        b = 1\n    return b\n", ["if", "for"]),
         ("def f(a):\n    b = a\n  ▮\n", ["  return"]),
         ("def f(a):\n    b = a\n    ret▮\n", []),
         ("function f(a) {\n  const b = a\n▮\n}\n", ["  return"]),
@@ -122,6 +120,24 @@ def test_what_does_not(marked: str, text: str) -> None:
 def test_what_a_line_may_begin_with_where_nothing_fits(marked: str, expected: list[str]) -> None:
     language = "javascript" if "function" in marked else "python"
     assert openings(request_at(marked, language=language), []) == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "found", "expected"),
+    [
+        ("def f(a):\n    b = a\n▮\n        b = 1\n    return b\n", "    return a", ["    if", "    for"]),
+        ("def f(a):\n    b = a\n    ▮\n        b = 1\n    return b\n", "return a", ["if", "for"]),
+        (
+            "def f(a):\n    for b in a:\n        go()\n▮\n        b = 1\n    return b\n",
+            "    return a",
+            ["    if", "    for"],
+        ),
+        ("def f(a):\n    b = a\n▮\n        b = 1\n    return b\n", "    while a:", []),
+        ("def f(a):\n    b = a\n    ret▮\n        b = 1\n    return b\n", "urn a", []),
+    ],
+)
+def test_what_is_below_may_want_a_header(marked: str, found: str, expected: list[str]) -> None:
+    assert openings(request_at(marked), [Candidate(found)]) == expected
 
 
 @pytest.mark.parametrize(
