@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor
-from completion.surroundings import fits, misfits, missing_names, n_bound, openings
+from completion.surroundings import ending, fits, misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
@@ -179,7 +179,7 @@ class _Comparison:
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         if not is_fit:  # the second prompt often has the same answer
-            await self._ask_opened(openings(self._asker.request, [first.candidate]))
+            await self._ask_opened(ending(self._asker.request))
         other = await self._other()
         await self._add([other])
         await self._ask_opened(openings(self._asker.request, [it.candidate for it in self._found]))

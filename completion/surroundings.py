@@ -168,11 +168,9 @@ def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str
     at the end of a function. Nothing where something stands in the line already, or the language has no row.
     """
     needed = _defining(request)
-    return (
-        needed
-        if needed or any(fits(each, request) for each in found)
-        else _heading(request, found) or _returning(request)
-    )
+    if needed or any(fits(each, request) for each in found):
+        return needed
+    return _heading(request, found) or _returning(request)
 
 
 def _heading(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
@@ -180,20 +178,30 @@ def _heading(request: CompletionRequest, found: Sequence[Candidate]) -> list[str
     typed, below = before_cursor(text, cursor), columns(next(lines_below(text, cursor), ""))
     if typed.strip() or request.snapshot.language != "python":
         return []
-    lines = [(typed + candidate.text).split("\n")[0] for candidate in found]
+    lines = [(typed + candidate.text).split("\n")[0] for candidate in found if candidate.text.strip()]
     levels = dict.fromkeys(line[: len(line) - len(line.lstrip())] for line in lines if columns(line) < below)
     return [f"{level[len(typed) :]}{keyword}" for level in levels for keyword in ("if", "for")]
 
 
+def ending(request: CompletionRequest) -> list[str]:
+    """What the line begins with that ends a function, below which nothing of it stands; [] elsewhere."""
+    return _returns(request, _around(request)[-1:])
+
+
 def _returning(request: CompletionRequest) -> list[str]:
+    blocks = _around(request)
+    # Behind the function's blocks more often than in the last one.
+    return _returns(request, list(dict.fromkeys([*blocks[-1:], *blocks[:1]])))
+
+
+def _returns(request: CompletionRequest, blocks: Sequence[str]) -> list[str]:
+    """A return beside a line of each of these blocks that ends here."""
     text, cursor = request.snapshot.text, request.cursor
     typed, below = before_cursor(text, cursor), columns(next(lines_below(text, cursor), ""))
     if typed.strip() or request.snapshot.language not in _RETURNING:
         return []
-    levels = [line[: len(line) - len(line.lstrip())] for line in _around(request)]
-    # Behind the function's blocks more often than in the last one.
-    ends = dict.fromkeys([*levels[-1:], *levels[:1]])
-    return [f"{end[len(typed) :]}return" for end in ends if columns(end) > below and end.startswith(typed)]
+    levels = [line[: len(line) - len(line.lstrip())] for line in blocks]
+    return [f"{level[len(typed) :]}return" for level in levels if columns(level) > below and level.startswith(typed)]
 
 
 def _around(request: CompletionRequest) -> list[str]:

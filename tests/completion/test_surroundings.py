@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from completion.candidate import Candidate
-from completion.surroundings import fits, is_unfinished, misfits, missing_names, n_bound, openings
+from completion.surroundings import ending, fits, is_unfinished, misfits, missing_names, n_bound, openings
 from completion.types import Trigger
 from tests.fakes import request_at
 
@@ -123,6 +123,19 @@ def test_what_a_line_may_begin_with_where_nothing_fits(marked: str, expected: li
 
 
 @pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        (_ENDS, ["    return"]),
+        ("def f(a):\n    for b in a:\n        go()\n▮\n", ["    return"]),
+        ("def f(a):\n    for b in a:\n        go()\n▮\n    return b\n", []),
+        ("b = 0\n▮\n", []),
+    ],
+)
+def test_what_ends_a_function(marked: str, expected: list[str]) -> None:
+    assert ending(request_at(marked)) == expected
+
+
+@pytest.mark.parametrize(
     ("marked", "found", "expected"),
     [
         ("def f(a):\n    b = a\n▮\n        b = 1\n    return b\n", "    return a", ["    if", "    for"]),
@@ -133,6 +146,7 @@ def test_what_a_line_may_begin_with_where_nothing_fits(marked: str, expected: li
             ["    if", "    for"],
         ),
         ("def f(a):\n    b = a\n▮\n        b = 1\n    return b\n", "    while a:", []),
+        ("def f(a):\n▮\n    b = 1\n    return b\n", "", []),
         ("def f(a):\n    b = a\n    ret▮\n        b = 1\n    return b\n", "urn a", []),
     ],
 )
