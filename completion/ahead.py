@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate
-from completion.lines import after_cursor, before_cursor, columns, opens_block
+from completion.lines import after_cursor, before_cursor, columns, indentation, opens_block
 from completion.pace import Pace
 from completion.pipeline import Deps, complete_unasked
 from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
@@ -74,8 +74,7 @@ def request_after(request: CompletionRequest, shown: Completion) -> CompletionRe
 def _indentation_below(text: str, cursor: int, language: str) -> str:
     """What editors begin the next line with: the indentation of this one, one level more behind a header."""
     line = before_cursor(text, cursor)
-    indentation = line[: len(line) - len(line.lstrip(" \t"))]
-    return indentation + (_unit(text) if opens_block(line, by_id(language).block_style) else "")
+    return indentation(line) + (_unit(text) if opens_block(line, by_id(language).block_style) else "")
 
 
 def _unit(text: str) -> str:

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 from completion.candidate import Candidate
-from completion.lines import TAB_COLUMNS, before_cursor, columns, line_above
+from completion.lines import TAB_COLUMNS, before_cursor, columns, indentation, line_above
 from completion.types import CompletionRequest
 from parsers.languages import BlockStyle, by_id
 
@@ -48,7 +48,7 @@ def first_indentation(candidate: Candidate, request: CompletionRequest) -> Candi
     """
     text = request.snapshot.text
     typed = before_cursor(text, request.cursor)
-    lead = candidate.text[: len(candidate.text) - len(candidate.text.lstrip(" \t"))]
+    lead = indentation(candidate.text)
     if typed.strip() or not lead or candidate.text[len(lead) : len(lead) + 1] in ("", "\n", "\r"):
         return candidate
     above, end = line_above(text, request.cursor)

@@ -85,9 +85,14 @@ def lines_below(text: str, cursor: int) -> Iterator[str]:
             yield line
 
 
+def indentation(line: str) -> str:
+    """The blanks and tabs that a line begins with."""
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
 def columns(line: str) -> int:
     """The width of a line's indentation, in columns."""
-    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(TAB_COLUMNS))
+    return len(indentation(line).expandtabs(TAB_COLUMNS))
 
 
 def is_number_row(line: str) -> bool:

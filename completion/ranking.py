@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
-from completion.lines import before_cursor
+from completion.lines import before_cursor, indentation
 from completion.surroundings import ending, fits, misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
@@ -178,7 +178,7 @@ class _Comparison:
         is_near = is_fit and first.prompt.format is Format.FIM
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
-        if not is_fit:  # the second prompt often has the same answer
+        elif not is_fit:  # the second prompt often has the same answer
             await self._ask_opened(ending(self._asker.request))
         other = await self._other()
         await self._add([other])
@@ -208,7 +208,7 @@ class _Comparison:
         await self._add(await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening))
 
     def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float | None, ...]]:
-        """All answers, the best first, those that were not compared last; and the scores of the others."""
+        """All answers, and their scores: what fits comes first, and of that what was compared, the best first."""
 
         def place(attempt: Attempt) -> tuple[bool, bool, float]:
             score = self._scores.get(attempt.candidate.text)
@@ -258,7 +258,7 @@ def _lead(asker: Asker, first: Attempt) -> str:
     text, request = first.raw, asker.request
     if before_cursor(request.snapshot.text, request.cursor).strip() or misfits(first.candidate, request):
         return ""
-    return text[: len(text) - len(text.lstrip(" \t"))]
+    return indentation(text)
 
 
 def different(attempts: Sequence[Attempt]) -> list[Attempt]:

@@ -18,6 +18,7 @@ from completion.lines import (
     before_cursor,
     columns,
     header_above,
+    indentation,
     line_above,
     lines_above,
     lines_below,
@@ -70,7 +71,7 @@ def fits(candidate: Candidate, request: CompletionRequest) -> bool:
 
 
 def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
-    """Whether a line is only a comment, makes what follows it dead, or takes it out of its block."""
+    """Whether a line is only a comment, makes what follows it dead, or takes it out of its block or too deep."""
     language = by_id(request.snapshot.language)
     text, cursor = request.snapshot.text, request.cursor
     line = (before_cursor(text, cursor) + candidate.text).split("\n")[0]
@@ -176,11 +177,10 @@ def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str
 def _heading(request: CompletionRequest, found: Sequence[Candidate]) -> list[str]:
     text, cursor = request.snapshot.text, request.cursor
     typed, below = before_cursor(text, cursor), columns(next(lines_below(text, cursor), ""))
-    if typed.strip() or request.snapshot.language != "python":
+    if request.snapshot.language != "python":
         return []
     lines = [(typed + candidate.text).split("\n")[0] for candidate in found if candidate.text.strip()]
-    levels = dict.fromkeys(line[: len(line) - len(line.lstrip())] for line in lines if columns(line) < below)
-    return [f"{level[len(typed) :]}{keyword}" for level in levels for keyword in ("if", "for")]
+    return _begun(typed, [line for line in lines if columns(line) < below], ("if", "for"))
 
 
 def ending(request: CompletionRequest) -> list[str]:
@@ -191,17 +191,24 @@ def ending(request: CompletionRequest) -> list[str]:
 def _returning(request: CompletionRequest) -> list[str]:
     blocks = _around(request)
     # Behind the function's blocks more often than in the last one.
-    return _returns(request, list(dict.fromkeys([*blocks[-1:], *blocks[:1]])))
+    return _returns(request, [*blocks[-1:], *blocks[:1]])
 
 
 def _returns(request: CompletionRequest, blocks: Sequence[str]) -> list[str]:
     """A return beside a line of each of these blocks that ends here."""
     text, cursor = request.snapshot.text, request.cursor
     typed, below = before_cursor(text, cursor), columns(next(lines_below(text, cursor), ""))
-    if typed.strip() or request.snapshot.language not in _RETURNING:
+    if request.snapshot.language not in _RETURNING:
         return []
-    levels = [line[: len(line) - len(line.lstrip())] for line in blocks]
-    return [f"{level[len(typed) :]}return" for level in levels if columns(level) > below and level.startswith(typed)]
+    return _begun(typed, [line for line in blocks if columns(line) > below], ("return",))
+
+
+def _begun(typed: str, beside: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Each word at the level of each of these lines, behind the blanks that are typed; nothing behind anything else."""
+    if typed.strip():
+        return []
+    levels = dict.fromkeys(map(indentation, beside))
+    return [level[len(typed) :] + word for level in levels if level.startswith(typed) for word in words]
 
 
 def _around(request: CompletionRequest) -> list[str]:
@@ -231,14 +238,12 @@ def _defining(request: CompletionRequest) -> list[str]:
     above, _ = line_above(text, cursor)
     is_header = columns(below) > columns(above) and not opens_block(above, by_id(request.snapshot.language).block_style)
     beside = above if is_header else below
-    indentation = beside[: len(beside) - len(beside.lstrip())]
-    if typed.strip() or not bindings or not indentation.startswith(typed):
+    if typed.strip() or not bindings:
         return []
     names = list(islice(missing_names(request), _MAX_NAMES))
-    lead = indentation[len(typed) :]
     # Two names that are missing are often bound together.
     targets = [", ".join(names[:n]) for n in range(len(names), 0, -1)]
-    return [lead + binding.format(target) for binding in bindings for target in targets]
+    return _begun(typed, [beside], [binding.format(target) for binding in bindings for target in targets])
 
 
 def missing_names(request: CompletionRequest, *, called: bool = False) -> Iterator[str]:

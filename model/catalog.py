@@ -113,8 +113,8 @@ def _on_hub(
     context_tokens: int = 32_768,
 ) -> ModelRow:
     """A model whose hashes the hub says: one GGUF file, or a folder as it was published. Formats are not measured:
-    models of 1.5B and more, and all that were not tuned to chat, use what stands below the cursor (evals/LOG.md); those
-    that were, which have one file here, are asked for whole functions in a chat."""
+    they are those of the models that were (evals/LOG.md); of these that were tuned to chat, which have one file here,
+    whole functions are asked for in a chat."""
     published = repo.split("/")[1].removesuffix("-GGUF")
     is_base = not file
     return ModelRow(

@@ -6,8 +6,14 @@ import pytest
 
 from completion.candidate import Candidate
 from completion.surroundings import ending, fits, is_unfinished, misfits, missing_names, n_bound, openings
-from completion.types import Trigger
+from completion.types import CompletionRequest, Trigger
 from tests.fakes import request_at
+
+
+def _at(marked: str) -> CompletionRequest:
+    is_script = "function" in marked or "switch" in marked
+    return request_at(marked, language="javascript" if is_script else "python", trigger=Trigger.INVOKED)
+
 
 _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
 
@@ -28,8 +34,7 @@ _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
     ],
 )
 def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
-    language = "javascript" if "function" in marked else "python"
-    assert misfits(Candidate(text), request_at(marked, language=language))
+    assert misfits(Candidate(text), _at(marked))
 
 
 @pytest.mark.parametrize(
@@ -55,8 +60,7 @@ def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
     ],
 )
 def test_what_can(marked: str, text: str) -> None:
-    language = "javascript" if "switch" in marked else "python"
-    assert not misfits(Candidate(text), request_at(marked, language=language))
+    assert not misfits(Candidate(text), _at(marked))
 
 
 _ENDS = 'def f(a):\n    """Words:\n  and more\n    """\n    b = a\n▮\n\ndef g(): ...\n'
@@ -74,8 +78,7 @@ _ENDS = 'def f(a):\n    """Words:\n  and more\n    """\n    b = a\n▮\n\ndef g(
     ],
 )
 def test_what_leaves_finished_code_unfinished(marked: str, text: str) -> None:
-    language = "javascript" if "function" in marked else "python"
-    asked = request_at(marked, language=language, trigger=Trigger.INVOKED)
+    asked = _at(marked)
     assert is_unfinished(Candidate(text), asked)
     assert not fits(Candidate(text), asked)
     # Who types will go on.
@@ -99,8 +102,7 @@ def test_what_leaves_finished_code_unfinished(marked: str, text: str) -> None:
     ],
 )
 def test_what_does_not(marked: str, text: str) -> None:
-    language = "javascript" if "function" in marked else "python"
-    assert not is_unfinished(Candidate(text), request_at(marked, language=language, trigger=Trigger.INVOKED))
+    assert not is_unfinished(Candidate(text), _at(marked))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +120,7 @@ def test_what_does_not(marked: str, text: str) -> None:
     ],
 )
 def test_what_a_line_may_begin_with_where_nothing_fits(marked: str, expected: list[str]) -> None:
-    language = "javascript" if "function" in marked else "python"
-    assert openings(request_at(marked, language=language), []) == expected
+    assert openings(_at(marked), []) == expected
 
 
 @pytest.mark.parametrize(
