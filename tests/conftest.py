@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def daemons_of(cache: Path) -> list[int]:
         if b"model.daemon" in command and f"MIDFILL_CACHE={cache}\0".encode() in environment + b"\0":
             found.append(int(proc.name))
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folders() -> Iterator[None]:
+    """A place for the caches' runtime folders that goes with the tests; short, as a socket's name has to be."""
+    with tempfile.TemporaryDirectory(prefix="midfill-tests-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
 
 
 @pytest.fixture

@@ -103,16 +103,15 @@ def test_it_needs_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.model
 def test_a_tiny_tree_is_measured(
-    real_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MIDFILL_CACHE", str(real_cache))
     root = tmp_path / "tree"
     root.mkdir()
     tree(root)
     out = tmp_path / "index.jsonl"
-    assert main(["bench", "index", "--path", str(root), "--keystrokes", "4", "--out", str(out)]) == 0
+    command = ["bench", "index", "--path", str(root), "--keystrokes", "4", "--model", str(tiny_model)]
+    assert main([*command, "--out", str(out)]) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["index_files"] == 12
     assert summary["n_saves"] == 12
@@ -129,4 +128,4 @@ def test_a_tiny_tree_is_measured(
     } <= summary.keys()
     assert (root / "shape_0.py").read_text() == FUNCTION.format(0) * 2
     assert len(out.read_text().splitlines()) == 12 + 4 * 4 + 1
-    assert not list((real_cache / "index").iterdir())
+    assert not list((tiny_cache / "index").iterdir())

@@ -126,6 +126,13 @@ class Cache:
         )
         return out
 
+    def fill(self, library: ctypes.CDLL, k: torch.Tensor, v: torch.Tensor) -> None:
+        """Store k and v (n, kv_heads, dim) in the first n slots; a few tokens at once attend to little."""
+        q = torch.zeros(len(k), *self.shape)
+        for begin in range(0, len(k), 32):
+            part = slice(begin, min(len(k), begin + 32))
+            self.attend(library, q[part], k[part], v[part], [(begin, part.stop)], begin)
+
 
 def true_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
     """q (n, heads, dim), k and v (slots, kv_heads, dim), visible (n, slots)."""
@@ -153,8 +160,7 @@ def test_attention_over_a_prefix_is_torchs(
     k, v = torch.randn(2, total, kv_heads, dim)
     q = torch.randn(total, kv_heads * group, dim)
     cache, library = Cache(kv_heads, dim, 1280), opened(kernels)
-    if before:
-        cache.attend(library, q[:before], k[:before], v[:before], [(0, before)], 0)
+    cache.fill(library, k[:before], v[:before])
     got = cache.attend(library, q[before:], k[before:], v[before:], [(0, total)], before)
     visible = torch.ones(total, total, dtype=torch.bool).tril()[before:]
     torch.testing.assert_close(got, true_attention(q[before:], k, v, visible), rtol=1e-4, atol=1e-5)
@@ -174,7 +180,7 @@ def test_attention_sees_the_given_ranges_and_nothing_else(
     k, v = torch.randn(2, total, kv_heads, dim)
     q = torch.randn(total, kv_heads * group, dim)
     cache, library = Cache(kv_heads, dim, 1280), opened(kernels)
-    cache.attend(library, q[:write], k[:write], v[:write], [(0, write)], 0)
+    cache.fill(library, k[:write], v[:write])
     got = cache.attend(library, q[write:], k[write:], v[write:], [(a, b), (c, d), (write, total)], write)
     visible = torch.zeros(n, total, dtype=torch.bool)
     visible[:, a:b] = visible[:, c:d] = True
