@@ -123,6 +123,7 @@ try {
     machine: `${cpus().length} x ${cpus()[0]?.model}`,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: import.meta.dirname }).trim(),
     computed_page_ms: quantiles(computed.map((row) => row.page)), computed_server_ms: quantiles(computed.map((row) => row.server)),
+    computed_beyond_server_ms: quantiles(computed.map((row) => row.page - row.server)),
     reused_page_ms: quantiles(rows.filter((row) => row.server === null).map((row) => row.page)),
     typing_on_ms: quantiles(on), typing_off_ms: quantiles(off),
   }
