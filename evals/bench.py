@@ -38,15 +38,18 @@ _SEED = 0
 _PIPED_COLUMNS = 140
 
 
-async def run(models: Sequence[str], *, repetitions: int, quick: bool, out: Path | None) -> int:
-    """Measure, print the tables and the JSON line, and write the plots; no `models` means the catalog's."""
+async def run(models: Sequence[str], *, repetitions: int, quick: bool, peer: bool, out: Path | None) -> int:
+    """Measure, print the tables and the JSON line, and write the plots; no `models` means the catalog's.
+
+    `peer`: beside the other engines, where they are installed.
+    """
     console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
     plan = quick_plan(repetitions) if quick else Plan(repetitions=repetitions)
     names = list(models) or ([DEFAULT_MODEL] if quick else [row.name for row in CATALOG])
     files = {name: gguf_file(name) for name in names}
     started = time.monotonic()
     bandwidth = await asyncio.to_thread(read_bandwidth)
-    peers = usable_peers(files[names[0]], console)
+    peers = usable_peers(files[names[0]], console) if peer else []
     results: list[ModelResult] = []
     with open_results("bench", out) as file:
         for name in names:

@@ -149,7 +149,7 @@ def _compare(a: argparse.Namespace) -> int:
 def _speed(a: argparse.Namespace) -> int:
     from evals import bench
 
-    return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, out=a.out))
+    return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, peer=not a.no_peer, out=a.out))
 
 
 def _ladder(a: argparse.Namespace) -> int:
