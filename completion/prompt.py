@@ -25,7 +25,18 @@ from dataclasses import dataclass
 
 from completion.body import function_near, missing_body
 from completion.segments import SegmentCache
-from completion.types import CompletionRequest, Format, Limits, Mode, Piece, Prompt, PromptSpec, Snippet, Tokenizer
+from completion.types import (
+    CompletionRequest,
+    Format,
+    Limits,
+    Mode,
+    Piece,
+    Prompt,
+    PromptSpec,
+    Snippet,
+    Tokenizer,
+    Trigger,
+)
 from completion.window import Window, choose_window, split
 from parsers.languages import by_id
 
@@ -140,7 +151,7 @@ def _build(
         _add_chat(layout, window, turns, n_lines=_n_lines(snapshot.text, begin, request.cursor))
     elif chosen is Format.FIM:
         n_lines = _n_lines(snapshot.text, _middle_begin(snapshot.text, request.cursor), request.cursor)
-        _add_fim(layout, window, spec, n_lines=n_lines, loose=limits.loose_suffix)
+        _add_fim(layout, window, spec, n_lines=n_lines, loose=request.trigger is Trigger.AUTOMATIC)
     else:
         _add_above(layout, window)
     layout.add(line)
@@ -169,7 +180,11 @@ def _middle_begin(text: str, cursor: int) -> int:
 
 
 def _add_fim(layout: _Layout, window: Window, spec: PromptSpec, *, n_lines: int, loose: bool) -> None:
-    """The last `n_lines` of those above are the middle's beginning."""
+    """The last `n_lines` of those above are the middle's beginning.
+
+    `loose`: even the nearest text after the cursor may be as it was computed before lines moved up, above it. That
+    keeps nine tenths of its worth (`midfill eval suffix`), and a pause is enough to have it computed anew.
+    """
     prefix, suffix, middle = (i for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if i is not None)
     window, last = split(window, n_lines)
     layout.add([prefix])

@@ -76,11 +76,7 @@ def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) ->
 
 
 def second_limits(limits: Limits, trigger: Trigger) -> Limits:
-    """The budgets of the second prompt, which has half of the time for what is not ready.
-
-    While somebody types, what follows the cursor is taken as it was computed before the last line: that keeps nine
-    tenths of its worth (`midfill eval suffix`), and 64 tokens would take all of the time.
-    """
+    """The budgets of the second prompt, which has half of the time for what is not ready."""
     allowed = allowed_ms(limits, trigger)
     n_tokens = min(_SECOND_TOKENS, limits.max_prompt_tokens)
     return replace(
@@ -88,7 +84,6 @@ def second_limits(limits: Limits, trigger: Trigger) -> Limits:
         max_prompt_tokens=n_tokens,
         max_file_tokens=min(n_tokens, limits.max_file_tokens),
         deadline_ms=0 if allowed is None else max(1, int(allowed / 2)),
-        loose_suffix=trigger is Trigger.AUTOMATIC,
     )
 
 

@@ -102,7 +102,6 @@ class Limits:
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
     deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
-    loose_suffix: bool = False  # whether even the nearest text after the cursor may be as computed before it moved
     quietness: float = 0.0  # what is shown unasked is kept with at least this probability
     rank_ms: int | None = 0  # how much later a line may come for a second opinion; 0: none is asked for, None: no bound
 
