@@ -19,8 +19,9 @@ run: $(READY)  ## pull and quantize the default model, then let the real server 
 	$(BIN)/midfill model pull
 	$(BIN)/python -P -m evals.showcase
 
-test: $(READY)
-	$(BIN)/python -m pytest
+test: $(READY)  ## what starts the real server or loads the real model has the machine to itself, as for a user
+	$(BIN)/python -m pytest -m "not e2e and not model" -n auto
+	$(BIN)/python -m pytest -m "e2e or model"
 
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull

@@ -5,6 +5,7 @@ Rules: needs no model. Lines are 1-based here, as in every other place that a us
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from lsp_server.cli_complete import read_text
 from parsers.languages import for_document
 from parsers.outline import Import, Outline, Symbol, outline
 from parsers.parse import parse
+
+_PIPED_COLUMNS = 10_000
 
 
 def add_parser(commands: Any) -> None:
@@ -34,7 +37,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"language": language.id, **as_json(found)}, ensure_ascii=False))
     else:
-        Console().print(render(f"{args.file} ({language.name})", found, args.imports), soft_wrap=True)
+        # A terminal folds what is too long for it; a pipe gets whole lines.
+        console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
+        console.print(render(f"{args.file} ({language.name})", found, args.imports))
     return 0
 
 
