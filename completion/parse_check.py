@@ -61,7 +61,8 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     allowed, finished = least_errors(before, cursor, typed, 0)
     if errors(finished.root, *_neighbors(finished, cursor)):
         # The lines around do not parse either, whatever is typed: macros of C, a construct newer than the grammar.
-        allowed += 1 + candidate.text.count("\n")
+        # A bracket alone is not worth that doubt.
+        allowed += 1 + candidate.text.count("\n") if any(map(str.isalnum, candidate.text)) else 0
     # A block, and what was cut, may leave open what was open already, and nothing of its own.
     closers = closing(before, cursor)
     typed = [*(closers[n:] for n in range(1, len(closers))), *typed] if finished is not before else []

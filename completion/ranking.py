@@ -200,7 +200,9 @@ class _Comparison:
     async def _ask(self, prompt: Prompt, session: str, n: int, opening: str | None = None) -> None:
         """Compare n more answers to a prompt; they begin with `opening`, or with the first answer's indentation."""
         opening = self._lead if opening is None else opening
-        await self._add(await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening))
+        attempts = await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening)
+        # What says no more than it was made to begin with says nothing: `key =`.
+        await self._add([attempt for attempt in attempts if attempt.candidate.text.strip() != opening.strip()])
 
     def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float | None, ...]]:
         """All answers, and their scores: what fits comes first, and of that what was compared, the best first."""

@@ -142,6 +142,12 @@ def test_among_lines_that_do_not_parse_a_like_one_is_shown() -> None:
     assert _kept(table, "  OP(B, 2, 3)", "c") == "  OP(B, 2, 3)"
 
 
+def test_where_nothing_parses_a_bracket_alone_is_not_shown() -> None:
+    broken = "super(\n  ▮\n    gas ? `(${gas}) ` : ''\n  }for the block.`,\n  { cause },\n)\n"
+    assert _kept(broken, "[", "typescript") == ""
+    assert _kept(broken, "`gas ${", "typescript") == "`gas ${"
+
+
 def test_a_half_line_is_judged_by_what_would_finish_it() -> None:
     request = request_at("x = foo(a, ▮\n")
     assert errors(request.snapshot.tree.root) > 0

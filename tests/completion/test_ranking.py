@@ -256,21 +256,32 @@ def test_a_model_without_sentinels_has_one_format() -> None:
     assert (completion.text, engine.asked) == ("b = a", [Format.LEFT])
 
 
-def test_what_the_lines_below_need_is_tried_as_well() -> None:
-    class Defines(TwoMinds):
-        async def generate(
-            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
-        ) -> AsyncIterator[Delta]:
-            typed = bytes(token for token in prompt.token_ids if token < 256) + prompt.heal
-            if typed.endswith(b"total ="):
-                ids = tuple(prompt.heal + b" 0\n")
-                yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids))
-                return
-            async for delta in super().generate(prompt, session=session, priority=priority):
-                yield delta
+class Defines(TwoMinds):
+    """Goes on as it is told behind `total =`."""
 
-    marked = "def f(a):\n▮\n    for x in a:\n        total += x\n    return total\n"
-    assert _complete(Defines(fim="    c = 1", left="    b = a", likely="total = 0"), marked).text == "    total = 0"
+    goes_on = b""
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        typed = bytes(token for token in prompt.token_ids if token < 256) + prompt.heal
+        if typed.endswith(b"total ="):
+            ids = tuple(prompt.heal + self.goes_on)
+            yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids))
+            return
+        async for delta in super().generate(prompt, session=session, priority=priority):
+            yield delta
+
+
+@pytest.mark.parametrize(("goes_on", "expected"), [(b" 0\n", "    total = 0"), (b"\n", "    c = 1")])
+def test_what_the_lines_below_need_is_tried_as_well_and_nothing_that_is_only_its_beginning(
+    goes_on: bytes, expected: str
+) -> None:
+    engine = Defines(fim="    c = 1", left="    b = a", likely="total =")
+    engine.goes_on = goes_on
+    completion = _complete(engine, "def f(a):\n▮\n    for x in a:\n        total += x\n    return total\n")
+    assert completion.text == expected
+    assert "    total =" not in {other.text for other in completion.alternatives}
 
 
 def test_what_a_second_opinion_needs_can_be_computed_ahead() -> None:
