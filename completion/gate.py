@@ -81,17 +81,17 @@ def probability(known: Features, shift: float = 0.0) -> float:
 # Printed by `midfill eval gate`; see evals/LOG.md for the data. `agreed` and `disagreed` are beside answers that were
 # sure enough not to be compared.
 WEIGHTS: dict[str, float] = {
-    "bias": 4.214,
-    "mean_logprob": 3.253,
-    "min_logprob": 1.423,
-    "first_logprob": -1.106,
-    "log_characters": -0.554,
-    "log_lines": 0.084,
-    "is_block": -0.207,
+    "bias": 5.120,
+    "mean_logprob": 1.914,
+    "min_logprob": 1.678,
+    "first_logprob": -0.203,
+    "log_characters": -0.933,
+    "log_lines": 0.733,
+    "is_block": -0.313,
     "in_prose": 0.0,
     "at_line_start": 0.0,
     "unknown_names": 0.0,
-    "was_cut": -2.013,
-    "agreed": 0.082,
-    "disagreed": -0.897,
+    "was_cut": -1.803,
+    "agreed": -0.218,
+    "disagreed": -0.847,
 }
