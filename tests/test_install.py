@@ -54,7 +54,8 @@ def test_without_a_compiler_torch_runs_the_model(installed: Path, tmp_path: Path
 def test_without_a_compiler_doctor_says_which_kernels_run(installed: Path, tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "tiny")
     environment = os.environ | {"PYTHONPATH": str(installed), "MIDFILL_CACHE": str(tmp_path / "cache")}
-    doctor = f"from lsp_server.cli import main; main(['doctor', '--model', {str(folder)!r}])"
+    # What doctor started is stopped: it would wait half an hour for another request.
+    doctor = f"from lsp_server.cli import main; main(['doctor', '--model', {str(folder)!r}]); main(['stop'])"
     command = [sys.executable, "-P", "-c", doctor]
     output = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout
     assert "kernels: torch (the native extension was not built" in output
