@@ -19,7 +19,7 @@ run: $(READY)  ## pull and quantize the default model, then let the real server 
 	$(BIN)/midfill model pull
 	$(BIN)/python -P -m evals.showcase
 
-test: $(READY)  ## what starts the real server or loads the real model has the machine to itself, as for a user
+test: $(READY)  ## on all cores; then, one at a time, what starts the real server or loads the real model
 	$(BIN)/python -m pytest -m "not e2e and not model" -n auto
 	$(BIN)/python -m pytest -m "e2e or model"
 

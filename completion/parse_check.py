@@ -59,10 +59,10 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
         return candidate
     typed = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
     allowed, finished = least_errors(before, cursor, typed, 0)
-    if errors(finished.root, *_neighbors(finished, cursor)):
+    if _has_word(candidate.text) and errors(finished.root, *_neighbors(finished, cursor)):
         # The lines around do not parse either, whatever is typed: macros of C, a construct newer than the grammar.
         # A bracket alone is not worth that doubt.
-        allowed += 1 + candidate.text.count("\n") if any(map(str.isalnum, candidate.text)) else 0
+        allowed += 1 + candidate.text.count("\n")
     # A block, and what was cut, may leave open what was open already, and nothing of its own.
     closers = closing(before, cursor)
     typed = [*(closers[n:] for n in range(1, len(closers))), *typed] if finished is not before else []
@@ -161,9 +161,14 @@ def _prefixes(text: str) -> Iterator[str]:
     shorter = text.rstrip()
     while closer := next((closer for closer in _CUT_AT_END if shorter.endswith(closer)), ""):
         shorter = shorter.removesuffix(closer).rstrip()
-        if any(character.isalnum() for character in shorter):
+        if _has_word(shorter):
             yield shorter
     lines = text.split("\n")
     for n in range(len(lines) - 1, max(0, len(lines) - 1 - _MAX_PREFIXES), -1):
         if (prefix := "\n".join(lines[:n]).rstrip()).strip():
             yield prefix
+
+
+def _has_word(text: str) -> bool:
+    """Whether a text says more than brackets and signs."""
+    return any(map(str.isalnum, text))

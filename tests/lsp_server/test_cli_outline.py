@@ -39,6 +39,13 @@ def test_the_tree_has_kind_name_line_and_signature(file: Path, capsys: pytest.Ca
     ]
 
 
+def test_a_pipe_gets_whole_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path := tmp_path / f"{'long' * 50}.py").write_text(f"{'x' * 200} = 1\n")
+    assert main(["outline", str(path)]) == 0
+    title, line = capsys.readouterr().out.splitlines()
+    assert (title, line) == (f"{path} (Python)", f"└── variable {'x' * 200}:1 {'x' * 200} = 1")
+
+
 def test_imports_come_first_when_they_are_asked_for(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["outline", str(file), "--imports"]) == 0
     assert "import a.b:1 c as d" in capsys.readouterr().out.splitlines()[1]
