@@ -57,7 +57,6 @@ def decode_candidates(work: "Generation", hidden: torch.Tensor) -> Generator[Non
     """Generate the request's candidates from the prompt's last hidden state (1, hidden); returns how that finished."""
     request, session = work.request, work.session
     n_prompt = len(request.window.ids)
-    session.forget(n_prompt)
     line = yield from _best_line(work, hidden)
     session.suggestion = request.window.ids[-SUGGESTION_CONTEXT:] + line.tokens
     if not line.text:  # the bytes to spell take all the tokens there may be, or nothing else may come
@@ -84,7 +83,11 @@ def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None
     """The first line of the best answer, as far as there is room; it is candidate 0, and handed out as it comes."""
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
-    work.drafter, draft = Drafter(session.suggestion), array("I")
+    work.drafter, n_drafted = Drafter(session.suggestion), 0
+    # What was said for a first answer has been run already: it is but read again.
+    draft, states = session.recall(work.attend(len(text)))
+    hidden = hidden if states is None else states
+    said, pending = work.begin_said(hidden[:1]), array("I")
     while True:
         n_right = 0
         for row in work.engine.decoder.logits(hidden).log_softmax(1):
@@ -93,15 +96,17 @@ def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None
             if is_done or n_right == len(draft) or line.tokens[-1] != draft[n_right]:
                 break
             n_right += 1
-        work.drafter.verified(len(draft), n_right)
+        work.drafter.verified(n_drafted, min(n_right, n_drafted))
         session.forget(len(text) + n_right, len(text) + len(draft))
+        said.read(pending + draft[:n_right], hidden[1 - len(pending) : n_right + 1])
         if is_done:
             return line
         text = request.window.ids + line.tokens
-        draft = array("I")
+        pending, draft = text[-1:], array("I")
         if request.speculate and not line.outstanding:
             draft = work.drafter.propose(text, request.max_tokens - len(line.tokens) - 1)
-        hidden = yield from work.forward(len(text) - 1, array("I", [text[-1], *draft]))
+        n_drafted = len(draft)
+        hidden = yield from work.forward(len(text) - 1, pending + draft)
 
 
 def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
@@ -117,12 +122,15 @@ def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
     ranked = [(token, logprob) for token, logprob in ranked if token not in request.stop_token_ids]
     total, n_before = sum(line.logprobs), len(line.tokens)
     n_spelled = len(line.outstanding)
-    if line.has_stopped or len(table[ranked[0][0]]) > n_spelled:
+    said = b"" if line.has_stopped else table[ranked[0][0]]
+    if line.has_stopped or len(said) > n_spelled:
         others = ranked if line.has_stopped else ranked[1:]
+        best_line = line.text + said[n_spelled:] if line.has_stopped or b"\n" in said else None
         line.others += [
             _Other(total + it[1], n_before, *it)
             for it in others
-            if len(table[it[0]]) > n_spelled and not _is_blank(request.line_only, line.text + table[it[0]][n_spelled:])
+            if len(table[it[0]]) > n_spelled
+            and not (request.line_only and _is_no_line(line.text + table[it[0]][n_spelled:], best_line))
         ]
     if line.has_stopped:
         return
@@ -135,10 +143,13 @@ def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
     line.has_ended = b"\n" in said and (request.line_only or bool(line.text.strip()))
 
 
-def _is_blank(line_only: bool, text: bytes) -> bool:
-    """Whether an answer that is to be a line would end before it says anything."""
+def _is_no_line(text: bytes, best: bytes | None) -> bool:
+    """Whether an answer that is to be a line would end before it says anything, or is the best, which ends here (else
+    None), but for the blanks at its end.
+    """
     line, end, _ = text.partition(b"\n")
-    return line_only and bool(end) and not line.strip()
+    is_same = best is not None and line.rstrip() == best.partition(b"\n")[0].rstrip()
+    return is_same or (bool(end) and not line.strip())
 
 
 def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, None, None]:

@@ -24,7 +24,7 @@ from model.decoder import CPU_CHUNKS, Decoder
 from model.kv import Slots
 from model.plan import Plan, is_placed, make_plan
 from model.sampler import ByteTable, pick
-from model.session import Level, Session
+from model.session import Level, Said, Session
 from model.speculate import SUGGESTION_CONTEXT, Drafter
 from model.speed import Speed
 from model.window import Part, Window
@@ -145,7 +145,8 @@ class Generation:
         self.drafter = Drafter(session.suggestion)
         text = request.window.ids[:]
         session.suggestion = text[-SUGGESTION_CONTEXT:]
-        token = yield from self._heal(hidden[-1:], text)
+        said = self.begin_said(hidden[-1:])
+        token = yield from self._heal(hidden[-1:], text, said)
         while token is not None and self.n_generated < request.max_tokens:
             draft = array("I")
             text.append(token)
@@ -156,6 +157,7 @@ class Generation:
             best = self.engine.decoder.greedy(hidden)
             n_right = next((i for i, guess in enumerate(draft) if best[i][0] != guess), len(draft))
             session.forget(begin + 1 + n_right, begin + 1 + len(draft))
+            said.read(array("I", [token, *draft[:n_right]]), hidden[: n_right + 1])
             text.extend(draft[:n_right])
             self.drafter.verified(len(draft), n_right)
             token = self._deliver(best[: n_right + 1])
@@ -225,7 +227,14 @@ class Generation:
 
     # -- decode --------------------------------------------------------------------------------------------
 
-    def _heal(self, hidden: torch.Tensor, text: "array[int]") -> Generator[None, None, int | None]:
+    def begin_said(self, hidden: torch.Tensor) -> Said:
+        """The session's new record of what is said, from the prompt's last hidden state (1, hidden) on."""
+        n = len(self.request.window.ids)
+        self.session.said = said = Said(self.request.window.ids, bytes(self.session.level[:n]), self.attend(n))
+        said.read(array("I"), hidden)
+        return said
+
+    def _heal(self, hidden: torch.Tensor, text: "array[int]", said: Said) -> Generator[None, None, int | None]:
         """The first token that is free of the outstanding bytes, or the last that spells them; None to stop."""
         outstanding, engine = self.request.heal, self.engine
         while True:
@@ -238,6 +247,7 @@ class Generation:
             if token is None or not outstanding or self.n_generated == self.request.max_tokens:
                 return token
             hidden = (yield from self.forward(len(text), array("I", [token])))[-1:]
+            said.read(array("I", [token]), hidden)
             text.append(token)
 
     def _deliver(self, best: list[tuple[int, float]]) -> int | None:

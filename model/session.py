@@ -70,6 +70,24 @@ class Work:
 
 
 @dataclass(slots=True)
+class Said:
+    """What was said last behind a window, and the hidden states that it was chosen from: of the window's last token and
+    of each token said, (n, hidden) each. Other candidates part from it without its being decoded again.
+    """
+
+    window: "array[int]"
+    level: bytes  # what the window's slots were worth,
+    attend: Slots  # and which of them were seen
+    tokens: "array[int]" = field(default_factory=lambda: array("I"))
+    hidden: list[torch.Tensor] = field(default_factory=list)
+
+    def read(self, tokens: "array[int]", hidden: torch.Tensor) -> None:
+        """Take tokens that were run, with their states: a decoder's are valid until its next forward alone."""
+        self.tokens.extend(tokens)
+        self.hidden.append(hidden.clone())
+
+
+@dataclass(slots=True)
 class Session:
     """One document's KV. `ids[i]` is the token of slot i, `level[i]` what its keys and values are worth.
 
@@ -82,6 +100,7 @@ class Session:
     level: bytearray = field(default_factory=bytearray)
     window: Window | None = None
     suggestion: "array[int]" = field(default_factory=lambda: array("I"))
+    said: Said | None = None
     work: Work | None = None
 
     def adopt(self, window: Window, decoder: Decoder) -> None:
@@ -128,6 +147,23 @@ class Session:
     def n_held(self, begin: int, end: int) -> int:
         """How many slots of a range hold something."""
         return end - begin - self.level.count(0, begin, end)
+
+    def recall(self, attend: Slots) -> "tuple[array[int], torch.Tensor | None]":
+        """What was said behind this very window and is still there: n tokens, and the (n + 1, hidden) states they were
+        chosen from; None when nothing is known. What stands behind these tokens is forgotten.
+        """
+        n, said = len(self.window.ids) if self.window else 0, self.said
+        if said is None or self.window is None or said.window != self.window.ids:
+            known = 0
+        elif (said.level, said.attend) != (bytes(self.level[:n]), attend):  # computed anew since, or more is seen
+            known = 0
+        else:
+            known = common_prefix(self.ids[n:], said.tokens)
+        self.forget(n + known)
+        if said is None or not known:
+            return array("I"), None
+        self.level[n:] = bytes([self.level_after(attend, n)]) * known
+        return said.tokens[:known], torch.cat(said.hidden)[: known + 1]
 
     def held(self, end: int) -> Slots:
         """The ranges below `end` that hold something."""
