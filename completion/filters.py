@@ -10,7 +10,7 @@ Rules: pure; what they must not do says `candidate`. They parse: called off the 
 from dataclasses import replace
 
 from completion.candidate import Candidate, Filter
-from completion.indentation import first_indentation, later_indentation, misplaced_closer
+from completion.indentation import first_indentation, later_indentation, level_of_below, misplaced_closer
 from completion.junk import chat, comment_run, license_header, placeholders
 from completion.loops import phrases, repetition
 from completion.overlap import next_lines, suffix_overlap
@@ -39,6 +39,7 @@ FILTERS: tuple[Filter, ...] = (
     comment_run,
     trailing_blanks,
     first_indentation,
+    level_of_below,
     later_indentation,
     misplaced_closer,
     next_lines,

@@ -30,8 +30,9 @@ from parsers.keywords import keywords_of
 from parsers.languages import BlockStyle, by_id
 
 _JUMP = re.compile(r"\s*(?:return|raise|throw|break|continue|goto)\b")
-# What may stand at the level of a jump and is not dead: another branch, or a label.
+# What may stand at the level of a jump and is not dead: another branch, or a label; and the `break` that ends a case.
 _BRANCH = re.compile(r"\s*(?:else|elif|elsif|elseif|except|catch|finally|rescue|ensure|case|default|when|end|\}|\)|\])")
+_BREAK = re.compile(r"\s*break\b")
 _DEFINES = re.compile(r"(?:[\w<>\[\], ]+ )?(?:def|class|func|fn|function|fun|sub)\s")
 # How a name is bound, by language; "{}" is the name. No blank at the end: it belongs to the token that comes next.
 _BINDINGS = {
@@ -80,7 +81,8 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
     if "\n" in candidate.text:
         return False
     below = next(lines_below(text, cursor), "")
-    if _JUMP.match(line) and columns(below) == columns(line) > 0 and not _BRANCH.match(below):
+    is_dead = not is_branch(below) and not _BREAK.match(below)
+    if _JUMP.match(line) and columns(below) == columns(line) > 0 and is_dead:
         return True
     if _says_header_again(line, text[:cursor]):
         return True
@@ -91,7 +93,7 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
         return True  # nothing but a docstring stands in the function's body
     if opens_block(line, BlockStyle.INDENT) and columns(line):  # the lines below may be its own
         return False
-    if _n_open(line) > 0 or _is_in_brackets(text, cursor):  # indentation says nothing within brackets
+    if n_open(line) > 0 or is_in_brackets(text, cursor):  # indentation says nothing within brackets
         return False
     if language.id == "python" and columns(below) > columns(line) and not _is_continued(line, below):
         return True  # what is below would be indented for no reason
@@ -112,13 +114,13 @@ def is_unfinished(candidate: Candidate, request: CompletionRequest) -> bool:
     below = next(lines_below(text, cursor), "")
     if opens_block(line, language.block_style):
         return columns(below) <= columns(line)
-    is_last = language.id == "python" and columns(below) < columns(line) and _n_open(line) == 0
+    is_last = language.id == "python" and columns(below) < columns(line) and n_open(line) == 0
     return is_last and _ASSIGNED.match(line) is not None and _is_in_body(columns(line), request)
 
 
 def _is_in_body(level: int, request: CompletionRequest) -> bool:
     """Whether a line of this level belongs to a function, and to no block in it."""
-    outer = next((line for line in _code_above(request) if columns(line) < level), "")
+    outer = next((line for line in code_above(request) if columns(line) < level), "")
     return _DEFINES.match(outer.strip()) is not None and not outer.lstrip().startswith("class")
 
 
@@ -141,23 +143,28 @@ def _least_columns(text: str, cursor: int, below: str) -> int:
     return min(columns(_statement_above(text, cursor)), columns(below))
 
 
-def _n_open(line: str) -> int:
+def is_branch(line: str) -> bool:
+    """Whether a line goes on with what stands above it: another branch, or a label; or ends a block."""
+    return _BRANCH.match(line) is not None
+
+
+def n_open(line: str) -> int:
     """How many brackets more a line opens than it closes."""
     code = _STRINGS.sub("''", line)
     return sum(map(code.count, "([{")) - sum(map(code.count, ")]}"))
 
 
-def _is_in_brackets(text: str, cursor: int) -> bool:
+def is_in_brackets(text: str, cursor: int) -> bool:
     """Whether one of the lines close above opens a bracket that is not closed by the cursor."""
-    return any(n_open > 0 for n_open in accumulate(_n_open(line) for line in islice(lines_above(text, cursor), 12)))
+    return any(balance > 0 for balance in accumulate(n_open(line) for line in islice(lines_above(text, cursor), 12)))
 
 
 def _statement_above(text: str, cursor: int) -> str:
     """The first line of the statement that ends above: where that closes brackets, the line that opened them."""
-    n_open = 0
+    balance = 0
     for line in islice(lines_above(text, cursor), 40):
-        n_open += _n_open(line)
-        if n_open >= 0:
+        balance += n_open(line)
+        if balance >= 0:
             return line
     return line_above(text, cursor)[0]
 
@@ -185,11 +192,11 @@ def _heading(request: CompletionRequest, found: Sequence[Candidate]) -> list[str
 
 def ending(request: CompletionRequest) -> list[str]:
     """What the line begins with that ends a function, below which nothing of it stands; [] elsewhere."""
-    return _returns(request, _around(request)[-1:])
+    return _returns(request, blocks_around(request)[-1:])
 
 
 def _returning(request: CompletionRequest) -> list[str]:
-    blocks = _around(request)
+    blocks = blocks_around(request)
     # Behind the function's blocks more often than in the last one.
     return _returns(request, [*blocks[-1:], *blocks[:1]])
 
@@ -211,10 +218,10 @@ def _begun(typed: str, beside: Sequence[str], words: Sequence[str]) -> list[str]
     return [level[len(typed) :] + word for level in levels if level.startswith(typed) for word in words]
 
 
-def _around(request: CompletionRequest) -> list[str]:
+def blocks_around(request: CompletionRequest) -> list[str]:
     """A line of each block that the next one may go on with, the inner ones first: of the function's, last."""
     found: list[str] = []
-    for line in _code_above(request):
+    for line in code_above(request):
         if _DEFINES.match(line.strip()):
             break
         if not found or columns(line) < columns(found[-1]):
@@ -223,7 +230,7 @@ def _around(request: CompletionRequest) -> list[str]:
     return found[1:] if len(found) > 1 and _JUMP.match(found[0]) else found
 
 
-def _code_above(request: CompletionRequest) -> list[str]:
+def code_above(request: CompletionRequest) -> list[str]:
     """The lines of code close above the cursor's, the nearest first: docstrings are indented as they like."""
     text, cursor = request.snapshot.text, request.cursor
     code = _code(text[max(0, cursor - _FUNCTION_CHARACTERS) : cursor], request.snapshot.language)

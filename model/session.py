@@ -152,18 +152,18 @@ class Session:
         """What was said behind this very window and is still there: n tokens, and the (n + 1, hidden) states they were
         chosen from; None when nothing is known. What stands behind these tokens is forgotten.
         """
-        n, said = len(self.window.ids) if self.window else 0, self.said
-        if said is None or self.window is None or said.window != self.window.ids:
-            known = 0
-        elif (said.level, said.attend) != (bytes(self.level[:n]), attend):  # computed anew since, or more is seen
-            known = 0
-        else:
-            known = common_prefix(self.ids[n:], said.tokens)
-        self.forget(n + known)
-        if said is None or not known:
+        window, said, n_known = self.window, self.said, 0
+        assert window is not None, "what was said stands behind a window"
+        n = len(window.ids)
+        here = (window.ids, bytes(self.level[:n]), attend)
+        # Not when something before it was computed anew since, or is seen now.
+        if said is not None and here == (said.window, said.level, said.attend):
+            n_known = common_prefix(self.ids[n:], said.tokens)
+        self.forget(n + n_known)
+        if said is None or not n_known:
             return array("I"), None
-        self.level[n:] = bytes([self.level_after(attend, n)]) * known
-        return said.tokens[:known], torch.cat(said.hidden)[: known + 1]
+        self.level[n:] = bytes([self.level_after(attend, n)]) * n_known
+        return said.tokens[:n_known], torch.cat(said.hidden)[: n_known + 1]
 
     def held(self, end: int) -> Slots:
         """The ranges below `end` that hold something."""

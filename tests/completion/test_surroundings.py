@@ -31,6 +31,7 @@ _BODY = "def f(a):\n    x = 1\n▮\n    return x\n"
         ("function f() {\n  ▮\n  go()\n}\n", "// what it is for"),
         ('def f(a):\n    """Words."""\n▮\n', "def main():"),  # f would do nothing
         ("def f(a):\n    b = 0\n▮\n        b = 1\n    return b\n", "    return b"),  # what is below would be too deep
+        ("for x in y:\n    if x:\n        ▮\n        breakfast(x)\n", "continue"),
     ],
 )
 def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
@@ -49,6 +50,7 @@ def test_what_cannot_well_stand_there(marked: str, text: str) -> None:
         ("class A:\n    def f(self):\n        go()\n\n▮\n\n    def h(self): ...\n", "    def g(self):"),
         ("def f():\n    go()\n\n▮\n\ndef h(): ...\n", "def g():"),
         ("switch (x) {\n  case 1:\n    ▮\n  case 2:\n}\n", "return 1"),
+        ("switch (x) {\n  case 1:\n    ▮\n    break\n}\n", "return 1"),
         ("def f(a):\n    ▮\n", "return a"),
         ('class Wrong(Exception):\n    """Words."""\n▮\n', "def main():"),
         ('def f():\n    x = [1,\n         2]\n▮\n         "b"]\n    return y\n', '    y = ["a",'),

@@ -304,8 +304,8 @@ def test_candidates_behind_a_first_answer_are_those_of_a_fresh_session_and_run_i
         steps = 11 - min(n_parted)  # side by side, behind the token that differs
         assert len(sizes) == 1 + steps, "the prompt's last token, and the others"
         assert first.tokens == fresh.candidates[0]
-        other, _ = engine.ask(text[:-1] + [7], n=12, candidates=4, heal=heal)  # another prompt is not taken for it
-        fresh, _ = engine.ask(text[:-1] + [7], session="fresh", n=12, candidates=4, heal=heal)
+        other, _ = engine.ask([*text[:-1], 7], n=12, candidates=4, heal=heal)  # another prompt is not taken for it
+        fresh, _ = engine.ask([*text[:-1], 7], session="fresh", n=12, candidates=4, heal=heal)
         assert other.candidates == fresh.candidates
 
 
