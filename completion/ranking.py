@@ -13,21 +13,24 @@ and on real lines (evals/LOG.md).
 """
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor, indentation
-from completion.surroundings import ending, fits, misfits, missing_names, n_bound, openings
+from completion.surroundings import bound_names, ending, fits, misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
-_FOLLOWING_WEIGHT = 1.5
-_FOLLOWING_LINES, _FOLLOWING_CHARACTERS = 5, 150
-# While somebody types there are 400 ms for two answers or three. Of two, 20 characters choose nearly as well (of 160
-# tasks .650; 45 .656, 150 .669). Who asks is better served by more answers than by more of what follows.
-_FOLLOWING_TYPING, _FOLLOWING_ASKED = 24, 45
+_FOLLOWING_WEIGHT = 3.0
+_FOLLOWING_CHARACTERS = 150
+# How far below a name is looked for, and how much of its line counts behind it.
+_USE_CHARACTERS, _USE_TAIL = 1_200, 10
+# While somebody types there are 400 ms for two answers or three, of which 24 characters choose nearly as well as 150 at
+# this weight; so do 32 where it is told where the first name is used, too (evals/LOG.md).
+_FOLLOWING_TYPING, _FOLLOWING_ASKED = 24, 32
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
@@ -143,6 +146,9 @@ class _Comparison:
         (self._fim, self._fim_session), (self._left, self._left_session) = asked
         self._n_following = n_following
         self._missing = set(missing_names(asker.request, called=True))
+        # The same for all answers, or their scores could not be compared. While somebody types there is no time for it.
+        is_asked = asker.request.trigger is Trigger.INVOKED
+        self._names = self._missing | set(bound_names(first.candidate, asker.request)) if is_asked else set[str]()
         self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
         self._known: list[Read] = []  # behind the left-to-right prompt
@@ -241,7 +247,7 @@ class _Comparison:
         n_answer = len(text.encode()) + 1  # its line end belongs to it
         said = attempt.generation.read
         is_own = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
-        whole = text + _first_lines(after, self._n_following)
+        whole = text + what_follows(after, self._n_following, self._names)
         known = [*self._known, said] if is_own else self._known  # answers begin alike
         scored = await self._asker.score(left, self._left_session, whole, known)
         self._known.append(scored.read)
@@ -274,8 +280,16 @@ def session_of(session: str) -> str:
     return f"{session}#second"
 
 
-def _first_lines(after: str, n_characters: int) -> str:
-    """The rest of the cursor's line, and the first lines below it that are not blank: the beginning of all that."""
-    rest, *below = after[: _FOLLOWING_CHARACTERS * 4].split("\n")
-    lines = [line for line in below if line.strip()][:_FOLLOWING_LINES]
-    return "\n".join([rest, *lines, ""])[:n_characters]
+def what_follows(after: str, n_characters: int, names: Collection[str]) -> str:
+    """What answers are compared by: the rest of the cursor's line and the lines below, up to so many characters.
+
+    Where one of these names is used for the first time further down, that line as well, up to there and a little more:
+    `total = 0` and `total = []` differ little in what comes next, and much there.
+    """
+    rest, *below = after[:_USE_CHARACTERS].split("\n")
+    text = "\n".join([rest, *(line for line in below if line.strip()), ""])
+    used = re.search(rf"(?<![\w.])(?:{'|'.join(map(re.escape, names))})\b", text) if names else None
+    if used is None or (end := used.end() + _USE_TAIL) <= n_characters:
+        return text[:n_characters]
+    begin = text.rfind("\n", 0, used.start()) + 1
+    return text[:end] if begin <= n_characters else f"{text[:n_characters].rstrip()}\n{text[begin:end]}"
