@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from model.kv import Span
+from model.sampler import ByteTable
 from model.speculate import SUGGESTION_CONTEXT, Drafter
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def decode_candidates(work: "Generation", hidden: torch.Tensor) -> Generator[Non
         return "length"
     best = _Candidate(0, 0, line.tokens)
     live = [best] if not (line.has_stopped or (line.has_ended and request.line_only)) else []
-    for index, other in enumerate(heapq.nlargest(request.n_candidates - 1, line.others), 1):
+    others = [it for it in line.others if not (request.line_only and _is_same(work.engine.table(), line, it))]
+    for index, other in enumerate(heapq.nlargest(request.n_candidates - 1, others), 1):
         candidate = _Candidate(index, other.n_before, array("I"))
         for token, logprob in zip(line.tokens[: other.n_before], line.logprobs, strict=False):
             _deliver(work, index, token, logprob)
@@ -122,15 +124,12 @@ def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
     ranked = [(token, logprob) for token, logprob in ranked if token not in request.stop_token_ids]
     total, n_before = sum(line.logprobs), len(line.tokens)
     n_spelled = len(line.outstanding)
-    said = b"" if line.has_stopped else table[ranked[0][0]]
-    if line.has_stopped or len(said) > n_spelled:
+    if line.has_stopped or len(table[ranked[0][0]]) > n_spelled:
         others = ranked if line.has_stopped else ranked[1:]
-        best_line = line.text + said[n_spelled:] if line.has_stopped or b"\n" in said else None
         line.others += [
             _Other(total + it[1], n_before, *it)
             for it in others
-            if len(table[it[0]]) > n_spelled
-            and not (request.line_only and _is_no_line(line.text + table[it[0]][n_spelled:], best_line))
+            if len(table[it[0]]) > n_spelled and not _is_blank(request.line_only, line.text + table[it[0]][n_spelled:])
         ]
     if line.has_stopped:
         return
@@ -143,13 +142,19 @@ def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
     line.has_ended = b"\n" in said and (request.line_only or bool(line.text.strip()))
 
 
-def _is_no_line(text: bytes, best: bytes | None) -> bool:
-    """Whether an answer that is to be a line would end before it says anything, or is the best, which ends here (else
-    None), but for the blanks at its end.
-    """
+def _is_blank(line_only: bool, text: bytes) -> bool:
+    """Whether an answer that is to be a line would end before it says anything."""
     line, end, _ = text.partition(b"\n")
-    is_same = best is not None and line.rstrip() == best.partition(b"\n")[0].rstrip()
-    return is_same or (bool(end) and not line.strip())
+    return line_only and bool(end) and not line.strip()
+
+
+def _is_same(table: ByteTable, line: _Line, other: _Other) -> bool:
+    """Whether the line with this token is the best one but for blanks and how it ends: `x` for `x` and a line end."""
+
+    def said(tokens: "array[int]") -> bytes:
+        return b"".join(table[token] for token in tokens).rstrip()
+
+    return said(line.tokens[: other.n_before] + array("I", [other.token])) == said(line.tokens)
 
 
 def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, None, None]:
