@@ -37,10 +37,9 @@ class Scored(NamedTuple):
     read: Read
     begins: tuple[int, ...]  # where each token begins, in bytes of the text
 
-    def parts(self, n_bytes: int) -> tuple[float, float]:
-        """Log-probabilities of the tokens that begin in the first bytes, and of those behind them."""
-        pairs = list(zip(self.begins, self.read.logprobs, strict=False))
-        return sum(value for at, value in pairs if at < n_bytes), sum(value for at, value in pairs if at >= n_bytes)
+    def behind(self, n_bytes: int) -> float:
+        """Log-probability of the tokens that begin behind the first bytes."""
+        return sum(value for at, value in zip(self.begins, self.read.logprobs, strict=False) if at >= n_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """A second opinion: where the model was not sure of its answer, ask in the other prompt format, and rank all answers.
 
 A small model often ignores the text after the cursor in fill-in-the-middle prompts, and cannot know it in left-to-right
-ones. Of several answers the best one is that which makes itself and the lines that follow most probable, read left to
-right:
+ones. Of several answers the best one is that which is most probable in the middle, and makes the lines that follow most
+probable, read left to right:
 
-    log p(answer) + w * log p(first following lines)
+    log p(answer | text before, text after) + w * log p(first following lines | text before, answer)
 
 Called by the pipeline, and by nobody else. Rules: never makes an answer later than its time allows: what is not done by
 then is given up, and the best of what has been compared stands. What cannot well stand there gives way, and what the
@@ -13,24 +13,23 @@ and on real lines (evals/LOG.md).
 """
 
 import asyncio
-import re
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor, indentation
-from completion.surroundings import bound_names, ending, fits, misfits, missing_names, n_bound, openings
+from completion.surroundings import ending, fits, misfits, missing_names, n_bound, openings
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
-_FOLLOWING_WEIGHT = 3.0
-_FOLLOWING_CHARACTERS = 150
-# How far below a name is looked for, and how much of its line counts behind it.
-_USE_CHARACTERS, _USE_TAIL = 1_200, 10
-# While somebody types there are 400 ms for two answers or three, of which 24 characters choose nearly as well as 150 at
-# this weight; so do 32 where it is told where the first name is used, too (evals/LOG.md).
-_FOLLOWING_TYPING, _FOLLOWING_ASKED = 24, 32
+_FOLLOWING_WEIGHT = 2.0
+# Of what follows, so many characters: while somebody types there are 400 ms for two answers or three, and who asks is
+# better served by more answers than by more of what follows.
+_FOLLOWING_TYPING, _FOLLOWING_ASKED, _FOLLOWING_CHARACTERS = 24, 32, 45
+_FOLLOWING_LINES = 5
+_LEAST_LEFT = 0.01  # of the probability: the line's end does not count to it, so what is left may be less than nothing
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
 # Somebody who asks waits this many times as long, and gets several answers to choose from.
@@ -146,12 +145,11 @@ class _Comparison:
         (self._fim, self._fim_session), (self._left, self._left_session) = asked
         self._n_following = n_following
         self._missing = set(missing_names(asker.request, called=True))
-        # The same for all answers, or their scores could not be compared. While somebody types there is no time for it.
-        is_asked = asker.request.trigger is Trigger.INVOKED
-        self._names = self._missing | set(bound_names(first.candidate, asker.request)) if is_asked else set[str]()
         self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
         self._known: list[Read] = []  # behind the left-to-right prompt
+        self._named = dict[str, float]()  # how probable answers are in the middle, of those that were said there
+        self._name(first)
         self._opened = set[str]()
         self.agreed: bool | None = None
 
@@ -201,14 +199,21 @@ class _Comparison:
         """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
         (other,) = await self._asker.attempts(self._second, self._second_session, 0, opening=self._lead)
         self.agreed = other.candidate == self._first.candidate
+        self._name(other)
         return other
 
     async def _ask(self, prompt: Prompt, session: str, n: int, opening: str | None = None) -> None:
         """Compare n more answers to a prompt; they begin with `opening`, or with the first answer's indentation."""
         opening = self._lead if opening is None else opening
         attempts = await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening)
+        for attempt in attempts:
+            self._name(attempt)
         # What says no more than it was made to begin with says nothing: `key =`.
         await self._add([attempt for attempt in attempts if attempt.candidate.text.strip() != opening.strip()])
+
+    def _name(self, attempt: Attempt) -> None:
+        if attempt.prompt.format is Format.FIM:
+            self._named.setdefault(attempt.candidate.text, sum(attempt.logprobs()))
 
     def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float | None, ...]]:
         """All answers, and their scores: what fits comes first, and of that what was compared, the best first."""
@@ -241,19 +246,31 @@ class _Comparison:
         return attempt.has_text and fits(attempt.candidate, self._asker.request)
 
     async def _score(self, attempt: Attempt) -> float:
-        """The logarithm of how probable an answer and what follows are, the latter weighted; and what it binds."""
+        """How probable an answer is in the middle, and, weighted, what follows behind it; and what it is worth that it
+        binds what is missing."""
+        text = attempt.candidate.text
+        bonus = _BINDS_BONUS * n_bound(attempt.candidate, self._asker.request, self._missing)
+        score = bonus + _FOLLOWING_WEIGHT * await self._following(attempt)
+        if text in self._named:
+            return score + self._named[text]
+        # Not more probable than what is left beside those that were said. If that does not suffice, it need not be known.
+        most = score + math.log(max(_LEAST_LEFT, 1 - sum(map(math.exp, self._named.values()))))
+        if most <= max(self._scores.values(), default=-math.inf):
+            return most
+        scored = await self._asker.score(self._fim, self._fim_session, text)
+        return score + sum(scored.read.logprobs)
+
+    async def _following(self, attempt: Attempt) -> float:
+        """How probable the first of what follows is, read left to right behind the answer."""
         request, left, text = self._asker.request, self._left, attempt.candidate.text
         after = request.snapshot.text[request.cursor + attempt.candidate.replace_right :]
-        n_answer = len(text.encode()) + 1  # its line end belongs to it
         said = attempt.generation.read
         is_own = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
-        whole = text + what_follows(after, self._n_following, self._names)
+        whole = text + _first_lines(after, self._n_following)
         known = [*self._known, said] if is_own else self._known  # answers begin alike
         scored = await self._asker.score(left, self._left_session, whole, known)
         self._known.append(scored.read)
-        answer, following = scored.parts(n_answer)
-        bonus = _BINDS_BONUS * n_bound(attempt.candidate, request, self._missing)
-        return bonus + answer + _FOLLOWING_WEIGHT * following
+        return scored.behind(len(text.encode()) + 1)  # its line end belongs to it
 
 
 def _lead(asker: Asker, first: Attempt) -> str:
@@ -280,16 +297,8 @@ def session_of(session: str) -> str:
     return f"{session}#second"
 
 
-def what_follows(after: str, n_characters: int, names: Collection[str]) -> str:
-    """What answers are compared by: the rest of the cursor's line and the lines below, up to so many characters.
-
-    Where one of these names is used for the first time further down, that line as well, up to there and a little more:
-    `total = 0` and `total = []` differ little in what comes next, and much there.
-    """
-    rest, *below = after[:_USE_CHARACTERS].split("\n")
-    text = "\n".join([rest, *(line for line in below if line.strip()), ""])
-    used = re.search(rf"(?<![\w.])(?:{'|'.join(map(re.escape, names))})\b", text) if names else None
-    if used is None or (end := used.end() + _USE_TAIL) <= n_characters:
-        return text[:n_characters]
-    begin = text.rfind("\n", 0, used.start()) + 1
-    return text[:end] if begin <= n_characters else f"{text[:n_characters].rstrip()}\n{text[begin:end]}"
+def _first_lines(after: str, n_characters: int) -> str:
+    """The rest of the cursor's line, and the first lines below it that are not blank: the beginning of all that."""
+    rest, *below = after[: _FOLLOWING_CHARACTERS * 12].split("\n")
+    lines = [line for line in below if line.strip()][:_FOLLOWING_LINES]
+    return "\n".join([rest, *lines, ""])[:n_characters]

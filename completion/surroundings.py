@@ -286,12 +286,6 @@ def n_bound(candidate: Candidate, request: CompletionRequest, names: Collection[
     return len(set(bound).intersection(names))
 
 
-def bound_names(candidate: Candidate, request: CompletionRequest) -> list[str]:
-    """The names that the line, accepted, assigns or loops over."""
-    line = (before_cursor(request.snapshot.text, request.cursor) + candidate.text).split("\n")[0]
-    return list(_bound(line))
-
-
 def _is_defined(name: str, text: str) -> bool:
     return re.search(rf"\b(?:def|class|func|fn|function|fun|sub)\s+{name}\b", text) is not None
 
