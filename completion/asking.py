@@ -126,13 +126,20 @@ class Asker:
             filters_ms=(time.perf_counter() - began) * 1e3,
         )
 
-    async def score(self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = ()) -> Scored:
-        """How probable the model finds a text at the cursor.
+    async def score(
+        self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = (), begins_in: int | None = None
+    ) -> Scored:
+        """How probable the model finds a text at the cursor, or its tokens that begin in so many bytes: a text that is cut
+        ends in a token that nobody would write there, `fo` of `four`.
 
         What it said or read itself behind this prompt in this session is `known`: it need not be asked again, it is
         read, and what is new behind it scored.
         """
         target = self.tokenizer.encode(prompt.heal.decode("utf-8", "replace") + text)
+        lengths = [len(self.tokenizer.token_bytes(token_id)) for token_id in target]
+        begins = tuple(accumulate(lengths, initial=-len(prompt.heal)))[: len(target)]
+        if begins_in is not None:
+            target = target[: sum(1 for at in begins if at < begins_in)]
         values = max((_same(read, target) for read in known), key=len, default=[])
         prompt = _extended(prompt, target[: len(values)])
         stream = self.engine.generate(replace(prompt, target=tuple(target[len(values) :])), session=session)
@@ -141,9 +148,7 @@ class Asker:
                 values += delta.logprobs
         finally:
             await _close(stream)
-        lengths = [len(self.tokenizer.token_bytes(token_id)) for token_id in target]
-        begins = accumulate(lengths, initial=-len(prompt.heal))
-        return Scored(Read(tuple(target), tuple(values)), tuple(begins)[: len(target)])
+        return Scored(Read(tuple(target), tuple(values)), begins[: len(target)])
 
     def _opened(self, prompt: Prompt, opening: str) -> Prompt:
         """The prompt whose texts begin with an opening: all of that but its last token, which is healed, is read."""

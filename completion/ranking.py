@@ -253,7 +253,7 @@ class _Comparison:
         score = bonus + _FOLLOWING_WEIGHT * await self._following(attempt)
         if text in self._named:
             return score + self._named[text]
-        # Not more probable than what is left beside those that were said. If that does not suffice, it need not be known.
+        # Not more probable than what is left beside those that were said: if that is too little, no more is asked.
         most = score + math.log(max(_LEAST_LEFT, 1 - sum(map(math.exp, self._named.values()))))
         if most <= max(self._scores.values(), default=-math.inf):
             return most
@@ -266,9 +266,10 @@ class _Comparison:
         after = request.snapshot.text[request.cursor + attempt.candidate.replace_right :]
         said = attempt.generation.read
         is_own = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
-        whole = text + _first_lines(after, self._n_following)
+        below = _first_lines(after)
+        until = len((text + below[: self._n_following]).encode())
         known = [*self._known, said] if is_own else self._known  # answers begin alike
-        scored = await self._asker.score(left, self._left_session, whole, known)
+        scored = await self._asker.score(left, self._left_session, text + below, known, until)
         self._known.append(scored.read)
         return scored.behind(len(text.encode()) + 1)  # its line end belongs to it
 
@@ -297,8 +298,8 @@ def session_of(session: str) -> str:
     return f"{session}#second"
 
 
-def _first_lines(after: str, n_characters: int) -> str:
-    """The rest of the cursor's line, and the first lines below it that are not blank: the beginning of all that."""
+def _first_lines(after: str) -> str:
+    """The rest of the cursor's line, and the first lines below it that are not blank: more of them than is scored."""
     rest, *below = after[: _FOLLOWING_CHARACTERS * 12].split("\n")
     lines = [line for line in below if line.strip()][:_FOLLOWING_LINES]
-    return "\n".join([rest, *lines, ""])[:n_characters]
+    return "\n".join([rest, *lines, ""])[: 3 * _FOLLOWING_CHARACTERS]

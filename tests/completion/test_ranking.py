@@ -143,6 +143,9 @@ def test_what_the_model_has_said_is_scored_as_anybody_elses_text(answer: str, n_
         n_slow = engine.n_scored
         assert await asker.score(prompt, "s", text, [said.generation.read]) == slow
         assert n_slow - engine.n_scored == len(prompt.heal) + n_same
+        begun = await asker.score(prompt, "s", text, begins_in=4)
+        assert begun.read.ids == slow.read.ids[: len(prompt.heal) + 4]
+        assert begun.read.logprobs == slow.read.logprobs[: len(prompt.heal) + 4]
         # What was only read counts, too, as far as it is the same.
         other = await asker.score(prompt, "s", f"{answer} + 1\n")
         assert await asker.score(prompt, "s", text, [said.generation.read, other.read]) == slow
