@@ -129,8 +129,9 @@ class Asker:
     async def score(
         self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = (), begins_in: int | None = None
     ) -> Scored:
-        """How probable the model finds a text at the cursor, or its tokens that begin in so many bytes: a text that is cut
-        ends in a token that nobody would write there, `fo` of `four`.
+        """How probable the model finds a text at the cursor, or its tokens that begin in so many bytes.
+
+        A text that is cut would end in a token that nobody writes there: `fo` of `four`.
 
         What it said or read itself behind this prompt in this session is `known`: it need not be asked again, it is
         read, and what is new behind it scored.
