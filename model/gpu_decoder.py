@@ -21,7 +21,7 @@ from model.gpu_kv import TILE, GpuKV, HostBlock
 from model.gpu_steps import STEP_SIZES, Capture, CudaCapture, StepBuffer, Steps, attend_tiles, eager, seen
 from model.kv import KV, Span
 from model.linear import Linear
-from model.torch_decoder import Layer, rotate
+from model.torch_decoder import Layer
 
 # Prefill is bound by arithmetic from about 1,000 tokens on; a chunk is what a cancelled request keeps.
 GPU_CHUNKS = Chunks(prefill=2048, block=1024, idle=512)
@@ -102,7 +102,7 @@ class GpuDecoder:
                 # Copies: what is read may lie where it will be written.
                 keys, values = (t.clone() for t in source.read(layer, ((begin, begin + n),)))
             if distance:
-                keys = rotate(keys.float(), cos, sin).to(self.dtype)
+                keys = _turn(keys, cos, sin)
             if isinstance(kv, HostBlock):
                 kv.keys[layer, :, slot : slot + n].copy_(keys)
                 kv.values[layer, :, slot : slot + n].copy_(values)
@@ -148,7 +148,7 @@ class GpuDecoder:
         """Rotated queries (n, heads, dim), rotated keys and values (n, kv_heads, dim)."""
         a = self.architecture
         heads = layer.qkv(self._normalize(hidden, layer.attn_norm)).view(hidden.shape[0], -1, a.head_dim)
-        turned = rotate(heads[:, : a.n_heads + a.n_kv_heads].float(), cos[:, None], sin[:, None]).to(self.dtype)
+        turned = _turn(heads[:, : a.n_heads + a.n_kv_heads], cos[:, None], sin[:, None])
         q, k = turned.split((a.n_heads, a.n_kv_heads), dim=1)
         return q, k, heads[:, a.n_heads + a.n_kv_heads :]
 
@@ -156,9 +156,15 @@ class GpuDecoder:
         return F.rms_norm(x, (x.shape[1],), weight, self.architecture.norm_eps)
 
     def _rotary(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """cos and sin of every position's angles, each (n, head_dim) fp32."""
-        angles = torch.outer(positions.float(), self._inverse_frequencies).repeat(1, 2)
-        return angles.cos(), angles.sin()
+        """cos and sin of every position's angles, (n, head_dim) fp32; sin's first half negated for `_turn`."""
+        angles = torch.outer(positions.float(), self._inverse_frequencies)
+        sin = angles.sin()
+        return angles.cos().repeat(1, 2), torch.cat((-sin, sin), dim=1)
+
+
+def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """As `model.torch_decoder.rotate`, in fp32 between x and a result of its type, with half of the kernels."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin).to(x.dtype)
 
 
 def best_of(logits: torch.Tensor) -> torch.Tensor:

@@ -203,12 +203,14 @@ def attend_tiles(q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask
     rows = q.view(n, n_kv_heads, groups, dim).permute(1, 2, 0, 3).reshape(n_kv_heads, groups * n, dim)
     batch = rows.expand(n_tiles, -1, -1, -1).reshape(-1, groups * n, dim)
     scores = _product(batch, keys.flatten(0, 1).transpose(1, 2)).view(n_tiles, n_kv_heads, groups, n, TILE)
-    scores = torch.add(mask[:, :, None], scores, alpha=dim**-0.5)
-    weights = scores.sub_(scores.amax((0, 4), keepdim=True)).exp_()
-    total = weights.sum((0, 4)).view(n_kv_heads, groups * n, 1)
-    parts = _product(weights.to(q.dtype).view(-1, groups * n, TILE), values.flatten(0, 1))
-    out = parts.view(n_tiles, n_kv_heads, groups * n, dim).sum(0).div_(total)
-    return out.view(n_kv_heads, groups, n, dim).permute(2, 0, 1, 3).reshape(n, -1).to(q.dtype)
+    # Written where one row's scores lie side by side: then softmax is one kernel, and at this size kernels are counted.
+    seen_scores = torch.empty(n_kv_heads, groups, n, n_tiles, TILE, dtype=torch.float32, device=q.device)
+    by_row = (1, 2, 3, 0, 4)
+    torch.add(mask[:, :, None].permute(by_row), scores.permute(by_row), alpha=dim**-0.5, out=seen_scores)
+    weights = seen_scores.flatten(3).softmax(3).view(seen_scores.shape).permute(3, 0, 1, 2, 4)
+    by_tile = weights.to(q.dtype, memory_format=torch.contiguous_format).reshape(-1, groups * n, TILE)
+    parts = _product(by_tile, values.flatten(0, 1)).view(n_tiles, n_kv_heads, groups, n, dim)
+    return parts.sum(0).permute(2, 0, 1, 3).to(q.dtype).reshape(n, -1)
 
 
 def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

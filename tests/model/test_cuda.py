@@ -1,16 +1,24 @@
 """On a real NVIDIA card: captured graphs, kinds of weights, copies and memory. Skipped, and saying so, without one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from model.decoder import run_to_end
+from model.engine import prepare
+from model.generate import Finished
 from model.gpu_decoder import GpuDecoder
 from model.gpu_steps import eager
 from model.kv import KV, Span
-from tests.model.gpu import needs_card, tiny_gpu_decoder
+from model.scheduler import Scheduler
+from model.score import logprobs
+from model.spawn import EngineSettings
+from tests.model.gpu import CPU, needs_card, tiny_gpu_decoder
 from tests.model.test_gpu_decoder import some_ids
+from tests.model.test_rescue import PROMPT, request
+from tests.model.test_scheduler import Answer
 from tests.model.test_torch_decoder import make_folder
 
 pytestmark = needs_card
@@ -99,3 +107,61 @@ def test_memory_that_is_full_is_an_error_that_midfill_knows(folder: Path) -> Non
         decoder.new_kv(1 << 40)
     assert "memory is full" in (failure(full.value) or "")
     assert run(decoder, some_ids(3), decoder.new_kv(64), 0).isfinite().all()
+
+
+def answered(model: Path, quantization: str = "auto", **more: object) -> tuple[Answer, Scheduler]:
+    """One request, from the model's folder on: the choice of a device, its store, its scheduler."""
+    settings = EngineSettings(model=str(model), device="cuda", quantization=quantization)
+    scheduler = prepare(settings, lambda *what: None, lambda *what: None)
+    answer = Answer()
+
+    def on_finished(report: Finished) -> None:
+        answer.on_finished(report)
+        scheduler.stop()
+
+    scheduler.submit(request(answer, [], on_finished=on_finished, **more))
+    scheduler.run()
+    assert answer.finished[0].finish == "length"
+    return answer, scheduler
+
+
+@pytest.mark.parametrize(("quantization", "kind"), [("auto", "bf16"), ("int4", "nf4"), ("int8", "llmint8")])
+def test_a_request_is_answered_on_the_card(tiny_model: Path, tiny_cache: Path, quantization: str, kind: str) -> None:
+    """The reported probabilities are those of the same weights on the processor."""
+    answer, scheduler = answered(tiny_model, quantization)
+    assert scheduler.device.startswith(f"on the graphics card ({kind})")
+    truth = logprobs(tiny_gpu_decoder(tiny_model, kind, CPU), PROMPT + answer.tokens)
+    assert answer.logprobs == pytest.approx(truth[-len(answer.tokens) :], abs=0.05)
+
+
+def test_candidates_go_on_side_by_side_on_the_card(tiny_model: Path, tiny_cache: Path) -> None:
+    alone, _ = answered(tiny_model)
+    answer, _ = answered(tiny_model, n_candidates=3)
+    assert sorted(answer.candidates) == [0, 1, 2]
+    assert answer.candidates[0] == alone.tokens
+    assert len({tuple(tokens) for tokens in answer.candidates.values()}) == 3
+
+
+@pytest.mark.parametrize(("n_full", "where"), [(1, "on the graphics card"), (2, "on the processor")])
+def test_a_card_whose_memory_is_full_loses_no_request(
+    tiny_model: Path, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, n_full: int, where: str
+) -> None:
+    """Once: what is kept of documents leaves it, and the card goes on. Twice: the processor does."""
+    left = [n_full]
+    monkeypatch.setattr(GpuDecoder, "_qkv", filling(GpuDecoder._qkv, left))
+    answer, scheduler = answered(tiny_model)
+    assert left == [0]
+    assert len(answer.tokens) == 12
+    assert scheduler.device.startswith(where)
+
+
+def filling(run: Callable[..., object], left: list[int]) -> Callable[..., object]:
+    """`run`, but that it asks the card for more memory than there is, as often as `left` says."""
+
+    def wrapped(*args: object) -> object:
+        if left[0]:
+            left[0] -= 1
+            torch.empty(1 << 46, device=CARD)
+        return run(*args)
+
+    return wrapped
