@@ -8,7 +8,6 @@ import torch
 
 from model.decoder import run_to_end
 from model.engine import prepare
-from model.generate import Finished
 from model.gpu_decoder import GpuDecoder
 from model.gpu_steps import eager
 from model.kv import KV, Span
@@ -17,7 +16,7 @@ from model.score import logprobs
 from model.spawn import EngineSettings
 from tests.model.gpu import needs_card, tiny_gpu_decoder
 from tests.model.test_gpu_decoder import some_ids
-from tests.model.test_rescue import PROMPT, request
+from tests.model.test_rescue import PROMPT, answer_of
 from tests.model.test_scheduler import Answer
 from tests.model.test_torch_decoder import make_folder
 
@@ -48,12 +47,15 @@ def truth_of(folder: Path, kind: str) -> GpuDecoder:
 
 
 # After 700 tokens bf16 activations alone, on the processor, are .063 away from fp32's, and .057 and .101 with NF4 and
-# LLM.int8.
-@pytest.mark.parametrize(("kind", "error"), [("fp32", 1e-3), ("bf16", 0.08), ("nf4", 0.08), ("llmint8", 0.15)])
+# LLM.int8: no card can be held to less.
+ERRORS = {"fp32": (1e-3, 1e-3), "bf16": (0.05, 0.08), "nf4": (0.06, 0.08), "llmint8": (0.06, 0.15)}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("n", [1, 4, 8, 9, 700])
-def test_a_card_computes_what_the_processor_does(folder: Path, kind: str, error: float, n: int) -> None:
+def test_a_card_computes_what_the_processor_does(folder: Path, kind: str, n: int) -> None:
     """A prefill, then a step."""
-    mine, truth = on_card(folder, kind), truth_of(folder, kind)
+    mine, truth, error = on_card(folder, kind), truth_of(folder, kind), ERRORS[kind][n > 9]
     hidden = []
     for decoder in (mine, truth):
         kv = decoder.new_kv(CAPACITY)
@@ -120,14 +122,7 @@ def answered(model: Path, quantization: str = "auto", **more: object) -> tuple[A
     """One request, from the model's folder on: the choice of a device, its store, its scheduler."""
     settings = EngineSettings(model=str(model), device="cuda", quantization=quantization)
     scheduler = prepare(settings, lambda *what: None, lambda *what: None)
-    answer = Answer()
-
-    def on_finished(report: Finished) -> None:
-        answer.on_finished(report)
-        scheduler.stop()
-
-    scheduler.submit(request(answer, [], on_finished=on_finished, **more))
-    scheduler.run()
+    answer = answer_of(scheduler, **more)
     assert answer.finished[0].finish == "length"
     return answer, scheduler
 

@@ -80,14 +80,8 @@ def request(answer: Answer, prefilled: list[object], key: int = 0, **more: objec
     return Request(**{**fields, **more})  # type: ignore[arg-type]
 
 
-def run(folder: Path, n_good: int, error: Exception, rescued: bool = True, **more: object) -> tuple[Answer, Scheduler]:
-    """One request on a decoder that fails after `n_good` forwards."""
-    failing = FailingDecoder(decoder_of(folder), n_good, error)
-    scheduler = Scheduler(engine_of(failing, TABLE), SessionPool(failing.new_kv, 100_000_000))
-    if rescued:
-        healthy = decoder_of(folder)
-        other = Other(engine_of(healthy, TABLE), SessionPool(healthy.new_kv, 100_000_000))
-        scheduler.rescue = lambda failed: other if failed is error else None
+def answer_of(scheduler: Scheduler, **more: object) -> Answer:
+    """One request, run to its end in this thread."""
     answer, prefilled = Answer(), []
 
     def on_finished(report: Finished) -> None:
@@ -98,7 +92,18 @@ def run(folder: Path, n_good: int, error: Exception, rescued: bool = True, **mor
     scheduler.run()
     assert len(answer.finished) == 1
     assert len(prefilled) <= 1
-    return answer, scheduler
+    return answer
+
+
+def run(folder: Path, n_good: int, error: Exception, rescued: bool = True, **more: object) -> tuple[Answer, Scheduler]:
+    """One request on a decoder that fails after `n_good` forwards."""
+    failing = FailingDecoder(decoder_of(folder), n_good, error)
+    scheduler = Scheduler(engine_of(failing, TABLE), SessionPool(failing.new_kv, 100_000_000))
+    if rescued:
+        healthy = decoder_of(folder)
+        other = Other(engine_of(healthy, TABLE), SessionPool(healthy.new_kv, 100_000_000))
+        scheduler.rescue = lambda failed: other if failed is error else None
+    return answer_of(scheduler, **more), scheduler
 
 
 @pytest.mark.parametrize("error", [OUT_OF_MEMORY, UNPLUGGED])
