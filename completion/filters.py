@@ -15,7 +15,8 @@ from completion.junk import chat, comment_run, license_header, placeholders
 from completion.loops import phrases, repetition
 from completion.overlap import next_lines, suffix_overlap
 from completion.parse_check import parse_check
-from completion.types import CompletionRequest, FilterStep
+from completion.types import CompletionRequest, DocumentSnapshot, FilterStep, Mode, Trigger
+from parsers.parse import SyntaxTree, question
 
 
 def trailing_blanks(candidate: Candidate, request: CompletionRequest) -> Candidate:
@@ -51,6 +52,18 @@ FILTERS: tuple[Filter, ...] = (
 
 def apply_filters(text: str, request: CompletionRequest) -> tuple[Candidate, tuple[FilterStep, ...]]:
     """The candidate after all filters, and those that changed it, in order."""
+    snapshot = request.snapshot
+    return _filtered(snapshot.tree, text, request.cursor, request.mode, request.trigger, snapshot.path)
+
+
+@question
+def _filtered(
+    tree: SyntaxTree, text: str, cursor: int, mode: Mode | None, trigger: Trigger, path: str
+) -> tuple[Candidate, tuple[FilterStep, ...]]:
+    """The same where the tree is: all filters together are one question, for each of them asks the tree a dozen."""
+    document = tree.source.decode("utf-8")
+    snapshot = DocumentSnapshot(uri="", path=path, repo="", version=0, text=document, language=tree.language, tree=tree)
+    request = CompletionRequest(snapshot=snapshot, cursor=cursor, mode=mode, trigger=trigger, session="")
     candidate, steps = Candidate(text), []
     for step in FILTERS:
         result = step(candidate, request)

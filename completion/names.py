@@ -19,7 +19,7 @@ from tree_sitter import Node
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
 from completion.types import CompletionRequest
-from parsers.parse import byte_offset, parse, to_bytes
+from parsers.parse import SyntaxTree, byte_offset, parse, question, to_bytes
 
 # The index has no shorter words.
 _MIN_CHARACTERS = 3
@@ -57,10 +57,8 @@ def unknown_names(candidate: Candidate, request: CompletionRequest, known: Names
         return ()
     snapshot = request.snapshot
     tree = parse(snapshot.language, candidate.accepted(request), snapshot.tree)
-    if tree.root is None:
-        return ()
     start = byte_offset(snapshot.text, request.cursor)
-    uses = list(_uses(tree.root, start, start + len(to_bytes(candidate.text)), binds=False))
+    uses = _uses_between(tree, start, start + len(to_bytes(candidate.text)))
     bound = {use.name for use in uses if use.binds} | builtins_of(snapshot.language)
     names = dict.fromkeys(use.name for use in uses if len(use.name) >= _MIN_CHARACTERS and use.name not in bound)
     shown = [snapshot.text, *(snippet.text for snippet in request.snippets)]
@@ -83,15 +81,26 @@ def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _uses(node: Node, start: int, end: int, *, binds: bool) -> Iterator[_Use]:
+@question
+def _uses_between(tree: SyntaxTree, start: int, end: int) -> list[_Use]:
     """The names in a half-open byte range, in order. One that begins before it is half typed: it counts."""
-    if node.end_byte <= start or node.start_byte >= end or _TEXT_NODES.search(node.type):
-        return
-    if not node.child_count:
+    found = []
+    stack = [] if tree.root is None else [(tree.root, False)]
+    while stack:
+        node, binds = stack.pop()
+        if node.end_byte <= start or node.start_byte >= end or _TEXT_NODES.search(node.type):
+            continue
+        if node.child_count:
+            stack += reversed(list(_children(node, binds)))
+            continue
         text = (node.text or b"").decode("utf-8", "replace")
         if node.is_named and node.type not in _MEMBER_NODES and _NAME.fullmatch(text) and not _is_member(node):
-            yield _Use(text, binds)
-        return
+            found.append(_Use(text, binds))
+    return found
+
+
+def _children(node: Node, binds: bool) -> Iterator[tuple[Node, bool]]:
+    """The children of a node, and whether names in them are bound there."""
     binding = bool(_BINDING_NODES.search(node.type))
     operation = bool(_USES.search(node.type))
     for position, child in enumerate(node.children):
@@ -99,7 +108,7 @@ def _uses(node: Node, start: int, end: int, *, binds: bool) -> Iterator[_Use]:
         if node.type == "keyword_argument" and field == "name":
             continue
         here = binding or binds or (field in _BINDING_FIELDS and not operation)
-        yield from _uses(child, start, end, binds=here and field not in ("value", "right", "type", "body", "default"))
+        yield child, here and field not in ("value", "right", "type", "body", "default")
 
 
 def _is_member(node: Node) -> bool:

@@ -64,8 +64,9 @@ class Deps:
 
 async def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
     """The prompt that a request sends to the engine. Built in a thread: 50 ms and more where snippets are new."""
-    mode = decide(request).mode
-    return await asyncio.to_thread(build_prompt, deps.spec, deps.tokenizer, deps.segments, deps.limits, request, mode)
+    return await asyncio.to_thread(
+        lambda: build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, decide(request).mode)
+    )
 
 
 async def _prompt_in_time(deps: Deps, request: CompletionRequest) -> Prompt:
@@ -97,7 +98,7 @@ async def _complete(
     deps: Deps, request: CompletionRequest, clock: "_Clock", on_text: Callable[[str], None]
 ) -> Completion:
     """Ask the model."""
-    decision = decide(request)
+    decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
     mode = decision.mode
     clock.lap("trigger")
     trace = Trace(trigger=request.trigger)

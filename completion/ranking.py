@@ -144,7 +144,7 @@ class _Comparison:
             asked.reverse()
         (self._fim, self._fim_session), (self._left, self._left_session) = asked
         self._n_following = n_following
-        self._missing = set(missing_names(asker.request, called=True))
+        self._missing = set[str]()
         self._lead = _lead(asker, first)
         self._found, self._scores = different([first]), dict[str, float]()
         self._known: list[Read] = []  # behind the left-to-right prompt
@@ -155,7 +155,10 @@ class _Comparison:
 
     async def run(self) -> None:
         """Find answers and score them, those first that are the likeliest to be right: time may not suffice for all."""
-        if self._asker.request.trigger is Trigger.AUTOMATIC:
+        request = self._asker.request
+        # In threads, here and below: these read all of the text above the cursor.
+        self._missing = set(await asyncio.to_thread(lambda: missing_names(request, called=True)))
+        if request.trigger is Trigger.AUTOMATIC:
             await self._run_typing()
         else:
             await self._run_asked()
@@ -163,7 +166,8 @@ class _Comparison:
     async def _run_typing(self) -> None:
         other = await self._other()
         self._found = different([self._first, other])
-        beginnings = openings(self._asker.request, [self._first.candidate, other.candidate])
+        found = [self._first.candidate, other.candidate]
+        beginnings = await asyncio.to_thread(openings, self._asker.request, found)
         if self.agreed or (len(self._found) == 1 and not beginnings):
             return  # nothing to compare it with
         await self._add([other])
@@ -181,7 +185,8 @@ class _Comparison:
             await self._ask_opened(ending(self._asker.request))
         other = await self._other()
         await self._add([other])
-        await self._ask_opened(openings(self._asker.request, [it.candidate for it in self._found]))
+        found = [it.candidate for it in self._found]
+        await self._ask_opened(await asyncio.to_thread(openings, self._asker.request, found))
         if not is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         await self._compare_misfits()

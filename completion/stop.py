@@ -61,7 +61,7 @@ def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
         body = max(body, columns(above) + 1)
     tree = request.snapshot.tree
     next_line = next(lines_below(text, cursor), "")
-    return StopRule(mode, body, style, next_line, text[:cursor], tree if tree.root is not None else None)
+    return StopRule(mode, body, style, next_line, text[:cursor], tree if tree.is_parsed else None)
 
 
 def find_end(rule: StopRule, text: str) -> int | None:

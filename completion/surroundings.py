@@ -28,6 +28,7 @@ from completion.types import CompletionRequest, Trigger
 from completion.words import identifiers
 from parsers.keywords import keywords_of
 from parsers.languages import BlockStyle, by_id
+from parsers.parse import SyntaxTree, question
 
 _JUMP = re.compile(r"\s*(?:return|raise|throw|break|continue|goto)\b")
 # What may stand at the level of a jump and is not dead: another branch, or a label; and the `break` that ends a case.
@@ -253,12 +254,22 @@ def _defining(request: CompletionRequest) -> list[str]:
     return _begun(typed, [beside], [binding.format(target) for binding in bindings for target in targets])
 
 
-def missing_names(request: CompletionRequest, *, called: bool = False) -> Iterator[str]:
+def missing_names(request: CompletionRequest, *, called: bool = False) -> list[str]:
     """Names that the lines below use, up to where their block ends, and that stand nowhere above; in order.
 
-    Those that are only called count where `called` says so and the file defines them nowhere.
+    Those that are only called count where `called` says so and the file defines them nowhere. It reads all above the
+    cursor, 10 to 20 ms of a file of 10,000 lines: not for the event loop.
     """
-    text, cursor, language = request.snapshot.text, request.cursor, request.snapshot.language
+    return _missing(request.snapshot.tree, request.cursor, called)
+
+
+@question
+def _missing(tree: SyntaxTree, cursor: int, called: bool) -> list[str]:
+    """The same where the tree is: another process has no event loop to hold up."""
+    return list(_missing_in(tree.source.decode("utf-8"), cursor, tree.language, called))
+
+
+def _missing_in(text: str, cursor: int, language: str, called: bool) -> Iterator[str]:
     level = _least_columns(text, cursor, next(lines_below(text, cursor), ""))
     known = set(identifiers(_code(text[:cursor], language))) | builtins_of(language) | keywords_of(language)
     for line in islice(lines_below(text, cursor), _NEAR_LINES):

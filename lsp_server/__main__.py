@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from importlib.metadata import version
 from typing import BinaryIO, cast
 
@@ -45,14 +46,17 @@ def main(argv: list[str] | None = None) -> int:
     )
     logging.getLogger("pygls").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    from lsp_server.grammars import kept_out
     from lsp_server.handlers import build_server
     from lsp_server.output import Output
 
     server = build_server()
-    try:
-        server.start_io(stdout=cast(BinaryIO, Output(sys.stdout.buffer)))
-    finally:  # not at `shutdown`: there are editors that do not wait for its answer
-        server.recorder.leave()
+    with kept_out() as guard:
+        threading.Thread(target=guard.warm, daemon=True).start()  # while the editor says hello
+        try:
+            server.start_io(stdout=cast(BinaryIO, Output(sys.stdout.buffer)))
+        finally:  # not at `shutdown`: there are editors that do not wait for its answer
+            server.recorder.leave()
     return 0 if server.was_shut_down else 1  # the protocol wants to see an `exit` without a `shutdown`
 
 

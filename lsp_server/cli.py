@@ -18,6 +18,7 @@ from lsp_server import (
     cli_stats,
     cli_why,
 )
+from lsp_server.grammars import kept_out
 from lsp_server.history import BrokenHistory
 from model.catalog import ModelError
 
@@ -46,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
         commands.add_parser(name, help=text)
     args = parser.parse_args(arguments)
     try:
-        return int(args.run(args))
+        with kept_out():
+            return int(args.run(args))
     except (ModelError, UsageError, BrokenHistory, cli_complete.BadPlace, OSError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 2

@@ -7,10 +7,11 @@ chunk's text depends on nothing outside of it. Plain text is cut at blank lines.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tree_sitter import Node
 
-from parsers.parse import SyntaxTree
+from parsers.parse import SyntaxTree, question
 
 # About 400 tokens of code: a function of forty lines. What is smaller is joined with its neighbours up to this.
 _MAX_BYTES = 1_400
@@ -30,30 +31,43 @@ class Chunk:
 def chunks(tree: SyntaxTree, max_bytes: int = _MAX_BYTES) -> list[Chunk]:
     """The chunks of a file, each of at most `max_bytes` unless a single line is longer."""
     lines = _LINE.findall(tree.source)
-    sizes = [0]
-    for line in lines:
-        sizes.append(sizes[-1] + len(line))
-    units = _units(tree.root, sizes, max_bytes) if tree.root is not None else _paragraphs(lines)
     result = []
-    for first, last in _joined(_cut_long(units, sizes, max_bytes), sizes, max_bytes):
+    for first, last in _ranges(tree, max_bytes):
         text = b"".join(lines[first : last + 1])
         if text.strip():
             result.append(Chunk(first, last, text.decode("utf-8", "replace")))
     return result
 
 
-def _units(node: Node, sizes: list[int], max_bytes: int) -> Iterator[tuple[int, int]]:
-    """Line ranges of the nodes that fit; a node that does not is its first line and its children's ranges."""
-    for child in node.children:
-        first, last = child.start_point.row, child.end_point.row
-        if child.end_point.column == 0 and last > first:
+@question(is_slow=True)
+def _ranges(tree: SyntaxTree, max_bytes: int) -> list[tuple[int, int]]:
+    """The line ranges of the chunks."""
+    lines = _LINE.findall(tree.source)
+    sizes = [0, *accumulate(map(len, lines))]
+    units = _units(tree.root, sizes, max_bytes) if tree.root is not None else _paragraphs(lines)
+    return list(_joined(_cut_long(units, sizes, max_bytes), sizes, max_bytes))
+
+
+def _units(root: Node, sizes: list[int], max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Line ranges of the nodes that fit; a node that does not is its first line and its children's ranges.
+
+    Without recursion: a sum of a thousand terms is a tree a thousand levels deep.
+    """
+    stack: list[Node | int] = list(reversed(root.children))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, int):
+            yield node, node
+            continue
+        first, last = node.start_point.row, node.end_point.row
+        if node.end_point.column == 0 and last > first:
             last -= 1
-        if _size(sizes, first, last) <= max_bytes or not child.children:
-            yield first, last
-        else:
+        children = node.children if _size(sizes, first, last) > max_bytes else []
+        if children:
             yield first, first
-            yield from _units(child, sizes, max_bytes)
-            yield last, last
+            stack += [last, *reversed(children)]
+        else:
+            yield first, last
 
 
 def _paragraphs(lines: list[bytes]) -> Iterator[tuple[int, int]]:

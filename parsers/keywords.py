@@ -5,14 +5,14 @@ Rules: data, read from the grammars: a keyword is a token that is spelled like a
 
 from functools import cache
 
-from tree_sitter_language_pack import get_language
-
 from parsers.languages import by_id
 
 
 @cache
 def keywords_of(language: str) -> frozenset[str]:
     """A language's keywords, those that are none everywhere (`match` in Python) included; none for plain text."""
+    from tree_sitter_language_pack import get_language
+
     grammar = by_id(language).grammar
     if grammar is None:
         return frozenset()

@@ -13,7 +13,7 @@ from enum import StrEnum
 from tree_sitter import Node
 
 from parsers.outline_matches import Definition, Found, find, indentation
-from parsers.parse import SyntaxTree, parse
+from parsers.parse import SyntaxTree, parse_here, question, to_bytes
 
 # Keeps a table of numbers out of prompts; long parameter lists pass whole.
 _MAX_CHARACTERS_WITHOUT_BODY, _MAX_CHARACTERS_BEFORE_BODY = 300, 1_200
@@ -106,6 +106,7 @@ class Outline:
     references: tuple[Reference, ...] = ()
 
 
+@question(is_slow=True)
 def outline(tree: SyntaxTree) -> Outline:
     """The outline of a file; empty for plain text."""
     found = find(tree)
@@ -113,7 +114,7 @@ def outline(tree: SyntaxTree) -> Outline:
         return Outline()
     own = Outline(_symbols(tree.source, found), _imports(tree.source, found), _references(tree.source, found))
     for language, node in found.embedded.values():
-        own = _joined(own, outline(parse(language, _text(tree.source, node))), node.start_point.row)
+        own = _joined(own, outline(parse_here(language, to_bytes(_text(tree.source, node)))), node.start_point.row)
     return own
 
 

@@ -97,8 +97,7 @@ class Found:
 
 def find(tree: SyntaxTree, slice_bytes: int = _SLICE_BYTES) -> Found | None:
     """Run the query of a file's language; None when there is none, or no tree."""
-    query = compiled_query(tree.language)
-    if query is None or tree.root is None:
+    if tree.root is None or (query := compiled_query(tree.language)) is None:
         return None
     found = Found()
     for pattern, captures in _matches(query, tree.root, slice_bytes):

@@ -1,26 +1,31 @@
 """Parse text into a syntax tree, and re-parse it cheaply after an edit. Called off the event loop.
 
-`parse(bytes)` of tree-sitter holds the GIL for the whole parse, so a thread alone would not keep the event
-loop free: the text is handed over in small slices instead, and Python threads can switch between them.
+Grammars hold scanners written in C, and there are texts on which one crashes or never ends. So a process that must not
+die keeps grammars out: `parsers.guard` has `parse` answer with trees that live in a child process. Functions that
+ask a tree something are questions (`question`): they run where the tree is. Without a guard all of it runs here.
 
 Rules: parsing never fails: broken code gives error nodes, an unknown language gives no tree. A SyntaxTree
-is never changed after it is made; an incremental parse edits a copy of the old tree.
+is never changed after it is made; an incremental parse edits a copy of the old tree. No grammar is
+loaded before the first text is parsed here.
 """
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from tree_sitter import Node, Parser, Point, Tree
-from tree_sitter_language_pack import get_parser
 
 from parsers.languages import by_id
 
-# Worst event-loop stall 3 ms with these slices and a switch interval of 0.5 ms, at the same parse time.
-_SLICE_BYTES = 256
 # Beyond this a full parse takes seconds, and nobody completes in generated data: treated as plain text.
-_MAX_PARSE_BYTES = 2_000_000
+MAX_PARSE_BYTES = 2_000_000
 _PARSERS = threading.local()
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+# By module and name: what a child process may be asked.
+QUESTIONS: dict[str, "Question"] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,81 @@ class SyntaxTree:
 
     @property
     def root(self) -> Node | None:
-        """The root node, None for plain text."""
+        """The root node, None for plain text. Of trees that live in this process alone: others are asked questions."""
         return None if self.tree is None else self.tree.root_node
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether there is more to go by than plain text."""
+        return self.tree is not None
+
+    @property
+    def refused(self) -> str:
+        """Why a text with a grammar is plain text all the same, in words; "" where it is not."""
+        return ""
+
+    def ask(self, question: "Question", *args: Any) -> Any:
+        """The answer to a question of this tree."""
+        return question.function(self, *args)
+
+    def settle(self) -> "SyntaxTree":
+        """Itself, parsed: a tree in another process may have been put off until it is asked something."""
+        return self
+
+    def successor(self, source: bytes) -> "SyntaxTree":
+        """The tree of a text that came of this one by an edit."""
+        return parse_here(self.language, source, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A function of a tree and of plain data, which may run in another process; known there by its name.
+
+    `is_slow`: it goes over the whole file, and nobody who types waits for it.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    is_slow: bool
+
+
+@overload
+def question(
+    function: Callable[Concatenate[SyntaxTree, _P], _T],
+) -> Callable[Concatenate[SyntaxTree, _P], _T]: ...
+
+
+@overload
+def question(
+    *, is_slow: bool
+) -> Callable[[Callable[Concatenate[SyntaxTree, _P], _T]], Callable[Concatenate[SyntaxTree, _P], _T]]: ...
+
+
+def question(function: Any = None, *, is_slow: bool = False) -> Any:
+    """Decorate a function of a tree so that it runs where the tree is. Arguments and result are plain typed data."""
+
+    def decorated(asked: Callable[..., Any]) -> Callable[..., Any]:
+        known = Question(f"{asked.__module__}:{asked.__name__}", asked, is_slow)
+        QUESTIONS[known.name] = known
+
+        @functools.wraps(asked)
+        def ask(tree: SyntaxTree, /, *args: Any) -> Any:
+            return tree.ask(known, *args)
+
+        return ask
+
+    return decorated if function is None else decorated(function)
+
+
+class _Place:
+    """Where texts are parsed that come of no other: here, unless a guard has taken over."""
+
+    first: Callable[[str, bytes], SyntaxTree] | None = None
+
+
+def parse_elsewhere(first: Callable[[str, bytes], SyntaxTree] | None) -> None:
+    """Have this process's texts parsed by `first`, (language, source) -> tree; None: here again."""
+    _Place.first = first
 
 
 def to_bytes(text: str) -> bytes:
@@ -53,29 +131,34 @@ def parse(language: str, text: str, old: SyntaxTree | None = None) -> SyntaxTree
     The edit is found by comparing the two texts, so callers need not keep track of edits.
     """
     source = to_bytes(text)
-    if old is not None and old.language != language:
-        old = None
-    if old is not None and old.source == source:
-        return old
+    if old is not None and old.language == language:
+        return old if old.source == source else old.successor(source)
+    return _Place.first(language, source) if _Place.first is not None else parse_here(language, source)
+
+
+def has_grammar(language: str, source: bytes) -> bool:
+    """Whether a text is more than plain text."""
+    return by_id(language).grammar is not None and len(source) <= MAX_PARSE_BYTES
+
+
+def parse_here(language: str, source: bytes, old: SyntaxTree | None = None) -> SyntaxTree:
+    """Parse in this process. A grammar that crashes ends it."""
     grammar = by_id(language).grammar
-    if grammar is None or len(source) > _MAX_PARSE_BYTES:
+    if grammar is None or not has_grammar(language, source):
         return SyntaxTree(language, source, None)
     if old is None or old.tree is None:
-        return SyntaxTree(language, source, _parser(grammar).parse(_reader(source)))
-    edited = _edited(old.tree, old.source, source)
-    return SyntaxTree(language, source, _parser(grammar).parse(_reader(source), edited))
+        return SyntaxTree(language, source, _parser(grammar).parse(source))
+    return SyntaxTree(language, source, _parser(grammar).parse(source, _edited(old.tree, old.source, source)))
 
 
 def _parser(grammar: str) -> Parser:
     """This thread's parser of a grammar; a parser must not be shared between threads."""
+    from tree_sitter_language_pack import get_parser
+
     parsers: dict[str, Parser] = _PARSERS.__dict__
     if grammar not in parsers:
         parsers[grammar] = get_parser(grammar)  # type: ignore[arg-type]
     return parsers[grammar]
-
-
-def _reader(source: bytes) -> Callable[[int, Point], bytes]:
-    return lambda offset, _: source[offset : offset + _SLICE_BYTES]
 
 
 def _edited(tree: Tree, old: bytes, new: bytes) -> Tree:

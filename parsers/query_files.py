@@ -17,7 +17,6 @@ from functools import cache
 from pathlib import Path
 
 from tree_sitter import Query
-from tree_sitter_language_pack import get_language
 
 from parsers.languages import Language, by_id
 
@@ -33,6 +32,8 @@ def query_text(language: Language) -> str:
 @cache
 def compiled_query(language_id: str) -> Query | None:
     """The compiled query of a language; None for plain text."""
+    from tree_sitter_language_pack import get_language
+
     language = by_id(language_id)
     if language.grammar is None:
         return None

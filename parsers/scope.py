@@ -15,7 +15,7 @@ from enum import StrEnum
 from tree_sitter import Node
 
 from parsers.languages import BlockStyle, Language, by_id
-from parsers.parse import SyntaxTree
+from parsers.parse import SyntaxTree, question
 
 # Nodes that are code again inside of a string, in any language: `f"{here}"`, `"$here"`.
 _INTERPOLATION = frozenset(
@@ -73,6 +73,7 @@ class Span:
     kind: str
 
 
+@question
 def cursor_kind(tree: SyntaxTree, offset: int) -> CursorKind:
     """Whether text typed at `offset` lands in a comment, in a string, or in code."""
     language = by_id(tree.language)
@@ -93,6 +94,7 @@ def cursor_kind(tree: SyntaxTree, offset: int) -> CursorKind:
     return CursorKind.STRING if _in_unclosed_string(tree.root, tree, offset) else CursorKind.CODE
 
 
+@question
 def enclosing_block(tree: SyntaxTree, offset: int) -> Block | None:
     """The innermost body around `offset`; None at the top level, and in plain text.
 
@@ -111,6 +113,7 @@ def enclosing_block(tree: SyntaxTree, offset: int) -> Block | None:
     return None
 
 
+@question
 def enclosing_definition(tree: SyntaxTree, offset: int) -> Span | None:
     """The innermost function, method, class or the like around `offset`; None outside of any."""
     language = by_id(tree.language)
@@ -124,6 +127,7 @@ def enclosing_definition(tree: SyntaxTree, offset: int) -> Span | None:
     return None
 
 
+@question
 def error_count(tree: SyntaxTree) -> int:
     """How many ERROR and MISSING nodes the tree has."""
     return sum(node.is_error or node.is_missing for node in _broken(tree.root))

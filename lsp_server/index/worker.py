@@ -22,6 +22,7 @@ from pathlib import Path
 
 import watchfiles
 
+from lsp_server.grammars import kept_out
 from lsp_server.index.files import IGNORE_FILES
 from lsp_server.index.schema import database_of, folder_of, is_full, remove, writer_lock
 from lsp_server.index.state import IndexPhase
@@ -183,7 +184,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     _be_humble()
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(BrokenPipeError), kept_out():
         Worker(args.root.absolute()).run(sys.stdin)
     return 0
 

@@ -1,0 +1,25 @@
+"""Where this process's grammars run: in children, which a text may crash or hang. Called as a process starts.
+
+Rules: while they are kept out no text is parsed in this process; `parsers.guard` says how.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from model.paths import cache_dir
+from parsers.guard import Guard
+from parsers.refusals import Refusals
+
+# Those of `completion` with questions to trees (`parsers.parse.question`).
+_MODULES = ("completion.filters", "completion.names", "completion.surroundings")
+
+
+@contextmanager
+def kept_out() -> Iterator[Guard]:
+    """Have all texts of this process parsed elsewhere. Children start when they are needed."""
+    guard = Guard(_MODULES, Refusals(cache_dir() / "refused-texts.json"))
+    guard.install()
+    try:
+        yield guard
+    finally:
+        guard.close()
