@@ -8,25 +8,20 @@ passed comes to the *home* child, which holds the trees of what is being typed: 
 So a grammar that crashes or hangs costs its own document: other documents' trees are elsewhere, or are parsed
 again within milliseconds. Times are processor time.
 
-Rules: a question is always answered. A text that ends its child twice, or takes too long, is plain text from then
-on, and so is every later version of its document; it is remembered by content (`refusals`). One thread talks to
-a child at a time.
+Rules: a question is always answered. A text that a child of its own dies of, or that takes too long, is plain text
+from then on, and so is every later version of its document; it is remembered by content (`refusals`). One thread talks
+to a child at a time.
 """
 
 import itertools
 import logging
-import os
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
-
-from parsers.guard_wire import MAX_MESSAGE_BYTES, Reply, Request, plain, unpacked
+from parsers.guard_lanes import Died, Lane
+from parsers.guard_wire import Request, plain, unpacked
 from parsers.languages import by_id
 from parsers.parse import Question, SyntaxTree, has_grammar, parse_elsewhere
 from parsers.refusals import Refusals
@@ -41,11 +36,8 @@ _LARGE_BYTES, _LARGE_BYTES_FOR_EDITS = 500_000, 200_000
 ANSWER_S, SLOW_ANSWER_S = 1.0, 5.0
 # Children that look at new texts and answer slow questions; the second is started where the first is busy.
 _MAX_SCOUTS = 2
-# Of a document, before its text is taken for hostile: a child may die of what another text broke.
-_MAX_LOSSES = 2
-_READ_BYTES = 1 << 18
-# Without setitimer (Windows) wall time has to do.
-_WALL_FACTOR = 3.0
+# Children that a document may cost although none that is its own dies of it: there are texts that hang as edits only.
+_MAX_LOSSES = 3
 
 
 @dataclass(slots=True)
@@ -56,14 +48,6 @@ class Lineage:
     trusted: bool = False  # its last text has been parsed without harm
     n_lost: int = 0  # children
     told: bool = False  # a question that failed
-
-
-class _Died(Exception):
-    """The child ended over a request."""
-
-    def __init__(self, reason: str, *, is_slow: bool) -> None:
-        super().__init__(reason)
-        self.is_slow = is_slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +101,10 @@ class Guard:
 
     def __init__(self, modules: Sequence[str] = (), refusals: Refusals | None = None) -> None:
         """`modules` are those with questions, besides the ones of `parsers`."""
-        command = [sys.executable, "-I", "-m", "parsers.guard_child", "parsers.outline", "parsers.chunks"]
-        command += ["parsers.scope", *modules]
+        asked = ("parsers.scope", "parsers.outline", "parsers.chunks", *modules)
+        self._command = [sys.executable, "-I", "-m", "parsers.guard_child", *asked]
         self._refusals = refusals or Refusals(None)
-        self._home, self._scouts = _Lane(command, 1), _Lane(command, _MAX_SCOUTS)
+        self._home, self._scouts = Lane(self._command, 1), Lane(self._command, _MAX_SCOUTS)
         self._keys = itertools.count(1)
         self._closed = False
 
@@ -174,11 +158,12 @@ class Guard:
         is_slow = question is not None and question.is_slow
         while tree.is_parsed and not self._closed:
             is_home = not is_slow and lineage.trusted
+            request = _request(tree, question, args) if is_home or is_slow else _request(tree, None, ())
             try:
-                reply = self._call(tree, question if is_home or is_slow else None, args, is_home)
-            except _Died as died:
+                reply = (self._home if is_home else self._scouts).call(request, tree.source)
+            except Died as died:
                 if not self._closed:
-                    self._lost(tree, died, is_home)
+                    self._lost(tree, request, died, is_home)
                 continue
             except OSError as error:  # no process can be started
                 log.warning("no grammar can be asked: %s", error)
@@ -194,198 +179,46 @@ class Guard:
             break
         return None if question is None else tree.ask_as_plain(question, args)
 
-    def _call(self, tree: GuardedTree, question: Question | None, args: tuple[Any, ...], is_home: bool) -> Reply:
-        is_slow = question is not None and question.is_slow
-        share, edit_share = (max(1.0, len(tree.source) / n) for n in (_LARGE_BYTES, _LARGE_BYTES_FOR_EDITS))
-        request = Request(
-            key=tree.key,
-            base=tree.base,
-            language=tree.language,
-            source=None,
-            question="" if question is None else question.name,
-            args=plain(args) if question is not None else [],
-            first_s=FIRST_SIGHT_S * share,
-            edit_s=EDIT_S * edit_share,
-            answer_s=(SLOW_ANSWER_S if is_slow else ANSWER_S) * share,
-        )
-        return (self._home if is_home else self._scouts).call(request, tree.source)
+    def _lost(self, tree: GuardedTree, request: Request, died: Died, is_home: bool) -> None:
+        """A child ended: refuse the text if it is to blame.
 
-    def _lost(self, tree: GuardedTree, died: _Died, is_home: bool) -> None:
-        """A child ended: look at the text once more from the beginning, or refuse it."""
+        It is where it took too long, and where a child of its own dies of it, too. A shared one may have died of what
+        another text broke in it.
+        """
         lineage = tree.lineage
         lineage.n_lost += 1
         lineage.trusted = False
-        if lineage.n_lost < _MAX_LOSSES and (is_home or not died.is_slow):
-            return
+        if is_home or not died.is_slow:
+            verdict = self._trial(tree, request)
+            if verdict is None and lineage.n_lost < _MAX_LOSSES:
+                return
+            died = verdict or died
         lineage.refused = f"the grammar of {by_id(tree.language).name} {died}"
         log.warning("a text of %d bytes is plain text from now on: %s", len(tree.source), lineage.refused)
         self._refusals.add(tree.language, tree.source, lineage.refused)
 
-
-class _Child:
-    """One process. For one caller at a time."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.sep, bufsize=0
-        )
-        self._replies = msgpack.Unpacker(max_buffer_size=MAX_MESSAGE_BYTES, strict_map_key=False)
-        self.sent: set[int] = set()  # keys of trees that it has, or had
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def call(self, request: Request, source: bytes) -> Reply:
-        """Send a request, with the source where the child does not know the tree; _Died when it ends over it."""
-        if request.key not in self.sent:
-            request = request._replace(source=source)
-        reply = self._exchange(request)
-        if reply.kind == "unknown":
-            reply = self._exchange(request._replace(source=source))
-        self.sent.add(request.key)
-        return reply
-
-    def _exchange(self, request: Request) -> Reply:
-        timer = self._bound(request)
+    def _trial(self, tree: GuardedTree, request: Request) -> Died | None:
+        """How a child that has seen nothing else ends over a request; None where it does not."""
+        lane = Lane(self._command, 1)
         try:
-            self._write(msgpack.packb(tuple(request)))
-            return self._read()
-        except (BrokenPipeError, ConnectionResetError):
-            raise self._death(request) from None
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    def _bound(self, request: Request) -> threading.Timer | None:
-        """Where the kernel does not end a child that takes too long, a timer does."""
-        if hasattr(signal, "setitimer"):
+            lane.call(request, tree.source)
             return None
-        timer = threading.Timer(_WALL_FACTOR * (request.first_s + request.answer_s), self._process.kill)
-        timer.daemon = True
-        timer.start()
-        return timer
-
-    def _write(self, data: bytes) -> None:
-        assert self._process.stdin is not None
-        left = memoryview(data)
-        while left:
-            left = left[self._process.stdin.write(left) or 0 :]
-
-    def _read(self) -> Reply:
-        assert self._process.stdout is not None
-        while True:
-            for fields in self._replies:
-                return Reply(*fields)
-            data = self._process.stdout.read(_READ_BYTES)
-            if not data:
-                raise BrokenPipeError
-            self._replies.feed(data)
-
-    def _death(self, request: Request) -> _Died:
-        code = self._process.wait()
-        if code == -getattr(signal, "SIGPROF", 0) or not hasattr(signal, "setitimer"):
-            return _Died("takes too long for it", is_slow=True)
-        return _Died(f"crashes on it ({_signal_name(code)})", is_slow=False)
-
-    def kill(self) -> None:
-        """End it whatever it does; who waits for its answer sees it die."""
-        self._process.kill()
-
-    def end(self) -> None:
-        """End it, and let go of it."""
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait()
+        except Died as died:
+            return died
+        finally:
+            lane.close()
 
 
-def _signal_name(code: int) -> str:
-    return signal.Signals(-code).name if -code in set(signal.Signals) else f"code {code}"
-
-
-class _Lane:
-    """Up to `most` children of one purpose, started as they are needed."""
-
-    def __init__(self, command: Sequence[str], most: int) -> None:
-        self._command, self._most = command, most
-        self._free = threading.Condition()
-        self._idle: list[_Child] = []
-        self._busy: list[_Child] = []
-        self._n_starting = 0
-        self.n_died = 0
-
-    @property
-    def children(self) -> list[_Child]:
-        """All that live."""
-        with self._free:
-            return [*self._idle, *self._busy]
-
-    def call(self, request: Request, source: bytes) -> Reply:
-        """Have an idle child answer, one that knows the text if there is one; waits for one."""
-        child = self._take(request)
-        try:
-            reply = child.call(request, source)
-        except BaseException:
-            child.end()
-            with self._free:
-                self.n_died += 1
-                self._busy.remove(child)
-                self._free.notify()
-            raise
-        with self._free:
-            self._busy.remove(child)
-            self._idle.append(child)
-            self._free.notify()
-        return reply
-
-    def _take(self, request: Request) -> _Child:
-        with self._free:
-            while not self._idle and len(self._busy) + self._n_starting >= self._most:
-                self._free.wait()
-            if self._idle:
-                known = [child for child in self._idle if {request.key, request.base} & child.sent]
-                child = (known or self._idle)[-1]
-                self._idle.remove(child)
-                self._busy.append(child)
-                return child
-            self._n_starting += 1
-        return self._start(self._busy)
-
-    def _start(self, place: list[_Child]) -> _Child:
-        """Start a child that was counted already."""
-        try:
-            child = _Child(self._command)
-        except BaseException:
-            with self._free:
-                self._n_starting -= 1
-                self._free.notify()
-            raise
-        with self._free:
-            self._n_starting -= 1
-            place.append(child)
-            self._free.notify()
-        return child
-
-    def warm(self) -> None:
-        """Start the first child ahead of its first request."""
-        with self._free:
-            if self._idle or self._busy or self._n_starting:
-                return
-            self._n_starting += 1
-        self._start(self._idle)
-
-    def renew(self) -> None:
-        """End the idle children; the next request starts another."""
-        with self._free:
-            ended, self._idle = self._idle, []
-        for child in ended:
-            child.end()
-
-    def close(self) -> None:
-        """End all children, also in the middle of an answer."""
-        self.renew()
-        for child in self.children:
-            child.kill()
+def _request(tree: GuardedTree, question: Question | None, args: tuple[Any, ...]) -> Request:
+    share, edit_share = (max(1.0, len(tree.source) / n) for n in (_LARGE_BYTES, _LARGE_BYTES_FOR_EDITS))
+    return Request(
+        key=tree.key,
+        base=tree.base,
+        language=tree.language,
+        source=None,
+        question="" if question is None else question.name,
+        args=plain(args),
+        first_s=FIRST_SIGHT_S * share,
+        edit_s=EDIT_S * edit_share,
+        answer_s=(SLOW_ANSWER_S if question is not None and question.is_slow else ANSWER_S) * share,
+    )

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_sitter import Point, Tree
-from tree_sitter_language_pack import get_parser
 
 from parsers.parse import _edited, byte_offset, parse, to_bytes
 
@@ -76,12 +75,6 @@ def test_the_edit_moves_what_follows_to_its_new_row_and_column() -> None:
     last = _edited(old, before, after).root_node.descendant_for_byte_range(len(after) - 2, len(after) - 1)
     assert last is not None
     assert (last.start_byte, last.start_point) == (len(after) - 2, Point(1, len(to_bytes("😀'; y = "))))
-
-
-def test_the_slices_make_no_difference_wherever_they_cut_a_character() -> None:
-    for shift in range(4):
-        text = "#" * shift + "\n" + "x = '" + "é😀" * 200 + "'  # è\n" * 3
-        assert shape(parse("python", text).tree) == shape(get_parser("python").parse(text.encode()))
 
 
 @pytest.mark.parametrize("language", ["python", "plaintext"])
