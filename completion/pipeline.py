@@ -101,7 +101,7 @@ async def _complete(
     decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
     mode = decision.mode
     clock.lap("trigger")
-    trace = Trace(trigger=request.trigger)
+    trace = Trace(trigger=request.trigger, refused=request.snapshot.tree.refused)
     if decision.skip:
         return replace(_nothing(Outcome.SKIPPED, mode, decision.skip, clock), trace=trace)
     prompt = await _prompt_in_time(deps, request)
@@ -177,7 +177,12 @@ def _judged(
     """Whether to show it, and why not. Looks names up: for a worker thread."""
     attempt, logprobs = opinion.best, opinion.best.logprobs()
     trace = replace(
-        trace, format=attempt.prompt.format, raw=attempt.raw, steps=attempt.steps, ranked=_compared(opinion)
+        trace,
+        format=attempt.prompt.format,
+        raw=attempt.raw,
+        steps=attempt.steps,
+        ranked=_compared(opinion),
+        refused=request.snapshot.tree.refused,  # perhaps since it was asked to check this very answer
     )
     probability = None
     if attempt.has_text:

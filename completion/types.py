@@ -201,6 +201,7 @@ class Trace:
     features: Mapping[str, float] = field(default_factory=dict)  # what the gate knew; of `completion.gate`
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
     unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have
+    refused: str = ""  # why the document is plain text although its language has a grammar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

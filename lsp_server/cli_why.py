@@ -59,6 +59,8 @@ def render(known: Mapping[str, Any], now: float) -> RenderableType:
     page.add_column(style="dim", no_wrap=True)
     page.add_column(ratio=1)
     page.add_row("asked", _asked(known))
+    if known.get("refused"):
+        page.add_row("parsed", f"as plain text: {known['refused']}")
     if known["nPrompt"]:
         page.add_row("prompt", _prompt(known))
     if known["nGenerated"]:

@@ -15,7 +15,7 @@ from completion.context import ContextKeeper, Source, near_text, open_items
 from completion.sources import Item, item_of_passage, passages_of
 from completion.types import Passage, Snippet
 from parsers.languages import for_document
-from parsers.parse import parse
+from parsers.parse import SyntaxTree, parse
 
 # Files that snippets may come from, the present one not counted.
 _MAX_SOURCES = 24
@@ -33,6 +33,7 @@ class _Known:
 
     version: int
     source: Source
+    tree: SyntaxTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,10 @@ class Workbench:
             for page in pages:
                 known = self._known.get(page.uri)
                 if (known is None or known.version != page.version) and len(page.text) <= _MAX_CHARACTERS:
-                    cut = await asyncio.to_thread(_cut, page)
+                    cut, tree = await asyncio.to_thread(_cut, page, known.tree if known is not None else None)
                     if known is not None:
                         self._note_edits(page.uri, known.source.passages, cut)
-                    self._known[page.uri] = _Known(page.version, Source(page.path, cut))
+                    self._known[page.uri] = _Known(page.version, Source(page.path, cut), tree)
 
     def visit(self, uri: str) -> None:
         """Note that the user is in this document now."""
@@ -108,5 +109,7 @@ class Workbench:
             self._edited.popitem(last=False)
 
 
-def _cut(page: Page) -> tuple[Passage, ...]:
-    return passages_of(page.path, parse(for_document(page.uri, page.language_id).id, page.text))
+def _cut(page: Page, old: SyntaxTree | None) -> tuple[tuple[Passage, ...], SyntaxTree]:
+    """A page's passages, and its tree for the next time: a text that was refused stays so."""
+    tree = parse(for_document(page.uri, page.language_id).id, page.text, old)
+    return passages_of(page.path, tree), tree

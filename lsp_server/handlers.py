@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _EMPTY = t.InlineCompletionList(items=[])
 # An editor that says it can be asked for its configuration, but does not answer, gets the defaults after this.
 _CONFIGURATION_WAIT_S = 5.0
+_MAX_THREADS = 32
 
 
 def build_server() -> Midfill:
@@ -44,6 +46,8 @@ def build_server() -> Midfill:
 
     @server.feature(t.INITIALIZE)
     def initialize(ls: Midfill, params: t.InitializeParams) -> None:
+        # A thread waits for each text that is being parsed elsewhere: a hostile one must not take the last.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="work"))
         ls.options = _section(params.initialization_options)
         fallback.initialize(ls.options.get("completionFallback"))
 

@@ -265,7 +265,8 @@ class Midfill(LanguageServer):
         """An immutable copy of a document, with `text` as its text, and its syntax tree; parsed off the event loop."""
         uri, number = document.uri, document.version
         language = for_document(uri, document.language_id)
-        tree = await asyncio.to_thread(_parsed, language.id, text, self._trees.get(uri))
+        old = self._trees.get(uri)
+        tree = await asyncio.to_thread(lambda: parse(language.id, text, old).settle())
         if self.documents.get(uri) is not None:
             self._trees[uri] = tree
         path, repo = convert.shown_path(uri, self._folders())
@@ -385,11 +386,6 @@ class Midfill(LanguageServer):
             task.cancel()
         if self._deps is not None:
             self._deps.inflight.cancel(convert.session_of(self.window, uri))
-
-
-def _parsed(language: str, text: str, old: SyntaxTree | None) -> SyntaxTree:
-    """The tree, parsed at once: the next edit is parsed on top of it."""
-    return parse(language, text, old).settle()
 
 
 def _log_end(task: "asyncio.Task[None]") -> None:

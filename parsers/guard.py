@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cattrs.errors import BaseValidationError
+
 from parsers.guard_lanes import Died, Lane
 from parsers.guard_wire import Request, plain, unpacked
 from parsers.languages import by_id
@@ -171,11 +173,17 @@ class Guard:
             lineage.trusted = True
             if not (is_home or is_slow):  # the scout has seen it: now at home
                 continue
-            if reply.kind == "ok":
-                return None if question is None else unpacked(question, reply.value)
+            if question is None:
+                return None
+            try:
+                if reply.kind == "ok":
+                    return unpacked(question, reply.value)
+                problem = reply.value
+            except (BaseValidationError, ValueError, TypeError, KeyError) as error:
+                problem = error
             if not lineage.told:
                 lineage.told = True
-                log.warning("a %s text is taken for plain text by %s: %s", tree.language, question, reply.value)
+                log.warning("%s takes a %s text for plain text: %s", question.name, tree.language, problem)
             break
         return None if question is None else tree.ask_as_plain(question, args)
 

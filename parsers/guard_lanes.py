@@ -15,6 +15,8 @@ import msgpack
 from parsers.guard_wire import MAX_MESSAGE_BYTES, Reply, Request
 
 _READ_BYTES = 1 << 18
+# Keys that are remembered of a child; a tree that it has and nobody remembers is sent again.
+_MAX_SENT = 1_000
 # Without setitimer (Windows) wall time has to do.
 _WALL_FACTOR = 3.0
 
@@ -49,6 +51,8 @@ class Child:
         reply = self._exchange(request)
         if reply.kind == "unknown":
             reply = self._exchange(request._replace(source=source))
+        if len(self.sent) >= _MAX_SENT:
+            self.sent.clear()
         self.sent.add(request.key)
         return reply
 
@@ -58,7 +62,9 @@ class Child:
             self._write(msgpack.packb(tuple(request)))
             return self._read()
         except (BrokenPipeError, ConnectionResetError):
-            raise self._death(request) from None
+            raise self._death() from None
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise Died(f"breaks its process ({error})", is_slow=False) from None
         finally:
             if timer is not None:
                 timer.cancel()
@@ -81,14 +87,14 @@ class Child:
     def _read(self) -> Reply:
         assert self._process.stdout is not None
         while True:
-            for fields in self._replies:
-                return Reply(*fields)
+            for kind, value in self._replies:
+                return Reply(kind, value)
             data = self._process.stdout.read(_READ_BYTES)
             if not data:
                 raise BrokenPipeError
             self._replies.feed(data)
 
-    def _death(self, request: Request) -> Died:
+    def _death(self) -> Died:
         code = self._process.wait()
         if code == -getattr(signal, "SIGPROF", 0) or not hasattr(signal, "setitimer"):
             return Died("takes too long for it", is_slow=True)
