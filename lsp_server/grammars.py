@@ -11,13 +11,13 @@ from parsers.guard import Guard
 from parsers.refusals import Refusals
 
 # Those of `completion` with questions to trees (`parsers.parse.question`).
-_MODULES = ("completion.filters", "completion.names", "completion.surroundings")
+MODULES = ("completion.filters", "completion.names", "completion.surroundings")
 
 
 @contextmanager
 def kept_out() -> Iterator[Guard]:
     """Have all texts of this process parsed elsewhere. Children start when they are needed."""
-    guard = Guard(_MODULES, Refusals(cache_dir() / "refused-texts.json"))
+    guard = Guard(MODULES, Refusals(cache_dir() / "refused-texts.json"))
     guard.install()
     try:
         yield guard
