@@ -25,7 +25,7 @@ from completion.context import Ranked, select
 from completion.pipeline import Deps, prompts_for
 from completion.segments import SegmentCache
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Snippet, Trigger
-from lsp_server import convert, machine
+from lsp_server import convert, machine, memory
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document, DocumentStore
@@ -379,7 +379,7 @@ class Midfill(LanguageServer):
     def forget(self, uri: str) -> None:
         """Drop what is kept of a closed document; its text stays a source of context for a while."""
         self._origins.pop(uri, None)
-        self._trees.pop(uri, None)
+        memory.give_back_later(self._trees.pop(uri, None))
         self._cursors.pop(uri, None)
         self._workbench.forget(uri)
         if task := self.running.pop(uri, None):

@@ -92,6 +92,10 @@ class GuardedTree(SyntaxTree):
         """The tree of an edited text, not parsed yet."""
         return self.guard.tree(self.language, source, self.lineage, self.key)
 
+    def release(self) -> None:
+        """Start the children anew that are idle."""
+        self.guard.renew()
+
     def settle(self) -> "GuardedTree":
         """Parse it now, so that the next edit finds it; itself."""
         self.guard.answer(self, None, ())
@@ -123,6 +127,7 @@ class Guard:
         """Start the idle children anew: what they hold of a large text that was closed goes with them."""
         self._home.renew()
         self._scouts.renew()
+        self.warm()
 
     def close(self) -> None:
         """End the children for good; what is asked later, or waits for an answer, is answered as by plain text.

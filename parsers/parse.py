@@ -59,6 +59,9 @@ class SyntaxTree:
         """Itself, parsed: a tree in another process may have been put off until it is asked something."""
         return self
 
+    def release(self) -> None:
+        """Let go of what another process keeps of this text and others; what is still wanted is parsed again."""
+
     def successor(self, source: bytes) -> "SyntaxTree":
         """The tree of a text that came of this one by an edit."""
         return parse_here(self.language, source, self)
