@@ -1,6 +1,7 @@
 """`lsp_server --stdio`: the language server of one editor window."""
 
 import argparse
+import gc
 import logging
 import os
 import subprocess
@@ -48,9 +49,12 @@ def main(argv: list[str] | None = None) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     from lsp_server.grammars import kept_out
     from lsp_server.handlers import build_server
+    from lsp_server.memory import be_frugal
     from lsp_server.output import Output
 
+    be_frugal()
     server = build_server()
+    gc.freeze()  # what is there now stays: no collection need look at it, 20 ms each
     with kept_out() as guard:
         threading.Thread(target=guard.warm, daemon=True).start()  # while the editor says hello
         try:

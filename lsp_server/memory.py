@@ -8,15 +8,30 @@ Rules: off the event loop; nothing is lost that cannot be computed again.
 
 import asyncio
 import ctypes
+import gc
 import sys
 from collections.abc import Callable
 
 from parsers.parse import SyntaxTree
 
+# Of glibc's mallopt.
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_MMAP_BYTES, _MAX_ARENAS = 128 * 1024, 2
 # Smaller texts are not worth a child's start.
 _LARGE_BYTES = 200_000
 # Whoever closes one file and opens the next has it parsed first.
 _WAIT_S = 5.0
+
+
+def be_frugal() -> None:
+    """Have large texts allocated so that each goes back when it is freed. Called as the process starts.
+
+    By itself glibc raises the size from which it does so to that of the largest text freed yet, and keeps a heap for
+    each thread.
+    """
+    if (mallopt := _glibc("mallopt")) is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+        mallopt(_M_ARENA_MAX, _MAX_ARENAS)
 
 
 def give_back_later(tree: SyntaxTree | None) -> None:
@@ -29,5 +44,11 @@ def give_back_later(tree: SyntaxTree | None) -> None:
 
 def _give_back(release: Callable[[], None]) -> None:
     release()
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc
+    gc.collect()  # finished tasks hold the texts that they were about, in circles
+    if (trim := _glibc("malloc_trim")) is not None:
         trim(0)
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc's; None elsewhere."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

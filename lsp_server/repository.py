@@ -15,7 +15,7 @@ from completion.sources import Cursor, Item, Sources, item_of_passage, passages_
 from lsp_server.index.files import read, stat_file
 from lsp_server.index.query import IndexReader
 from parsers.languages import for_document
-from parsers.outline import outline
+from parsers.outline import bare_outline
 from parsers.parse import SyntaxTree, parse
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Repository:
     def candidates(self, path: str, text: str, cursor: int, tree: SyntaxTree | None = None) -> dict[str, list[Item]]:
         """What each of the index's sources proposes; nothing when there is no index. `tree` is the text's, if known."""
         tree = tree or parse(for_document(path).id, text)
-        place = Cursor(path, text, text.count("\n", 0, cursor), outline(tree))
+        place = Cursor(path, text, text.count("\n", 0, cursor), bare_outline(tree))
         with self._turn:
             reader = self._present()
             return {} if reader is None else Sources(reader, place).all()

@@ -118,6 +118,13 @@ def outline(tree: SyntaxTree) -> Outline:
     return own
 
 
+@question(is_slow=True)
+def bare_outline(tree: SyntaxTree) -> Outline:
+    """Symbols without their signatures, and imports: what a cursor needs of its own file, a tenth of it all."""
+    whole = outline(tree)
+    return Outline(tuple(replace(symbol, signature="") for symbol in whole.symbols), whole.imports)
+
+
 def scope_at(outline: Outline, line: int) -> tuple[Symbol, ...]:
     """The symbols around a line, innermost first; a field or a variable is not around anything."""
     around = [s for s in outline.symbols if s.first_line <= line <= s.last_line and s.kind not in _DATA]
