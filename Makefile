@@ -19,9 +19,12 @@ run: $(READY)  ## pull and quantize the default model, then let the real server 
 	$(BIN)/midfill model pull
 	$(BIN)/python -P -m evals.showcase
 
+# Both parts run, whatever the first says: a fault of one processor must not hide what the second would find.
 test: $(READY)  ## on all cores; then, one at a time, what starts the real server or loads the real model
-	$(BIN)/python -m pytest -m "not e2e and not model" -n auto
-	$(BIN)/python -m pytest -m "e2e or model"
+	@failed=0; \
+	$(BIN)/python -m pytest -m "not e2e and not model" -n auto || failed=1; \
+	$(BIN)/python -m pytest -m "e2e or model" || failed=1; \
+	exit $$failed
 
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull

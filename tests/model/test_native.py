@@ -1,7 +1,9 @@
 """The native kernels against torch, over random shapes, with every instruction set that runs here."""
 
 import ctypes
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,14 +13,7 @@ from hypothesis import strategies as st
 from model import native
 from model.lowbit import GROUP, quantize_groups
 from model.packing import pack, unpack
-
-THREADS = 2
-ALL_KERNELS = ("avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar")
-
-
-def available() -> list[str]:
-    return [name for name in ALL_KERNELS if native.load(THREADS, name) is not None]
-
+from tests.model.kernels import ALL, THREADS, available, opened
 
 pytestmark = pytest.mark.skipif(not available(), reason="the native extension was not built")
 every_kernel = pytest.mark.parametrize("kernels", available())
@@ -30,12 +25,6 @@ seeds = st.integers(0, 2**31)
 def best_kernels_afterwards() -> Iterator[None]:
     yield
     native.load(THREADS)
-
-
-def opened(kernels: str, n_threads: int = THREADS) -> ctypes.CDLL:
-    library = native.load(n_threads, kernels)
-    assert library is not None
-    return library
 
 
 def linear(library: ctypes.CDLL, blocks: torch.Tensor, bias: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
@@ -203,6 +192,13 @@ def test_a_token_is_the_same_bit_for_bit_whatever_is_beside_it(kernels: str, n_t
         part = slice(begin, end)
         assert torch.equal(linear(library, blocks, None, x[part]), whole[part])
         assert torch.equal(cache.attend(library, q[part], k[part], v[part], [(0, end)], begin), attended[part])
+
+
+def test_no_kernels_are_left_out() -> None:
+    """Those that the engine tries are those that the tests force."""
+    headers = "".join(path.read_text() for path in Path(native.__file__).with_name("native").glob("simd_*.h"))
+    assert sorted(re.findall(r'kName = "([^"]+)"', headers)) == sorted(ALL)
+    assert native.kernel_name() == available()[0]
 
 
 def test_the_instruction_sets_agree_bit_for_bit() -> None:

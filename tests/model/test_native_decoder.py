@@ -1,6 +1,7 @@
-"""The native decoder against the torch decoder on the same store, and against itself."""
+"""The native decoder against the torch decoder on the same store, and against itself, by every kernel there is here."""
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,9 +14,17 @@ from model.load import load_native, load_torch
 from model.native_decoder import NativeDecoder
 from model.quantize import ensure_store
 from model.torch_decoder import TorchDecoder
+from tests.model.kernels import available, computing_with, opened
 from tests.model.tiny import make_tiny_model
 
 pytestmark = pytest.mark.skipif(native.load(2) is None, reason="the native extension was not built")
+
+
+@pytest.fixture(autouse=True, params=available())
+def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the native decoder computes with in a test."""
+    with computing_with(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="module", params=["int8", "int4"])
@@ -74,6 +83,13 @@ def test_chunks_give_the_same_bits_as_one_pass(pair: tuple[NativeDecoder, TorchD
     bounds = (0, *cuts, 120)
     parts = [run(decoder, ids[a:b], kv, a) for a, b in itertools.pairwise(bounds)]
     assert torch.equal(torch.cat(parts), whole)
+
+
+def test_all_kernels_give_the_same_bits(pair: tuple[NativeDecoder, TorchDecoder], kernels: str) -> None:
+    decoder, ids = pair[0], some_ids(70)
+    mine = decoder.logits(run(decoder, ids, decoder.new_kv(128), 0))
+    opened("scalar")
+    assert torch.equal(decoder.logits(run(decoder, ids, decoder.new_kv(128), 0)), mine)
 
 
 def test_growing_keeps_keys_and_values(pair: tuple[NativeDecoder, TorchDecoder]) -> None:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completion.types import Piece
-from model import native
 from model.catalog import resolve
 from model.decoder import Decoder, run_to_end
 from model.kv import KV, KVBuffer, Span
@@ -19,6 +18,7 @@ from model.native_decoder import NativeKV
 from model.quantize import ensure_store
 from model.session import Level, Session, SessionPool, Work, common_prefix, matching_runs
 from model.window import Window, window_of
+from tests.model.kernels import available, computing_with
 from tests.model.tiny import make_tiny_model
 
 
@@ -154,14 +154,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
 
 
-@pytest.fixture(scope="module", params=["torch", "native"])
-def decoder(request: pytest.FixtureRequest, store: Path) -> Decoder:
+@pytest.fixture(scope="module", params=["torch", *available()])
+def decoder(request: pytest.FixtureRequest, store: Path) -> Iterator[Decoder]:
     if request.param == "torch":
-        return load_torch(store, exact=True)
-    library = native.load(2)
-    if library is None:
-        pytest.skip("the native extension was not built")
-    return load_native(store, library)
+        yield load_torch(store, exact=True)
+    else:
+        with computing_with(request.param) as library:
+            yield load_native(store, library)
 
 
 def slots(kv: KV, layer: int, begin: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:

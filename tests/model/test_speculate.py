@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model import native
 from model.catalog import resolve
 from model.decoder import Decoder
 from model.generate import Finished, Generation, Request
@@ -18,6 +17,7 @@ from model.sampler import ByteTable
 from model.session import Session
 from model.speculate import MAX_DRAFT, Drafter
 from model.window import window_of
+from tests.model.kernels import available, computing_with
 from tests.model.tiny import engine_of, make_tiny_model
 
 TABLE = ByteTable(262, lambda i: bytes([i]) if i < 256 else b"")
@@ -69,7 +69,7 @@ def test_the_draft_grows_with_acceptance_and_shrinks_with_rejection(right: list[
     assert len(drafter.propose(text, 100)) == 1
 
 
-@pytest.fixture(scope="module", params=["torch", "native"])
+@pytest.fixture(scope="module", params=["torch", *available()])
 def decoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decoder]:
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny"))
     with pytest.MonkeyPatch.context() as patch:
@@ -77,10 +77,9 @@ def decoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         store = ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
         if request.param == "torch":
             yield load_torch(store, exact=True)
-        elif (library := native.load(2)) is None:
-            pytest.skip("the native extension was not built")
         else:
-            yield load_native(store, library)
+            with computing_with(request.param) as library:
+                yield load_native(store, library)
 
 
 class Run:

@@ -45,11 +45,11 @@ CASES = {
 }
 
 
-def make_folder(folder: Path, case: str) -> torch.nn.Module:
+def make_folder(folder: Path, case: str, **sizes: int) -> torch.nn.Module:
     """Save a seeded random model of `case` as a safetensors folder; returns transformers' own module."""
     config_class, model_class, extra = CASES[case]
     torch.manual_seed(7)
-    model = model_class(config_class(**SIZES, **extra)).eval()
+    model = model_class(config_class(**SIZES | extra | sizes)).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
