@@ -55,7 +55,7 @@ def _fetch(name: str, version: str) -> Path:
     folder = cache_dir() / "releases" / f"{name}-{version}"
     if wheels := sorted(folder.glob("*.whl")):
         return wheels[0]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary", ":all:", "--dest", str(folder), f"{name}=={version}"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or not (wheels := sorted(folder.glob("*.whl"))):

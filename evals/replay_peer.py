@@ -71,7 +71,7 @@ class Peer:
 def llama_server(gguf: Path, n_ctx: int) -> Iterator[tuple[str, int]]:
     """llama.cpp's server in a process: its address and process id; EvalError when it does not start."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "evals.llama_server", str(gguf), str(n_ctx)],
+        [sys.executable, "-I", "-m", "evals.llama_server", str(gguf), str(n_ctx)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

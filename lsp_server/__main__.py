@@ -1,42 +1,30 @@
 """`lsp_server --stdio`: the language server of one editor window."""
 
-import argparse
-import gc
-import logging
-import os
-import subprocess
 import sys
-import threading
-from importlib.metadata import version
-from typing import BinaryIO, cast
+
+from lsp_server.isolation import isolate
 
 # Python threads take turns this often: a parse in a worker thread then stalls the event loop 3 ms at worst.
 _SWITCH_INTERVAL_S = 0.0005
 
 
-def _isolate() -> None:
-    """Start again as `python -I` unless that is how we run.
-
-    An editor starts the server in the workspace, perhaps with a PYTHONPATH that points there: its own
-    `model/` or `msgpack.py` must not be imported in the place of ours.
-    """
-    if not sys.flags.isolated:
-        command = [sys.executable, "-I", "-m", "lsp_server", *sys.argv[1:]]
-        if sys.platform == "win32":  # its execv starts another process, and ends this one at once
-            sys.exit(subprocess.call(command))
-        os.execv(sys.executable, command)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the `lsp_server` script."""
+    if argv is None:
+        isolate("lsp_server")
+    import argparse
+    import gc
+    import logging
+    import threading
+    from importlib.metadata import version
+    from typing import BinaryIO, cast
+
     parser = argparse.ArgumentParser(prog="lsp_server", description="midfill: local code completion over LSP")
     parser.add_argument("--stdio", action="store_true", help="speak LSP on standard input and output")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     parser.add_argument("--log-file", help="log here instead of standard error")
     parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
     args = parser.parse_args(argv)
-    if argv is None:
-        _isolate()
     if not args.stdio:
         parser.print_help(sys.stderr)
         return 2

@@ -1,26 +1,12 @@
 """The `midfill` command: models, a completion in the terminal, doctor, statistics, evals and benchmarks.
 
-Rules: bad input gets one line on standard error and exit code 2, never a traceback.
+Rules: bad input gets one line on standard error and exit code 2, never a traceback. All but `isolation` is imported in
+`main`, after it.
 """
 
-import argparse
-import importlib
 import sys
-from importlib.metadata import version
 
-from lsp_server import (
-    cli_cache,
-    cli_complete,
-    cli_context,
-    cli_doctor,
-    cli_model,
-    cli_outline,
-    cli_stats,
-    cli_why,
-)
-from lsp_server.grammars import kept_out
-from lsp_server.history import BrokenHistory
-from model.catalog import ModelError
+from lsp_server.isolation import isolate
 
 
 class UsageError(Exception):
@@ -28,7 +14,27 @@ class UsageError(Exception):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of the `midfill` script."""
+    """Entry point of the `midfill` script; with arguments of its own, as the tests call it, in this very process."""
+    if argv is None:
+        isolate("lsp_server.cli")
+    import argparse
+    import importlib
+    from importlib.metadata import version
+
+    from lsp_server import (
+        cli_cache,
+        cli_complete,
+        cli_context,
+        cli_doctor,
+        cli_model,
+        cli_outline,
+        cli_stats,
+        cli_why,
+    )
+    from lsp_server.grammars import kept_out
+    from lsp_server.history import BrokenHistory
+    from model.catalog import ModelError
+
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
         return int(importlib.import_module("evals.cli").main(arguments))
@@ -54,3 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -39,7 +39,7 @@ class Editor:
         """Start the server that belongs to this installation; its standard error goes to `log`."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-P",
+            "-I",
             "-m",
             "lsp_server",
             "--stdio",
