@@ -8,6 +8,8 @@ import json
 import os
 import sys
 
+from model.system import n_cores
+
 _CACHE_REUSE = 256
 _BATCH = 1024
 
@@ -25,7 +27,7 @@ def main(gguf: str, n_ctx: int) -> int:
     params.n_batch = params.n_ubatch = _BATCH
     params.n_parallel = 1
     params.n_cache_reuse = _CACHE_REUSE
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = len(os.sched_getaffinity(0))
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_cores()
     params.port = 0
     server = xllamacpp.Server(params)
     print(json.dumps({"address": server.listening_address}), flush=True)

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from evals.ik_llama_binding import IkLlama
 from evals.llamacpp_binding import LlamaCpp
 from evals.peer_library import PeerLibrary, PeerSettings, PeerUnavailable
+from model.system import n_cores
 
 LIBRARIES: dict[str, Callable[[], PeerLibrary]] = {"llamacpp": LlamaCpp, "ik_llama": IkLlama}
 _SEQUENCE, _COPIES = 0, 1
@@ -83,7 +84,7 @@ class Peer:
         if self._context:
             library.c.llama_free(self._context)
         wanted = PeerSettings(**settings)
-        wanted = replace(wanted, n_threads=wanted.n_threads or len(os.sched_getaffinity(0)))
+        wanted = replace(wanted, n_threads=wanted.n_threads or n_cores())
         self._context = library.open_context(self._model, wanted) or 0
         if not self._context:
             raise PeerUnavailable(f"{library.name} cannot make a context of {wanted.n_ctx} tokens")

@@ -44,6 +44,7 @@ from model.store import (
     read_manifest,
     write_manifest,
 )
+from model.system import n_cores
 from model.tokenizer import VocabTokenizer
 
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
@@ -84,6 +85,7 @@ def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[
         return folder
     except StoreError:
         shutil.rmtree(folder, ignore_errors=True)
+    torch.set_num_threads(min(torch.get_num_threads(), n_cores()))  # torch knows no container's quota
     progress(0.0)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

@@ -11,9 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 import psutil
+
+from model.quota import quota_cores
 
 if sys.platform == "win32":
     import msvcrt
@@ -58,10 +61,11 @@ def start_detached(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes
     return subprocess.Popen(command, **pipes, cwd="/", start_new_session=True)
 
 
-def n_cores() -> int:
-    """Cores that this process may use."""
+def n_cores(root: Path = Path("/")) -> int:
+    """Cores that this process may use: those it may run on, and no more than a container's quota pays for."""
     if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
+        n = len(os.sched_getaffinity(0))
+        return min(n, quota_cores(root) or n)
     return os.cpu_count() or 1
 
 
