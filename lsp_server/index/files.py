@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from pathspec import GitIgnoreSpec
 
+from lsp_server.index.secrets import holds_secret, is_secret_name
 from parsers.languages import PLAINTEXT, for_document
 
 IGNORE_FILES = (".gitignore", ".midfillignore")
@@ -25,56 +26,6 @@ _SKIPPED_FOLDERS = frozenset(
     ("node_modules", "bower_components", "__pycache__", "site-packages", "venv", "target", "dist")
 )
 _VENV_MARK = "pyvenv.cfg"
-# Names that are secrets anywhere; code about secrets (`secrets.py`) is code.
-_SECRET_NAMES = """
-.env
-.env.*
-*.env
-.envrc
-*.pem
-*.key
-*.p12
-*.pfx
-*.jks
-*.keystore
-*.kdbx
-*.asc
-*.gpg
-*.ovpn
-*.ppk
-*.tfstate
-*.tfstate.*
-*.tfvars
-.netrc
-_netrc
-.npmrc
-.pypirc
-.htpasswd
-.pgpass
-.my.cnf
-.git-credentials
-.dockercfg
-id_rsa*
-id_dsa*
-id_ecdsa*
-id_ed25519*
-credentials
-credentials.json
-credentials.y*ml
-credentials.toml
-secret*.json
-secret*.y*ml
-secret*.toml
-secret*.sh
-*-secret.y*ml
-*-secrets.y*ml
-*_secret.y*ml
-*_secrets.y*ml
-service-account*.json
-service_account*.json
-client_secret*.json
-"""
-_SECRETS = GitIgnoreSpec.from_lines(_SECRET_NAMES.splitlines())
 _MAX_LINE_CHARS = 1_000  # on average: what is longer is minified
 
 
@@ -103,7 +54,7 @@ class Ignore:
         if folder and (name in _SKIPPED_FOLDERS or (name.startswith(".") and name != ".github")):
             return True
         ending = "/" if folder else ""
-        if _SECRETS.match_file(path + ending):
+        if not folder and is_secret_name(path):
             return True
         verdict: bool | None = self._exclude.check_file(path + ending).include if self._exclude else None
         parts = path.split("/")
@@ -156,8 +107,17 @@ def stat_file(root: Path, path: str) -> FileStat | None:
         return None
 
 
+def may_be_source(root: Path, path: str) -> bool:
+    """Whether the rules let a path in a workspace be read as a source for other files: it is no secret, and not
+    ignored. It need not be on the disk; what it holds is for `holds_secret` to say. Reads ignore files: not for the
+    event loop."""
+    ignore = Ignore(root)
+    parts = path.split("/")
+    return not any(ignore("/".join(parts[:n]), folder=n < len(parts)) for n in range(1, len(parts) + 1))
+
+
 def read(root: Path, file: FileStat) -> str | None:
-    """The text; None for what is binary, minified, not UTF-8, or gone."""
+    """The text; None for what is binary, minified, secret, not UTF-8, or gone."""
     try:
         source = (root / file.path).read_bytes()
     except OSError:
@@ -167,9 +127,10 @@ def read(root: Path, file: FileStat) -> str | None:
     if len(source) > _MAX_LINE_CHARS * (source.count(b"\n") + 1):
         return None
     try:
-        return source.decode("utf-8")
+        text = source.decode("utf-8")
     except UnicodeDecodeError:
         return None
+    return None if holds_secret(text) else text
 
 
 def _stat(path: str, status: os.stat_result, ignore: Ignore) -> FileStat | None:
