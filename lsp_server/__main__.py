@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(
         level=args.log_level.upper(),
-        handlers=[logging.FileHandler(args.log_file) if args.log_file else logging.StreamHandler()],
+        handlers=[
+            logging.FileHandler(args.log_file, errors="backslashreplace") if args.log_file else logging.StreamHandler()
+        ],
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("pygls").setLevel(logging.WARNING)

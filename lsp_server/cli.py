@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         isolate("lsp_server.cli")
     import argparse
     import importlib
+    import io
     from importlib.metadata import version
 
     from lsp_server import (
@@ -52,6 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     for name, text in (("eval", "score the model (midfill eval --help)"), ("bench", "measure speed beside llama.cpp")):
         commands.add_parser(name, help=text)
     args = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with kept_out():
             return int(args.run(args))

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lsp_server import machine
 from lsp_server.index.schema import index_dir, writer_lock
@@ -54,7 +55,8 @@ def _show(args: argparse.Namespace) -> int:
         table.add_row(name, _megabytes(_size(folder())), text, style="bold")
         for one in _folders(folder()):
             label = one / "workspace"
-            table.add_row("", _megabytes(_size(one)), label.read_text().strip() if label.is_file() else one.name)
+            name = label.read_text(encoding="utf-8").strip() if label.is_file() else one.name
+            table.add_row("", _megabytes(_size(one)), Text(name))
     Console().print(table)
     return 0
 

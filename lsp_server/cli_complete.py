@@ -14,6 +14,7 @@ from rich.text import Text
 from completion.pipeline import complete
 from completion.types import Completion, Mode
 from lsp_server.config import Config
+from lsp_server.decoding import decoded
 from lsp_server.documents import split_lines
 from lsp_server.local import deps_for, ready_engine, request_for
 from lsp_server.status import summary
@@ -58,13 +59,14 @@ def parse_place(place: str) -> tuple[Path, str, int]:
 
 
 def read_text(file: Path) -> str:
-    """The text of a file; BadPlace when it cannot be read or is not UTF-8."""
+    """The text of a file, decoded as the index does; BadPlace when it cannot be read or is binary."""
     try:
-        return file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadPlace(f"{file} is not UTF-8 text") from error
+        found = decoded(file.read_bytes())
     except OSError as error:
         raise BadPlace(f"{file}: {error.strerror}") from error
+    if found is None:
+        raise BadPlace(f"{file} is not text")
+    return found.text
 
 
 def _run(args: argparse.Namespace) -> int:

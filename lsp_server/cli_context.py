@@ -22,6 +22,7 @@ from completion.trigger import decide
 from completion.types import Prompt
 from lsp_server.cli_complete import parse_place
 from lsp_server.config import MAX_PROMPT_TOKENS, Config
+from lsp_server.file_names import shown
 from lsp_server.index.build import bring_up_to_date
 from lsp_server.local import request_for, store_of, workspace_of
 from lsp_server.repository import Repository
@@ -68,7 +69,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"tokens": len(prompt.token_ids), "items": rows}))
         return 0
-    title = f"{args.place}: {len(prompt.token_ids)} of at most {limits.max_prompt_tokens} tokens, the best first"
+    title = f"{shown(args.place)}: {len(prompt.token_ids)} of at most {limits.max_prompt_tokens} tokens, the best first"
     texts = [entry.snippet.text if args.text else "" for entry in ranked]
     Console().print(_tree(title, rows, texts))
     return 0
@@ -107,7 +108,7 @@ def _row(entry: Ranked, ids: "array[int]", window: _Window) -> dict[str, Any]:
 
 def _tree(title: str, rows: list[dict[str, Any]], texts: list[str]) -> Tree:
     """Items in the window with their numbers, then the best of those left out."""
-    tree = Tree(title)
+    tree = Tree(Text(title))
     shown = [(row, text) for row, text in zip(rows, texts, strict=True) if row["state"]]
     n_tokens = sum(row["tokens"] for row, _ in shown)
     n_warm = sum(row["tokens"] for row, _ in shown if row["state"] == "warm")

@@ -19,7 +19,8 @@ from lsp_server import machine
 from lsp_server.cli_complete import complete_once, parse_place
 from lsp_server.config import Config
 from lsp_server.editor import ServerFailed
-from lsp_server.local import ready_engine, request_for
+from lsp_server.index.codings import codings_in_words
+from lsp_server.local import ready_engine, request_for, workspace_of
 from lsp_server.status import describe
 from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
@@ -70,6 +71,7 @@ def _doctor(args: argparse.Namespace) -> int:
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
     print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
     print(f"event loop: {_event_loop(args.model)}")
+    print(f"files: {codings_in_words(workspace_of(place[0] if place else Path.cwd() / 'any'))}")
     if place is not None:
         _explain(config, *place)
     return 0 if completion.text else 1

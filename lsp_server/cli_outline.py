@@ -14,6 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lsp_server.cli_complete import read_text
+from lsp_server.file_names import shown
 from parsers.languages import for_document
 from parsers.outline import Import, Outline, Symbol, outline
 from parsers.parse import parse
@@ -39,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
     else:
         # A terminal folds what is too long for it; a pipe gets whole lines.
         console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
-        console.print(render(f"{args.file} ({language.name})", found, args.imports))
+        console.print(render(f"{shown(str(args.file))} ({language.name})", found, args.imports))
     return 0
 
 

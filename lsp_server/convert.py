@@ -6,7 +6,7 @@ Rules: pure functions. Our offsets are code points into the snapshot's text.
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 import cattrs
 from lsprotocol import types as t
@@ -24,6 +24,7 @@ from completion.types import (
 )
 from lsp_server.acceptance import Suggestion
 from lsp_server.documents import Document, units_of
+from lsp_server.file_names import unquoted
 
 # The command of an item, which an editor has the server run when the user accepts it.
 ACCEPTED = "midfill.accepted"
@@ -34,8 +35,8 @@ def shown_path(uri: str, folders: list[str]) -> tuple[str, str]:
 
     A document outside of every folder, or one that was never saved, has its name only, and no repository.
     """
-    path = PurePosixPath(unquote(urlparse(uri).path or uri))
-    inside = [f for f in (PurePosixPath(unquote(urlparse(uri_).path)) for uri_ in folders) if path.is_relative_to(f)]
+    path = PurePosixPath(unquoted(urlparse(uri).path or uri))
+    inside = [f for f in (PurePosixPath(unquoted(urlparse(uri_).path)) for uri_ in folders) if path.is_relative_to(f)]
     if uri.startswith("file:") and inside:
         folder = max(inside, key=lambda candidate: len(candidate.parts))
         return str(path.relative_to(folder)), folder.name

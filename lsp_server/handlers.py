@@ -49,6 +49,8 @@ def build_server() -> Midfill:
         # A thread waits for each text that is being parsed elsewhere: a hostile one must not take the last.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="work"))
         ls.options = _section(params.initialization_options)
+        if not ls.workspace.folders and (root := ls.workspace.root_uri):  # of older editors: the first folder
+            ls.workspace.add_folder(t.WorkspaceFolder(uri=root, name=""))
         fallback.initialize(ls.options.get("completionFallback"))
 
     @server.feature(t.INITIALIZED)
@@ -103,6 +105,9 @@ def build_server() -> Midfill:
 
     @server.feature(t.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def did_change_workspace_folders(ls: Midfill, params: t.DidChangeWorkspaceFoldersParams) -> None:
+        removed = {folder.uri.rstrip("/") for folder in params.event.removed}
+        for uri in [folder.uri for folder in ls.workspace.folders.values() if folder.uri.rstrip("/") in removed]:
+            ls.workspace.remove_folder(uri)  # pygls has not, where a folder was named without its last slash
         await ls.follow_workspace()
 
     return server

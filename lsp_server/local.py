@@ -14,6 +14,7 @@ from completion.pipeline import Deps
 from completion.segments import SegmentCache
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from lsp_server.config import Config
+from lsp_server.file_names import shown
 from model.catalog import ModelError, resolve
 from model.client import EngineClient, EngineState, Phase
 from model.store import newest_store
@@ -65,8 +66,9 @@ def store_of(model: str) -> Path:
 
 
 def repository_of(file: Path) -> Path | None:
-    """The nearest folder around a file with a `.git`."""
-    return next((parent for parent in file.absolute().parents if (parent / ".git").exists()), None)
+    """The nearest folder around a file with a `.git`, unless that is the home folder or one around it."""
+    nobodys = (Path.home(), *Path.home().parents)
+    return next((p for p in file.absolute().parents if p not in nobodys and (p / ".git").exists()), None)
 
 
 def workspace_of(file: Path) -> Path:
@@ -88,8 +90,8 @@ def request_for(
     language = for_document(str(file)).id
     snapshot = DocumentSnapshot(
         uri=file.as_uri(),
-        path=file.relative_to(root).as_posix() if root else file.name,
-        repo=root.name if root else "",
+        path=shown(file.relative_to(root).as_posix() if root else file.name),
+        repo=shown(root.name) if root else "",
         version=1,
         text=text,
         language=language,

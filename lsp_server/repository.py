@@ -12,7 +12,8 @@ from pathlib import Path
 
 from completion.context import Ranked, select
 from completion.sources import Cursor, Item, Sources, item_of_passage, passages_of
-from lsp_server.index.files import read, stat_file
+from lsp_server.index.files import FileStat, pinned_file, read
+from lsp_server.index.ignore import Levels
 from lsp_server.index.query import IndexReader
 from parsers.languages import for_document
 from parsers.outline import bare_outline
@@ -71,13 +72,15 @@ class Repository:
         return self._reader
 
     def pinned(self, patterns: Collection[str]) -> list[Item]:
-        """The passages of the files that patterns below the workspace name, in order; nothing outside of it."""
+        """The passages of the files that patterns below the workspace name, in order; nothing outside of it.
+
+        Who pins a file has said that it is a source: no ignore rule holds for it, but secrets are left out.
+        """
         found: list[Item] = []
-        for path in _matching(self._root, patterns):
-            file = stat_file(self._root, path)
-            text = read(self._root, file) if file is not None else None
-            if file is not None and text is not None:
-                found += [item_of_passage(p, "pinned") for p in passages_of(path, parse(file.language, text))]
+        for file in _matching(self._root, patterns):
+            text = read(self._root, file)
+            if text is not None:
+                found += [item_of_passage(p, "pinned") for p in passages_of(file.path, parse(file.language, text))]
         return found
 
     def close(self) -> None:
@@ -88,14 +91,22 @@ class Repository:
                 self._reader = None
 
 
-def _matching(root: Path, patterns: Collection[str]) -> list[str]:
-    """Files that glob patterns name; a pattern that makes no sense names none."""
-    found: list[str] = []
+def _matching(root: Path, patterns: Collection[str]) -> list[FileStat]:
+    """Files that glob patterns name; a pattern that makes no sense names none.
+
+    Of one pattern's files those that ignore rules leave out count only where there are no others: `**/*.md` means no
+    dependency's.
+    """
+    found: dict[str, FileStat] = {}
+    levels = Levels(root)
     for pattern in patterns:
         try:
             files = sorted(root.glob(pattern))
         except (ValueError, NotImplementedError, OSError):  # empty, absolute, or in a folder that may not be read
             log.warning("%r is no pattern below %s (context.pinned)", pattern, root)
             continue
-        found += [file.relative_to(root).as_posix() for file in files if file.is_file() and file.is_relative_to(root)]
-    return found[:_MAX_PINNED_FILES]
+        paths = [file.relative_to(root).as_posix() for file in files if file.is_file() and file.is_relative_to(root)]
+        pinned = [file for path in paths if (file := pinned_file(root, path)) is not None]
+        sources = [file for file in pinned if levels.file(file.on_disk or file.path)]
+        found |= {file.path: file for file in sources or pinned}
+    return list(found.values())[:_MAX_PINNED_FILES]

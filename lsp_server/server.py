@@ -275,9 +275,8 @@ class Midfill(LanguageServer):
         )
 
     def _folders(self) -> list[str]:
-        """URIs of the workspace folders; older editors send one `rootUri` instead."""
-        root = self.workspace.root_uri
-        return [folder.uri for folder in self.workspace.folders.values()] or ([root] if root else [])
+        """URIs of the workspace folders."""
+        return [folder.uri for folder in self.workspace.folders.values()]
 
     # -- context from other files --------------------------------------------------------------------------
 

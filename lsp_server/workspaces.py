@@ -6,11 +6,14 @@ is a home folder or a whole disk is left alone: somebody opened a single file th
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlparse
 
 from pygls.uris import to_fs_path
 
+from lsp_server.file_names import shown
 from lsp_server.index.client import IndexClient
 from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.repository import Repository
@@ -41,7 +44,7 @@ class Workspaces:
 
     def of(self, uri: str) -> Repository | None:
         """The repository that a document belongs to: that of the innermost folder."""
-        path = to_fs_path(uri)
+        path = _path_of(uri)
         if path is None:
             return None
         file = Path(path).resolve()  # as the roots are
@@ -56,7 +59,7 @@ class Workspaces:
 
     def states(self) -> dict[str, IndexState]:
         """What each folder's worker does, by the folder's path."""
-        return {str(root): client.state for root, client in self._clients.items()}
+        return {shown(str(root)): client.state for root, client in self._clients.items()}
 
     def indexing(self) -> IndexState | None:
         """A pass that is under way, for the editor's progress."""
@@ -64,8 +67,15 @@ class Workspaces:
         return next((s for s in states if s.phase is IndexPhase.INDEXING and s.fraction is not None), None)
 
 
-def _root_of(uri: str) -> Path | None:
+def _path_of(uri: str) -> str | None:
+    """The system's path of a URI; None when it has none."""
     path = to_fs_path(uri)
+    is_damaged = path is not None and "\ufffd" in path  # perhaps a name that is no UTF-8
+    return os.fsdecode(unquote_to_bytes(urlparse(uri).path)) if is_damaged else path
+
+
+def _root_of(uri: str) -> Path | None:
+    path = _path_of(uri)
     if path is None or not (root := Path(path)).is_dir():
         return None
     if root == Path.home() or root == Path(root.anchor):

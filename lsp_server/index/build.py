@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from lsp_server.file_names import shown
 from lsp_server.index.schema import folder_of, writer_lock
 from lsp_server.index.write import IndexWriter
 from lsp_server.index.write import Progress as Pass
@@ -22,7 +24,7 @@ def _sync(root: Path, console: Console) -> None:
     writer = IndexWriter(root)
     try:
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(f"reading {root.name}", total=None)
+            task = bar.add_task(f"reading {escape(shown(root.name))}", total=None)
 
             def show(at: Pass) -> None:
                 bar.update(task, total=at.n_files, completed=at.n_done)

@@ -1,108 +1,101 @@
 """Which files of a workspace are indexed: code and data of known languages, never what is ignored or secret.
 
-Rules: `.gitignore` and `.midfillignore` (the same syntax) hold for their folder and below, `.git/info/exclude` for all.
-Links are not followed, so there are no loops. A secret's content is never read; neither is a file that is too
-large, and one that is binary, minified or unreadable is left out. Folders that vanish while we walk are no error.
+Paths and names are judged by `ignore`, contents here.
+
+Rules: links are not followed, so there are no loops. A secret's content is never read; neither is a file that is too
+large, and one that is binary, minified, unreadable, or holds a key is left out. Folders that vanish while we walk are
+no error. Paths are text (`file_names.shown`), whatever the system calls the file.
 """
 
+import logging
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pathspec import GitIgnoreSpec
-
+from lsp_server.decoding import Decoded, decoded
+from lsp_server.file_names import shown
+from lsp_server.index.ignore import MARKS, Level, Levels, Verdict, top
+from lsp_server.index.regular import read_regular
 from lsp_server.index.secrets import holds_secret, is_secret_name
 from parsers.languages import PLAINTEXT, for_document
 
-IGNORE_FILES = (".gitignore", ".midfillignore")
+log = logging.getLogger(__name__)
+
 MAX_FILE_BYTES = 1_000_000
 # A lock file or a data set has no line that anyone would want to see.
 _MAX_DATA_BYTES = 100_000
 _DATA = frozenset(("json", "yaml", "toml", "markdown", "html", "css", "scss", "sql", "plaintext"))
-# Dependencies and builds, also where nobody wrote an ignore file.
-_SKIPPED_FOLDERS = frozenset(
-    ("node_modules", "bower_components", "__pycache__", "site-packages", "venv", "target", "dist")
-)
-_VENV_MARK = "pyvenv.cfg"
 _MAX_LINE_CHARS = 1_000  # on average: what is longer is minified
 
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """A file as the walk found it; `path` is relative to the workspace, POSIX."""
+    """A file as the walk found it; `path` is relative to the workspace, POSIX, and text.
+
+    `on_disk` is the path by which the system opens it, where that is another one.
+    """
 
     path: str
     language: str
     size: int
     mtime_ns: int
+    on_disk: str = ""
 
 
-class Ignore:
-    """The ignore rules of a workspace, read as folders are met; one object for one walk."""
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to be looked into: its path, its name in the folder around it, and the rules there."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._specs: dict[str, GitIgnoreSpec | None] = {}
-        lines = _lines(root / ".git" / "info" / "exclude")
-        self._exclude = GitIgnoreSpec.from_lines(lines) if lines else None
-
-    def __call__(self, path: str, *, folder: bool) -> bool:
-        """Whether rules exclude a path whose parents are all included."""
-        name = path.rsplit("/", 1)[-1]
-        if folder and (name in _SKIPPED_FOLDERS or (name.startswith(".") and name != ".github")):
-            return True
-        ending = "/" if folder else ""
-        if not folder and is_secret_name(path):
-            return True
-        verdict: bool | None = self._exclude.check_file(path + ending).include if self._exclude else None
-        parts = path.split("/")
-        for depth in range(len(parts)):
-            spec = self._spec("/".join(parts[:depth]))
-            if spec is not None:
-                found = spec.check_file("/".join(parts[depth:]) + ending).include
-                verdict = verdict if found is None else found  # the innermost rule wins
-        return bool(verdict)
-
-    def _spec(self, folder: str) -> GitIgnoreSpec | None:
-        if folder not in self._specs:
-            lines = [line for name in IGNORE_FILES for line in _lines(self._root / folder / name)]
-            self._specs[folder] = GitIgnoreSpec.from_lines(lines) if lines else None
-        return self._specs[folder]
+    path: str
+    name: str
+    around: Level
+    verdict: Verdict
 
 
 def walk(root: Path) -> Iterator[FileStat]:
     """All files to index, folder by folder in order of name; a root that is no folder has none."""
-    ignore = Ignore(root)
-    folders = [""]
+    folders: list[_Folder | None] = [None]  # None is the workspace's own
     while folders:
         folder = folders.pop()
-        below: list[str] = []
-        entries = _entries(root / folder)
-        if any(entry.name == _VENV_MARK for entry in entries):
+        entries = _entries(root / folder.path if folder else root)
+        level = _level(folder, entries) if folder else top(root)
+        if level is None:
             continue
+        below: list[_Folder] = []
         for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
+            path = f"{folder.path}/{entry.name}" if folder else entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if not ignore(path, folder=True):
-                        below.append(path)
-                elif found := _stat(path, entry.stat(follow_symlinks=False), ignore):
+                    if (verdict := level.folder(entry.name)) is not Verdict.OUT:
+                        below.append(_Folder(path, entry.name, level, verdict))
+                elif found := _source(path, level, entry):
                     yield found
             except OSError:  # it went away, or may not be looked at
                 continue
+            except Exception:
+                log.exception("%s is left out", shown(path))
         folders += reversed(below)
 
 
-def stat_file(root: Path, path: str) -> FileStat | None:
-    """One file by its path, as `walk` would find it; None when it would not."""
-    ignore = Ignore(root)
-    parts = path.split("/")
+def _level(folder: _Folder, entries: list[os.DirEntry[str]]) -> Level | None:
+    """The rules in a folder; None when it is left out."""
     try:
-        if any(ignore("/".join(parts[:n]), folder=True) for n in range(1, len(parts))):
-            return None
-        return _stat(path, (root / path).lstat(), ignore)
+        return folder.around.below(
+            folder.name, folder.verdict, [entry.name for entry in entries if entry.name in MARKS]
+        )
+    except Exception:
+        log.exception("%s is left out", shown(folder.path))
+        return None
+
+
+def stat_file(root: Path, path: str) -> FileStat | None:
+    """One file by its path on the disk, as `walk` would find it; None when it would not."""
+    if not may_be_source(root, path):
+        return None
+    try:
+        return _stat(path, (root / path).lstat())
     except OSError:
         return None
 
@@ -111,49 +104,56 @@ def may_be_source(root: Path, path: str) -> bool:
     """Whether the rules let a path in a workspace be read as a source for other files: it is no secret, and not
     ignored. It need not be on the disk; what it holds is for `holds_secret` to say. Reads ignore files: not for the
     event loop."""
-    ignore = Ignore(root)
-    parts = path.split("/")
-    return not any(ignore("/".join(parts[:n]), folder=n < len(parts)) for n in range(1, len(parts) + 1))
+    return Levels(root).file(path)
+
+
+def pinned_file(root: Path, path: str) -> FileStat | None:
+    """One file that the user names as a source, whatever ignore rules say; None when it is a secret or no text."""
+    if is_secret_name(path):
+        return None
+    try:
+        return _stat(path, (root / path).lstat())
+    except OSError:
+        return None
 
 
 def read(root: Path, file: FileStat) -> str | None:
-    """The text; None for what is binary, minified, secret, not UTF-8, or gone."""
-    try:
-        source = (root / file.path).read_bytes()
-    except OSError:
-        return None
-    if b"\0" in source or len(source) > MAX_FILE_BYTES:
-        return None
-    if len(source) > _MAX_LINE_CHARS * (source.count(b"\n") + 1):
-        return None
-    try:
-        text = source.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if holds_secret(text) else text
+    """The text; None for what is binary, minified, secret, or gone."""
+    found = read_decoded(root, file)
+    return None if found is None else found.text
 
 
-def _stat(path: str, status: os.stat_result, ignore: Ignore) -> FileStat | None:
+def read_decoded(root: Path, file: FileStat) -> Decoded | None:
+    """The text and its coding; None like `read`."""
+    source = read_regular(root / (file.on_disk or file.path), MAX_FILE_BYTES)
+    if source is None or len(source) > _MAX_LINE_CHARS * (source.count(b"\n") + 1):
+        return None
+    found = decoded(source)
+    return None if found is None or holds_secret(found.text) else found
+
+
+def _source(path: str, level: Level, entry: os.DirEntry[str]) -> FileStat | None:
+    # The language first: that costs no look at the disk, and no rule.
+    if for_document(entry.name) is PLAINTEXT or not level.file(entry.name):
+        return None
+    return _stat(path, entry.stat(follow_symlinks=False))
+
+
+def _stat(path: str, status: os.stat_result) -> FileStat | None:
     language = for_document(path)
     if not stat.S_ISREG(status.st_mode) or language is PLAINTEXT:
         return None
-    if status.st_size > (_MAX_DATA_BYTES if language.id in _DATA else MAX_FILE_BYTES) or ignore(path, folder=False):
+    if status.st_size > (_MAX_DATA_BYTES if language.id in _DATA else MAX_FILE_BYTES):
         return None
     if ".min." in PurePosixPath(path).name or path.endswith("package-lock.json"):
         return None
-    return FileStat(path, language.id, status.st_size, status.st_mtime_ns)
+    text = shown(path)
+    return FileStat(text, language.id, status.st_size, status.st_mtime_ns, path if text != path else "")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return []
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text("utf-8", "replace").splitlines()
     except OSError:
         return []

@@ -13,6 +13,7 @@ removed and built anew: it holds nothing that the workspace does not.
 
 import hashlib
 import logging
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from lsp_server.file_names import shown
 from model.paths import cache_dir
 from model.system import try_lock
 from parsers.query_files import QUERY_FOLDER
@@ -27,7 +29,7 @@ from parsers.query_files import QUERY_FOLDER
 log = logging.getLogger(__name__)
 
 # Raised when the same text is to be read differently and neither the schema nor a query file says so.
-_REVISION = 1
+_REVISION = 2
 _SCHEMA = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -73,7 +75,7 @@ def index_dir() -> Path:
 def folder_of(root: Path) -> Path:
     """A workspace's folder in the cache. Its name holds the workspace's, so that people can tell them apart."""
     root = root.absolute()
-    return index_dir() / f"{root.name or 'root'}-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
+    return index_dir() / f"{shown(root.name) or 'root'}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
 
 
 def database_of(root: Path) -> Path:
@@ -94,7 +96,7 @@ def open_for_writing(root: Path) -> sqlite3.Connection:
     """The one writer's connection; what is damaged or of another version is replaced by an empty database."""
     folder = folder_of(root)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / "workspace").write_text(f"{root.absolute()}\n")
+    (folder / "workspace").write_text(f"{shown(str(root.absolute()))}\n", encoding="utf-8")
     file = database_of(root)
     try:
         return _connect(file)

@@ -5,23 +5,24 @@ names are those of files, of data or keys. What is named like a secret is one wh
 """
 
 import re
-from fnmatch import translate
-from pathlib import PurePosixPath
 
-# Data files called after secrets are secrets, programs called so are code.
-_DATA = ("json", "y*ml", "toml", "ini", "cfg", "conf", "properties", "xml", "plist", "txt", "sh")
-_KEYS_AND_SETTINGS = (
-    ".env", ".env.*", "*.env", ".envrc",
-    "*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.asc", "*.gpg", "*.ovpn", "*.ppk",
-    "*.tfstate", "*.tfstate.*", "*.tfvars",
-    ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".pgpass", ".my.cnf", ".git-credentials", ".dockercfg",
-    "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*",
-    "credentials", "service-account*.json", "service_account*.json", "client_secret*.json",
-)  # fmt: skip
-_CALLED_SECRET = [f"{stem}.{e}" for e in _DATA for stem in ("secret*", "*[._-]secret", "*[._-]secrets", "credentials*")]
-_IS_NAME = re.compile("|".join(map(translate, (*_KEYS_AND_SETTINGS, *_CALLED_SECRET))), re.IGNORECASE)
-# Folders where programs keep what lets them in.
-_FOLDERS = frozenset((".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".gcloud"))
+_IS_NAME = re.compile(
+    r"""
+    \.env | \.env\..* | .*\.env | \.envrc
+    | .*\.(?: pem | key | p8 | p12 | pfx | jks | keystore | kdbx | asc | gpg | ovpn | ppk )
+    | .*\.(?: tfstate | tfstate\..* | tfvars | tfvars\.json )
+    | \.netrc | _netrc | \.npmrc | \.pypirc | \.htpasswd | \.pgpass | \.my\.cnf | \.git-credentials | \.dockercfg
+    | id_(?: rsa | dsa | ecdsa | ed25519 ).*
+    | credentials | service[-_]account.*\.json | client_secret.*\.json
+    # Data files called after secrets are secrets, programs called so are code.
+    | (?: secret.* | .*[._-]secrets? | credentials.* )
+      \.(?: json | y.?ml | toml | ini | cfg | conf | properties | xml | plist | txt | sh )
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+# Where programs keep what lets them in: folders, and single files by their folder.
+_FOLDERS = frozenset((".ssh", ".gnupg", ".azure", ".gcloud"))
+_IN_FOLDERS = frozenset(((".aws", "config"), (".kube", "config"), (".docker", "config.json")))
 
 _BASE64_RUN = r"(?:(?!-----).){0,500}?[A-Za-z0-9+/]{16}"
 _KEYS = re.compile(
@@ -38,8 +39,11 @@ _MARKS = ("PRIVATE KEY", "PuTTY-User", "AGE-SECRET", '"kty"')
 
 def is_secret_name(path: str) -> bool:
     """Whether a file of this path is a secret, whatever it holds. Either separator, any case."""
-    parts = PurePosixPath(path.replace("\\", "/")).parts
-    return bool(parts) and (_IS_NAME.match(parts[-1]) is not None or any(p.lower() in _FOLDERS for p in parts[:-1]))
+    *folders, name = path.replace("\\", "/").split("/")
+    if _IS_NAME.fullmatch(name) is not None:
+        return True
+    lower = [folder.lower() for folder in folders]
+    return not _FOLDERS.isdisjoint(lower) or (bool(lower) and (lower[-1], name.lower()) in _IN_FOLDERS)
 
 
 def holds_secret(text: str) -> bool:

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import watchfiles
 
+from lsp_server.file_names import shown
 from lsp_server.grammars import kept_out
-from lsp_server.index.files import IGNORE_FILES
+from lsp_server.index.ignore import IGNORE_FILES
 from lsp_server.index.schema import database_of, folder_of, is_full, remove, writer_lock
 from lsp_server.index.state import IndexPhase
 from lsp_server.index.write import IndexWriter, Progress
@@ -101,7 +102,7 @@ class Worker:
 
     def _sync(self, writer: IndexWriter) -> None:
         if not self._root.is_dir():
-            _report(IndexPhase.FAILED, f"{self._root} is not there any more; its index is kept")
+            _report(IndexPhase.FAILED, f"{shown(str(self._root))} is not there any more; its index is kept")
             return
         began = time.perf_counter()
         n_read = writer.sync(self._before_file)

@@ -1,7 +1,8 @@
 """Brings a workspace's index in line with its files. Runs in the worker process alone.
 
 Rules: a file's rows are replaced as a whole, in one transaction with others, so that a reader sees a file as it was
-or as it is. A file that cannot be read is as good as gone. What fails for one file never stops the others.
+or as it is. A file that cannot be read is as good as gone. What fails for one file never stops the others: whatever is
+raised, it is kept with nothing in it until it changes. Only a database that fails ends a pass.
 """
 
 import logging
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from completion.imports import module_of
 from completion.words import words
+from lsp_server.file_names import shown
 from lsp_server.index.files import FileStat, read, stat_file, walk
 from lsp_server.index.ranking import packed
 from lsp_server.index.schema import open_for_writing
@@ -42,6 +44,11 @@ class Contents:
     symbols: tuple[Symbol, ...]
     imports: tuple[Import, ...]
     chunks: tuple[tuple[Chunk, list[str]], ...]
+
+
+_NOTHING = Contents((), (), ())
+# SQLite's errors that are about what is written, not about the database.
+_ABOUT_A_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
 def contents_of(file: FileStat, text: str) -> Contents:
@@ -122,10 +129,15 @@ class IndexWriter:
 
     def _update(self, path: str) -> bool:
         """Whether a file was not as the index has it."""
-        file = stat_file(self._root, path)
-        row = self._db.execute("SELECT mtime_ns, size FROM files WHERE path = ?", (path,)).fetchone()
+        try:
+            file = stat_file(self._root, path)
+        except Exception:
+            log.exception("%s is not looked at", shown(path))
+            return False
+        known_as = shown(path)
+        row = self._db.execute("SELECT mtime_ns, size FROM files WHERE path = ?", (known_as,)).fetchone()
         if file is None and row is not None:
-            self._remove(path)
+            self._remove(known_as)
         elif file is not None and row != (file.mtime_ns, file.size):
             self._replace(file)
         else:
@@ -133,11 +145,35 @@ class IndexWriter:
         return True
 
     def _replace(self, file: FileStat) -> None:
-        self._remove(file.path)
-        text = read(self._root, file)
-        if text is None:
-            text = ""  # remembered with nothing in it, so that it is not read again at every pass
-        self.add(file, contents_of(file, text))
+        try:
+            text = read(self._root, file)
+            self._write(file, _NOTHING if text is None else contents_of(file, text))
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _ABOUT_A_VALUE):
+                raise  # the database fails, not the file
+            log.exception("%s is not indexed", file.path)
+            self._remember(file)
+
+    def _remember(self, file: FileStat) -> None:
+        """Keep a file with nothing in it, so that it is not tried again at every pass."""
+        try:
+            self._write(file, _NOTHING)
+        except _ABOUT_A_VALUE:
+            log.exception("%s cannot be remembered", file.path)
+
+    def _write(self, file: FileStat, contents: Contents) -> None:
+        """Put a file in place of what is known of it, or change nothing."""
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+        self._db.execute("SAVEPOINT one_file")
+        try:
+            self._remove(file.path)
+            self.add(file, contents)
+        except Exception:
+            if self._db.in_transaction:  # a full disk takes the whole transaction with it
+                self._db.execute("ROLLBACK TO one_file")
+            raise
+        self._db.execute("RELEASE one_file")
 
     def add(self, file: FileStat, contents: Contents) -> None:
         """Write a file that is not in the index. Nothing is committed."""

@@ -71,7 +71,7 @@ def test_a_file_of_no_known_language_has_nothing(tmp_path: Path, capsys: pytest.
     assert "nothing found" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"x = '\xff'\n", "not UTF-8"), (None, "No such file")])
+@pytest.mark.parametrize(("content", "message"), [(b"x = '\0'\n", "not text"), (None, "No such file")])
 def test_what_cannot_be_read_is_one_line_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
 ) -> None:

@@ -9,8 +9,8 @@ BODY = "MIIEpAIBAAKCAQEAx5cKq1uDNVJ8"
     "path",
     [
         ".env", ".ENV.local", "prod.Env", "Secrets.json", "config/SECRETS.YAML", "Credentials.JSON", "server.PEM",
-        "ID_RSA", "a/Client_Secret_1.json", "app-Secret.yml", "appsettings.Secrets.json", "x/.aws/config", "Prod.TfVars",
-        "C:\\keys\\Server.Key", ".SSH/config",
+        "ID_RSA", "a/Client_Secret_1.json", "app-Secret.yml", "appsettings.Secrets.json", "x/.aws/config",
+        "Prod.TfVars", "C:\\keys\\Server.Key", ".SSH/config",
     ],
 )  # fmt: skip
 def test_names_of_secrets_whatever_their_case(path: str) -> None:
