@@ -66,9 +66,9 @@ def store_of(model: str) -> Path:
 
 
 def repository_of(file: Path) -> Path | None:
-    """The nearest folder around a file with a `.git`, unless that is the home folder or one around it."""
-    nobodys = (Path.home(), *Path.home().parents)
-    return next((p for p in file.absolute().parents if p not in nobodys and (p / ".git").exists()), None)
+    """The nearest folder around a file with a `.git`; not the home folder, whose repository is of settings."""
+    around = (parent for parent in file.absolute().parents if parent != Path.home())
+    return next((parent for parent in around if (parent / ".git").exists()), None)
 
 
 def workspace_of(file: Path) -> Path:

@@ -21,11 +21,13 @@ def read_regular(file: Path, max_bytes: int = MAX_BYTES) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError):
         return None
-    with os.fdopen(descriptor, "rb") as opened:
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-                return None
-            return opened.read(max_bytes)
-        except OSError:
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
             return None
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(max_bytes)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _DEBOUNCE_MS, _STEP_MS = 150, 50
 # Where the system cannot watch so many folders, they are looked through this often.
 _LOOK_AGAIN_S = 30.0
+_WATCH_AGAIN_S = 0.5
 _FIRST_LOOK_MS = 500
 _MANY_CHANGES = 200
 _REPORT_EVERY_S = 0.2
@@ -136,7 +137,8 @@ class Worker:
                         yield {Path(path).relative_to(self._root).as_posix() for _, path in changes}
             except (OSError, watchfiles._rust_notify.WatchfilesRustInternalError) as error:
                 log.info("%s is not watched: %s", self._root, error)
-            if self._stop.wait(_LOOK_AGAIN_S):
+            # What ends a watch that had begun, mostly a name that is no UTF-8, does not keep the next from working.
+            if self._stop.wait(_LOOK_AGAIN_S if is_first else _WATCH_AGAIN_S):
                 return
             yield set()
 
