@@ -1,5 +1,6 @@
 """Writer and reader over one small workspace, on real files."""
 
+import os
 import random
 import sqlite3
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from lsp_server.index import query
+from lsp_server.index.codings import codings_in_words
+from lsp_server.index.files import FileStat
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import database_of, folder_of, open_for_writing, remove
-from lsp_server.index.write import IndexWriter, Progress
+from lsp_server.index.write import Contents, IndexWriter, Progress
 from lsp_server.repository import Repository
+from parsers.chunks import Chunk
 
 SHOP = '''\
 """Prices."""
@@ -314,3 +318,111 @@ def test_a_suggestion_does_not_wait_for_a_repository_that_is_being_read(root: Pa
     assert not repository.is_known("with_vat")
     with repository._turn:
         assert repository.is_known("with_vat")
+
+
+# -- one file never ends a pass ------------------------------------------------------------------------------
+
+BAD_NAME = os.fsdecode(b"caf\xe9.py")
+
+
+def test_a_name_that_is_no_utf_8_is_a_name(root: Path) -> None:
+    (root / BAD_NAME).write_text("def at_the_table(): ...\n")
+    writer = IndexWriter(root)
+    assert writer.sync(nothing) == 4
+    assert writer.sync(nothing) == 0  # it is known again
+    (root / BAD_NAME).write_text("def at_the_bar(seats): ...\n")
+    assert writer.update([BAD_NAME]) == 1
+    reader = built(root)
+    assert [d.name for d in reader.defined_in("caf\\xe9.py")] == ["at_the_bar"]
+    assert [d.path for d in reader.named("at_the_bar", 5)] == ["caf\\xe9.py"]
+    (root / BAD_NAME).unlink()
+    assert writer.update([BAD_NAME]) == 1
+    writer.close()
+    assert built(root).named("at_the_bar", 5) == ()
+
+
+def test_a_file_that_cannot_be_written_down_ends_nothing(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two files of one name as text: the database takes one of them."""
+    (root / BAD_NAME).write_text("def first(): ...\n")
+    (root / "caf\\xe9.py").write_text("def second(): ...\n")
+    (root / "zz.py").write_text("def last(): ...\n")
+    reader = built(root)
+    assert [d.name for d in reader.defined_in("zz.py")] == ["last"]
+    assert reader.is_complete()
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + " +\n".join("1" for _ in range(3_000)), "[" * 3_000, "{" * 3_000 + "}" * 3_000]
+)
+def test_a_text_that_nothing_can_be_made_of_ends_nothing(root: Path, text: str) -> None:
+    (root / "aa.py").write_text(text)
+    writer = IndexWriter(root)
+    writer.sync(nothing)
+    assert writer.sync(nothing) == 0  # it is not tried again
+    writer.close()
+    reader = built(root)
+    assert [d.name for d in reader.named("apply_rate", 5)] == ["apply_rate"]
+    assert reader.is_complete()
+
+
+def test_what_was_half_written_of_a_file_is_taken_back(root: Path) -> None:
+    """The index counts its chunks; one that fails leaves the counts as they were."""
+    writer = IndexWriter(root)
+    writer.sync(nothing)
+    before = writer._db.execute("SELECT * FROM totals").fetchall()
+    broken = Contents((), (), ((Chunk(0, 0, "x = 1"), []), (Chunk(1, 1, "y = 1"), [object()])))  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        writer._write(FileStat("new.py", "python", 1, 1), broken)
+    assert writer._db.execute("SELECT * FROM totals").fetchall() == before
+    assert writer._db.execute("SELECT * FROM files WHERE path = 'new.py'").fetchall() == []
+    writer.close()
+
+
+# -- codings, keys and pins ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coding", ["latin-1", "utf-16", "utf-8-sig", "cp1251"])
+def test_files_of_other_codings_are_known(root: Path, coding: str) -> None:
+    text = "def größe(): ...\n" if coding != "cp1251" else "# coding: cp1251\ndef размер(): ...\n"
+    (root / "other.py").write_bytes(text.encode(coding))
+    name = "größe" if coding != "cp1251" else "размер"
+    assert [d.name for d in built(root).defined_in("other.py")] == [name]
+    words = codings_in_words(root)
+    assert ("4 in" in words, "0 of them not UTF-8" in words) == (True, coding == "utf-8-sig")
+
+
+def test_codings_are_told_in_words(root: Path) -> None:
+    for number in range(2):
+        (root / f"l{number}.py").write_bytes(b"# \xe9\n")
+    (root / "u.py").write_bytes("x = 1\n".encode("utf-16-le").join((b"\xff\xfe", b"")))
+    (root / "binary.py").write_bytes(b"a\0b")
+    assert codings_in_words(root) == (
+        f"7 in {root}, 3 of them not UTF-8 (2 latin-1, 1 utf-16-le), "
+        "1 left out (binary, minified, or with a key in them)"
+    )
+
+
+def test_a_key_is_in_no_index_whatever_its_file_is_called(root: Path) -> None:
+    body = "MIIEpAIBAAKCAQEAx5cKq1uDNVJ8"
+    (root / "settings.py").write_text(f"KEY = '''-----BEGIN RSA PRIVATE KEY-----\n{body}\n'''\ndef load(): ...\n")
+    built(root)
+    assert body.encode() not in database_of(root).read_bytes()
+    reader = IndexReader.open(root)
+    assert reader is not None
+    assert (reader.defined_in("settings.py"), reader.named("load", 5)) == ((), ())
+    assert reader.lines("settings.py", 0, 5) == ""
+
+
+def pinned(root: Path, *patterns: str) -> list[str]:
+    return [item.snippet.path for item in Repository.open(root).pinned(patterns)]
+
+
+def test_pins_bring_back_what_ignore_rules_leave_out(root: Path) -> None:
+    (root / ".gitignore").write_text("local.py\n")
+    for name in ("target/api.py", "node_modules/x/y.py", "local.py", "target/Secrets.json", BAD_NAME):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x = 1\n")
+    assert pinned(root, "target/*.py", "local.py") == ["target/api.py", "local.py"]
+    assert pinned(root, "target/*.json") == []  # a secret is one though it is pinned
+    assert pinned(root, "**/y.py") == ["node_modules/x/y.py"]
+    assert pinned(root, "*.py") == ["caf\\xe9.py", "uses.py"]  # where there are sources, they are what is meant
