@@ -60,7 +60,8 @@ def test_a_declared_coding_is_taken(declaration: str, coding: str) -> None:
     "declaration",
     [
         "", "# coding: utf-8\n", "# coding: no-such-coding\n", "# coding: rot13\n", "# coding: idna\n",
-        "# coding: utf-16\n", "# coding: hex\n", "# coding: cp037\n", "x\ny\n# coding: cp1251\n", '# <?xml encoding="cp1251"?>\n',
+        "# coding: utf-16\n", "# coding: hex\n", "# coding: cp037\n", "x\ny\n# coding: cp1251\n",
+        '# <?xml encoding="cp1251"?>\n',
     ],
 )  # fmt: skip
 def test_without_a_coding_that_fits_it_is_latin_1(declaration: str) -> None:
