@@ -33,6 +33,7 @@ class Session:
         options: dict[str, Any] | None = None,
         configuration: dict[str, Any] | None = None,
         folders: list[Path] | None = None,
+        root: Path | None = None,
         environment: dict[str, str] | None = None,
         progress: bool = True,
     ) -> None:
@@ -64,7 +65,7 @@ class Session:
             "initialize",
             {
                 "processId": os.getpid(),
-                "rootUri": None,
+                "rootUri": root.as_uri() if root is not None else None,
                 "initializationOptions": {**BUDGETS, **(options or {})},
                 "workspaceFolders": [{"uri": f.as_uri(), "name": f.name} for f in (folders or [])],
                 "capabilities": {

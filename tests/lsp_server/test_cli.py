@@ -1,6 +1,7 @@
 """The `midfill` command as it is typed: places, one completion, the model process, and errors in one line."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -127,6 +128,41 @@ def test_context_needs_no_repository(tiny_cache: Path, tiny_model: Path, tmp_pat
     midfill("complete", f"{source}:3", *model)
     told = json.loads(midfill("context", f"{source}:3", "--json", *model).stdout)
     assert [item["path"] for item in told["items"]] == ["library.py"]
+
+
+@pytest.mark.e2e
+def test_names_that_are_no_utf_8_end_no_command(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"[/b]\xff")
+    folder.mkdir(parents=True)
+    name = os.fsdecode(b"caf\xe9.py")
+    (folder / "library.py").write_text("def area_of(width, height):\n    return width * height\n")
+    (folder / name).write_text("from library import area_of\n\nprint(area_of(1, 2))\n")
+    model = ("--model", str(tiny_model))
+    for words in (
+        ("complete", f"{folder}/{name}:3", *model),
+        ("context", f"{folder}/{name}:3", *model),
+        ("context", f"{folder}/{name}:3", "--json", *model),
+        ("outline", f"{folder}/{name}"),
+        ("outline", f"{folder}/{name}", "--json"),
+        ("outline", f"{folder}/missing-{name}"),
+        ("doctor", f"{folder}/{name}:3", *model),
+        ("cache", "show"),
+    ):
+        result = midfill(*words)
+        assert "Traceback" not in result.stderr, (words, result.stderr)
+        assert "library.py" in result.stdout or words[0] != "context"
+        assert (
+            "caf\\xe9.py" in result.stdout or words[0] != "outline" or words[-1] == "--json" or result.returncode == 2
+        )
+    told = json.loads(midfill("context", f"{folder}/library.py:1", "--json", *model).stdout)
+    assert [item["path"] for item in told["items"]] == ["caf\\xe9.py"]
+
+
+def test_the_repository_of_a_home_folder_is_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home" / ".git").mkdir(parents=True)
+    (tmp_path / "home" / "p").mkdir()
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    assert workspace_of(tmp_path / "home" / "p" / "a.py") == tmp_path / "home" / "p"
 
 
 def test_a_workspace_is_the_repository_the_current_folder_or_the_files_own(

@@ -100,6 +100,29 @@ def test_it_indexes_follows_saves_and_leaves(root: Path, worker: WorkerProcess) 
     assert worker.leave() == 0
 
 
+def test_names_that_are_no_utf_8_end_neither_the_pass_nor_the_watch(root: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.py")
+    (root / name).write_text("def open_late(): ...\n")
+    worker = WorkerProcess(root)
+    worker.wait_for("ready")
+    assert (names(root, "caf\\xe9.py"), names(root, "a.py")) == (["open_late"], ["one"])
+    (root / name).write_text("def open_early(): ...\n")
+    eventually(root, "caf\\xe9.py", ["open_early"])
+    (root / "a.py").write_text("def two(): ...\n")
+    eventually(root, "a.py", ["two"])
+    assert worker.leave() == 0
+
+
+def test_a_workspace_whose_name_is_no_utf_8_is_indexed(root: Path) -> None:
+    inner = root / os.fsdecode(b"caf\xe9")
+    inner.mkdir()
+    (inner / "b.py").write_text("def inside(): ...\n")
+    worker = WorkerProcess(inner)
+    worker.wait_for("ready")
+    assert names(inner, "b.py") == ["inside"]
+    assert worker.leave() == 0
+
+
 def test_a_second_worker_leaves_the_index_to_the_first(root: Path, worker: WorkerProcess) -> None:
     worker.wait_for("ready")
     second = WorkerProcess(root)
