@@ -6,6 +6,7 @@ editors never cancel. The guard in `_guarded` is the only broad `except` of the 
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
@@ -98,10 +99,13 @@ def build_server() -> Midfill:
     @server.feature(t.SHUTDOWN)
     async def shutdown(ls: Midfill, params: None) -> None:
         ls.was_shut_down = True
-        ls.stop_choosing()
-        ls.recorder.close()
-        await ls.follow_workspace()
-        await ls.stop_engine()
+        async with (
+            contextlib.AsyncExitStack() as leaving
+        ):  # each is done, from the last one up, if another fails or not
+            leaving.push_async_callback(ls.stop_engine)
+            leaving.push_async_callback(ls.follow_workspace)
+            leaving.callback(ls.recorder.close)
+            leaving.callback(ls.stop_choosing)
 
     @server.feature(t.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def did_change_workspace_folders(ls: Midfill, params: t.DidChangeWorkspaceFoldersParams) -> None:

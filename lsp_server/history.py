@@ -131,6 +131,8 @@ class History:
             if not self._told:
                 self._told = True
                 log.warning("statistics pause: %s: %s", self._file, error)
+        except Exception:  # something in the batch that no file can hold; the next ones may be sound
+            log.exception("a batch of statistics is lost")
 
 
 def write(file: Path, batch: Sequence[Entry]) -> None:

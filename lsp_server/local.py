@@ -5,7 +5,7 @@ Used by `midfill complete`, `midfill doctor` and the evals.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from completion.segments import SegmentCache
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from lsp_server.config import Config
 from lsp_server.file_names import shown
+from model import tasks
 from model.catalog import ModelError, resolve
 from model.client import EngineClient, EngineState, Phase
 from model.store import newest_store
@@ -26,19 +27,18 @@ from parsers.parse import parse
 async def ready_engine(config: Config, on_state: Callable[[EngineState], None]) -> AsyncIterator[EngineClient]:
     """An engine client that has become READY; ModelError when the model cannot be had."""
     client = EngineClient(config.engine_settings(), on_state)
-    task = asyncio.create_task(client.run())
+    task = tasks.start(client.run(), "engine client")
     try:
         while client.state.phase is not Phase.READY:
             if client.state.phase in (Phase.FAILED, Phase.DOWN):
                 raise ModelError(client.state.message)
-            if task.done():
-                await task
+            if client.state.phase is Phase.ASLEEP:  # we met a model process that was leaving
+                client.wake()
             await asyncio.sleep(0.02)
         yield client
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
         await client.close()
 
 

@@ -11,6 +11,8 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
+from model import tasks
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,7 @@ class ProgressReporter:
         if self._token is not None:
             self._report(message, fraction)
         elif self._creating is None and self._supported():
-            self._creating = asyncio.get_running_loop().create_task(self._begin())
+            self._creating = tasks.start(self._begin(), self._title)
 
     def end(self, message: str | None = None) -> None:
         """The work is done, or nobody follows it any more."""

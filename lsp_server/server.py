@@ -36,6 +36,7 @@ from lsp_server.recorder import Recorder
 from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
 from lsp_server.workspaces import Workspaces
+from model import tasks
 from model.client import EngineClient, EngineState, Phase
 from model.fit import Machine
 from parsers.languages import for_document
@@ -175,7 +176,7 @@ class Midfill(LanguageServer):
         """Use the daemon of the present settings; how it gets on comes through the state."""
         self.machine = machine.remembered(self.config)
         client = EngineClient(self.config.engine_settings(), self._on_state)
-        await self._replace_engine(client, asyncio.create_task(client.run(), name="engine client"))
+        await self._replace_engine(client, tasks.start(client.run(), "engine client"))
 
     async def stop_engine(self) -> None:
         """Let go of the daemon; it stays for other windows."""

@@ -8,9 +8,11 @@ turns its keys by the distance it moves (RoPE depends on differences alone).
     <cache>/blocks/<numerics>/<hash>.kv     8 bytes of magic, CRC-32 of the rest, then a safetensors file
 
 Rules: files are written beside their place and renamed, so that several daemons may share a folder. A damaged or
-foreign file is deleted with one line in the log, and the block is computed again. A full disk costs a line, too.
+foreign file is deleted with one line in the log, and the block is computed again. A disk that is full, or may only be
+read, costs a line, too.
 """
 
+import contextlib
 import logging
 import os
 import struct
@@ -112,7 +114,7 @@ class BlockStore:
             self._cut(folder)
         except OSError as error:
             log.warning("blocks are kept in memory only: %s", error)
-            self._folder = None
+            self._folder, self._on_disk = None, set()
 
     def _read(self, key: str, n_tokens: int) -> KV | None:
         assert self._folder is not None
@@ -132,7 +134,8 @@ class BlockStore:
                 kv.values.copy_(tensors["values"])
             else:
                 kv.keys, kv.values = tensors["keys"], tensors["values"]
-            os.utime(path)
+            with contextlib.suppress(OSError):  # may be read, and not be written
+                os.utime(path)
             return kv
         except FileNotFoundError:  # another daemon made room
             self._on_disk.discard(key)
@@ -140,7 +143,7 @@ class BlockStore:
             log.warning("discarded the cached block %s: %s", path.name, error)
             self.counters.n_discarded += 1
             self._on_disk.discard(key)
-            path.unlink(missing_ok=True)
+            _delete(path)
         return None
 
     def _write(self, folder: Path, key: str, kv: KV) -> None:
@@ -155,7 +158,7 @@ class BlockStore:
             self._cut(folder)
         except OSError as error:
             log.warning("a block could not be kept on disk: %s", error)
-            temporary.unlink(missing_ok=True)
+            _delete(temporary)
 
     def _cut(self, folder: Path) -> None:
         """Delete the files used longest ago when there are too many bytes of them, and what a crash left behind."""
@@ -166,18 +169,24 @@ class BlockStore:
             except FileNotFoundError:
                 continue
             if entry.name.startswith(".") and time.time() - status.st_mtime > 3600:
-                Path(entry.path).unlink(missing_ok=True)
+                _delete(Path(entry.path))
             elif entry.name.endswith(_SUFFIX):
                 files.append((status.st_mtime, status.st_size, Path(entry.path)))
         total = sum(size for _, size, _ in files)
         if total <= self._max_disk:
             return
         for _, size, path in sorted(files, key=lambda file: file[0]):
-            path.unlink(missing_ok=True)
+            _delete(path)
             self._on_disk.discard(path.stem)
             total -= size
             if total <= self._max_disk * _KEEP_SHARE:
                 break
+
+
+def _delete(path: Path) -> None:
+    """Delete a file that is of no use, if it may be deleted: where nothing can be written that fails, too."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def key_of(window: Window, part: Part) -> str:

@@ -1,11 +1,12 @@
 """The server's side of the daemon: finds or starts it, keeps the connection, and generates.
 
 `run` is a task for the life of the server. It connects (starting a daemon when there is none), reads what
-comes, and when the daemon dies starts another with back-off. A daemon that left because it was idle, or
+comes, and when the daemon dies starts another with back-off. A daemon that left because it was idle or stopped, or
 because the model could not be had, is started again when somebody next asks for a completion.
 
 Rules: no torch. `generate` never waits for a daemon: without a ready one it raises EngineUnavailable at
-once. Whatever happens to the daemon, every `generate` in progress ends.
+once. Whatever happens to the daemon, every `generate` in progress ends; whatever goes wrong, `run` goes on, and the
+state says what it was.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ from model import address, wire
 from model.architecture import Architecture
 from model.catalog import ModelError, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
-from model.store import present_spec, read_manifest
-from model.tokenizer import VocabTokenizer
+from model.store import StoreError, present_spec, read_manifest
+from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,12 @@ _HEALTHY_S = 60.0
 # How soon after a failure (no network, say) a request may start another attempt.
 _RETRY_FAILED_S = 30.0
 _READ_BYTES = 1 << 16
+# Why a daemon left that the next request starts again, in words; see `wire.Bye`.
+_ASLEEP = {
+    "idle": "the model was unloaded after an idle time; the next request loads it",
+    "shutdown": "the model process was stopped; the next request starts it",
+}
+_STORE_LOST = "the model's files were removed or damaged, and are made again"
 # How a request finishes that was ended before it was done.
 _CUT_OFF = ("superseded", "cancelled")
 
@@ -51,9 +58,12 @@ class Phase(StrEnum):
     QUANTIZING = "quantizing"
     LOADING = "loading"
     READY = "ready"
-    ASLEEP = "asleep"  # left after an idle time; the next request starts it
+    ASLEEP = "asleep"  # left after an idle time, or was stopped; the next request starts it
     FAILED = "failed"  # the model cannot be had or run; tried again on a later request
     DOWN = "down"  # died; being started again
+
+
+_UNDER_WAY = (Phase.STARTING, Phase.FETCHING, Phase.QUANTIZING, Phase.LOADING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,26 +122,39 @@ class EngineClient:
         while True:
             began = time.monotonic()
             try:
-                reader = await self._connect()
-                await self._read(reader)
-            except (OSError, ModelError, wire.ProtocolError) as error:
-                failure = isinstance(error, ModelError)
-                log.warning("engine connection: %s", error)
-                self._set_state(Phase.FAILED if failure else Phase.DOWN, str(error))
+                cause = await self._follow()
             finally:
                 self._drop_connection()
-            if self._bye:
-                self._set_state(Phase.ASLEEP, "the model was unloaded after an idle time; the next request loads it")
-                await self._wait_until_wanted(0.0)
+            if (message := _ASLEEP.get(self._bye)) is not None:
+                self._set_state(Phase.ASLEEP, message)
+                await self._wanted.wait()
                 backoff = _BACKOFF_FIRST_S
             elif self._state.phase is Phase.FAILED:
-                await self._wait_until_wanted(_RETRY_FAILED_S)
+                self._wanted.clear()
+                await asyncio.sleep(_RETRY_FAILED_S)
+                await self._wanted.wait()
             else:
                 if time.monotonic() - began > _HEALTHY_S:
                     backoff = _BACKOFF_FIRST_S
-                self._set_state(Phase.DOWN, f"the model process ended unexpectedly; next start in {backoff:.2g} s")
+                self._set_state(Phase.DOWN, f"{cause}; next start in {backoff:.2g} s")
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, _BACKOFF_MOST_S)
+
+    async def _follow(self) -> str:
+        """Connect, and take what comes until the connection ends; returns why it ended, in words."""
+        try:
+            await self._read(await self._connect())
+        except ModelError as error:
+            log.warning("engine: %s", error)
+            self._set_state(Phase.FAILED, str(error))
+            return str(error)
+        except (OSError, StoreError, UnsupportedTokenizer, wire.ProtocolError) as error:
+            log.warning("engine connection: %s", error)
+            return f"the model process cannot be used: {error}"
+        except Exception as error:
+            log.exception("engine connection")
+            return f"internal error with the model process: {type(error).__name__}: {error}"
+        return _STORE_LOST if self._bye else "the model process ended unexpectedly"
 
     async def generate(
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
@@ -145,11 +168,13 @@ class EngineClient:
         inbox = self._requests[request_id] = asyncio.Queue()
         done = False
         try:
-            writer.write(wire.encode(_generate_message(request_id, prompt, session, priority)))
+            self._write(writer, _generate_message(request_id, prompt, session, priority))
             while not done:
                 message = await inbox.get()
                 if message is None:
                     done = True
+                    if priority is Priority.INTERACTIVE:  # somebody asks: the next one is wanted
+                        self.wake()
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):
                     yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,), candidate=message.candidate)
@@ -166,29 +191,31 @@ class EngineClient:
         finally:
             self._requests.pop(request_id, None)
             if not done and not writer.is_closing():
-                writer.write(wire.encode(wire.Cancel(request_id)))
+                with contextlib.suppress(EngineUnavailable):
+                    self._write(writer, wire.Cancel(request_id))
 
     def wake(self) -> None:
         """Have a daemon that left (idle, or without its model) started again; returns at once."""
-        self._wanted.set()
+        if self._state.phase not in _UNDER_WAY:
+            self._wanted.set()
 
     async def warm(self, prompt: Prompt, *, session: str) -> None:
         """Have the prompt prefilled when the engine has nothing better to do; does nothing when not ready."""
-        if self._state.phase is Phase.READY and self._writer is not None:
-            self._writer.write(wire.encode(_generate_message(next(self._ids), prompt, session, Priority.WARM)))
-            with contextlib.suppress(OSError):
-                await self._writer.drain()
+        if self._state.phase is Phase.READY and (writer := self._writer) is not None:
+            with contextlib.suppress(OSError, EngineUnavailable):
+                self._write(writer, _generate_message(next(self._ids), prompt, session, Priority.WARM))
+                await writer.drain()
 
     async def daemon_status(self, timeout_s: float = 2.0) -> wire.StatusReply | None:
         """The daemon's own counters; None when there is none or it does not answer in time."""
         if self._writer is None or self._writer.is_closing():
             return None
         future: asyncio.Future[wire.StatusReply] = asyncio.get_running_loop().create_future()
-        self._statuses.append(future)
-        self._writer.write(wire.encode(wire.Status()))
         try:
+            self._write(self._writer, wire.Status())
+            self._statuses.append(future)
             return await asyncio.wait_for(future, timeout_s)
-        except (TimeoutError, ConnectionError):
+        except (TimeoutError, ConnectionError, EngineUnavailable):
             return None
 
     @staticmethod
@@ -216,24 +243,22 @@ class EngineClient:
         path = socket_path(self._settings)
         self._bye = ""
         deadline = time.monotonic() + _CONNECT_TIMEOUT_S
-        spawned = False
+        process: subprocess.Popen[bytes] | None = None
         while True:
             try:
                 reader, self._writer = await address.connect(path)
                 return reader
             except (FileNotFoundError, ConnectionRefusedError):
                 pass
-            if not spawned:
-                spawned = True
+            code = process.poll() if process is not None else 0
+            if code == 0:  # one that ends so met another's lock: of one that comes up, or of one that is leaving
                 if self._state.phase is not Phase.DOWN:
                     self._set_state(Phase.STARTING, "starting the model process")
-                self._process = spawn_daemon(self._settings)
-            elif self._process is not None and self._process.poll() not in (None, 0):
-                raise OSError(
-                    f"the model process ended with code {self._process.returncode}; see {path.with_suffix('.log')}"
-                )
+                process = self._process = spawn_daemon(self._settings)
+            elif code is not None:
+                raise OSError(f"it ended with code {code}; see {path.with_suffix('.log')}")
             if time.monotonic() > deadline:
-                raise OSError(f"the model process does not answer; see {path.with_suffix('.log')}")
+                raise OSError(f"it does not answer; see {path.with_suffix('.log')}")
             await asyncio.sleep(_CONNECT_POLL_S)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -263,20 +288,24 @@ class EngineClient:
     def _receive_state(self, message: wire.State) -> None:
         phase = Phase(message.phase)
         if phase is Phase.READY:
-            manifest = read_manifest(Path(message.store))
             if self._loaded is None:
-                self._loaded = LoadedModel(
-                    name=manifest.model_id,
-                    tokenizer=VocabTokenizer.open(Path(message.store)),
-                    spec=present_spec(Path(message.store), resolve(self._settings.model).row),
-                    architecture=manifest.architecture,
-                )
+                self._loaded = _loaded_from(Path(message.store), self._settings.model)
+            self._wanted.clear()
         self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
+
+    def _write(self, writer: asyncio.StreamWriter, message: wire.Message) -> None:
+        """Send; where that fails the connection is given up, which `run` notices, and EngineUnavailable raised."""
+        try:
+            writer.write(wire.encode(message))
+        except OSError as error:
+            writer.transport.abort()
+            raise EngineUnavailable(f"the model process cannot be reached: {error}", Outcome.ENGINE_DOWN) from error
 
     def _drop_connection(self) -> None:
         """Forget the connection and end everything that waits on it."""
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):
+                self._writer.close()
             self._writer = None
         for inbox in self._requests.values():
             inbox.put_nowait(None)
@@ -289,12 +318,10 @@ class EngineClient:
 
     def _set_state(self, phase: Phase, message: str, fraction: float | None = None) -> None:
         self._state = EngineState(phase=phase, message=message, fraction=fraction)
-        self._on_state(self._state)
-
-    async def _wait_until_wanted(self, at_least_s: float) -> None:
-        await asyncio.sleep(at_least_s)
-        self._wanted.clear()
-        await self._wanted.wait()
+        try:
+            self._on_state(self._state)
+        except Exception:
+            log.exception("the state of the engine could not be told")
 
     def _require_ready(self) -> asyncio.StreamWriter:
         if self._state.phase is Phase.READY and self._writer is not None and not self._writer.is_closing():
@@ -302,6 +329,17 @@ class EngineClient:
         self.wake()
         outcome = Outcome.ENGINE_DOWN if self._state.phase in (Phase.DOWN, Phase.FAILED) else Outcome.NOT_READY
         raise EngineUnavailable(self._state.message, outcome)
+
+
+def _loaded_from(store: Path, model: str) -> LoadedModel:
+    """What a store says of its model; StoreError or UnsupportedTokenizer when it cannot be read (any more)."""
+    manifest = read_manifest(store)
+    return LoadedModel(
+        name=manifest.model_id,
+        tokenizer=VocabTokenizer.open(store),
+        spec=present_spec(store, resolve(model).row),
+        architecture=manifest.architecture,
+    )
 
 
 def _generate_message(request_id: int, prompt: Prompt, session: str, priority: Priority) -> wire.Generate:

@@ -4,8 +4,9 @@ The asyncio loop here only moves bytes between sockets and the scheduler. A seco
 ready (fetch, quantize, load; the phases are broadcast to every client) and then becomes the scheduler's.
 
 Rules: this module owns no tensors, and imports torch only in the engine thread, so that a client hears
-"loading" within a tenth of a second. A malformed frame closes the connection it came from and nothing else.
-Every accepted Generate is answered by one Done as long as its client is connected.
+"loading" within a tenth of a second. A malformed frame, or whatever goes wrong with one client, closes that
+connection and nothing else. Every accepted Generate is answered by one Done as long as its client is connected. A
+client that comes when the model's store is gone could not use it: the daemon leaves, and the next one makes it again.
 """
 
 import argparse
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from completion.types import Priority
-from model import address, system, wire
+from model import address, system, tasks, wire
 from model.spawn import EngineSettings, socket_path
+from model.store import StoreError, read_manifest
 
 if TYPE_CHECKING:
     from model.generate import Finished
@@ -72,6 +74,12 @@ class Daemon:
         """End the process; safe from any thread."""
         self._loop.call_soon_threadsafe(self._leaving.set)
 
+    def _leave(self, reason: str) -> None:
+        """Leave on purpose; `reason` is a `wire.Bye`'s."""
+        log.info("leaving: %s", reason)
+        self._bye = reason
+        self._leaving.set()
+
     # -- the clients' side ---------------------------------------------------------------------------------
 
     def _publish(self, state: wire.State) -> None:
@@ -81,17 +89,23 @@ class Daemon:
             self._send(writer, state)
 
     def _send(self, writer: asyncio.StreamWriter, message: wire.Message) -> None:
-        if not writer.is_closing():
+        if writer.is_closing():
+            return
+        try:
             writer.write(wire.encode(message))
+        except Exception:
+            log.exception("closing a client that cannot be told a %s", type(message).__name__)
+            writer.transport.abort()  # it hears that at once; an answer that is left out it would wait for
 
     async def serve(self, path: Path) -> None:
         """Listen until it is time to leave."""
         server = await address.listen(path, self._connection)  # we hold the lock: whoever was there is gone
         system.on_termination(self._loop, self._leaving.set)
-        idle = asyncio.create_task(self._leave_when_idle())
+        idle = tasks.start(self._leave_when_idle(), "idle exit")
         await self._leaving.wait()
         idle.cancel()
-        path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
         if self._bye:
             for writer in self._clients:
                 self._send(writer, wire.Bye(self._bye))
@@ -108,14 +122,16 @@ class Daemon:
             await asyncio.sleep(_IDLE_CHECK_S)
             ready = self._scheduler is not None
             if ready and not self._running and time.monotonic() - self._last_used > self._settings.idle_exit_s:
-                self._bye = "idle"
-                self._leaving.set()
+                self._leave("idle")
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
-        self._send(writer, self._state)
         frames = wire.FrameReader()
         try:
+            if self._has_lost_its_store():
+                self._leave("store")
+            else:
+                self._send(writer, self._state)
             while data := await reader.read(_READ_BYTES):
                 for message in frames.feed(data):
                     self._receive(message, writer)
@@ -123,12 +139,24 @@ class Daemon:
             log.warning("closing a client: %s", error)
         except OSError as error:
             log.info("client lost: %s", error)
+        except Exception:
+            log.exception("closing a client")
         finally:
             self._clients.discard(writer)
             for key in [k for k in self._running if isinstance(k, tuple) and k[0] is writer]:
                 if self._scheduler is not None:
                     self._scheduler.cancel(key)
             writer.close()
+
+    def _has_lost_its_store(self) -> bool:
+        if not self._state.store:  # not ready yet
+            return False
+        try:
+            read_manifest(Path(self._state.store))
+        except StoreError as error:
+            log.warning("%s", error)
+            return True
+        return False
 
     def _receive(self, message: wire.Message, writer: asyncio.StreamWriter) -> None:
         match message:
@@ -140,8 +168,7 @@ class Daemon:
             case wire.Status():
                 self._send(writer, self._status())
             case wire.Shutdown():
-                self._bye = "shutdown"
-                self._leaving.set()
+                self._leave("shutdown")
             case _:
                 raise wire.ProtocolError(f"{type(message).__name__} goes the other way")
 
@@ -334,13 +361,17 @@ def main() -> int:
         max_disk_mb=args.max_disk_mb,
         idle=args.idle,
     )
-    path = socket_path(settings)
-    lock = _lock(path)
-    if lock is None:
-        return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    system.be_nice(_NICENESS)
-    asyncio.run(_main(settings, path))
+    try:
+        path = socket_path(settings)
+        lock = _lock(path)
+        if lock is None:
+            return 0
+        system.be_nice(_NICENESS)
+        asyncio.run(_main(settings, path))
+    except OSError as error:
+        log.error("the model process cannot run: %s", error)
+        return 1
     return 0
 
 

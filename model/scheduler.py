@@ -7,7 +7,8 @@ step, and what is no longer the most urgent simply is not advanced.
     what somebody waits for  >  what somebody may ask for next  >  warming by request  >  idle work
 
 Rules: nobody else touches the decoder or the sessions. Commands come in through a queue, results leave
-through the callback of their request, and every accepted request ends with exactly one `Finished`.
+through the callback of their request, and every accepted request ends with exactly one `Finished`. Whatever is raised
+ends the work it came from, with its session, and never the loop.
 A cancelled request leaves its half-done chunk with its session: the next prompt usually goes on with it.
 When a device fails, `rescue` gives another engine, and every request goes on there after what it has delivered.
 """
@@ -15,15 +16,15 @@ When a device fails, `rescue` gives another engine, and every request goes on th
 import logging
 import queue
 import time
-from array import array
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from completion.types import Priority
 from model.blocks import BlockCounters
-from model.generate import Engine, Finished, Generation, Request
+from model.generate import Engine, Generation, Request
 from model.improve import Improver
+from model.job import Job
 from model.resume import rest_of
 from model.session import SessionPool
 
@@ -69,26 +70,6 @@ class Replacement(Protocol):
     def device(self) -> str: ...
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
-    request: Request
-    todo: Request = field(init=False)  # the request, or what is left of it after a failure
-    delivered: "array[int]" = field(default_factory=lambda: array("I"))
-    n_before: int = 0  # of `delivered`, by a device that has failed
-    arrived: float = field(default_factory=time.perf_counter)
-    started: float = 0.0
-    first: float = 0.0  # when the prompt was done
-    generation: Generation | None = None
-    steps: Generator[None, None, str] | None = None
-
-    def __post_init__(self) -> None:
-        self.todo = replace(self.request, on_token=self._deliver)
-
-    def _deliver(self, candidate: int, token: int, logprob: float) -> None:
-        self.delivered.append(token)
-        self.request.on_token(candidate, token, logprob)
-
-
 @dataclass(slots=True)
 class _Idle:
     """Idle work on a session's window."""
@@ -120,7 +101,7 @@ class Scheduler:
         self._engine, self._pool, self._may_idle, self._exact_after_s = engine, pool, may_idle, exact_after_s
         self._improver = Improver(engine)
         self._commands: queue.SimpleQueue[Request | _Cancel | None] = queue.SimpleQueue()
-        self._jobs: list[_Job] = []  # oldest first
+        self._jobs: list[Job] = []  # oldest first
         self._idle: list[_Idle] = []  # the session used last comes first
 
     @property
@@ -157,11 +138,17 @@ class Scheduler:
 
     def run(self) -> None:
         """The loop; returns after `stop`. This is the only thread that touches tensors."""
-        while self._accept_commands():
-            if job := self._most_urgent():
-                self._advance(job)
-            elif idle := self._due():
-                self._advance_idle(idle)
+        while True:
+            try:
+                if not self._accept_commands():
+                    return
+                if job := self._most_urgent():
+                    self._advance(job)
+                elif idle := self._due():
+                    self._advance_idle(idle)
+            except Exception as error:
+                log.exception("the engine's loop failed; all requests end, and it goes on with empty sessions")
+                self._begin_afresh(error)
 
     # -- commands ------------------------------------------------------------------------------------------
 
@@ -214,7 +201,7 @@ class Scheduler:
         """Add a job. One session serves one request: the newer one supersedes, unless it is less urgent."""
         same = [job for job in self._jobs if job.request.session == request.session]
         self.counters.n_requests += 1
-        job = _Job(request)
+        job = Job(request)
         self._jobs.append(job)
         if any(other.request.priority < request.priority for other in same):
             self._finish(job, "superseded")
@@ -225,12 +212,12 @@ class Scheduler:
 
     # -- jobs ----------------------------------------------------------------------------------------------
 
-    def _most_urgent(self) -> _Job | None:
+    def _most_urgent(self) -> Job | None:
         """The newest request of the first priority; what nobody waits for waits for a good time."""
         job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
         return job if job is None or job.request.priority is Priority.INTERACTIVE or self._may_idle() else None
 
-    def _advance(self, job: _Job) -> None:
+    def _advance(self, job: Job) -> None:
         if job.steps is None:
             job.started = time.perf_counter()
             job.steps = self._warm(job) if job.request.priority is Priority.WARM else self._generate(job)
@@ -238,13 +225,31 @@ class Scheduler:
             next(job.steps)
         except StopIteration as done:
             self._finish(job, done.value)
-        except (RuntimeError, MemoryError, ValueError, IndexError) as error:
-            # torch reports exhausted memory and bad shapes as RuntimeError: the request fails, not the daemon.
+        except Exception as error:
             if self._rescued(error):
                 return
             log.exception("request failed")
-            self.counters.last_error = f"{type(error).__name__}: {error}"
-            self._finish(job, "failed", str(error))
+            self._fail(job, error)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        """End a request that raised; what its session holds is not to be trusted any more."""
+        self.counters.last_error = f"{type(error).__name__}: {error}"
+        self._finish(job, "failed", str(error) or type(error).__name__)
+        self._forget(job.request.session)
+
+    def _forget(self, session: str) -> None:
+        self._end_idle(session)
+        self._pool.drop(session)
+
+    def _begin_afresh(self, error: Exception) -> None:
+        """After a failure that belongs to no request: nothing is left to do, so that it cannot come again and again."""
+        self._pool.clear()
+        self._idle.clear()
+        while self._jobs:
+            try:
+                self._fail(self._jobs[-1], error)
+            except Exception:
+                log.exception("a request's end could not be told")
 
     def _rescued(self, error: Exception) -> bool:
         """Go on elsewhere after a device's failure; False when it is none. No request is lost by it."""
@@ -265,18 +270,20 @@ class Scheduler:
                 job.todo = replace(rest, on_token=job.todo.on_token)
         return True
 
-    def _finish(self, job: _Job, finish: str, error: str = "") -> None:
+    def _finish(self, job: Job, finish: str, error: str = "") -> None:
         self._jobs.remove(job)
-        if job.steps is not None:
-            job.steps.close()
-            self._begin_idle(job.request.session, exact=False)
-        report = _report(job, finish, error)
-        self.counters.n_computed_tokens += report.n_computed
-        self.counters.n_cached_tokens += report.n_cached
-        self.counters.n_drafted_tokens += report.n_drafted
-        self.counters.n_accepted_tokens += report.n_accepted
-        self._count()
-        job.request.on_finished(report)
+        try:
+            if job.steps is not None:
+                job.steps.close()
+                self._begin_idle(job.request.session, exact=False)
+        finally:
+            report = job.report(finish, error)
+            self.counters.n_computed_tokens += report.n_computed
+            self.counters.n_cached_tokens += report.n_cached
+            self.counters.n_drafted_tokens += report.n_drafted
+            self.counters.n_accepted_tokens += report.n_accepted
+            self._count()
+            job.request.on_finished(report)
 
     def _count(self) -> None:
         self.counters.prefill_tokens_per_s = self._engine.speed.tokens_per_s
@@ -286,13 +293,13 @@ class Scheduler:
         self.counters.n_sessions = len(self._pool)
         self.counters.kv_mb = (self._pool.n_bytes + self._engine.blocks.n_bytes) / 1e6
 
-    def _start(self, job: _Job) -> Generation:
+    def _start(self, job: Job) -> Generation:
         request = job.todo
         n_slots = len(request.window.ids) + request.n_new
         job.generation = Generation(self._engine, self._pool.acquire(request.session, n_slots), request)
         return job.generation
 
-    def _generate(self, job: _Job) -> Generator[None, None, str]:
+    def _generate(self, job: Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
         # What nobody waits for has its time from when it begins: it may have waited long for a good moment.
@@ -303,10 +310,10 @@ class Scheduler:
         hidden = yield from generation.prefill(budget_ms)
         if not job.first:
             job.first = time.perf_counter()
-            request.on_prefilled(_report(job, "", ""))
+            request.on_prefilled(job.report("", ""))
         return (yield from generation.decode(hidden))
 
-    def _warm(self, job: _Job) -> Generator[None, None, str]:
+    def _warm(self, job: Job) -> Generator[None, None, str]:
         """Bring the whole window in, and generate nothing."""
         generation = self._start(job)
         session, window = generation.session, job.request.window
@@ -349,38 +356,15 @@ class Scheduler:
             self._idle.remove(idle)
             if not idle.exact and self._exact_after_s is not None and session.window and session.window.blocks:
                 self._begin_idle(idle.session, exact=True)
-        except (RuntimeError, MemoryError, ValueError, IndexError) as error:
+        except Exception as error:
             if self._rescued(error):
                 return
             log.exception("idle work failed")
             self.counters.last_error = f"{type(error).__name__}: {error}"
-            self._idle.remove(idle)
+            self._forget(idle.session)
         else:
             return  # one layer of many: the totals are summed when it ends
         self._count()
-
-
-def _report(job: _Job, finish: str, error: str) -> Finished:
-    now = time.perf_counter()
-    started = job.started or now
-    first = job.first or now
-    work = job.generation
-    return Finished(
-        finish=finish,
-        error=error,
-        rung=work.rung or "" if work else "",
-        n_prompt=len(job.request.window.ids),
-        n_cached=work.n_cached if work else 0,
-        n_computed=work.n_computed if work else 0,
-        n_attended=work.n_attended if work else 0,
-        n_blocks=work.n_blocks if work else 0,
-        n_generated=job.n_before + (work.n_generated if work else 0),
-        n_drafted=work.drafter.n_drafted if work else 0,
-        n_accepted=work.drafter.n_accepted if work else 0,
-        queue_ms=(started - job.arrived) * 1e3,
-        prefill_ms=(first - started) * 1e3,
-        decode_ms=(now - first) * 1e3,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,6 +323,10 @@ class SessionPool:
             self._sessions.popitem(last=False)
         return session
 
+    def drop(self, name: str) -> None:
+        """Forget a session, if there is one."""
+        self._sessions.pop(name, None)
+
     def clear(self) -> None:
         """Forget all sessions."""
         self._sessions.clear()

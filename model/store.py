@@ -77,7 +77,10 @@ def present_spec(store: Path, row: ModelRow | None) -> PromptSpec:
     spec = read_manifest(store).prompt
     if row is None:
         return spec
-    special: dict[str, int] = json.loads((store / SPECIAL_TOKENS).read_text())
+    try:
+        special: dict[str, int] = json.loads((store / SPECIAL_TOKENS).read_text())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{store / SPECIAL_TOKENS} is damaged: delete the folder, it is made again") from error
     return replace(
         spec,
         line_format=row.line_format,

@@ -31,7 +31,7 @@ _PATTERNS = {
 
 
 class UnsupportedTokenizer(ValueError):
-    """The model file's tokenizer is of a kind midfill cannot build; the message names it."""
+    """The tokenizer is of a kind midfill cannot build, or damaged; the message names it."""
 
 
 @functools.cache
@@ -70,9 +70,12 @@ class VocabTokenizer:
 
     @classmethod
     def open(cls, store: Path) -> "VocabTokenizer":
-        """Open the tokenizer of a store folder (`tokenizer.json`, `special_tokens.json`)."""
-        special: dict[str, int] = json.loads((store / "special_tokens.json").read_text())
-        return cls(HfTokenizer.from_file(str(store / "tokenizer.json")), frozenset(special.values()))
+        """Open the tokenizer of a store folder (`tokenizer.json`, `special_tokens.json`), or UnsupportedTokenizer."""
+        try:
+            special: dict[str, int] = json.loads((store / "special_tokens.json").read_text())
+            return cls(HfTokenizer.from_file(str(store / "tokenizer.json")), frozenset(special.values()))
+        except Exception as error:  # the library raises nothing narrower
+            raise UnsupportedTokenizer(f"the tokenizer in {store} cannot be read: {error}") from error
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; lone surrogates, which have no UTF-8 form, become "?"."""

@@ -162,7 +162,7 @@ class StatusReply:
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The daemon leaves on purpose: "idle" or "shutdown"."""
+    """The daemon leaves on purpose: "idle", "shutdown", or "store" (its files are gone: another makes them again)."""
 
     reason: str
 

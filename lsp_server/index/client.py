@@ -1,7 +1,8 @@
 """Starts a workspace's index worker and follows what it says; one per workspace folder of an editor window.
 
-Rules: the event loop never waits for the worker. A worker that dies is started again, less and less often; when another
-window's worker keeps the index, this one looks again now and then whether that is still so.
+Rules: the event loop never waits for the worker. A worker that dies, or cannot be started, is started again, less and
+less often, and the state says why; when another window's worker keeps the index, this one looks again now and then
+whether that is still so. Nothing but `close` ends that.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from lsp_server.index.schema import folder_of
 from lsp_server.index.state import IndexPhase, IndexState
+from model import tasks
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ class IndexClient:
         self._on_state = on_state
         self._process: asyncio.subprocess.Process | None = None
         self._paused = False
-        self._task = asyncio.create_task(self._run(), name=f"index of {root}")
+        self._task = tasks.start(self._run(), f"index of {root}")
 
     def pause(self, paused: bool) -> None:
         """Have the worker wait while a completion is computed."""
@@ -42,13 +44,18 @@ class IndexClient:
     async def close(self) -> None:
         """End the worker; what it has written stays."""
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         retry_s = _FIRST_RETRY_S
         while True:
-            await self._run_once()
+            try:
+                await self._run_once()
+            except OSError as error:
+                self._set(IndexState(IndexPhase.FAILED, f"the index worker cannot be run: {error}"))
+            except Exception as error:
+                log.exception("the index worker of %s", self.root)
+                self._set(IndexState(IndexPhase.FAILED, f"internal error with the index worker: {error}"))
             if self.state.phase is IndexPhase.SHARED:
                 retry_s = _FIRST_RETRY_S
                 await asyncio.sleep(_SHARED_RETRY_S)
@@ -77,7 +84,9 @@ class IndexClient:
             assert process.stdout is not None
             async for line in process.stdout:
                 self._read(line)
-            await process.wait()
+            if code := await process.wait():  # what it can foresee it says itself, and leaves with 0
+                where = folder / "worker.log"
+                self._set(IndexState(IndexPhase.FAILED, f"the index worker ended with code {code}; see {where}"))
         finally:
             self._process = None
             await _end(process)
@@ -93,22 +102,26 @@ class IndexClient:
 
     def _set(self, state: IndexState) -> None:
         self.state = state
-        self._on_state(state)
+        try:
+            self._on_state(state)
+        except Exception:
+            log.exception("the state of the index of %s could not be told", self.root)
 
     def _order(self, order: str) -> None:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(f"{order}\n".encode())
+            with contextlib.suppress(OSError):  # it has ended, which `_run_once` sees
+                process.stdin.write(f"{order}\n".encode())
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Close its input, which it takes as the order to leave; after a while it is killed."""
     if process.returncode is not None:
         return
-    if process.stdin is not None:
-        process.stdin.close()
     try:
+        if process.stdin is not None:
+            process.stdin.close()
         await asyncio.wait_for(process.wait(), _LEAVE_S)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
+    except OSError:  # a TimeoutError is one
+        with contextlib.suppress(OSError):
             process.kill()
