@@ -5,6 +5,7 @@ is a home folder or a whole disk is left alone: somebody opened a single file th
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -35,9 +36,10 @@ class Workspaces:
         """Index these folders, and no others any more."""
         async with self._turn:
             roots = {root for uri in uris if (root := _root_of(uri)) is not None}
-            for root in self._clients.keys() - roots:
-                await self._clients.pop(root).close()
-                self._repositories.pop(root).close()
+            async with contextlib.AsyncExitStack() as leaving:  # one that cannot be closed keeps none of the others
+                for root in self._clients.keys() - roots:
+                    leaving.callback(self._repositories.pop(root).close)
+                    leaving.push_async_callback(self._clients.pop(root).close)
             for root in roots - self._clients.keys():
                 self._clients[root] = IndexClient(root, lambda state, root=root: self._on_state(root, state))  # type: ignore[misc]
                 self._repositories[root] = Repository.open(root)

@@ -221,7 +221,9 @@ def place(decoder: Decoder, kv: KV, session: Session, window: Window, part: Part
     session.level[part.begin : part.end] = bytes([Level.WINDOW]) * len(part)
 
 
-def place_warm(decoder: Decoder, store: BlockStore, session: Session, window: Window, part: Part) -> None:
-    """Place a block that the store has; when it is gone meanwhile, its slots stay as they are."""
-    if (kv := store.get(key_of(window, part), len(part))) is not None:
-        place(decoder, kv, session, window, part)
+def place_warm(decoder: Decoder, store: BlockStore, session: Session, window: Window, part: Part) -> bool:
+    """Place a block that the store has; False when it is gone meanwhile, and its slots stay as they are."""
+    if (kv := store.get(key_of(window, part), len(part))) is None:
+        return False
+    place(decoder, kv, session, window, part)
+    return True

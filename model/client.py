@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, PromptSpec
-from model import address, wire
+from model import address, tasks, wire
 from model.architecture import Architecture
 from model.catalog import ModelError, resolve
 from model.spawn import EngineSettings, socket_path, spawn_daemon
@@ -105,6 +105,7 @@ class EngineClient:
         self._statuses: list[asyncio.Future[wire.StatusReply]] = []
         self._wanted = asyncio.Event()
         self._bye = ""
+        self._backoff_s = _BACKOFF_FIRST_S
 
     @property
     def state(self) -> EngineState:
@@ -118,27 +119,33 @@ class EngineClient:
 
     async def run(self) -> None:
         """Keep a daemon until cancelled."""
-        backoff = _BACKOFF_FIRST_S
-        while True:
-            began = time.monotonic()
-            try:
-                cause = await self._follow()
-            finally:
-                self._drop_connection()
-            if (message := _ASLEEP.get(self._bye)) is not None:
-                self._set_state(Phase.ASLEEP, message)
-                await self._wanted.wait()
-                backoff = _BACKOFF_FIRST_S
-            elif self._state.phase is Phase.FAILED:
-                self._wanted.clear()
-                await asyncio.sleep(_RETRY_FAILED_S)
-                await self._wanted.wait()
-            else:
-                if time.monotonic() - began > _HEALTHY_S:
-                    backoff = _BACKOFF_FIRST_S
-                self._set_state(Phase.DOWN, f"{cause}; next start in {backoff:.2g} s")
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, _BACKOFF_MOST_S)
+
+        def on_failure(error: Exception) -> None:
+            self._set_state(Phase.DOWN, f"internal error with the model process: {type(error).__name__}: {error}")
+
+        await tasks.again_and_again(self._once, on_failure, _BACKOFF_FIRST_S)
+
+    async def _once(self) -> None:
+        """One connection from its beginning to its end, and the wait for the next one."""
+        began = time.monotonic()
+        try:
+            cause = await self._follow()
+        finally:
+            self._drop_connection()
+        if (message := _ASLEEP.get(self._bye)) is not None:
+            self._set_state(Phase.ASLEEP, message)
+            await self._wanted.wait()
+            self._backoff_s = _BACKOFF_FIRST_S
+        elif self._state.phase is Phase.FAILED:
+            self._wanted.clear()
+            await asyncio.sleep(_RETRY_FAILED_S)
+            await self._wanted.wait()
+        else:
+            if time.monotonic() - began > _HEALTHY_S:
+                self._backoff_s = _BACKOFF_FIRST_S
+            self._set_state(Phase.DOWN, f"{cause}; next start in {self._backoff_s:.2g} s")
+            await asyncio.sleep(self._backoff_s)
+            self._backoff_s = min(2 * self._backoff_s, _BACKOFF_MOST_S)
 
     async def _follow(self) -> str:
         """Connect, and take what comes until the connection ends; returns why it ended, in words."""
@@ -151,9 +158,6 @@ class EngineClient:
         except (OSError, StoreError, UnsupportedTokenizer, wire.ProtocolError) as error:
             log.warning("engine connection: %s", error)
             return f"the model process cannot be used: {error}"
-        except Exception as error:
-            log.exception("engine connection")
-            return f"internal error with the model process: {type(error).__name__}: {error}"
         return _STORE_LOST if self._bye else "the model process ended unexpectedly"
 
     async def generate(
@@ -215,7 +219,7 @@ class EngineClient:
             self._write(self._writer, wire.Status())
             self._statuses.append(future)
             return await asyncio.wait_for(future, timeout_s)
-        except (TimeoutError, ConnectionError, EngineUnavailable):
+        except (OSError, EngineUnavailable):  # a TimeoutError is one
             return None
 
     @staticmethod

@@ -14,9 +14,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from array import array
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -58,7 +60,7 @@ class Daemon:
 
     def publish(self, phase: str, message: str, fraction: float = -1.0, store: str = "") -> None:
         """Announce where the engine stands to all clients; safe from any thread."""
-        self._loop.call_soon_threadsafe(self._publish, wire.State(phase, message, fraction, store))
+        self._soon(self._publish, wire.State(phase, message, fraction, store))
 
     def ready(self, scheduler: "Scheduler", message: str, store: Path) -> None:
         """Hand over the scheduler, whose `run` the engine thread is about to enter."""
@@ -72,7 +74,11 @@ class Daemon:
 
     def leave(self) -> None:
         """End the process; safe from any thread."""
-        self._loop.call_soon_threadsafe(self._leaving.set)
+        self._soon(self._leaving.set)
+
+    def _soon(self, callback: Callable[..., object], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _leave(self, reason: str) -> None:
         """Leave on purpose; `reason` is a `wire.Bye`'s."""
@@ -101,28 +107,34 @@ class Daemon:
         """Listen until it is time to leave."""
         server = await address.listen(path, self._connection)  # we hold the lock: whoever was there is gone
         system.on_termination(self._loop, self._leaving.set)
-        idle = tasks.start(self._leave_when_idle(), "idle exit")
-        await self._leaving.wait()
-        idle.cancel()
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
+        step = tasks.again_and_again(self._leave_when_idle, lambda error: None, _IDLE_CHECK_S)
+        idle = tasks.start(step, "idle exit")
+        try:
+            await self._leaving.wait()
+        finally:
+            idle.cancel()
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
+            await self._say_goodbye()
+            server.close()
+            if self._scheduler is not None:
+                self._scheduler.stop()
+
+    async def _say_goodbye(self) -> None:
+        """Tell the clients why, if it is on purpose, and hang up."""
         if self._bye:
             for writer in self._clients:
                 self._send(writer, wire.Bye(self._bye))
-        server.close()
         for writer in list(self._clients):
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
+            with contextlib.suppress(OSError):  # a TimeoutError is one
+                writer.close()
                 await asyncio.wait_for(writer.wait_closed(), 1.0)
-        if self._scheduler is not None:
-            self._scheduler.stop()
 
     async def _leave_when_idle(self) -> None:
-        while True:
-            await asyncio.sleep(_IDLE_CHECK_S)
-            ready = self._scheduler is not None
-            if ready and not self._running and time.monotonic() - self._last_used > self._settings.idle_exit_s:
-                self._leave("idle")
+        await asyncio.sleep(_IDLE_CHECK_S)
+        ready = self._scheduler is not None
+        if ready and not self._running and time.monotonic() - self._last_used > self._settings.idle_exit_s:
+            self._leave("idle")
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
@@ -139,6 +151,8 @@ class Daemon:
             log.warning("closing a client: %s", error)
         except OSError as error:
             log.info("client lost: %s", error)
+        except asyncio.CancelledError:  # the process ends; asyncio's own callback fails of a cancelled one
+            pass
         except Exception:
             log.exception("closing a client")
         finally:
@@ -146,7 +160,8 @@ class Daemon:
             for key in [k for k in self._running if isinstance(k, tuple) and k[0] is writer]:
                 if self._scheduler is not None:
                     self._scheduler.cancel(key)
-            writer.close()
+            with contextlib.suppress(OSError):
+                writer.close()
 
     def _has_lost_its_store(self) -> bool:
         if not self._state.store:  # not ready yet
@@ -178,7 +193,7 @@ class Daemon:
         target = wire.unpack_ids(message.target)
         problem = self._problem(message, prompt, target)
         if problem or self._scheduler is None:
-            self._send(writer, _refusal(message.id, problem, len(prompt)))
+            self._send(writer, wire.refusal(message.id, problem, len(prompt)))
             return
         from model.generate import Request  # imported long ago by the engine thread: we are ready
         from model.window import window_of
@@ -198,14 +213,14 @@ class Daemon:
                 queue_ms=report.queue_ms,
                 prefill_ms=report.prefill_ms,
             )
-            self._loop.call_soon_threadsafe(self._send, writer, prefilled)
+            self._soon(self._send, writer, prefilled)
 
         def on_token(candidate: int, token_id: int, logprob: float) -> None:
             token = wire.Token(message.id, candidate, token_id, logprob)
-            self._loop.call_soon_threadsafe(self._send, writer, token)
+            self._soon(self._send, writer, token)
 
         def on_finished(finished: "Finished") -> None:
-            self._loop.call_soon_threadsafe(self._finished, key, writer, wire.Done(message.id, **asdict(finished)))
+            self._soon(self._finished, key, writer, wire.Done(message.id, **asdict(finished)))
 
         self._scheduler.submit(
             Request(
@@ -282,26 +297,6 @@ class Daemon:
         )
 
 
-def _refusal(request_id: int, problem: str, n_prompt: int) -> wire.Done:
-    return wire.Done(
-        id=request_id,
-        finish="failed",
-        error=problem,
-        rung="",
-        n_prompt=n_prompt,
-        n_cached=0,
-        n_computed=0,
-        n_attended=0,
-        n_blocks=0,
-        n_generated=0,
-        n_drafted=0,
-        n_accepted=0,
-        queue_ms=0.0,
-        prefill_ms=0.0,
-        decode_ms=0.0,
-    )
-
-
 def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     """Get the model ready, then run the scheduler until it is stopped."""
     from model import engine
@@ -339,8 +334,24 @@ async def _main(settings: EngineSettings, path: Path) -> None:
     await daemon.serve(path)
 
 
-def main() -> int:
-    """Entry point; exits 0 at once when a daemon for this model runs already."""
+def run(settings: EngineSettings) -> int:
+    """Be the daemon of these settings until it is time to leave; 0 at once when there is one already."""
+    try:
+        path = socket_path(settings)
+        lock = _lock(path)
+        if lock is None:
+            return 0
+        system.be_nice(_NICENESS)
+        with lock:
+            asyncio.run(_main(settings, path))
+    except OSError as error:
+        log.error("the model process cannot run: %s", error)
+        return 1
+    return 0
+
+
+def settings_of(arguments: list[str]) -> EngineSettings:
+    """What `spawn.spawn_daemon` has written on the command line."""
     parser = argparse.ArgumentParser(prog="model.daemon", description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--idle-exit-s", type=float, required=True)
@@ -350,8 +361,8 @@ def main() -> int:
     parser.add_argument("--max-cache-mb", type=int, required=True)
     parser.add_argument("--max-disk-mb", type=int, required=True)
     parser.add_argument("--idle", required=True)
-    args = parser.parse_args()
-    settings = EngineSettings(
+    args = parser.parse_args(arguments)
+    return EngineSettings(
         model=args.model,
         idle_exit_s=args.idle_exit_s,
         quantization=args.quantization,
@@ -361,18 +372,12 @@ def main() -> int:
         max_disk_mb=args.max_disk_mb,
         idle=args.idle,
     )
+
+
+def main() -> int:
+    """Entry point."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    try:
-        path = socket_path(settings)
-        lock = _lock(path)
-        if lock is None:
-            return 0
-        system.be_nice(_NICENESS)
-        asyncio.run(_main(settings, path))
-    except OSError as error:
-        log.error("the model process cannot run: %s", error)
-        return 1
-    return 0
+    return run(settings_of(sys.argv[1:]))
 
 
 if __name__ == "__main__":

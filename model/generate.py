@@ -119,7 +119,8 @@ class Generation:
         session.adopt(window, engine.decoder)
         self._plan = plan = make_plan(session, window, self._is_warm, engine.speed, budget_ms)
         for block in plan.place:
-            self._place(block)
+            if not self._place(block) and budget_ms is None:  # gone meanwhile, and all is paid for
+                plan.buy.append(block)
         self.n_cached = session.n_held(0, len(window.ids)) - sum(session.n_held(*range_) for range_ in plan.compute)
         for block in plan.buy:
             yield from self._buy(block)
@@ -168,9 +169,9 @@ class Generation:
     def _is_warm(self, block: Part) -> bool:
         return blocks.key_of(self.request.window, block) in self.engine.blocks
 
-    def _place(self, block: Part) -> None:
-        """Move a warm block into its slots."""
-        blocks.place_warm(self.engine.decoder, self.engine.blocks, self.session, self.request.window, block)
+    def _place(self, block: Part) -> bool:
+        """Move a warm block into its slots; False when it is not there any more."""
+        return blocks.place_warm(self.engine.decoder, self.engine.blocks, self.session, self.request.window, block)
 
     def _buy(self, block: Part) -> Generator[None, None, None]:
         """Compute a cold block; its header is flow, and computed before it."""

@@ -213,6 +213,27 @@ def problem_of(pieces: list[Piece], n_prompt: int) -> str:
     return "the last piece must be required, and no block" if last.block or last.rank else ""
 
 
+def refusal(request_id: int, problem: str, n_prompt: int) -> Done:
+    """The answer to a Generate that is not even begun."""
+    return Done(
+        id=request_id,
+        finish="failed",
+        error=problem,
+        rung="",
+        n_prompt=n_prompt,
+        n_cached=0,
+        n_computed=0,
+        n_attended=0,
+        n_blocks=0,
+        n_generated=0,
+        n_drafted=0,
+        n_accepted=0,
+        queue_ms=0.0,
+        prefill_ms=0.0,
+        decode_ms=0.0,
+    )
+
+
 def encode(message: Message) -> bytes:
     """One message as one frame."""
     body = cast(bytes, msgpack.packb({"t": type(message).__name__, **asdict(message)}))

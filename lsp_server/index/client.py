@@ -34,6 +34,7 @@ class IndexClient:
         self._process: asyncio.subprocess.Process | None = None
         self._paused = False
         self._task = tasks.start(self._run(), f"index of {root}")
+        self._retry_s = _FIRST_RETRY_S
 
     def pause(self, paused: bool) -> None:
         """Have the worker wait while a completion is computed."""
@@ -47,22 +48,24 @@ class IndexClient:
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        retry_s = _FIRST_RETRY_S
-        while True:
-            try:
-                await self._run_once()
-            except OSError as error:
-                self._set(IndexState(IndexPhase.FAILED, f"the index worker cannot be run: {error}"))
-            except Exception as error:
-                log.exception("the index worker of %s", self.root)
-                self._set(IndexState(IndexPhase.FAILED, f"internal error with the index worker: {error}"))
-            if self.state.phase is IndexPhase.SHARED:
-                retry_s = _FIRST_RETRY_S
-                await asyncio.sleep(_SHARED_RETRY_S)
-                continue
-            log.info("the index worker of %s ended; again in %.0f s", self.root, retry_s)
-            await asyncio.sleep(retry_s)
-            retry_s = min(2 * retry_s, _LAST_RETRY_S)
+        def on_failure(error: Exception) -> None:
+            self._set(IndexState(IndexPhase.FAILED, f"internal error with the index worker: {error}"))
+
+        await tasks.again_and_again(self._step, on_failure, _FIRST_RETRY_S)
+
+    async def _step(self) -> None:
+        """One worker, and the wait for the next one."""
+        try:
+            await self._run_once()
+        except OSError as error:
+            self._set(IndexState(IndexPhase.FAILED, f"the index worker cannot be run: {error}"))
+        if self.state.phase is IndexPhase.SHARED:
+            self._retry_s = _FIRST_RETRY_S
+            await asyncio.sleep(_SHARED_RETRY_S)
+            return
+        log.info("the index worker of %s ended; again in %.0f s", self.root, self._retry_s)
+        await asyncio.sleep(self._retry_s)
+        self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
 
     async def _run_once(self) -> None:
         """One worker from its start to its end."""
@@ -110,8 +113,12 @@ class IndexClient:
     def _order(self, order: str) -> None:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
-            with contextlib.suppress(OSError):  # it has ended, which `_run_once` sees
+            try:
                 process.stdin.write(f"{order}\n".encode())
+            except OSError as error:  # it would wait for ever for a "resume" that it never got
+                log.warning("the index worker of %s cannot be told %r: %s", self.root, order, error)
+                with contextlib.suppress(OSError):
+                    process.kill()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

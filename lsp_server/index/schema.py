@@ -113,7 +113,10 @@ def open_for_reading(root: Path) -> sqlite3.Connection | None:
     file = database_of(root)
     if not file.exists():
         return None
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=1.0)
+    try:
+        connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=1.0)
+    except sqlite3.Error:  # it went in this moment, or nothing more can be opened
+        return None
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] == version():
             return connection
