@@ -1,7 +1,7 @@
 """The `midfill` command: models, a completion in the terminal, doctor, statistics, evals and benchmarks.
 
-Rules: bad input gets one line on standard error and exit code 2, never a traceback. All but `isolation` is imported in
-`main`, after it.
+Rules: bad input gets one line on standard error and exit code 2, never a traceback. A reader of our output that leaves
+early gets what it has read, and nothing is said. All but `isolation` is imported in functions, after it.
 """
 
 import sys
@@ -13,10 +13,27 @@ class UsageError(Exception):
     """What the user asked for makes no sense; the message says why."""
 
 
+# As shells tell of a program that SIGPIPE ended.
+_PIPE_CLOSED = 141
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the `midfill` script; with arguments of its own, as the tests call it, in this very process."""
     if argv is None:
         isolate("lsp_server.cli")
+    from lsp_server.output import to_nowhere
+
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # not as the interpreter ends, where nobody hears of it
+    except BrokenPipeError:  # who reads our output has enough of it (`| head -1`)
+        to_nowhere(sys.stdout)
+        return _PIPE_CLOSED
+
+
+def _run(arguments: list[str]) -> int:
     import argparse
     import importlib
     import io
@@ -36,7 +53,6 @@ def main(argv: list[str] | None = None) -> int:
     from lsp_server.history import BrokenHistory
     from model.catalog import ModelError
 
-    arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
         return int(importlib.import_module("evals.cli").main(arguments))
     parser = argparse.ArgumentParser(prog="midfill", description="Local code completion: models, checks and evals")
@@ -58,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with kept_out():
             return int(args.run(args))
+    except BrokenPipeError:
+        raise
     except (ModelError, UsageError, BrokenHistory, cli_complete.BadPlace, OSError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 2

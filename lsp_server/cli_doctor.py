@@ -24,8 +24,9 @@ from lsp_server.local import ready_engine, request_for, workspace_of
 from lsp_server.status import describe
 from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
+from model.address import answers
 from model.architecture import foreign_reason
-from model.catalog import ModelSource, resolve
+from model.catalog import ModelError, ModelSource, resolve
 from model.client import EngineClient
 from model.paths import cache_dir, runtime_dir
 from model.spawn import socket_path
@@ -63,9 +64,8 @@ def _doctor(args: argparse.Namespace) -> int:
     )
     print(f"store: {'ready' if newest_store(source.model_id) else 'not made yet; quantizing takes about a minute'}")
     print(f"kernels: {_kernels(source)}")
-    print(
-        f"model process: {'running' if socket_path(config.engine_settings()).exists() else 'not running; starting it'}"
-    )
+    is_running = asyncio.run(answers(socket_path(config.engine_settings())))
+    print(f"model process: {'running' if is_running else 'not running; starting it'}")
     completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
     total = completion.timings_ms.get("total", 0.0)
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
@@ -108,14 +108,11 @@ def _explain(config: Config, file: Path, text: str, cursor: int) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
+    resolve(args.model)  # one that nobody knows is an error
     config = replace(Config(), model=args.model)
-    path = socket_path(config.engine_settings())
-    if not path.exists():
-        print("the model process is not running")
-        return 1
 
     async def ask() -> int:
-        async with ready_engine(config, lambda state: None) as client:
+        async with ready_engine(config, lambda state: None, may_start=False) as client:
             print(describe(client.state, None, enabled=True))
             print(machine.in_words(config, machine.remembered(config), client))
             daemon = await client.daemon_status()
@@ -123,7 +120,11 @@ def _status(args: argparse.Namespace) -> int:
                 print(f"  {name}: {getattr(daemon, name)}")
         return 0
 
-    return asyncio.run(ask())
+    try:
+        return asyncio.run(ask())
+    except ModelError as error:
+        print(error)
+        return 1
 
 
 def _stop(args: argparse.Namespace) -> int:

@@ -24,9 +24,14 @@ from parsers.parse import parse
 
 
 @asynccontextmanager
-async def ready_engine(config: Config, on_state: Callable[[EngineState], None]) -> AsyncIterator[EngineClient]:
-    """An engine client that has become READY; ModelError when the model cannot be had."""
-    client = EngineClient(config.engine_settings(), on_state)
+async def ready_engine(
+    config: Config, on_state: Callable[[EngineState], None], *, may_start: bool = True
+) -> AsyncIterator[EngineClient]:
+    """An engine client that has become READY; ModelError when the model cannot be had.
+
+    Without `may_start` it is one of a model process that is there, wherever that stands; ModelError when there is none.
+    """
+    client = EngineClient(config.engine_settings(), on_state, may_start=may_start)
     task = tasks.start(client.run(), "engine client")
     try:
         while client.state.phase is not Phase.READY:
@@ -34,6 +39,8 @@ async def ready_engine(config: Config, on_state: Callable[[EngineState], None]) 
                 raise ModelError(client.state.message)
             if client.state.phase is Phase.ASLEEP:  # we met a model process that was leaving
                 client.wake()
+            if not may_start and client.state.phase is not Phase.STARTING:
+                break
             await asyncio.sleep(0.02)
         yield client
     finally:

@@ -6,7 +6,7 @@ comes with it, ends the server.
 
 import logging
 import os
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,11 @@ class Output:
 
     def _leave_off(self) -> None:
         log.info("the editor has closed its end of the pipe")
-        # What stands in the buffer is written once more as the interpreter ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._pipe.fileno())
-        os.close(nowhere)
+        to_nowhere(self._pipe)
+
+
+def to_nowhere(pipe: IO[Any]) -> None:
+    """Have what is written to a pipe without a reader go nowhere, and so its buffer as the interpreter ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, pipe.fileno())
+    os.close(nowhere)

@@ -71,6 +71,16 @@ async def connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
     return reader, writer
 
 
+async def answers(path: Path) -> bool:
+    """Whether a daemon is there; a socket that a dead one has left is none."""
+    try:
+        _, writer = await connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    writer.close()
+    return True
+
+
 async def _is_let_in(reader: asyncio.StreamReader, secret: bytes) -> bool:
     """Whether the other side begins with a secret; compared in a time that does not tell how much of it is right."""
     try:

@@ -15,16 +15,16 @@ import itertools
 import logging
 import subprocess
 import time
-from array import array
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from completion.types import Delta, EngineUnavailable, GenerationStats, Outcome, Priority, Prompt, PromptSpec
+from completion.types import Delta, EngineUnavailable, Outcome, Priority, Prompt, PromptSpec
 from model import address, tasks, wire
 from model.architecture import Architecture
 from model.catalog import ModelError, resolve
+from model.messages import generate_message, stats_of, stats_so_far
 from model.spawn import EngineSettings, socket_path, spawn_daemon
 from model.store import StoreError, present_spec, read_manifest
 from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
@@ -91,10 +91,15 @@ class LoadedModel:
 
 
 class EngineClient:
-    """Implements completion.types.Engine over the daemon's socket (see `address`)."""
+    """Implements completion.types.Engine over the daemon's socket (see `address`).
 
-    def __init__(self, settings: EngineSettings, on_state: Callable[[EngineState], None]) -> None:
-        self._settings = settings
+    Without `may_start` it finds a daemon that is there, or is FAILED.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, on_state: Callable[[EngineState], None], *, may_start: bool = True
+    ) -> None:
+        self._settings, self._may_start = settings, may_start
         self._on_state = on_state
         self._state = EngineState(phase=Phase.STARTING, message="starting", fraction=None)
         self._loaded: LoadedModel | None = None
@@ -152,11 +157,9 @@ class EngineClient:
         try:
             await self._read(await self._connect())
         except ModelError as error:
-            log.warning("engine: %s", error)
             self._set_state(Phase.FAILED, str(error))
             return str(error)
         except (OSError, StoreError, UnsupportedTokenizer, wire.ProtocolError) as error:
-            log.warning("engine connection: %s", error)
             return f"the model process cannot be used: {error}"
         return _STORE_LOST if self._bye else "the model process ended unexpectedly"
 
@@ -172,7 +175,7 @@ class EngineClient:
         inbox = self._requests[request_id] = asyncio.Queue()
         done = False
         try:
-            self._write(writer, _generate_message(request_id, prompt, session, priority))
+            self._write(writer, generate_message(request_id, prompt, session, priority))
             while not done:
                 message = await inbox.get()
                 if message is None:
@@ -184,14 +187,14 @@ class EngineClient:
                     yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,), candidate=message.candidate)
                     continue
                 if isinstance(message, wire.Prefilled):
-                    yield Delta(token_ids=(), logprobs=(), stats=_stats_so_far(message))
+                    yield Delta(token_ids=(), logprobs=(), stats=stats_so_far(message))
                     continue
                 done = True
                 if message.finish == "failed":
                     raise EngineUnavailable(message.error, Outcome.ENGINE_DOWN)
                 if message.finish in _CUT_OFF:  # not by us: who took what came so far for the whole would show half
                     raise EngineUnavailable("another request took this one's place", Outcome.STALE)
-                yield Delta(token_ids=(), logprobs=(), stats=_stats(message))
+                yield Delta(token_ids=(), logprobs=(), stats=stats_of(message))
         finally:
             self._requests.pop(request_id, None)
             if not done and not writer.is_closing():
@@ -207,7 +210,7 @@ class EngineClient:
         """Have the prompt prefilled when the engine has nothing better to do; does nothing when not ready."""
         if self._state.phase is Phase.READY and (writer := self._writer) is not None:
             with contextlib.suppress(OSError, EngineUnavailable):
-                self._write(writer, _generate_message(next(self._ids), prompt, session, Priority.WARM))
+                self._write(writer, generate_message(next(self._ids), prompt, session, Priority.WARM))
                 await writer.drain()
 
     async def daemon_status(self, timeout_s: float = 2.0) -> wire.StatusReply | None:
@@ -254,6 +257,8 @@ class EngineClient:
                 return reader
             except (FileNotFoundError, ConnectionRefusedError):
                 pass
+            if not self._may_start:
+                raise ModelError("the model process is not running")
             code = process.poll() if process is not None else 0
             if code == 0:  # one that ends so met another's lock: of one that comes up, or of one that is leaving
                 if self._state.phase is not Phase.DOWN:
@@ -343,53 +348,4 @@ def _loaded_from(store: Path, model: str) -> LoadedModel:
         tokenizer=VocabTokenizer.open(store),
         spec=present_spec(store, resolve(model).row),
         architecture=manifest.architecture,
-    )
-
-
-def _generate_message(request_id: int, prompt: Prompt, session: str, priority: Priority) -> wire.Generate:
-    return wire.Generate(
-        id=request_id,
-        session=session,
-        prompt=wire.pack_ids(prompt.token_ids),
-        heal=prompt.heal,
-        stop_token_ids=list(prompt.stop_token_ids),
-        pieces=list(prompt.pieces),
-        deadline_ms=float(prompt.deadline_ms or 0.0),
-        priority=int(priority),
-        max_tokens=0 if priority is Priority.WARM else prompt.max_tokens,
-        n_candidates=prompt.n_candidates,
-        line_only=prompt.line_only,
-        target=wire.pack_ids(array("I", prompt.target)),
-    )
-
-
-def _stats(done: wire.Done) -> GenerationStats:
-    return GenerationStats(
-        n_prompt=done.n_prompt,
-        n_cached=done.n_cached,
-        n_computed=done.n_computed,
-        n_attended=done.n_attended,
-        n_blocks=done.n_blocks,
-        rung=done.rung,
-        n_generated=done.n_generated,
-        n_drafted=done.n_drafted,
-        n_accepted=done.n_accepted,
-        queue_ms=done.queue_ms,
-        prefill_ms=done.prefill_ms,
-        decode_ms=done.decode_ms,
-    )
-
-
-def _stats_so_far(prefilled: wire.Prefilled) -> GenerationStats:
-    return GenerationStats(
-        n_prompt=prefilled.n_prompt,
-        n_cached=prefilled.n_cached,
-        n_computed=prefilled.n_computed,
-        n_attended=prefilled.n_attended,
-        n_blocks=prefilled.n_blocks,
-        rung=prefilled.rung,
-        n_generated=0,
-        queue_ms=prefilled.queue_ms,
-        prefill_ms=prefilled.prefill_ms,
-        decode_ms=0.0,
     )

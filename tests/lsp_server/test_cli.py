@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from lsp_server.cli_complete import BadPlace, parse_place
 from lsp_server.local import workspace_of
+from model.spawn import EngineSettings, socket_path
 from tests.conftest import daemons_of
 
 TEXT = "x = 1\r\ny = 'é😀'\nz"
@@ -100,6 +102,34 @@ def test_complete_status_and_stop_with_a_tiny_model(tiny_cache: Path, tiny_model
     assert midfill("stop", *model).returncode == 0
     assert "not running" in midfill("status", *model).stdout
     assert daemons_of(tiny_cache) == []
+
+
+@pytest.mark.e2e
+def test_status_and_stop_start_nothing_beside_a_socket_that_a_dead_process_left(
+    tiny_cache: Path, tiny_model: Path
+) -> None:
+    path = socket_path(EngineSettings(model=str(tiny_model)))
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert path.exists()
+    told = midfill("status", "--model", str(tiny_model))
+    assert (told.stdout.strip(), told.returncode) == ("the model process is not running", 1)
+    assert "no model process is running" in midfill("stop", "--model", str(tiny_model)).stderr
+    assert daemons_of(tiny_cache) == []
+    assert not path.with_suffix(".log").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),  # argparse and rich have ways of their own
+    [(("status",), 141), (("model", "list", "--json"), 141), (("--help",), 0), (("model", "list"), 1)],
+)
+def test_nothing_is_said_to_a_reader_that_has_left(tiny_cache: Path, words: tuple[str, ...], code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", "import sys; from lsp_server.cli import main; sys.exit(main(sys.argv[1:]))"]
+    with open(writing, "wb") as pipe:
+        told = subprocess.run([*command, *words], stdout=pipe, stderr=subprocess.PIPE, timeout=120, check=False)
+    assert (told.stderr, told.returncode) == (b"", code)
 
 
 @pytest.mark.e2e

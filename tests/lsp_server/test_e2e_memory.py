@@ -21,9 +21,7 @@ def used(session: Session) -> int:
     return sum(process.memory_info().rss for process in [server, *children])
 
 
-def test_a_closed_document_of_two_megabytes_leaves_nothing(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_a_closed_document_of_two_megabytes_leaves_nothing(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with Session(tmp_path, options={"model": str(tiny_model), "maxWaitMs": 0}, folders=[tmp_path]) as session:
         session.wait_for_phase("ready")
         small = (tmp_path / "ok.py").as_uri()

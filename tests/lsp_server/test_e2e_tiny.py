@@ -1,6 +1,7 @@
 """The real server and the real daemon over stdio, with a tiny model: processes, failures, garbage."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 from model.spawn import EngineSettings, socket_path
 from tests.conftest import daemons_of
 from tests.lsp_server.session import Session
+from tests.lsp_server.test_cli import midfill
 
 pytestmark = pytest.mark.e2e
 TEXT = "def add(a, b):\n    return "
@@ -169,6 +171,79 @@ def test_an_idle_daemon_leaves_and_the_next_request_wakes_it(
         session.open(uri, TEXT)
         assert session.complete(uri, 1, 11) == []
         session.wait_for_phase("ready")
+
+
+def test_a_model_process_that_was_stopped_is_not_called_idle(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with start(tmp_path, tiny_model) as session:
+        session.wait_for_phase("ready")
+        assert midfill("stop", "--model", str(tiny_model)).returncode == 0
+        told = session.wait_for_phase("asleep")["engine"]
+        assert "was stopped" in told
+        assert "idle" not in told
+        session.open("untitled:a", TEXT)
+        session.complete("untitled:a", 1, 11)  # starts it again
+        session.wait_for_phase("ready")
+
+
+def test_a_store_that_was_removed_while_the_model_runs_is_made_again_for_the_next_window(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with start(tmp_path, tiny_model) as first:
+        first.allowed_errors = 1  # it is said, once
+        pid = first.wait_for_phase("ready")["daemon"]["pid"]
+        shutil.rmtree(tiny_cache / "stores")
+        with start(tmp_path, tiny_model) as second:
+            second.allowed_errors = 1
+            assert second.wait_for_phase("ready", timeout_s=60)["daemon"]["pid"] != pid
+            second.open("untitled:a", TEXT)
+            second.complete("untitled:a", 1, 11)
+            assert second.status()["last"]["outcome"] in ("ok", "empty", "filtered")
+        first.wait_for_phase("ready")
+
+
+def test_a_tokenizer_that_was_damaged_is_said_in_words(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with start(tmp_path, tiny_model) as first:
+        first.wait_for_phase("ready")
+        (file,) = tiny_cache.glob("stores/*/tokenizer.json")
+        kept = file.read_bytes()
+        file.write_bytes(b"x" * len(kept))
+        with start(tmp_path, tiny_model) as second:
+            second.allowed_errors = 1
+            status = second.wait_for_phase("down", "failed", timeout_s=60)
+            assert "tokenizer" in status["message"]
+            file.write_bytes(kept)
+            second.wait_for_phase("ready", timeout_s=60)
+
+
+def test_without_an_index_worker_completions_go_on_and_the_server_leaves(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    """The system gives the server nothing more to open."""
+    with start(tmp_path, tiny_model) as session:
+        session.wait_for_phase("ready")
+        session.open("untitled:a", TEXT)
+        session.complete("untitled:a", 1, 11)  # what is opened once (a grammar) is open
+        soft, hard = resource.prlimit(session.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(session.pid, resource.RLIMIT_NOFILE, (3, hard))
+        workspace = tmp_path / "other"
+        workspace.mkdir()
+        added = [{"uri": workspace.as_uri(), "name": "other"}]
+        change = {"event": {"added": added, "removed": []}}
+        session.notify("workspace/didChangeWorkspaceFolders", change)
+        deadline = time.monotonic() + 60
+        while (index := session.status()["indexes"].get(str(workspace), {"phase": ""}))["phase"] != "failed":
+            assert time.monotonic() < deadline, index
+            time.sleep(0.1)
+        assert "Too many open files" in index["message"]
+        session.change("untitled:a", 2, [{"text": f"{TEXT}a + "}])
+        session.complete("untitled:a", 1, 15)
+        assert session.status()["last"]["outcome"] in ("ok", "empty", "filtered")
+        resource.prlimit(session.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        while (index := session.status()["indexes"][str(workspace)])["phase"] != "ready":
+            assert time.monotonic() < deadline, index
+            time.sleep(0.1)
 
 
 def test_a_malformed_frame_closes_that_client_only(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:

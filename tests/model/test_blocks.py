@@ -1,6 +1,8 @@
 """Blocks: computed once, the same wherever they stand, and a store that survives what happens to files."""
 
+import errno
 import logging
+import os
 from array import array
 from pathlib import Path
 
@@ -109,8 +111,6 @@ def test_a_file_that_another_daemon_deleted_is_simply_not_there(tmp_path: Path) 
 
 
 def test_the_disk_store_keeps_what_was_used_last(tmp_path: Path) -> None:
-    import os
-
     size = (store(tmp_path).put("x", buffer(10)), (tmp_path / "x.kv").stat().st_size)[1]
     (tmp_path / "x.kv").unlink()
     blocks = store(tmp_path, memory=1, disk=int(3.5 * size))
@@ -126,8 +126,6 @@ def test_the_disk_store_keeps_what_was_used_last(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_behind_is_cleaned_up_after_an_hour(tmp_path: Path) -> None:
-    import os
-
     old, new = tmp_path / ".a-1", tmp_path / ".b-2"
     old.write_bytes(b"half")
     new.write_bytes(b"half")
@@ -135,6 +133,31 @@ def test_what_a_crash_left_behind_is_cleaned_up_after_an_hour(tmp_path: Path) ->
     store(tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+def test_where_nothing_can_be_written_blocks_are_read_and_what_cannot_be_kept_costs_a_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path).put("a", buffer(10))
+    store(tmp_path).put("b", buffer(10))
+    (tmp_path / "b.kv").write_bytes(b"damaged")
+
+    def refuse(*arguments: object, **named: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for owner, name in ((Path, "unlink"), (Path, "replace"), (os, "utime"), (os, "unlink")):
+        monkeypatch.setattr(owner, name, refuse)
+    with caplog.at_level(logging.WARNING):
+        blocks = store(tmp_path, disk=1)  # and there is too much of it
+        assert blocks.get("a", 10) is not None or "a" not in blocks
+        blocks = store(tmp_path)
+        assert blocks.get("a", 10) is not None
+        assert blocks.get("b", 10) is None
+        kv = buffer(10)
+        blocks.put("c", kv)
+        assert blocks.get("c", 10) is kv
+    assert sum("could not be kept" in record.message for record in caplog.records) == 1
+    assert sum("discarded" in record.message for record in caplog.records) == 1
 
 
 def test_a_folder_that_cannot_be_written_costs_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -482,6 +482,46 @@ def test_a_failing_request_is_answered_and_the_next_one_works(folder: Path) -> N
         assert engine.ask(prompt(10))[1].finish == "length"
 
 
+class Unforeseen(Exception):
+    """Of a kind that nobody expects."""
+
+
+@pytest.mark.parametrize("raised", [OSError(30, "Read-only file system"), Unforeseen("what?"), KeyError("k")])
+def test_whatever_a_request_raises_ends_it_and_its_session_and_nothing_else(folder: Path, raised: Exception) -> None:
+    text = Composed(n_far=100)
+    with Engine(folder) as engine:
+        before, _ = engine.ask(text.ids, pieces=text.pieces)
+        blocks = engine.scheduler._engine.blocks
+
+        def fail(key: str, n_tokens: int) -> None:
+            raise raised
+
+        works, blocks.get = blocks.get, fail  # type: ignore[method-assign]
+        _, failed = engine.ask(text.ids, session="t", pieces=text.pieces)
+        assert (failed.finish, failed.error) == ("failed", str(raised))
+        blocks.get = works  # type: ignore[method-assign]
+        after, _ = engine.ask(text.ids, session="t", pieces=text.pieces)
+        assert after.tokens == before.tokens
+        assert type(raised).__name__ in engine.scheduler.counters.last_error
+
+
+def test_a_failure_of_the_loop_itself_ends_what_is_there_and_the_loop_goes_on(folder: Path) -> None:
+    broken = threading.Event()
+
+    def may_idle() -> bool:
+        if broken.is_set():
+            raise OSError("no battery can be asked")
+        return True
+
+    with Engine(folder, may_idle=may_idle) as engine:
+        before, _ = engine.ask(prompt(100))
+        broken.set()
+        answers = [engine.submit(prompt(300), session=name, priority=Priority.NEXT)[1] for name in "ab"]
+        assert {answer.wait().finish for answer in answers} == {"failed"}
+        broken.clear()
+        assert engine.ask(prompt(100))[0].tokens == before.tokens
+
+
 def test_stopping_answers_what_is_still_running(folder: Path) -> None:
     with Engine(folder) as engine:
         _, answer = engine.submit(prompt(60), n=3000)
