@@ -149,11 +149,14 @@ class ContextKeeper:
         """The document's snippets; None when it has had no epoch yet."""
         return self._present.get(uri)
 
-    def epoch(self, uri: str, ranked: Iterable[tuple[float, Snippet]]) -> bool:
-        """Offer a new ranking, cut to what fits. True when the document's snippets changed."""
+    def epoch(self, uri: str, ranked: Iterable[tuple[float, Snippet]], gone: Collection[Snippet] = ()) -> bool:
+        """Offer a new ranking, cut to what fits. True when the document's snippets changed.
+
+        A set with snippets that are `gone` (their files say something else now, or are no more) is given up for any.
+        """
         offered = list(ranked)
         present = self._present.get(uri)
-        if present is not None:
+        if present is not None and not set(present) & set(gone):
             worth = sum(score for score, _ in offered)
             new = sum(score for score, snippet in offered if snippet not in present)
             if new <= _EPOCH_SHARE * worth:

@@ -4,16 +4,24 @@
 ranking run in a thread.
 
 Rules: a document's set changes at an epoch alone (its first request, a pause, a save), as `completion.context` says.
-Nothing here waits for the engine.
+Of an open document the editor's text counts, of a closed one the disk's: what was never saved, or is gone, is offered
+to nobody. Nothing here waits for the engine.
 """
 
 import asyncio
+import stat
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlparse
+
+from pygls.uris import to_fs_path
 
 from completion.context import ContextKeeper, Source, near_text, open_items
 from completion.sources import Item, item_of_passage, passages_of
-from completion.types import Passage, Snippet
+from completion.types import DocumentSnapshot, Passage, Snippet
+from lsp_server.repository import Repository
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
 
@@ -26,25 +34,38 @@ _MAX_OPEN = 60
 # Passages that were changed last, and are still as they were changed.
 _MAX_EDITED = 12
 
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A document's passages as of one version of it."""
-
-    version: int
-    source: Source
-    tree: SyntaxTree
+# What tells a file's present text from others.
+Stamp = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A document as the workbench needs it: what it is called, and its text at a version."""
+    """A document as the workbench needs it: what it is called, and its text after so many edits."""
 
     uri: str
     path: str
     language_id: str
-    version: int
+    n_edits: int  # as `documents.Document` counts them
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A document's passages, and the page (without its text) that was cut into them."""
+
+    page: Page
+    source: Source
+    tree: SyntaxTree
+    stamp: Stamp  # of the text
+    on_disk: Stamp | None = None  # of the file that a closed document's text is from; None: nobody has looked
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """What was found for a document's next epoch, beside the ranking."""
+
+    gone: frozenset[Snippet] = frozenset()  # of its present set, what no file says any more
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)  # of the files that were looked at, by path
 
 
 class Workbench:
@@ -53,20 +74,35 @@ class Workbench:
     def __init__(self) -> None:
         self._keeper = ContextKeeper()
         self._known: OrderedDict[str, _Known] = OrderedDict()  # visited longest ago first
+        self._closed: set[str] = set()
         # By document and text; the last edited last.
         self._edited: OrderedDict[tuple[str, str], Passage] = OrderedDict()
+        self._stamps: dict[str, Mapping[str, Stamp]] = {}  # of the files of each document's set, as of its last epoch
+        self._proposals: dict[str, _Proposal] = {}
         self._turn = asyncio.Lock()
 
     async def read(self, pages: list[Page]) -> None:
-        """Cut the pages that are new or have changed."""
+        """Cut the open documents that are new or have changed, and the closed ones whose files have."""
+        self._closed -= {page.uri for page in pages}
         async with self._turn:
             for page in pages:
                 known = self._known.get(page.uri)
-                if (known is None or known.version != page.version) and len(page.text) <= _MAX_CHARACTERS:
+                if len(page.text) > _MAX_CHARACTERS:
+                    self._drop(page.uri)
+                elif known is None or known.on_disk is not None or known.page.n_edits != page.n_edits:
                     cut, tree = await asyncio.to_thread(_cut, page, known.tree if known is not None else None)
                     if known is not None:
                         self._note_edits(page.uri, known.source.passages, cut)
-                    self._known[page.uri] = _Known(page.version, Source(page.path, cut), tree)
+                    blank, stamp = replace(page, text=""), (hash(page.text),)
+                    self._known[page.uri] = _Known(blank, Source(page.path, cut), tree, stamp)
+            closed = [known for uri, known in self._known.items() if uri in self._closed]
+            for uri, now in await asyncio.to_thread(lambda: [(known.page.uri, _as_on_disk(known)) for known in closed]):
+                if now is None:
+                    self._drop(uri)
+                elif uri in self._closed:
+                    self._known[uri] = now
+                    self._forget_edits(uri, now.source.passages)
+            self._closed &= self._known.keys()
 
     def visit(self, uri: str) -> None:
         """Note that the user is in this document now."""
@@ -81,26 +117,64 @@ class Workbench:
 
     def candidates(self, uri: str, text: str, cursor: int) -> dict[str, list[Item]]:
         """What the other documents offer to a cursor in this one: passages edited last, and the most alike. Slow."""
-        sources = [known.source for other, known in list(self._known.items())[::-1] if other != uri]
-        edited = [passage for (other, _), passage in list(self._edited.items())[::-1] if other != uri]
+        others = {
+            known.page.uri: known.source
+            for known in list(self._known.values())[::-1]
+            if known.page.uri != uri and self._is_true(known)
+        }
+        edited = [passage for (other, _), passage in list(self._edited.items())[::-1] if other in others]
         return {
             "edited": [item_of_passage(passage, "edited") for passage in edited],
-            "open": open_items(near_text(text, cursor), sources)[:_MAX_OPEN],
+            "open": open_items(near_text(text, cursor), list(others.values()))[:_MAX_OPEN],
         }
+
+    def propose(
+        self, snapshot: DocumentSnapshot, cursor: int, repository: Repository | None, pinned: Collection[str]
+    ) -> dict[str, list[Item]]:
+        """What all sources offer to a cursor, for the document's next epoch. Slow."""
+        generation = repository.generation() if repository is not None else None
+        sources = self.candidates(snapshot.uri, snapshot.text, cursor)
+        if repository is not None:
+            sources |= repository.candidates(snapshot.path, snapshot.text, cursor, snapshot.tree)
+            sources["pinned"] = repository.pinned(pinned)
+        proposed, present = {i.snippet for items in sources.values() for i in items}, self.present(snapshot.uri) or ()
+        paths = {snippet.path for snippet in (*proposed, *present)}
+        stamps: dict[str, Stamp] = {}
+        if repository is not None and generation is not None:
+            stamps |= repository.stamps(paths, generation)
+        stamps |= {k.source.path: k.stamp for k in list(self._known.values()) if k.source.path in paths}
+        then = self._stamps.get(snapshot.uri, {})
+        gone = (s for s in present if s not in proposed and stamps.get(s.path) != then.get(s.path))
+        self._proposals[snapshot.uri] = _Proposal(frozenset(gone), stamps)
+        return sources
 
     def offer(self, uri: str, ranked: list[tuple[float, Snippet]]) -> bool:
         """An epoch: take a new set of snippets if it is worth it; True when the document's set changed."""
-        return self._keeper.epoch(uri, ranked)
+        proposal = self._proposals.pop(uri, _Proposal())
+        changed = self._keeper.epoch(uri, ranked, proposal.gone)
+        paths = {snippet.path for snippet in self._keeper.present(uri) or ()}
+        self._stamps[uri] = {path: stamp for path, stamp in proposal.stamps.items() if path in paths}
+        return changed
 
     def forget(self, uri: str) -> None:
-        """Drop a closed document's own set; its text stays a source."""
+        """Drop a closed document's own set; its text stays a source, as the disk has it."""
         self._keeper.forget(uri)
+        self._stamps.pop(uri, None)
+        self._proposals.pop(uri, None)
+        self._closed.add(uri)
+
+    def _is_true(self, known: _Known) -> bool:
+        """Whether a document's text is as it is known: what was never saved goes with its document."""
+        uri = known.page.uri
+        return uri not in self._closed or (known.on_disk is not None and known.on_disk == _stamp(uri))
+
+    def _drop(self, uri: str) -> None:
+        self._known.pop(uri, None)
+        self._forget_edits(uri, ())
 
     def _note_edits(self, uri: str, old: tuple[Passage, ...], new: tuple[Passage, ...]) -> None:
         """Remember what is new in a document; what was changed again, or taken back, is forgotten."""
-        texts = {passage.text for passage in new}
-        for key in [key for key in self._edited if key[0] == uri and key[1] not in texts]:
-            del self._edited[key]
+        self._forget_edits(uri, new)
         before = {passage.text for passage in old}
         for passage in new:
             if passage.text not in before:
@@ -108,8 +182,48 @@ class Workbench:
         while len(self._edited) > _MAX_EDITED:
             self._edited.popitem(last=False)
 
+    def _forget_edits(self, uri: str, new: tuple[Passage, ...]) -> None:
+        """Forget the edited passages that a document does not have any more."""
+        texts = {passage.text for passage in new}
+        for key in [key for key in self._edited if key[0] == uri and key[1] not in texts]:
+            del self._edited[key]
+
 
 def _cut(page: Page, old: SyntaxTree | None) -> tuple[tuple[Passage, ...], SyntaxTree]:
     """A page's passages, and its tree for the next time: a text that was refused stays so."""
     tree = parse(for_document(page.uri, page.language_id).id, page.text, old)
     return passages_of(page.path, tree), tree
+
+
+def _as_on_disk(known: _Known) -> _Known | None:
+    """A closed document as its file has it; None when there is no such file, or nothing to cut in it."""
+    uri = known.page.uri
+    if (stamp := _stamp(uri)) is None or (path := _file_of(uri)) is None:
+        return None
+    if stamp == known.on_disk:
+        return known
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if len(text) > _MAX_CHARACTERS:
+        return None
+    cut, tree = _cut(replace(known.page, text=text), known.tree)
+    return replace(known, source=Source(known.page.path, cut), tree=tree, stamp=(hash(text),), on_disk=stamp)
+
+
+def _stamp(uri: str) -> Stamp | None:
+    """What tells a document's file from what it was; None when it has none."""
+    if (path := _file_of(uri)) is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else None
+
+
+def _file_of(uri: str) -> Path | None:
+    """The file that holds a document's text: not one that was never saved, nor the cells of a notebook."""
+    path = to_fs_path(uri)
+    return None if path is None or urlparse(uri).fragment else Path(path)

@@ -28,6 +28,8 @@ from lsp_server.file_names import unquoted
 
 # The command of an item, which an editor has the server run when the user accepts it.
 ACCEPTED = "midfill.accepted"
+# What the protocol's integers can be.
+_MAX_VERSION = 2**31 - 1
 
 
 def shown_path(uri: str, folders: list[str]) -> tuple[str, str]:
@@ -54,8 +56,12 @@ class LooseTriggerKind(int):
 
 
 def converter_factory() -> cattrs.Converter:
-    """pygls's converter, tolerant of trigger kind 0, of a missing context, and of custom methods without `params`."""
+    """pygls's converter, tolerant of what editors send beside the protocol.
+
+    Of trigger kind 0 and a missing context, of versions that are none, and of custom methods without `params`.
+    """
     converter: cattrs.Converter = default_converter()
+    _tolerate_versions(converter)
     strict = converter.get_structure_hook(t.InlineCompletionParams)
 
     def structure_params(raw: Any, kind: type) -> t.InlineCompletionParams:
@@ -78,6 +84,50 @@ def converter_factory() -> cattrs.Converter:
             custom, lambda raw, kind, strict=strict_custom: strict({"params": None, **raw}, kind)
         )
     return converter
+
+
+def _tolerate_versions(converter: cattrs.Converter) -> None:
+    """Take documents and edits whatever is said of versions (null, nothing, a time of day): nothing depends on them.
+
+    Likewise a language that is not named, and the range null of a change that means the whole text.
+    """
+    for kind, defaults in (
+        (t.TextDocumentItem, {"languageId": ""}),
+        (t.VersionedTextDocumentIdentifier, {}),
+        (t.NotebookDocument, {}),
+        (t.VersionedNotebookDocumentIdentifier, {}),
+    ):
+        strict = converter.get_structure_hook(kind)
+        converter.register_structure_hook(
+            kind,
+            lambda raw, kind, strict=strict, defaults=defaults: strict(
+                {**defaults, **_without_nulls(raw), "version": _version(raw.get("version"))}, kind
+            ),
+        )
+
+    def structure_cell(raw: Any, _: type) -> t.NotebookCell:
+        """Without what a kernel said of it, which is of no use here."""
+        is_prose = raw.get("kind") == t.NotebookCellKind.Markup.value
+        kind = t.NotebookCellKind.Markup if is_prose else t.NotebookCellKind.Code
+        return t.NotebookCell(kind=kind, document=str(raw["document"]))
+
+    def structure_change(raw: Any, _: type) -> t.TextDocumentContentChangeEvent:
+        if raw.get("range") is None:
+            return converter.structure({"text": raw["text"]}, t.TextDocumentContentChangeWholeDocument)
+        return converter.structure(raw, t.TextDocumentContentChangePartial)
+
+    converter.register_structure_hook(t.NotebookCell, structure_cell)
+    converter.register_structure_hook(
+        t.TextDocumentContentChangePartial | t.TextDocumentContentChangeWholeDocument, structure_change
+    )
+
+
+def _version(said: object) -> int:
+    return int(said) if isinstance(said, int | float) and abs(said) <= _MAX_VERSION else 0
+
+
+def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in raw.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,18 @@ A document is a list of lines, so that an edit costs what it touches. (pygls's o
 form feeds and other separators that the protocol does not count, and copies the text at every edit.)
 
 Rules: the only place, with `convert`, that knows position encodings. Positions beyond a line's or the
-document's end are clamped to it, as the protocol says. No I/O; edits stay under 2 ms.
+document's end are clamped to it, as the protocol says. No I/O; edits stay under 2 ms. Whether a text is another one is
+told by `n_edits` alone: editors' versions stand still, or begin anew when a document is opened again.
 """
 
 import io
+import itertools
 from collections.abc import Iterator
 
 from lsprotocol import types as t
+
+# Of all documents of this process.
+_EDITS = itertools.count(1)
 
 
 def split_lines(text: str) -> list[str]:
@@ -48,7 +53,7 @@ class Document:
 
     def __init__(self, uri: str, language_id: str, version: int, text: str) -> None:
         self.uri, self.language_id, self.version = uri, language_id, version
-        self.n_edits = 0  # whether it changed: not every editor counts its versions up
+        self.n_edits = next(_EDITS)  # how many there had been of all documents when it was last as it is: never twice
         self._lines = split_lines(text)
         self._text: str | None = text
 
@@ -70,7 +75,7 @@ class Document:
 
     def apply(self, change: t.TextDocumentContentChangeEvent, encoding: t.PositionEncodingKind | str) -> None:
         """Apply one change of a didChange notification."""
-        self.n_edits += 1
+        self.n_edits = next(_EDITS)
         if isinstance(change, t.TextDocumentContentChangeWholeDocument):
             self._lines, self._text = split_lines(change.text), change.text
             return

@@ -25,6 +25,7 @@ from lsp_server.config import flatten
 from lsp_server.documents import Document
 from lsp_server.explain import Spot
 from lsp_server.fallback import Answered, Fallback
+from lsp_server.protocol import PAUSE_S
 from lsp_server.server import Midfill
 from lsp_server.status import status, summary
 from model.client import Phase
@@ -202,6 +203,7 @@ async def _answer(
     if document.n_edits != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     snippets = await ls.snippets(snapshot, place.cursor)
+    ls.touch(snapshot.uri, PAUSE_S)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
     ls.workspaces.busy(+1)
     try:

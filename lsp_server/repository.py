@@ -49,6 +49,21 @@ class Repository:
             reader = self._present()
             return {} if reader is None else Sources(reader, place).all()
 
+    def generation(self) -> int | None:
+        """A number that changes with the index; None when there is none."""
+        with self._turn:
+            reader = self._present()
+            return None if reader is None else reader.generation()
+
+    def stamps(self, paths: Collection[str], generation: int) -> dict[str, tuple[int, ...]]:
+        """What tells the indexed texts of files from others; {} when the index is not of that generation any more."""
+        with self._turn:
+            reader = self._present()
+            if reader is None:
+                return {}
+            found = reader.stamps(paths)
+            return found if reader.generation() == generation else {}
+
     def is_known(self, name: str) -> bool:
         """Whether a name stands anywhere in the workspace; True also when that cannot be told right now.
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as t
-from pygls.exceptions import JsonRpcException, JsonRpcMethodNotFound
+from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from completion.ahead import look_ahead
 from completion.cache import ReuseCache
@@ -32,6 +31,7 @@ from lsp_server.documents import Document, DocumentStore
 from lsp_server.explain import Origin
 from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.progress import ProgressReporter
+from lsp_server.protocol import PAUSE_S, Protocol
 from lsp_server.recorder import Recorder
 from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
@@ -44,49 +44,8 @@ from parsers.parse import SyntaxTree, parse
 
 log = logging.getLogger(__name__)
 
-# Without a keystroke for so long, the user is thinking: time for a new choice of context. A file that was just opened
-# is looked at first.
-_PAUSE_S, _OPEN_S = 1.5, 0.2
 # Of a document: what a few epochs choose. An answer under way was made with an older choice.
 _MAX_ORIGINS = 500
-
-
-class Protocol(LanguageServerProtocol):
-    """pygls's protocol without its own document store: ours follows the edits (see `documents`)."""
-
-    _server: "Midfill"
-
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """Turn JSON into a typed message. pygls leaves a malformed request without an answer; it gets one here."""
-        try:
-            return super().structure_message(data)
-        except JsonRpcException as error:
-            if "id" in data and "method" in data:
-                self._send_response(data["id"], error=error.to_response_error())
-            raise
-
-    @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: t.DidOpenTextDocumentParams) -> None:
-        self._server.stalls.watch()
-        self._server.documents.open(params.text_document)
-        self._server.touch(params.text_document.uri, _OPEN_S)
-
-    @lsp_method(t.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: t.DidChangeTextDocumentParams) -> None:
-        self._server.stalls.watch()
-        self._server.documents.change(params, self._server.encoding)
-        self._server.recorder.edited(params.text_document.uri, params.content_changes)
-        self._server.touch(params.text_document.uri, _PAUSE_S)
-
-    @lsp_method(t.TEXT_DOCUMENT_DID_SAVE)
-    def lsp_text_document__did_save(self, params: t.DidSaveTextDocumentParams) -> None:
-        self._server.touch(params.text_document.uri, 0.0)
-
-    @lsp_method(t.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: t.DidCloseTextDocumentParams) -> None:
-        self._server.recorder.closed(params.text_document.uri)
-        self._server.documents.close(params.text_document.uri)
-        self._server.forget(params.text_document.uri)
 
 
 class Midfill(LanguageServer):
@@ -115,6 +74,8 @@ class Midfill(LanguageServer):
         self._workbench = Workbench()
         self._origins: dict[str, dict[Snippet, Origin]] = {}  # why each document's snippets are chosen
         self._cursors: dict[str, int] = {}  # where the last request of each document was
+        self._touched = ""  # the document that something happened to last
+        self._visited = ""  # the one that was asked about last
         self._pause: asyncio.TimerHandle | None = None
         self._choosing: set[asyncio.Task[None]] = set()
         self.workspaces = Workspaces(self._on_index)
@@ -193,6 +154,8 @@ class Midfill(LanguageServer):
         log.debug("index of %s: %s %s", root, state.phase, state.message)
         if state.phase is IndexPhase.FAILED:
             log.warning("index of %s: %s", root, state.message)
+        if state.phase is IndexPhase.READY:  # files have changed
+            self.look_again(self._touched)
         if (indexing := self.workspaces.indexing()) is not None:
             self._index_progress.show(indexing.message, indexing.fraction)
         else:
@@ -264,7 +227,7 @@ class Midfill(LanguageServer):
 
     async def snapshot(self, document: Document, text: str) -> DocumentSnapshot:
         """An immutable copy of a document, with `text` as its text, and its syntax tree; parsed off the event loop."""
-        uri, number = document.uri, document.version
+        uri, number = document.uri, document.n_edits
         language = for_document(uri, document.language_id)
         old = self._trees.get(uri)
         tree = await asyncio.to_thread(lambda: parse(language.id, text, old).settle())
@@ -288,7 +251,9 @@ class Midfill(LanguageServer):
         self._workbench.visit(uri)
         if self._workbench.present(uri) is None and self._room() > 0:
             await self._epoch(snapshot, cursor)
-        self.touch(uri, _PAUSE_S)
+        elif uri != self._visited:  # what the user has seen to meanwhile may have changed
+            self._choose(uri)
+        self._visited = uri
         return self._workbench.present(uri) or ()
 
     async def _epoch(self, snapshot: DocumentSnapshot, cursor: int) -> bool:
@@ -305,12 +270,9 @@ class Midfill(LanguageServer):
         return self._origins.get(uri, {})
 
     def _rank(self, snapshot: DocumentSnapshot, cursor: int) -> list[Ranked]:
-        uri, text = snapshot.uri, snapshot.text
-        sources = self._workbench.candidates(uri, text, cursor)
-        if (repository := self.workspaces.of(uri)) is not None:
-            sources |= repository.candidates(snapshot.path, text, cursor, snapshot.tree)
-            sources["pinned"] = repository.pinned(self.config.context.pinned)
-        ranked = select(sources, self._room(), self._workbench.present(uri) or ())
+        repository, pinned = self.workspaces.of(snapshot.uri), self.config.context.pinned
+        sources = self._workbench.propose(snapshot, cursor, repository, pinned)
+        ranked = select(sources, self._room(), self._workbench.present(snapshot.uri) or ())
         return [entry for entry in ranked if not entry.left_out]
 
     def look_ahead(self, deps: Deps, request: CompletionRequest, shown: Completion) -> None:
@@ -322,7 +284,14 @@ class Midfill(LanguageServer):
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
         if self._pause is not None:
             self._pause.cancel()
+        self._touched = uri
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
+
+    def look_again(self, uri: str) -> None:
+        """Something may have happened elsewhere: choose a document's context anew, unless a choice is due anyway."""
+        is_due = self._pause is not None and self._pause.when() > asyncio.get_running_loop().time()
+        if uri and not is_due and not self.was_shut_down:
+            self.touch(uri, PAUSE_S)
 
     def stop_choosing(self) -> None:
         """No more epochs: the threads that they need go away with the event loop."""
@@ -370,7 +339,7 @@ class Midfill(LanguageServer):
             log.exception("choosing context failed")
 
     def _page(self, document: Document) -> Page:
-        return Page(document.uri, self.shown_path(document.uri), document.language_id, document.version, document.text)
+        return Page(document.uri, self.shown_path(document.uri), document.language_id, document.n_edits, document.text)
 
     def shown_path(self, uri: str) -> str:
         """What a document is called to the model and the user: its path in its workspace folder, or its name."""

@@ -40,6 +40,7 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
     line, column = document.locate(position, ls.encoding)
     snapshot = await ls.snapshot(document, document.text)
     snippets = await ls.snippets(snapshot, cursor)
+    ls.look_again(uri)
     request = convert.completion_request(
         snapshot, cursor, Trigger.AUTOMATIC, ls.config.forced_mode(), ls.window, snippets
     )

@@ -64,7 +64,7 @@ class IndexReader:
     def __init__(self, connection: sqlite3.Connection, file: Path) -> None:
         self._db, self._file = connection, file
         self._inode = _inode(file)
-        self._version = -1
+        self._generation = -1
         self._frequent: dict[str, int] = {}  # word -> in how many chunks it is
         self._n_chunks = 0  # when these were counted
         self._files: dict[str, tuple[Definition, ...]] = {}
@@ -148,6 +148,17 @@ class IndexReader:
     def _called(self, column: str, spec: Spec) -> list[str]:
         query = f"SELECT path FROM files WHERE {column} = ? LIMIT 2000"
         return [path for (path,) in self._db.execute(query, (spec.parts[-1],))]
+
+    @_or_nothing(dict)
+    def stamps(self, paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """What tells each of the files, as it was indexed, from what it was and will be."""
+        query = "SELECT path, id, mtime_ns, size FROM files WHERE path IN (SELECT value FROM json_each(?))"
+        return {path: tuple(stamp) for path, *stamp in self._db.execute(query, (json.dumps(list(paths)),))}
+
+    @_or_nothing(int)
+    def generation(self) -> int:
+        """A number that changes whenever somebody writes."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     @_or_nothing(tuple)
     def callers(self, name: str, limit: int) -> Sequence[Passage]:
@@ -281,11 +292,11 @@ class IndexReader:
 
     def _forget_if_changed(self) -> None:
         """What is remembered of files holds for one state of the database."""
-        version = self._db.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
+        generation = self.generation()
+        if generation != self._generation:
             self._files.clear()
             self._known.clear()
-            self._version = version
+            self._generation = generation
 
 
 def _quoted(word: str) -> str:

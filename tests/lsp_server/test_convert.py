@@ -154,3 +154,22 @@ def test_trigger_kinds_of_the_protocol_and_of_older_clients_are_told_apart(
 @pytest.mark.parametrize("context", [None, {}, {"triggerKind": None}, {"triggerKind": 9}])
 def test_a_context_that_says_nothing_is_an_automatic_request(context: Any) -> None:
     assert trigger_of(structured(context).context, zero_based=False) is Trigger.AUTOMATIC
+
+
+@pytest.mark.parametrize("version", [{"version": None}, {}, {"version": 1_790_000_000_000}, {"version": "7"}])
+def test_documents_and_edits_are_taken_whatever_is_said_of_versions(version: dict[str, Any]) -> None:
+    converter = converter_factory()
+    opened = {"textDocument": {"uri": "file:///a.py", "text": "x = 1\n", **version}}
+    changed = {
+        "textDocument": {"uri": "file:///a.py", **version},
+        "contentChanges": [{"range": None, "rangeLength": None, "text": "y"}],
+    }
+    item = converter.structure(opened, t.DidOpenTextDocumentParams).text_document
+    assert (item.text, item.version) == ("x = 1\n", 0)
+    (change,) = converter.structure(changed, t.DidChangeTextDocumentParams).content_changes
+    assert change == t.TextDocumentContentChangeWholeDocument(text="y")
+
+
+def test_a_version_that_is_one_stays() -> None:
+    told = {"textDocument": {"uri": "file:///a.py", "languageId": "python", "text": "", "version": 7.0}}
+    assert converter_factory().structure(told, t.DidOpenTextDocumentParams).text_document.version == 7

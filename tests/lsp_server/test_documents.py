@@ -118,3 +118,16 @@ def test_an_edit_to_a_document_that_was_never_opened_is_ignored() -> None:
         t.PositionEncodingKind.Utf8,
     )
     assert list(store) == []
+
+
+def test_no_two_texts_of_a_document_have_the_same_number_of_edits() -> None:
+    store, seen = DocumentStore(), set()
+    for text in ("a", "b"):  # opened twice, at the same version
+        store.open(t.TextDocumentItem(uri="file:///a", language_id="plaintext", version=1, text=text))
+        kept = store.get("file:///a")
+        assert kept is not None
+        seen.add(kept.n_edits)
+        kept.apply(t.TextDocumentContentChangeWholeDocument(text=text + "c"), t.PositionEncodingKind.Utf16)
+        seen.add(kept.n_edits)
+        store.close("file:///a")
+    assert len(seen) == 4
