@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from parsers.languages import for_document
+from parsers.languages import PLAINTEXT, for_document
 
 # Files that stand for their folder: `import a.b` may mean a/b/__init__.py.
 _FOLDER_FILES = frozenset(("__init__", "index", "mod", "lib", "init"))
@@ -101,8 +101,10 @@ def matching_folder(spec: Spec, paths: Iterable[str], from_path: str) -> list[st
 
 
 def _related(paths: Iterable[str], from_path: str) -> Iterator[str]:
-    """Other files of a language that the file may import from."""
+    """Other files of a language that the file may import from: of any, where its name (a notebook's) tells none."""
     language = for_document(from_path).id
+    if language == PLAINTEXT.id:
+        return (path for path in paths if path != from_path)
     family = next((family for family in _FAMILIES if language in family), (language,))
     return (path for path in paths if path != from_path and for_document(path).id in family)
 

@@ -134,8 +134,9 @@ def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
 class Place:
     """Where to complete, taken from the live document at the moment of the request.
 
-    When an item of the editor's own popup is selected, `text` is what the document would be with it: the
-    protocol wants suggestions that begin with it, over its range, and go on from there.
+    `text` and `cursor` are those of the whole that a notebook's cell is part of; all else is about the cell. When an
+    item of the editor's own popup is selected, `text` is what the whole would be with it: the protocol wants
+    suggestions that begin with it, over its range, and go on from there.
     """
 
     text: str
@@ -158,9 +159,15 @@ class Place:
 
 
 def place_of(
-    document: Document, params: t.InlineCompletionParams, encoding: t.PositionEncodingKind | str
+    document: Document,
+    params: t.InlineCompletionParams,
+    encoding: t.PositionEncodingKind | str,
+    around: tuple[str, str] = ("", ""),
 ) -> Place | None:
-    """The place a request asks about; None when the popup's selected item is not at the cursor."""
+    """The place a request asks about; None when the popup's selected item is not at the cursor.
+
+    `around` stands before and after the document in the whole that it is part of.
+    """
     number, index = document.locate(params.position, encoding)
     begin, end, inserted = index, index, ""
     if (selected := params.context.selected_completion_info) and selected.text:
@@ -175,8 +182,8 @@ def place_of(
     if inserted:
         text = text[: line_start + begin] + inserted + text[line_start + end :]
     return Place(
-        text=text,
-        cursor=line_start + begin + len(inserted),
+        text=around[0] + text + around[1],
+        cursor=len(around[0]) + line_start + begin + len(inserted),
         line_number=number,
         line=document.line(number).rstrip("\r\n"),
         column=begin,

@@ -137,14 +137,15 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
     if document is None:
         _record(ls, _nothing(Outcome.SKIPPED, "the document is not open"), "unknown")
         return None
-    place, number = convert.place_of(document, params, ls.encoding), document.n_edits
+    whole, number = ls.documents.whole(document), document.n_edits
+    place = convert.place_of(document, params, ls.encoding, ls.documents.around(document))
     language = for_document(document.uri, document.language_id).id
     line, column = document.locate(params.position, ls.encoding)
     try:
         if place is None:
             completion = _nothing(Outcome.SKIPPED, "the popup's selected item is not at the cursor")
         else:
-            completion = await _latest(ls, document.uri, _answer(ls, document, place, params.context, language))
+            completion = await _latest(ls, whole.uri, _answer(ls, document, place, params.context, language))
     except asyncio.CancelledError:
         _record(ls, _nothing(Outcome.CANCELLED, "the editor cancelled the request"), language)
         raise
@@ -154,14 +155,14 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
     spot = Spot(
         at=began_at,
         uri=document.uri,
-        path=ls.shown_path(document.uri),
+        path=ls.shown_path(whole.uri),
         line=line + 1,
         column=column + 1,
         language=language,
         latency_ms=(time.perf_counter() - began) * 1e3,
     )
     suggestion = convert.suggestion_of(completion, place, document) if place and completion.text else None
-    suggestion_id = ls.recorder.answered(completion, spot, suggestion, ls.origins(document.uri))
+    suggestion_id = ls.recorder.answered(completion, spot, suggestion, ls.origins(whole.uri))
     return Answered(completion, place, suggestion_id) if place else None
 
 
@@ -199,7 +200,7 @@ async def _answer(
         down = state.phase in (Phase.DOWN, Phase.FAILED)
         return _nothing(Outcome.ENGINE_DOWN if down else Outcome.NOT_READY, state.message)
     number = document.n_edits
-    snapshot = await ls.snapshot(document, place.text)
+    snapshot = await ls.snapshot(ls.documents.whole(document), place.text)
     if document.n_edits != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     snippets = await ls.snippets(snapshot, place.cursor)

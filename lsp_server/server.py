@@ -27,9 +27,10 @@ from completion.types import Completion, CompletionRequest, DocumentSnapshot, Sn
 from lsp_server import convert, machine, memory
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
-from lsp_server.documents import Document, DocumentStore
+from lsp_server.documents import Document
 from lsp_server.explain import Origin
 from lsp_server.index.state import IndexPhase, IndexState
+from lsp_server.notebooks import OpenDocuments
 from lsp_server.progress import ProgressReporter
 from lsp_server.protocol import PAUSE_S, Protocol
 from lsp_server.recorder import Recorder
@@ -55,7 +56,7 @@ class Midfill(LanguageServer):
         super().__init__(
             "midfill", version("midfill"), protocol_cls=Protocol, converter_factory=convert.converter_factory
         )
-        self.documents = DocumentStore()
+        self.documents = OpenDocuments()
         self.config = Config()
         self.options: dict[str, Any] = {}  # initializationOptions: what every later configuration is laid over
         self.journal = Journal()
@@ -74,7 +75,7 @@ class Midfill(LanguageServer):
         self._workbench = Workbench()
         self._origins: dict[str, dict[Snippet, Origin]] = {}  # why each document's snippets are chosen
         self._cursors: dict[str, int] = {}  # where the last request of each document was
-        self._touched = ""  # the document that something happened to last
+        self.touched = ""  # the document that something happened to last
         self._visited = ""  # the one that was asked about last
         self._pause: asyncio.TimerHandle | None = None
         self._choosing: set[asyncio.Task[None]] = set()
@@ -155,7 +156,7 @@ class Midfill(LanguageServer):
         if state.phase is IndexPhase.FAILED:
             log.warning("index of %s: %s", root, state.message)
         if state.phase is IndexPhase.READY:  # files have changed
-            self.look_again(self._touched)
+            self.look_again(self.touched)
         if (indexing := self.workspaces.indexing()) is not None:
             self._index_progress.show(indexing.message, indexing.fraction)
         else:
@@ -284,7 +285,7 @@ class Midfill(LanguageServer):
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""
         if self._pause is not None:
             self._pause.cancel()
-        self._touched = uri
+        self.touched = uri
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
 
     def look_again(self, uri: str) -> None:

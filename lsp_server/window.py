@@ -36,11 +36,12 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
         return _nothing("the document is not open, or of a kind that is not completed")
     if deps is None:
         return _nothing(f"nothing is known before a model is loaded: {ls.engine_state.message}")
-    cursor = document.offset(position, ls.encoding)
+    above, below = ls.documents.around(document)
+    cursor = len(above) + document.offset(position, ls.encoding)
     line, column = document.locate(position, ls.encoding)
-    snapshot = await ls.snapshot(document, document.text)
+    snapshot = await ls.snapshot(ls.documents.whole(document), above + document.text + below)
     snippets = await ls.snippets(snapshot, cursor)
-    ls.look_again(uri)
+    ls.look_again(snapshot.uri)
     request = convert.completion_request(
         snapshot, cursor, Trigger.AUTOMATIC, ls.config.forced_mode(), ls.window, snippets
     )
