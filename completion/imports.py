@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from parsers.languages import PLAINTEXT, for_document
+from parsers.languages import for_document
 
 # Files that stand for their folder: `import a.b` may mean a/b/__init__.py.
 _FOLDER_FILES = frozenset(("__init__", "index", "mod", "lib", "init"))
@@ -74,9 +74,9 @@ def module_of(path: str) -> tuple[str, ...]:
     return tuple(parts[:-1] if parts[-1] in _FOLDER_FILES and len(parts) > 1 else parts)
 
 
-def matching(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
+def matching(spec: Spec, paths: Iterable[str], from_path: str, language: str = "") -> list[str]:
     """Of files whose name fits, those that the spec means: the best match, and the nearest of equal ones."""
-    scored = [(_match(spec, module_of(path), from_path), path) for path in _related(paths, from_path)]
+    scored = [(_match(spec, module_of(path), from_path), path) for path in _related(paths, from_path, language)]
     best = max((score for score, _ in scored), default=0)
     if best == 0:
         return []
@@ -84,11 +84,11 @@ def matching(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
     return near[:1]
 
 
-def matching_folder(spec: Spec, paths: Iterable[str], from_path: str) -> list[str]:
+def matching_folder(spec: Spec, paths: Iterable[str], from_path: str, language: str = "") -> list[str]:
     """Of files, those that lie in the folder that the spec means (a package of Go, Java or C#), or in several: a
     package may be spread over trees."""
     folders: dict[str, list[str]] = {}
-    for path in _related(paths, from_path):
+    for path in _related(paths, from_path, language):
         folders.setdefault(str(PurePosixPath(path).parent), []).append(path)
     scored = [(_match(spec, tuple(folder.lower().split("/")), from_path, _ENOUGH), folder) for folder in folders]
     best = max((score for score, _ in scored), default=0)
@@ -100,11 +100,9 @@ def matching_folder(spec: Spec, paths: Iterable[str], from_path: str) -> list[st
     return [path for folder in equal for path in sorted(folders[folder])][:_MAX_FILES]
 
 
-def _related(paths: Iterable[str], from_path: str) -> Iterator[str]:
-    """Other files of a language that the file may import from: of any, where its name (a notebook's) tells none."""
-    language = for_document(from_path).id
-    if language == PLAINTEXT.id:
-        return (path for path in paths if path != from_path)
+def _related(paths: Iterable[str], from_path: str, language: str) -> Iterator[str]:
+    """Other files of a language that the file may import from. `language` is its own, where its name does not tell."""
+    language = language or for_document(from_path).id
     family = next((family for family in _FAMILIES if language in family), (language,))
     return (path for path in paths if path != from_path and for_document(path).id in family)
 

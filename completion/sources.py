@@ -22,7 +22,7 @@ from completion.imports import shared_folders
 from completion.types import Definition, Index, Passage, Snippet
 from completion.words import identifiers, words
 from parsers.chunks import chunks
-from parsers.languages import for_document
+from parsers.languages import by_id, for_document
 from parsers.outline import Outline, scope_at
 from parsers.parse import SyntaxTree
 
@@ -57,6 +57,7 @@ class Cursor:
     """The file being completed, and where in it. `text` is what is known of it: the editor's, not the disk's."""
 
     path: str
+    language: str  # which the path need not tell: a notebook's cells
     text: str
     line: int  # 0-based
     outline: Outline
@@ -162,11 +163,10 @@ class Sources:
 
     def package(self) -> Iterator[Item]:
         """What the neighbours in the file's folder define, those that the file speaks of first."""
-        if not for_document(self._cursor.path).folder_scope:
+        if not by_id(self._cursor.language).folder_scope:
             return
         folder = self._cursor.path.rpartition("/")[0]
-        language = self._cursor.path.rpartition(".")[2]
-        neighbors = [path for path in self._index.in_folder(folder) if path.endswith(f".{language}")]
+        neighbors = [p for p in self._index.in_folder(folder) if for_document(p).id == self._cursor.language]
         scored = []
         for path in neighbors:
             if path != self._cursor.path:
@@ -198,7 +198,8 @@ class Sources:
     ) -> list[Definition]:
         """`_meant`, looking at each name of each file once: packages re-export each other in circles."""
         found: list[Definition] = []
-        for path in self._index.resolve(spelled, name, from_path):
+        language = self._cursor.language if from_path == self._cursor.path else for_document(from_path).id
+        for path in self._index.resolve(spelled, name, from_path, language):
             if (path, name) in seen or len(seen) > _MAX_LOOKED_AT:
                 continue
             seen.add((path, name))

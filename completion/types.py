@@ -319,8 +319,8 @@ class Index(Protocol):
         """The files right in a folder, and in the same package's other trees (main, test)."""
         ...
 
-    def resolve(self, spelled: str, name: str, from_path: str) -> Sequence[str]:
-        """The files that an import of `name` from `spelled` means in the file `from_path`."""
+    def resolve(self, spelled: str, name: str, from_path: str, language: str) -> Sequence[str]:
+        """The files that an import of `name` from `spelled` means in the file `from_path` of a language."""
         ...
 
     def callers(self, name: str, limit: int) -> Sequence[Passage]:

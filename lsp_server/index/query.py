@@ -134,14 +134,14 @@ class IndexReader:
         return [path for (path,) in rows if package_of(path.rpartition("/")[0]) == package_of(folder)]
 
     @_or_nothing(tuple)
-    def resolve(self, spelled: str, name: str, from_path: str) -> Sequence[str]:
+    def resolve(self, spelled: str, name: str, from_path: str, language: str = "") -> Sequence[str]:
         """The files that an import means; of a package that is a folder, all of them."""
         candidates = specs(spelled, name, from_path)
         for spec in candidates:
-            if found := matching(spec, self._called("module", spec), from_path):
+            if found := matching(spec, self._called("module", spec), from_path, language):
                 return found
         for spec in candidates:
-            if found := matching_folder(spec, self._called("folder", spec), from_path):
+            if found := matching_folder(spec, self._called("folder", spec), from_path, language):
                 return found
         return ()
 
