@@ -44,8 +44,7 @@ class Repository:
     def candidates(self, path: str, text: str, cursor: int, tree: SyntaxTree | None = None) -> dict[str, list[Item]]:
         """What each of the index's sources proposes; nothing when there is no index. `tree` is the text's, if known."""
         tree = tree or parse(for_document(path).id, text)
-        place = Cursor(path, tree.language, text, text.count("
-", 0, cursor), bare_outline(tree))
+        place = Cursor(path, tree.language, text, text.count("\n", 0, cursor), bare_outline(tree))
         with self._turn:
             reader = self._present()
             return {} if reader is None else Sources(reader, place).all()
