@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _DEBOUNCE_MS, _STEP_MS = 150, 50
 # Where the system cannot watch so many folders, they are looked through this often.
 _LOOK_AGAIN_S = 30.0
-_WATCH_AGAIN_S = 0.5
+_WATCH_AGAIN_S = 2.0
 _FIRST_LOOK_MS = 500
 _MANY_CHANGES = 200
 _REPORT_EVERY_S = 0.2
@@ -140,7 +140,8 @@ class Worker:
             # What ends a watch that had begun, mostly a name that is no UTF-8, does not keep the next from working.
             if self._stop.wait(_LOOK_AGAIN_S if is_first else _WATCH_AGAIN_S):
                 return
-            yield set()
+            if is_first:
+                yield set()
 
     def _needs_sync(self, paths: set[str]) -> bool:
         if not paths or len(paths) > _MANY_CHANGES:
