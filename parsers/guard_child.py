@@ -4,11 +4,10 @@ It reads requests on standard input and answers each on standard output, both in
 
 Rules: it may die at any text, and is then started anew: nothing here is worth keeping but trees, which cost a parse.
 What takes too much processor time is ended by the kernel (SIGPROF), since a hanging scanner runs no Python; wall
-time is not counted, so that a busy machine refuses nobody's text. It ends with its parent.
+time is not counted, so that a busy machine refuses nobody's text. It ends when its parent does: its input ends then.
 """
 
 import contextlib
-import ctypes
 import importlib
 import os
 import signal
@@ -27,7 +26,6 @@ _MAX_SOURCE_BYTES = 4_000_000
 _LEAST_TREES = 4
 # More than this no honest text takes; the address space holds all grammars, which are some 200 MB of files.
 _MAX_MEMORY_BYTES = 2_000_000_000
-_PR_SET_PDEATHSIG = 1
 
 
 class _Trees:
@@ -76,15 +74,12 @@ def _allow(seconds: float) -> None:
 
 
 def _be_bound() -> None:
-    """End with the parent, at too much memory, and leave no core file; what the system does not offer is left out."""
+    """End at too much memory, and leave no core file; what the system does not offer is left out."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the parent's
 
 

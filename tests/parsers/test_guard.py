@@ -179,8 +179,8 @@ def test_threads_ask_at_once(guard: Guard) -> None:
             text += f"x{n} = {n}\n"
             tree = parse("python", text, tree).settle()
             names = [symbol.name for symbol in outline(tree).symbols]
-            if names[0] != f"f{number}" or len(names) != n + 2:
-                wrong.append(repr(names))
+            if names[:1] != [f"f{number}"] or len(names) != n + 2:
+                wrong.append(f"{names} {tree.refused}")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:
