@@ -135,7 +135,7 @@ class Worker:
                         yield set()
                     elif changes:
                         yield {Path(path).relative_to(self._root).as_posix() for _, path in changes}
-            except (OSError, watchfiles._rust_notify.WatchfilesRustInternalError) as error:
+            except (OSError, ValueError, watchfiles._rust_notify.WatchfilesRustInternalError) as error:
                 log.info("%s is not watched: %s", self._root, error)
             # What ends a watch that had begun, mostly a name that is no UTF-8, does not keep the next from working.
             if self._stop.wait(_LOOK_AGAIN_S if is_first else _WATCH_AGAIN_S):
