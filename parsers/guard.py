@@ -218,6 +218,8 @@ class Guard:
             return None
         except Died as died:
             return died
+        except OSError:  # no process can be started
+            return None
         finally:
             lane.close()
 
