@@ -1,5 +1,5 @@
-"""Reuse: who types what is suggested gets the rest without another request, and who comes back to a place (by deleting,
-by undoing, with the cursor) gets what was shown there.
+"""Reuse: who types what is suggested gets the rest without another request, and who comes back to a place (with the
+cursor, or asking after an undo) gets what was shown there.
 
 Called by the pipeline. Rules: an entry is found by the whole text before the cursor and the whole text after it: an
 edit anywhere in the document may have made it wrong. A suggestion that was typed to its end is not an answer any more,

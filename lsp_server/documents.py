@@ -14,6 +14,8 @@ from collections.abc import Iterator
 
 from lsprotocol import types as t
 
+from lsp_server.deletions import Deletions, Edit
+
 # Of all documents of this process.
 _EDITS = itertools.count(1)
 
@@ -48,12 +50,23 @@ def units_of(text: str, encoding: t.PositionEncodingKind | str) -> int:
     return sum(2 if ord(character) > 0xFFFF else 1 for character in text)
 
 
+def replaced(before: list[str], after: list[str], line: int = 0) -> Edit:
+    """The edit that puts some lines in place of others, which begin in the line `line`: of them, those that differ."""
+    n_least = min(len(before), len(after))
+    pairs = enumerate(zip(before, after, strict=False))
+    begin = next((n for n, (old, new) in pairs if old != new), n_least)
+    pairs = enumerate(zip(reversed(before), reversed(after), strict=False))
+    n_end = min(n_least - begin, next((n for n, (old, new) in pairs if old != new), n_least))
+    return Edit(line + begin, tuple(before[begin : len(before) - n_end]), tuple(after[begin : len(after) - n_end]))
+
+
 class Document:
     """One open document."""
 
     def __init__(self, uri: str, language_id: str, version: int, text: str) -> None:
         self.uri, self.language_id, self.version = uri, language_id, version
         self.n_edits = next(_EDITS)  # how many there had been of all documents when it was last as it is: never twice
+        self.deletions = Deletions()
         self._lines = split_lines(text)
         self._text: str | None = text
 
@@ -73,12 +86,12 @@ class Document:
         """A line with its end; "" beyond the last."""
         return self._lines[number] if 0 <= number < len(self._lines) else ""
 
-    def apply(self, change: t.TextDocumentContentChangeEvent, encoding: t.PositionEncodingKind | str) -> None:
-        """Apply one change of a didChange notification."""
+    def apply(self, change: t.TextDocumentContentChangeEvent, encoding: t.PositionEncodingKind | str) -> Edit:
+        """Apply one change of a didChange notification; what it makes of the lines."""
         self.n_edits = next(_EDITS)
         if isinstance(change, t.TextDocumentContentChangeWholeDocument):
-            self._lines, self._text = split_lines(change.text), change.text
-            return
+            before, self._lines, self._text = self._lines, split_lines(change.text), change.text
+            return replaced(before, self._lines)
         first, begin = self.locate(change.range.start, encoding)
         last, end = self.locate(change.range.end, encoding)
         if (last, end) < (first, begin):
@@ -95,8 +108,10 @@ class Document:
         new = split_lines(head + change.text + tail)
         if last + 1 < len(self._lines) and new[-1] == "":
             new.pop()
+        edit = replaced(self._lines[first : last + 1], new, first)
         self._lines[first : last + 1] = new
         self._text = None
+        return edit
 
     def locate(self, position: t.Position, encoding: t.PositionEncodingKind | str) -> tuple[int, int]:
         """Line number and code-point index of a position, clamped into the document."""
@@ -126,8 +141,7 @@ class DocumentStore:
     def change(self, params: t.DidChangeTextDocumentParams, encoding: t.PositionEncodingKind | str) -> None:
         """Apply an edit; one to a document that was never opened is ignored."""
         if document := self._documents.get(params.text_document.uri):
-            for change in params.content_changes:
-                document.apply(change, encoding)
+            document.deletions.follow([document.apply(change, encoding) for change in params.content_changes])
             document.version = params.text_document.version
 
     def close(self, uri: str) -> None:

@@ -191,7 +191,8 @@ async def _answer(
     if language in ls.config.disabled_languages:
         return _nothing(Outcome.SKIPPED, f"{language} is in midfill.disabledLanguages")
     trigger = convert.trigger_of(context, ls.zero_based_triggers)
-    if trigger is Trigger.AUTOMATIC and (silence := ls.silence()):
+    silence = ls.silence() or document.deletions.silence(place.line_number, place.column)
+    if trigger is Trigger.AUTOMATIC and silence:
         return _nothing(Outcome.SKIPPED, silence)
     deps, state = ls.deps(), ls.engine_state
     if deps is None or state.phase is not Phase.READY:
@@ -211,9 +212,33 @@ async def _answer(
         completion = await complete(deps, request)
     finally:
         ls.workspaces.busy(-1)
+    completion = _without_deleted(completion, document, place, trigger)
     if trigger is Trigger.AUTOMATIC and completion.outcome is Outcome.OK:
         ls.look_ahead(deps, request, completion)
     return completion
+
+
+def _without_deleted(completion: Completion, document: Document, place: convert.Place, trigger: Trigger) -> Completion:
+    """An answer that does not put back what was just deleted there; to who asks, only where there is no other."""
+    if not completion.text:
+        return completion
+    number, deletions = place.line_number, document.deletions
+    above = [document.line(other) for other in range(max(0, number + 1 - deletions.n_lines(number)), number)]
+    above.append(place.line[: place.column] + place.selected)
+
+    def is_new(text: str) -> bool:
+        return not deletions.is_offered_again(number, above, text)
+
+    if is_new(completion.text):
+        return replace(completion, alternatives=tuple(each for each in completion.alternatives if is_new(each.text)))
+    if trigger is Trigger.AUTOMATIC:
+        reason = "what the model suggests was just deleted here"
+        return replace(completion, text="", replace_right=0, outcome=Outcome.FILTERED, reason=reason)
+    others = [each for each in completion.alternatives if is_new(each.text)]
+    if not others:
+        return completion
+    first, *more = others
+    return replace(completion, text=first.text, replace_right=first.replace_right, alternatives=tuple(more))
 
 
 def _record(ls: Midfill, completion: Completion, language: str) -> None:
