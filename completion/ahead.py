@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate
-from completion.lines import after_cursor, before_cursor, columns, indentation, opens_block
+from completion.lines import after_cursor
+from completion.newline import indentation_below, line_end_at, with_typed
 from completion.pace import Pace
 from completion.pipeline import Deps, complete_unasked
 from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
-from parsers.languages import by_id
-from parsers.parse import parse
 
 # Nobody has read a suggestion sooner. Who types on against it has its line computed again for the next key, once what
 # comes ahead was begun (test_typing_on_a_line_computes_only_a_few_tokens_per_key): keys come faster than this.
@@ -60,27 +59,10 @@ async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completi
 
 def request_after(request: CompletionRequest, shown: Completion) -> CompletionRequest:
     """What an editor would ask when a suggestion has been accepted. Parses: for a worker thread."""
-    candidate = Candidate(shown.text, replace_right=shown.replace_right)
-    text, cursor = candidate.accepted(request), request.cursor + len(shown.text)
-    if not after_cursor(text, cursor).strip():
-        end = "\r\n" if "\r\n" in text else "\n"
-        added = end + _indentation_below(text, cursor, request.snapshot.language)
-        text, cursor = text[:cursor] + added + text[cursor:], cursor + len(added)
-    old = request.snapshot
-    snapshot = replace(old, text=text, tree=parse(old.language, text, old.tree))
-    return replace(request, snapshot=snapshot, cursor=cursor, trigger=Trigger.AUTOMATIC)
-
-
-def _indentation_below(text: str, cursor: int, language: str) -> str:
-    """What editors begin the next line with: the indentation of this one, one level more behind a header."""
-    line = before_cursor(text, cursor)
-    return indentation(line) + (_unit(text) if opens_block(line, by_id(language).block_style) else "")
-
-
-def _unit(text: str) -> str:
-    """One level of a file's indentation: a tab, or the smallest number of blanks that a line begins with."""
-    lines = [line for line in text.split("\n") if line[:1] in (" ", "\t") and line.strip()]
-    if any(line.startswith("\t") for line in lines):
-        return "\t"
-    widths = [columns(line) for line in lines]
-    return " " * min((width for width in widths if width > 1), default=4)
+    text, cursor = request.snapshot.text, request.cursor
+    accepted = Candidate(shown.text, replace_right=shown.replace_right).accepted(request)
+    end, typed = cursor + len(shown.text), shown.text
+    if not after_cursor(accepted, end).strip():
+        typed += line_end_at(accepted, end) + indentation_below(accepted, end, request.snapshot.language)
+    replaced = replace(request.snapshot, text=text[:cursor] + text[cursor + shown.replace_right :])
+    return replace(with_typed(replace(request, snapshot=replaced), typed), trigger=Trigger.AUTOMATIC)

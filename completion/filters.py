@@ -13,6 +13,7 @@ from completion.candidate import Candidate, Filter
 from completion.indentation import first_indentation, later_indentation, level_of_below, misplaced_closer
 from completion.junk import chat, comment_run, license_header, placeholders
 from completion.loops import phrases, repetition
+from completion.newline import line_end_at
 from completion.overlap import next_lines, suffix_overlap
 from completion.parse_check import parse_check
 from completion.types import CompletionRequest, DocumentSnapshot, FilterStep, Mode, Trigger
@@ -25,9 +26,11 @@ def trailing_blanks(candidate: Candidate, request: CompletionRequest) -> Candida
 
 
 def line_ends(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Use the document's own line ends."""
+    """Use the line ends of the lines around."""
     plain = candidate.text.replace("\r\n", "\n").replace("\r", "\n")
-    return replace(candidate, text=plain.replace("\n", "\r\n") if "\r\n" in request.snapshot.text else plain)
+    if "\n" in plain and line_end_at(request.snapshot.text, request.cursor) == "\r\n":
+        plain = plain.replace("\n", "\r\n")
+    return replace(candidate, text=plain)
 
 
 # What is junk goes first, so that the others see code; the check of the result is the last.

@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 
 from completion import gate, ranking
 from completion.asking import Asker, Attempt, session_for
+from completion.below_header import begun_below, with_body
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
 from completion.names import Names, unknown_names
+from completion.newline import with_typed
 from completion.pace import Pace
 from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
@@ -80,6 +82,13 @@ async def _prompt_in_time(deps: Deps, request: CompletionRequest) -> Prompt:
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     """Answer a request; every way it can end is an `Outcome`. Cancellation propagates."""
+    if begun := begun_below(request):
+        below = await asyncio.to_thread(with_typed, request, begun)
+        return with_body(request, begun, await _answer(deps, below))
+    return await _answer(deps, request)
+
+
+async def _answer(deps: Deps, request: CompletionRequest) -> Completion:
     clock = _Clock()
     if reused := deps.cache.reuse(request):
         return replace(reused, timings_ms=clock.total())
