@@ -10,12 +10,14 @@ Rules: pure; what they must not do says `candidate`. They parse: called off the 
 from dataclasses import replace
 
 from completion.candidate import Candidate, Filter
+from completion.characters import odd_characters
 from completion.indentation import first_indentation, later_indentation, level_of_below, misplaced_closer
 from completion.junk import chat, comment_run, license_header, placeholders
 from completion.loops import phrases, repetition
 from completion.newline import line_end_at
 from completion.overlap import next_lines, suffix_overlap
 from completion.parse_check import parse_check
+from completion.surplus import end_of_file, long_numbers, surplus_closers
 from completion.types import CompletionRequest, DocumentSnapshot, FilterStep, Mode, Trigger
 from parsers.parse import SyntaxTree, question
 
@@ -35,12 +37,16 @@ def line_ends(candidate: Candidate, request: CompletionRequest) -> Candidate:
 
 # What is junk goes first, so that the others see code; the check of the result is the last.
 FILTERS: tuple[Filter, ...] = (
+    odd_characters,
     chat,
     license_header,
     repetition,
     phrases,
     placeholders,
     comment_run,
+    long_numbers,
+    end_of_file,
+    surplus_closers,
     trailing_blanks,
     first_indentation,
     level_of_below,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from completion.filters import apply_filters
 from completion.lines import columns
-from completion.types import Mode
+from completion.types import Mode, Trigger
 from evals.documents import Document
 from evals.lines import MaskedLine, masked_lines
 from evals.progress import tracked
@@ -82,7 +82,7 @@ def _block_end(text: str, begin: int) -> int:
 
 def judge(case: Case) -> Verdict:
     """Put the true text through the filters."""
-    request = case.document.request()
+    request = case.document.request(trigger=Trigger.AUTOMATIC)  # unasked more is refused
     began = time.perf_counter()
     candidate, steps = apply_filters(case.truth, request)
     ms = (time.perf_counter() - began) * 1e3

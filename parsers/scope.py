@@ -43,6 +43,8 @@ _INTERPOLATION = frozenset(
 _INTERPOLATION_STARTS = ("{", "${", "\\(", "#{", "$(", "$")
 _QUOTE = re.compile(rb"[A-Za-z@$]*(\"\"\"|'''|[\"'`])")
 _MULTILINE_QUOTES = (b'"""', b"'''", b"`")
+# Nodes of words between tags, and of paragraphs.
+_PROSE = re.compile(r"(?:^|_)(?:text|inline|paragraph|content)$")
 # What a line ends with when the indented body it announces is still missing.
 _HEADER_ENDS = (b":", b"=", b"->", b" do", b" of", b" where", b" then", b" else", b" with")
 
@@ -92,6 +94,15 @@ def cursor_kind(tree: SyntaxTree, offset: int) -> CursorKind:
     if _in_unclosed_comment(tree, offset, language):
         return CursorKind.COMMENT
     return CursorKind.STRING if _in_unclosed_string(tree.root, tree, offset) else CursorKind.CODE
+
+
+@question
+def is_text(tree: SyntaxTree, offset: int) -> bool:
+    """Whether what is typed at `offset` is read by people: in a comment, in a string, or in prose as HTML has it."""
+    if tree.root is None or cursor_kind(tree, offset) is not CursorKind.CODE:
+        return True
+    path = _path(tree, offset)
+    return bool(path) and _PROSE.search(path[-1].type) is not None
 
 
 @question
