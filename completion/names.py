@@ -18,6 +18,7 @@ from tree_sitter import Node
 
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
+from completion.members import Classes
 from completion.types import CompletionRequest
 from parsers.parse import SyntaxTree, byte_offset, parse, question, to_bytes
 
@@ -37,8 +38,8 @@ _MEMBER_NODES = frozenset(
 _TEXT_NODES = re.compile(r"string|comment|char_literal|heredoc|regex|doctype|text$|content$|fragment$|preproc_arg")
 
 
-class Names(Protocol):
-    """What is known of a repository's names."""
+class Names(Classes, Protocol):
+    """What is known of a repository's names, and of its classes."""
 
     def is_known(self, name: str) -> bool:
         """Whether a name stands anywhere in the repository, in any capitalization. From a worker thread."""

@@ -18,6 +18,7 @@ from completion.asking import Asker, Attempt, session_for
 from completion.below_header import begun_below, with_body
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
+from completion.members import invented_member
 from completion.names import Names, unknown_names
 from completion.newline import with_typed
 from completion.pace import Pace
@@ -200,6 +201,9 @@ def _judged(
         trace = replace(trace, unknown_names=unknown, features=asdict(known))
         probability = gate.probability(known)
     outcome, reason = _outcome(attempt, request, limits, probability)
+    is_unasked = outcome is Outcome.OK and request.trigger is Trigger.AUTOMATIC
+    if is_unasked and (invented := invented_member(attempt.candidate, request, names)):
+        outcome, reason = Outcome.FILTERED, invented
     shown = outcome is Outcome.OK
     return Completion(
         text=attempt.candidate.text if shown else "",

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from completion.context import Ranked, select
+from completion.members import Members, members_of
 from completion.sources import Cursor, Item, Sources, item_of_passage, passages_of
 from lsp_server.index.files import FileStat, pinned_file, read
 from lsp_server.index.ignore import Levels
@@ -74,6 +75,16 @@ class Repository:
         try:
             reader = self._present()
             return reader is None or reader.is_known(name)
+        finally:
+            self._turn.release()
+
+    def members(self, class_name: str) -> Members | None:
+        """What the workspace's classes of a name have; None also when that cannot be told right now."""
+        if not self._turn.acquire(blocking=False):
+            return None
+        try:
+            reader = self._present()
+            return members_of(reader, class_name) if reader is not None and reader.is_complete() else None
         finally:
             self._turn.release()
 
