@@ -51,6 +51,7 @@ def _run(arguments: list[str]) -> int:
     )
     from lsp_server.grammars import kept_out
     from lsp_server.history import BrokenHistory
+    from lsp_server.settings_in_force import BadSettings
     from model.catalog import ModelError
 
     if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
@@ -76,7 +77,7 @@ def _run(arguments: list[str]) -> int:
             return int(args.run(args))
     except BrokenPipeError:
         raise
-    except (ModelError, UsageError, BrokenHistory, cli_complete.BadPlace, OSError) as error:
+    except (ModelError, UsageError, BrokenHistory, BadSettings, cli_complete.BadPlace, OSError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

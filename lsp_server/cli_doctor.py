@@ -13,16 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from completion.trigger import decide
-from completion.types import CompletionRequest, Trigger
-from lsp_server import machine
+from lsp_server import machine, typing_check
+from lsp_server.asking_at import answers_at, in_words
 from lsp_server.cli_complete import complete_once, parse_place
-from lsp_server.config import Config
+from lsp_server.config import Config, load
 from lsp_server.editor import ServerFailed
 from lsp_server.index.codings import codings_in_words
-from lsp_server.local import ready_engine, request_for, workspace_of
+from lsp_server.local import ready_engine, workspace_of
+from lsp_server.settings_in_force import Settings, given, of_workspace
 from lsp_server.status import describe
-from lsp_server.typing_check import in_words, stalls_while_typing
 from model import fetch
 from model.address import answers
 from model.architecture import foreign_reason
@@ -39,21 +38,26 @@ def add_parser(commands: Any) -> None:
     """Register `doctor`, `status` and `stop`."""
     doctor = commands.add_parser("doctor", help="check everything, and say in words what is wrong")
     doctor.add_argument("place", nargs="?", metavar="FILE:LINE[:COL]", help="say why nothing is shown here")
+    doctor.add_argument(
+        "--config", metavar="JSON|FILE", help="the editor's midfill settings (default: .vscode/settings.json's)"
+    )
     doctor.set_defaults(run=_doctor)
     for name, run, text in (
         ("status", _status, "show the model process"),
         ("stop", _stop, "end the model processes, or that of one model"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
-    for action in (doctor, commands.choices["status"]):
-        action.add_argument("--model", default=Config().model)
+    doctor.add_argument("--model", help="instead of the settings'")
+    commands.choices["status"].add_argument("--model", default=Config().model)
     commands.choices["stop"].add_argument("--model", help="only this model's")
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    config = replace(Config(), model=args.model, max_wait_ms=0)
-    source = resolve(args.model)
     place = parse_place(args.place) if args.place else None
+    settings = _settings(args, place[0] if place else None)
+    config, problems = load(settings.section)
+    config = replace(config, max_wait_ms=0)
+    source = resolve(config.model)
     print(f"midfill {version('midfill')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
     cache = cache_dir()
     nearest = next(folder for folder in (cache, *cache.parents) if folder.exists())
@@ -70,10 +74,13 @@ def _doctor(args: argparse.Namespace) -> int:
     total = completion.timings_ms.get("total", 0.0)
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
     print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
-    print(f"event loop: {_event_loop(args.model)}")
     print(f"files: {codings_in_words(workspace_of(place[0] if place else Path.cwd() / 'any'))}")
+    print(f"event loop: {_event_loop(config.model)}")
+    print(f"settings: {settings.source}")
+    for problem in problems:
+        print(f"settings: {problem}")
     if place is not None:
-        _explain(config, *place)
+        _explain(settings, *place)
     return 0 if completion.text else 1
 
 
@@ -88,23 +95,27 @@ def _kernels(source: ModelSource) -> str:
 def _event_loop(model: str) -> str:
     """How long a server of its own is blocked while somebody types; takes some seconds."""
     try:
-        return in_words(asyncio.run(stalls_while_typing(model)))
+        return typing_check.in_words(asyncio.run(typing_check.stalls_while_typing(model)))
     except ServerFailed as error:
         return f"not measured: {error}"
 
 
-def _explain(config: Config, file: Path, text: str, cursor: int) -> None:
+def _settings(args: argparse.Namespace, file: Path | None) -> Settings:
+    """The settings that hold: those given, else those of the file's workspace; with the model that is given."""
+    root = workspace_of(file) if file is not None else Path.cwd()
+    found = given(args.config) if args.config else of_workspace(root)
+    return found if args.model is None else replace(found, section={**found.section, "model": args.model})
+
+
+def _explain(settings: Settings, file: Path, text: str, cursor: int) -> None:
     """Why an editor would show something, or nothing, at a place."""
-    request = request_for(file, text, cursor, None)
-    automatic = CompletionRequest(
-        snapshot=request.snapshot, cursor=cursor, mode=None, trigger=Trigger.AUTOMATIC, session=request.session
-    )
-    decision = decide(automatic)
-    print(f"at this place: language {request.snapshot.language}, {decision.mode} mode")
-    if decision.skip:
-        print(f"while typing nothing is asked here: {decision.skip}")
-    completion = asyncio.run(complete_once(config, file, text, cursor, None))
-    print(f"asked explicitly: {completion.text!r}" if completion.text else f"nothing is shown: {completion.reason}")
+    try:
+        answers = asyncio.run(answers_at(file, text, cursor, settings.section))
+    except ServerFailed as error:
+        print(f"at this place: nobody could be asked: {error}")
+        return
+    for line in in_words(answers):
+        print(line)
 
 
 def _status(args: argparse.Namespace) -> int:
