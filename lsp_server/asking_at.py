@@ -85,6 +85,8 @@ def in_words(answers: Answers) -> Iterator[str]:
     """A line about each of the two."""
     typing, asked = answers.typing, answers.asked
     yield f"at this place: language {typing['language']}, {typing['mode']} mode"
+    if refused := typing["refused"] or asked["refused"]:
+        yield f"parsed as plain text: {refused}"
     if typing["text"]:
         yield f"while typing: {typing['text']!r}{_kept(typing)}"
     elif typing["outcome"] == Outcome.SKIPPED:
