@@ -164,6 +164,11 @@ class ContextKeeper:
         self._present[uri] = tuple(snippet for _, snippet in offered)
         return present is not None or bool(offered)
 
+    def withdraw(self, path: str) -> None:
+        """Drop a file's snippets everywhere."""
+        for uri, present in self._present.items():
+            self._present[uri] = tuple(snippet for snippet in present if snippet.path != path)
+
     def forget(self, uri: str) -> None:
         """Drop a closed document's."""
         self._present.pop(uri, None)

@@ -5,7 +5,7 @@ ranking run in a thread.
 
 Rules: a document's set changes at an epoch alone (its first request, a pause, a save), as `completion.context` says.
 Of an open document the editor's text counts, of a closed one the disk's: what was never saved, or is gone, is offered
-to nobody. Nothing here waits for the engine.
+to nobody, and so is what is private (see `privacy`). Nothing here waits for the engine.
 """
 
 import asyncio
@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlparse
 
-from pygls.uris import to_fs_path
-
 from completion.context import ContextKeeper, Source, near_text, open_items
 from completion.sources import Item, item_of_passage, passages_of
 from completion.types import DocumentSnapshot, Passage, Snippet
+from lsp_server.decoding import decoded
+from lsp_server.index.regular import read_regular
+from lsp_server.privacy import Privacy
 from lsp_server.repository import Repository
+from lsp_server.workspaces import path_of
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
 
@@ -71,7 +73,8 @@ class _Proposal:
 class Workbench:
     """The documents of one editor window as sources of snippets."""
 
-    def __init__(self) -> None:
+    def __init__(self, privacy: Privacy) -> None:
+        self._privacy = privacy
         self._keeper = ContextKeeper()
         self._known: OrderedDict[str, _Known] = OrderedDict()  # visited longest ago first
         self._closed: set[str] = set()
@@ -85,9 +88,13 @@ class Workbench:
         """Cut the open documents that are new or have changed, and the closed ones whose files have."""
         self._closed -= {page.uri for page in pages}
         async with self._turn:
+            self._privacy.refresh()
+            private = await asyncio.to_thread(lambda: {p.uri for p in pages if self._privacy.reason(p.uri, p.text)})
             for page in pages:
                 known = self._known.get(page.uri)
-                if len(page.text) > _MAX_CHARACTERS:
+                if page.uri in private:
+                    self._withdraw(page.uri)
+                elif len(page.text) > _MAX_CHARACTERS:
                     self._drop(page.uri)
                 elif known is None or known.on_disk is not None or known.page.n_edits != page.n_edits:
                     cut, tree = await asyncio.to_thread(_cut, page, known.tree if known is not None else None)
@@ -96,9 +103,9 @@ class Workbench:
                     blank, stamp = replace(page, text=""), (hash(page.text),)
                     self._known[page.uri] = _Known(blank, Source(page.path, cut), tree, stamp)
             closed = [known for uri, known in self._known.items() if uri in self._closed]
-            for uri, now in await asyncio.to_thread(lambda: [(known.page.uri, _as_on_disk(known)) for known in closed]):
+            for uri, now in await asyncio.to_thread(lambda: [(k.page.uri, self._as_on_disk(k)) for k in closed]):
                 if now is None:
-                    self._drop(uri)
+                    self._withdraw(uri)
                 elif uri in self._closed:
                     self._known[uri] = now
                     self._forget_edits(uri, now.source.passages)
@@ -172,6 +179,27 @@ class Workbench:
         self._known.pop(uri, None)
         self._forget_edits(uri, ())
 
+    def _withdraw(self, uri: str) -> None:
+        """Drop a document, and what other documents are shown of it."""
+        if (known := self._known.get(uri)) is not None:
+            self._keeper.withdraw(known.source.path)
+        self._drop(uri)
+
+    def _as_on_disk(self, known: _Known) -> _Known | None:
+        """A closed document as its file has it; None when there is no such file, or nothing to be shown of it."""
+        uri = known.page.uri
+        if (stamp := _stamp(uri)) is None or (path := _file_of(uri)) is None:
+            return None
+        if stamp == known.on_disk:
+            return None if self._privacy.reason(uri, "") else known
+        text = _text_of(path)
+        if text is None or len(text) > _MAX_CHARACTERS or self._privacy.reason(uri, text):
+            return None
+        if known.stamp == (hash(text),):
+            return replace(known, on_disk=stamp)
+        cut, tree = _cut(replace(known.page, text=text), known.tree)
+        return replace(known, source=Source(known.page.path, cut), tree=tree, stamp=(hash(text),), on_disk=stamp)
+
     def _note_edits(self, uri: str, old: tuple[Passage, ...], new: tuple[Passage, ...]) -> None:
         """Remember what is new in a document; what was changed again, or taken back, is forgotten."""
         self._forget_edits(uri, new)
@@ -195,23 +223,6 @@ def _cut(page: Page, old: SyntaxTree | None) -> tuple[tuple[Passage, ...], Synta
     return passages_of(page.path, tree), tree
 
 
-def _as_on_disk(known: _Known) -> _Known | None:
-    """A closed document as its file has it; None when there is no such file, or nothing to cut in it."""
-    uri = known.page.uri
-    if (stamp := _stamp(uri)) is None or (path := _file_of(uri)) is None:
-        return None
-    if stamp == known.on_disk:
-        return known
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    if len(text) > _MAX_CHARACTERS:
-        return None
-    cut, tree = _cut(replace(known.page, text=text), known.tree)
-    return replace(known, source=Source(known.page.path, cut), tree=tree, stamp=(hash(text),), on_disk=stamp)
-
-
 def _stamp(uri: str) -> Stamp | None:
     """What tells a document's file from what it was; None when it has none."""
     if (path := _file_of(uri)) is None:
@@ -225,5 +236,12 @@ def _stamp(uri: str) -> Stamp | None:
 
 def _file_of(uri: str) -> Path | None:
     """The file that holds a document's text: not one that was never saved, nor the cells of a notebook."""
-    path = to_fs_path(uri)
+    path = path_of(uri)
     return None if path is None or urlparse(uri).fragment else Path(path)
+
+
+def _text_of(file: Path) -> str | None:
+    """What a file holds; None for what is no text, or gone."""
+    source = read_regular(file)
+    found = None if source is None else decoded(source)
+    return None if found is None else found.text

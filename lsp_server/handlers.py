@@ -162,7 +162,8 @@ async def _respond(ls: Midfill, params: t.InlineCompletionParams) -> Answered | 
         latency_ms=(time.perf_counter() - began) * 1e3,
     )
     suggestion = convert.suggestion_of(completion, place, document) if place and completion.text else None
-    suggestion_id = ls.recorder.answered(completion, spot, suggestion, ls.origins(whole.uri))
+    is_private = ls.privacy.is_private(whole.uri)
+    suggestion_id = ls.recorder.answered(completion, spot, suggestion, ls.origins(whole.uri), is_private=is_private)
     return Answered(completion, place, suggestion_id) if place else None
 
 
@@ -200,11 +201,14 @@ async def _answer(
             ls.client.wake()
         down = state.phase in (Phase.DOWN, Phase.FAILED)
         return _nothing(Outcome.ENGINE_DOWN if down else Outcome.NOT_READY, state.message)
-    number = document.n_edits
-    snapshot = await ls.snapshot(ls.documents.whole(document), place.text)
+    number, whole = document.n_edits, ls.documents.whole(document)
+    private = await ls.privacy.of(whole.uri, place.text)
+    if private and trigger is Trigger.AUTOMATIC:
+        return _nothing(Outcome.SKIPPED, private)
+    snapshot = await ls.snapshot(whole, place.text)
     if document.n_edits != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
-    snippets = await ls.snippets(snapshot, place.cursor)
+    snippets = () if private else await ls.snippets(snapshot, place.cursor)
     ls.touch(snapshot.uri, PAUSE_S)
     request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
     ls.workspaces.busy(+1)

@@ -78,9 +78,18 @@ class Recorder:
     # -- what the server says ------------------------------------------------------------------------------
 
     def answered(
-        self, completion: Completion, spot: Spot, suggestion: Suggestion | None, origins: Mapping[Snippet, Origin]
+        self,
+        completion: Completion,
+        spot: Spot,
+        suggestion: Suggestion | None,
+        origins: Mapping[Snippet, Origin],
+        *,
+        is_private: bool = False,
     ) -> str:
-        """An answer goes out; its id. `suggestion` is None when it shows nothing; its id is given here."""
+        """An answer goes out; its id. `suggestion` is None when it shows nothing; its id is given here.
+
+        What was said in a private document is not written down.
+        """
         if suggestion is not None and (same := self._tracker.same(suggestion)) is not None:
             self._follow(self._tracker.answered(replace(suggestion, id=same)))
             return same
@@ -90,7 +99,8 @@ class Recorder:
             return number
         told = explanation(number, spot, completion, origins)
         self._explanations.appendleft(told)
-        self._write(told)
+        if not is_private:
+            self._write(told)
         if suggestion is not None:
             self._shown[number] = Event(
                 at=spot.at,

@@ -31,6 +31,7 @@ from lsp_server.documents import Document
 from lsp_server.explain import Origin
 from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.notebooks import OpenDocuments
+from lsp_server.privacy import Privacy
 from lsp_server.progress import ProgressReporter
 from lsp_server.protocol import PAUSE_S, Protocol
 from lsp_server.recorder import Recorder
@@ -72,7 +73,8 @@ class Midfill(LanguageServer):
         self.machine: Machine | None = None
         self._deps: Deps | None = None
         self._trees: dict[str, SyntaxTree] = {}
-        self._workbench = Workbench()
+        self.privacy = Privacy(self._folders)
+        self._workbench = Workbench(self.privacy)
         self._origins: dict[str, dict[Snippet, Origin]] = {}  # why each document's snippets are chosen
         self._cursors: dict[str, int] = {}  # where the last request of each document was
         self.touched = ""  # the document that something happened to last
@@ -323,6 +325,8 @@ class Midfill(LanguageServer):
             if (document := self.documents.get(uri)) is None or (deps := self.deps()) is None:
                 return
             text = document.text
+            if await self.privacy.of(uri, text):
+                return
             cursor = min(self._cursors.get(uri, 0), len(text))
             snapshot = await self.snapshot(document, text)
             if self._room() > 0:
@@ -352,6 +356,7 @@ class Midfill(LanguageServer):
         memory.give_back_later(self._trees.pop(uri, None))
         self._cursors.pop(uri, None)
         self._workbench.forget(uri)
+        self.privacy.forget(uri)
         if task := self.running.pop(uri, None):
             task.cancel()
         if self._deps is not None:

@@ -40,7 +40,8 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
     cursor = len(above) + document.offset(position, ls.encoding)
     line, column = document.locate(position, ls.encoding)
     snapshot = await ls.snapshot(ls.documents.whole(document), above + document.text + below)
-    snippets = await ls.snippets(snapshot, cursor)
+    private = await ls.privacy.of(snapshot.uri, snapshot.text)
+    snippets = () if private else await ls.snippets(snapshot, cursor)
     ls.look_again(snapshot.uri)
     request = convert.completion_request(
         snapshot, cursor, Trigger.AUTOMATIC, ls.config.forced_mode(), ls.window, snippets
@@ -54,6 +55,7 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
         "language": snapshot.language,
         "maxTokens": deps.limits.max_prompt_tokens,
         **_of_prompt(ls, request, prompt),
+        **({"skip": private} if private else {}),
     }
 
 

@@ -46,7 +46,7 @@ class Workspaces:
 
     def of(self, uri: str) -> Repository | None:
         """The repository that a document belongs to: that of the innermost folder."""
-        path = _path_of(uri)
+        path = path_of(uri)
         if path is None:
             return None
         file = Path(path).resolve()  # as the roots are
@@ -69,7 +69,7 @@ class Workspaces:
         return next((s for s in states if s.phase is IndexPhase.INDEXING and s.fraction is not None), None)
 
 
-def _path_of(uri: str) -> str | None:
+def path_of(uri: str) -> str | None:
     """The system's path of a URI; None when it has none."""
     path = to_fs_path(uri)
     is_damaged = path is not None and "\ufffd" in path  # perhaps a name that is no UTF-8
@@ -77,7 +77,7 @@ def _path_of(uri: str) -> str | None:
 
 
 def _root_of(uri: str) -> Path | None:
-    path = _path_of(uri)
+    path = path_of(uri)
     if path is None or not (root := Path(path)).is_dir():
         return None
     if root == Path.home() or root == Path(root.anchor):

@@ -67,6 +67,7 @@ class Level:
     tree: WorkTree | None
     n_tree: int  # of `where`: what leads to the working tree
     tracked_only: bool
+    built_in: bool = True  # whether dependencies, builds and hidden folders are left out where no rule says it
 
     def file(self, name: str) -> bool:
         """Whether a file may be a source."""
@@ -75,13 +76,14 @@ class Level:
 
     def folder(self, name: str) -> Verdict:
         """Whether a folder is looked into."""
-        return Verdict.OUT if name in _STORES else self._verdict(name, folder=True)
+        return Verdict.OUT if self.built_in and name in _STORES else self._verdict(name, folder=True)
 
     def below(self, name: str, verdict: Verdict, marks: Collection[str]) -> "Level | None":
         """The level of a folder that is looked into, which holds these of the `MARKS`; None when it is left out after
         all."""
         where = self.where + os.fsencode(name) + b"/"
-        if _VENV_MARK in marks and self._own_verdict(where[:-1], folder=True) is None and not self._tracks_below(where):
+        is_venv = self.built_in and _VENV_MARK in marks
+        if is_venv and self._own_verdict(where[:-1], folder=True) is None and not self._tracks_below(where):
             return None
         level = replace(self, where=where, tracked_only=verdict is Verdict.TRACKED_ONLY)
         if _GIT_MARK in marks and (tree := WorkTree.at(Path(os.fsdecode(where)))) is not None:
@@ -106,7 +108,7 @@ class Level:
             return Verdict.OUT if own else Verdict.IN
         if self.tracked_only or self._git_excludes(path, folder=folder):
             tracked = Verdict.TRACKED_ONLY if folder else Verdict.IN
-        elif folder and (name in _SKIPPED_FOLDERS or (name.startswith(".") and name != ".github")):
+        elif self.built_in and folder and (name in _SKIPPED_FOLDERS or (name.startswith(".") and name != ".github")):
             tracked = Verdict.IN  # a source folder that is called like a build
         else:
             return Verdict.IN
@@ -137,8 +139,8 @@ def top(root: Path) -> Level:
 class Levels:
     """The folders of a workspace as they are asked for; each is looked at once."""
 
-    def __init__(self, root: Path) -> None:
-        self._known: dict[str, Level | None] = {"": top(root)}
+    def __init__(self, root: Path, *, built_in: bool = True) -> None:
+        self._known: dict[str, Level | None] = {"": replace(top(root), built_in=built_in)}
 
     def file(self, path: str) -> bool:
         """Whether a file may be a source, by its path in the workspace."""

@@ -7,6 +7,7 @@ from completion.types import DocumentSnapshot, Snippet
 from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document
 from lsp_server.index.write import IndexWriter
+from lsp_server.privacy import Privacy
 from lsp_server.repository import Repository
 from parsers.parse import parse
 
@@ -30,7 +31,7 @@ def offered(bench: Workbench, uri: str, text: str, source: str = "open") -> list
 
 def test_an_open_file_is_offered_to_another_one() -> None:
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         await bench.read([page("library.py", LIBRARY), page("main.py", USER)])
         assert offered(bench, "file:///w/main.py", USER) == [LIBRARY]  # its own text is not offered to it
         edited = LIBRARY.replace("area", "surface")
@@ -42,7 +43,7 @@ def test_an_open_file_is_offered_to_another_one() -> None:
 
 def test_what_was_edited_last_comes_first_and_what_was_taken_back_is_gone() -> None:
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         await bench.read([page("a.py", "one = 1\n"), page("b.py", "two = 2\n"), page("main.py", USER)])
         assert offered(bench, "file:///w/main.py", USER, "edited") == []
         await bench.read([page("a.py", "one = 11\n", n_edits=2)])
@@ -56,7 +57,7 @@ def test_what_was_edited_last_comes_first_and_what_was_taken_back_is_gone() -> N
 
 
 def test_a_document_has_the_set_of_its_last_epoch() -> None:
-    bench = Workbench()
+    bench = Workbench(Privacy(list))
     assert bench.present("file:///w/main.py") is None
     one = Snippet(path="a.py", text="one")
     assert bench.offer("file:///w/main.py", [(1.0, one)])
@@ -68,7 +69,7 @@ def test_a_document_has_the_set_of_its_last_epoch() -> None:
 
 def test_a_closed_file_stays_a_source_and_old_ones_are_forgotten(tmp_path: Path) -> None:
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         for n in range(60):
             file = tmp_path / f"{n}.py"
             await bench.read([saved(file, f"value_{n} = 1\n")])
@@ -87,7 +88,7 @@ def test_a_closed_file_is_what_the_disk_has_and_what_was_never_saved_is_gone(tmp
     file, unsaved = tmp_path / "library.py", "file:///nowhere/new.py"
 
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         await bench.read([saved(file, LIBRARY), Page(unsaved, "new.py", "python", 1, "area = 1\n")])
         edited = LIBRARY.replace("area", "surface")
         await bench.read([Page(file.as_uri(), "library.py", "python", 2, edited)])
@@ -110,7 +111,7 @@ def test_a_closed_file_is_what_the_disk_has_and_what_was_never_saved_is_gone(tmp
 
 def test_a_document_that_is_opened_again_is_read_again_whatever_its_version(tmp_path: Path) -> None:
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         for text in ("area = 1\n", "area = 2\n", "area = 3\n"):  # each is the first version of a document
             document = Document("file:///w/a.py", "python", 1, text)
             await bench.read([Page(document.uri, "a.py", "python", document.n_edits, document.text)])
@@ -122,7 +123,7 @@ def test_a_document_that_is_opened_again_is_read_again_whatever_its_version(tmp_
 
 def test_a_document_that_is_closed_while_it_is_read_is_closed() -> None:
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         reading = asyncio.create_task(bench.read([page("a.py", "area = 1\n")]))
         await asyncio.sleep(0)
         bench.forget("file:///w/a.py")
@@ -134,7 +135,7 @@ def test_a_document_that_is_closed_while_it_is_read_is_closed() -> None:
 
 def test_a_document_that_grows_too_large_is_offered_no_more() -> None:
     async def scenario() -> None:
-        bench = Workbench()
+        bench = Workbench(Privacy(list))
         await bench.read([page("a.py", "area = 1\n")])
         await bench.read([page("a.py", "area = 1\n" * 50_000, n_edits=2)])
         assert offered(bench, "file:///w/main.py", USER) == []
@@ -161,7 +162,7 @@ def test_one_snippet_that_no_file_says_any_more_ends_a_set(tmp_path: Path, tiny_
     def shown(snippets: tuple[Snippet, ...]) -> str:
         return "".join(snippet.text for snippet in snippets)
 
-    bench, repository, writer = Workbench(), Repository.open(tmp_path), IndexWriter(tmp_path)
+    bench, repository, writer = Workbench(Privacy(list)), Repository.open(tmp_path), IndexWriter(tmp_path)
     writer.sync(lambda progress: None)
     first = epoch(bench, repository)
     assert functions[4] in shown(first)
