@@ -204,3 +204,17 @@ def test_a_broken_history_does_not_disturb_a_completion(tiny_cache: Path, caplog
 
     remembered(tiny_cache, scenario)
     assert caplog.text.count("statistics pause") == 1
+
+
+def test_what_is_said_in_a_private_document_is_not_written_down(tiny_cache: Path) -> None:
+    secret = "file:///w/app/.env"
+
+    async def scenario(server: Midfill) -> None:
+        server.documents.open(t.TextDocumentItem(uri=secret, language_id="python", version=1, text=TEXT))
+        assert (await ask(server, secret, kind=2)).items == []
+        assert len((await ask(server, secret, kind=1)).items) == 1
+        assert [told["path"] for told in server.recorder.why(9)] == [".env", ".env"]  # in memory, as long as it lives
+        await ask(server)
+
+    remembered(tiny_cache, scenario)
+    assert [told["path"] for told in read_explanations(history_file(), 9)] == ["a.py"]
