@@ -1,9 +1,10 @@
 --- Puts a suggestion, or its next word or line, into the buffer.
 --- Called by the keys. Rules: what is inserted is what is left of the suggestion in the text as it is now, so a key
 --- that comes late inserts nothing stale. One undo takes back what was accepted, and nothing that was typed before.
---- It is inserted as pasted text: no indentation, abbreviation or mapping has a say, and `.` repeats it.
+--- It is inserted as pasted text (`insertion`).
 
 local feedback = require('midfill.feedback')
+local insertion = require('midfill.insertion')
 local popup = require('midfill.popup')
 local session = require('midfill.session')
 local suggestion = require('midfill.suggestion')
@@ -41,7 +42,7 @@ local function insert(cut)
   if n > 0 then
     vim.api.nvim_buf_set_text(0, row - 1, col, row - 1, col + n, { '' })
   end
-  vim.api.nvim_paste(part, false, -1)
+  insertion.put(part)
   if #part == #rest.text then
     feedback.accepted(choice.item)
     session.hide()

@@ -1,5 +1,5 @@
 --- Draws ghost text with extmarks, and takes it away.
---- Rules: holds no suggestion. The buffer's text is never touched; at most one ghost is drawn anywhere.
+--- Rules: holds no suggestion. The buffer's text is never touched; at most one ghost is drawn anywhere, in one window.
 
 local layout = require('midfill.layout')
 
@@ -7,6 +7,8 @@ local M = {}
 
 local NAMESPACE = vim.api.nvim_create_namespace('midfill')
 local GHOST, STRUCK = 'MidfillGhost', 'MidfillReplaced'
+--- Neovim 0.10's way: a mark says that it is for the windows of its namespace alone.
+local IS_SCOPED = vim.api.nvim__win_add_ns ~= nil
 
 local drawn_in = nil
 
@@ -37,14 +39,30 @@ local function make_room(n_lines)
   end
 end
 
+--- Only the current window shows what is drawn, though others may show its buffer. Neovim has this under names that
+--- are not settled yet; one that had neither would show the ghost in all of them.
+local function show_here()
+  local here = vim.api.nvim_get_current_win()
+  if vim.api.nvim__ns_set then
+    vim.api.nvim__ns_set(NAMESPACE, { wins = { here } })
+  elseif IS_SCOPED then
+    for _, win in ipairs(vim.api.nvim_list_wins()) do -- a new window takes it over from the one that it was split from
+      vim.api.nvim__win_del_ns(win, NAMESPACE)
+    end
+    vim.api.nvim__win_add_ns(here, NAMESPACE)
+  end
+end
+
 --- Draw what is left of a suggestion at the cursor of the current window.
 function M.draw(rest)
   M.clear()
+  show_here()
   local row, col = unpack(vim.api.nvim_win_get_cursor(0))
   local tail = vim.api.nvim_get_current_line():sub(col + 1)
   local found = layout.of(rest, tail, vim.fn.virtcol('.') - 1)
   drawn_in = vim.api.nvim_get_current_buf()
   local function mark(offset, details)
+    details.scoped = IS_SCOPED or nil
     vim.api.nvim_buf_set_extmark(drawn_in, NAMESPACE, row - 1, col + offset, details)
   end
   for _, piece in ipairs(found.inline) do

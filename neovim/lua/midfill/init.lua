@@ -38,6 +38,11 @@ local function autocommands()
     popup.done()
     vim.schedule(session.refresh)
   end)
+  on('ModeChanged', function() -- <C-c> leaves insert mode without InsertLeave; <C-r>= does not leave it
+    if vim.v.event.old_mode:find('^i') and not vim.v.event.new_mode:find('^[icr]') then
+      session.hide()
+    end
+  end)
   on({ 'InsertLeave', 'BufLeave', 'WinLeave', 'RecordingEnter' }, session.hide)
   on('LspProgress', function(event)
     local client = server.client()

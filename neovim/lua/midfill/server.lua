@@ -141,6 +141,16 @@ local function add_folder(client, root)
   M.notify(client, 'workspace/didChangeWorkspaceFolders', { event = { added = { folder }, removed = {} } })
 end
 
+--- Have it read the folders of all the buffers that it has: those that came before it answered were not told.
+local function add_folders(client)
+  for buf in pairs(client.attached_buffers) do
+    local root = vim.fs.root(buf, config.current.root_markers)
+    if root then
+      add_folder(client, root)
+    end
+  end
+end
+
 local function restart_later()
   local now = vim.uv.now()
   state.n_deaths = now - state.started_at > SETTLED_MS and 1 or state.n_deaths + 1
@@ -196,6 +206,7 @@ local function client_config(command, root)
     on_init = function(client)
       client.server_capabilities.inlineCompletionProvider = nil
       vim.schedule(function()
+        add_folders(client)
         readiness.watch(client, require('midfill.session').refresh_idle)
       end)
     end,
