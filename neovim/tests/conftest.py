@@ -5,7 +5,7 @@ Rules: the Neovims are named in the environment (`run.sh` does it); without them
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,12 +57,19 @@ def open_file(
     """Opens a file in a terminal."""
     opened: list[Terminal] = []
 
-    def start(text: str = SHAPES, name: str = "shapes.py", cache: Path = real_cache, **environment: str) -> Terminal:
+    def start(
+        text: str = SHAPES,
+        name: str = "shapes.py",
+        cache: Path = real_cache,
+        arguments: Sequence[str] = (),
+        **environment: str,
+    ) -> Terminal:
         workspace = tmp_path / "workspace"
         (workspace / ".git").mkdir(parents=True)
         (workspace / name).write_text(text)
         screens = SCREENS / Path(nvim).name / request.node.originalname
-        terminal = Terminal(nvim, workspace / name, server, {"MIDFILL_CACHE": str(cache), **environment}, screens)
+        settings = {"MIDFILL_CACHE": str(cache), **environment}
+        terminal = Terminal(nvim, workspace / name, server, settings, screens, arguments)
         opened.append(terminal)
         return terminal.__enter__()
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -37,9 +37,17 @@ GHOST = (
 
 
 class Terminal:
-    """One Neovim with one file. A context manager; leaving ends everything that was started."""
+    """One Neovim with one file, and what `arguments` open. A context manager; leaving ends all that was started."""
 
-    def __init__(self, nvim: str, file: Path, command: list[str], environment: dict[str, str], screens: Path) -> None:
+    def __init__(
+        self,
+        nvim: str,
+        file: Path,
+        command: list[str],
+        environment: dict[str, str],
+        screens: Path,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self._screens = screens
         self._name = f"midfill-{uuid.uuid4().hex[:8]}"
         self._socket = file.parent / f".{self._name}.sock"
@@ -49,7 +57,7 @@ class Terminal:
         self._nvim = nvim
         settings = {"TERM": "tmux-256color", "XDG_STATE_HOME": str(file.parent / ".state"), **environment}
         line = ["env", *(f"{key}={value}" for key, value in settings.items())]
-        line += [nvim, "--clean", "--listen", str(self._socket), "-u", str(init), str(file)]
+        line += [nvim, "--clean", "--listen", str(self._socket), "-u", str(init), str(file), *arguments]
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), *line, cwd=file.parent)
 
     def __enter__(self) -> "Terminal":

@@ -4,6 +4,7 @@ Rules: what the model writes is not asserted to the letter, but that what was sh
 """
 
 import http.server
+import json
 import os
 import signal
 import threading
@@ -171,6 +172,44 @@ def test_what_was_accepted_is_known_to_the_server(open_file: Open) -> None:
         "'midfill/why', { last = 20 }, 5000, 0).result.explanations)"
     )
     assert '"fate":"accepted"' in told
+
+
+def test_ctrl_c_leaves_no_ghost_text_and_tab_is_a_tab_again(open_file: Open) -> None:
+    terminal = shapes(open_file)
+    first = terminal.ghost().splitlines()[0].strip()
+    terminal.keys("C-c")
+    terminal.wait(lambda: first not in terminal.screen(), "it is gone from the screen")
+    assert terminal.lua("require('midfill').is_visible()").strip() == "false"
+    assert terminal.lua("vim.fn.maparg('<Tab>', 'i', false, true).buffer or 0").strip() == "0"
+
+
+def test_one_of_two_windows_shows_the_ghost_text(open_file: Open) -> None:
+    terminal = open_file(arguments=["-c", "vsplit"])
+    terminal.wait(lambda: terminal.lua(READY).strip() == "midfill", "the model is ready")
+    terminal.keys("G", "o")
+    terminal.text(HEAD)
+    terminal.keys("Enter")
+    line = terminal.wait_ghost().splitlines()[0].strip()
+    terminal.wait(lambda: line in terminal.screen(), "it is on the screen")
+    assert terminal.screen().count(line) == 1
+    assert terminal.screen().count(HEAD) == 2
+    terminal.capture("split")
+
+
+def test_both_projects_that_are_opened_at_once_are_indexed(open_file: Open, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / ".git").mkdir(parents=True)
+    (other / "parcels.py").write_text("def ship_parcel(weight):\n    return weight\n")
+    terminal = open_file(arguments=["-O", str(other / "parcels.py")])
+    terminal.wait(lambda: terminal.lua(READY).strip() == "midfill", "the model is ready")
+    call = ":" if "0.10" not in terminal.lua("tostring(vim.version())") else "."
+    status = f"vim.lsp.get_clients({{ name = 'midfill' }})[1]{call}request_sync('midfill/status', {{}}, 5000, 0).result"
+
+    def phases() -> dict[str, str]:
+        indexes = json.loads(terminal.lua(f"vim.json.encode({status}.indexes)"))
+        return {Path(root).name: index["phase"] for root, index in indexes.items()}
+
+    terminal.wait(lambda: phases() == {"workspace": "ready", "other": "ready"}, "both are read")
 
 
 class SlowHub(http.server.BaseHTTPRequestHandler):
