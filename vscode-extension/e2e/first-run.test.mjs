@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { emptyCache, processes, removeCache, SERVER } from './cache.mjs'
+import { emptyCache, makeCache, processes, pull, removeCache, SERVER } from './cache.mjs'
 import { Editor, sleep } from './editor.mjs'
 
 const FIB = 'def fibonacci(n: int) -> int:\n    """The n-th Fibonacci number."""\n    if n < 2:\n        return n\n    '
@@ -45,6 +45,34 @@ test('one click on Install leads to a suggestion, in every window', { timeout: 4
     await window.picture('first-run-4-suggestion')
     await other.statusIs(/midfill(: \d+ ms)?$/)
     assert.equal(processes('model.daemon', cache).length, 1)
+  } finally {
+    await editor.stop()
+    removeCache(cache)
+  }
+})
+
+test("a server of one's own is started as soon as the setting names it", { timeout: 5 * MINUTES }, async () => {
+  pull()
+  const cache = makeCache()
+  const path = process.env.PATH.split(':').filter((folder) => !existsSync(join(folder, 'lsp_server'))).join(':')
+  const editor = await Editor.start({ files: { 'fib.py': FIB }, env: { MIDFILL_CACHE: cache, PATH: path, VIRTUAL_ENV: '' } })
+  try {
+    const window = await editor.window()
+    await window.statusIs(/not installed/)
+    await window.page.locator('.notification-toast .monaco-button', { hasText: 'Use My Own' }).first().click()
+    const setting = window.page.locator('.settings-editor [data-key="midfill.server.command"] input').first()
+    await setting.waitFor()
+    await sleep(2000) // the page draws itself a second time, and a letter typed then is lost
+    await setting.pressSequentially(dirname(SERVER), { delay: 30 }) // a folder is no server yet
+    await sleep(3000)
+    await window.statusIs(/not installed/)
+    assert.equal(processes('--stdio', cache).length, 0)
+    await setting.press('End')
+    await setting.pressSequentially(`/${basename(SERVER)}`, { delay: 30 })
+    await window.statusIs(/midfill$/, 2 * MINUTES)
+    assert.equal(processes('--stdio', cache).length, 1)
+    assert.deepEqual(await window.messages(), [])
+    await window.picture('first-run-own-server')
   } finally {
     await editor.stop()
     removeCache(cache)

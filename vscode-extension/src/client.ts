@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import * as vscode from 'vscode'
 import { CloseAction, ErrorAction, type CloseHandlerResult, type ErrorHandler, State } from 'vscode-languageclient/node'
 import { Backoff } from './backoff'
-import { locate, type Server } from './locate'
+import { isThere, locate, type Server } from './locate'
 import type { Log } from './log'
 import { clientOptions } from './options'
 import type { StatusReply } from './protocol'
 import { QuietClient } from './quiet-client'
-import { serverSettings } from './settings'
+import { openServerSettings, serverSettings } from './settings'
 import { Setup } from './setup'
 import type { Status } from './status'
 import { isUnderWay } from './status-text'
@@ -24,6 +24,8 @@ const AFTER_ANSWER_MS = 250
 const SETTLED_MS = 200
 // A server that is still starting is given this long before it is stopped.
 const STARTING_MS = 5000
+// A setting that is typed has its last letter when nothing more came for so long.
+const TYPED_MS = 1000
 
 /** What happens from a start to the stop that follows; a later start has another one. */
 interface Life {
@@ -37,6 +39,7 @@ export class Client implements vscode.Disposable {
   private client: QuietClient | undefined
   private server: Server | undefined
   private timer: NodeJS.Timeout | undefined
+  private typing: NodeJS.Timeout | undefined
   private life: Life = { isOver: true, hasEnded: false }
   private told = '' // the version whose age the user knows of
 
@@ -108,8 +111,20 @@ export class Client implements vscode.Disposable {
     this.timer = setTimeout(() => void this.refresh(), afterMs)
   }
 
+  /** The setting that names the server was changed: start the one that it names now. */
+  chosenAnew(): void {
+    clearTimeout(this.typing)
+    this.typing = setTimeout(() => {
+      const found = this.find()
+      if (found?.command === this.server?.command) return
+      if (found?.origin !== 'setting' || isThere(found.command)) void this.restart()
+      else if (this.client?.state !== State.Running) this.status.say('missing', `There is no program ${found.command}.`)
+    }, TYPED_MS)
+  }
+
   dispose(): void {
     clearTimeout(this.timer)
+    clearTimeout(this.typing)
   }
 
   private find(): Server | undefined {
@@ -130,7 +145,7 @@ export class Client implements vscode.Disposable {
     const remedy = this.server?.origin === 'setting' ? 'Settings' : 'Repair'
     const chosen = await this.log.fail(`the server did not start: ${why}`, remedy)
     if (chosen === 'Repair') await this.install()
-    if (chosen === 'Settings') await vscode.commands.executeCommand('workbench.action.openSettings', 'midfill.server.command')
+    if (chosen === 'Settings') await openServerSettings('midfill.server.command')
   }
 
   private errorHandler(life: Life): ErrorHandler {

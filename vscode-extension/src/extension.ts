@@ -15,6 +15,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const status = new Status()
   client = new Client(context, log, status)
   context.subscriptions.push(log, status, client, ...registerCommands(context, client, status, log))
+  const settings = vscode.workspace.onDidChangeConfiguration((change) => {
+    if (change.affectsConfiguration('midfill.server.command')) client?.chosenAnew()
+  })
+  context.subscriptions.push(settings)
   void client.start()
 }
 

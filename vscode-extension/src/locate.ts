@@ -1,6 +1,6 @@
 // Where the server is: the user's own, the one installed by the extension, or one on the PATH; in this order.
 
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { isComplete, program } from './install'
 
@@ -26,6 +26,22 @@ export function locate(
     if (exists(command) && exists(found.midfill)) return found
   }
   return undefined
+}
+
+/** Whether a command is a program that is there, as a path or by its name on the PATH; while one is typed it is not. */
+export function isThere(command: string, path = process.env.PATH ?? '', platform: NodeJS.Platform = process.platform): boolean {
+  const folders = /[\\/]/.test(command) ? [''] : path.split(delimiter).filter(Boolean)
+  const endings = platform === 'win32' ? ['', '.exe', '.cmd', '.bat'] : ['']
+  return folders.some((folder) => endings.some((ending) => isProgram(join(folder, command + ending))))
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return statSync(file).isFile()
+  } catch {
+    return false
+  }
 }
 
 function server(command: string, origin: Server['origin'], platform: NodeJS.Platform): Server {

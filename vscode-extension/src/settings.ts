@@ -31,3 +31,11 @@ export function serverPart(section: unknown): unknown {
   const { server: _server, trace: _trace, ...rest } = section as Record<string, unknown>
   return rest
 }
+
+/** Show the settings of the server. They are the machine's, which a window on another one has on a page of its own. */
+export async function openServerSettings(query = 'midfill.server'): Promise<void> {
+  const ofRemote = 'workbench.action.openRemoteSettings'
+  const isRemote = (await vscode.commands.getCommands(true)).includes(ofRemote)
+  if (isRemote) await vscode.commands.executeCommand(ofRemote, { query })
+  else await vscode.commands.executeCommand('workbench.action.openSettings', query)
+}

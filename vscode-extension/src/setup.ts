@@ -9,7 +9,7 @@ import { isLocked, takeLock } from './lock'
 import type { Log } from './log'
 import { remedyFor } from './remedies'
 import { ProgramFailed } from './run'
-import { serverSettings } from './settings'
+import { openServerSettings, serverSettings } from './settings'
 import type { Status } from './status'
 
 const LOOK_MS = 2000
@@ -51,7 +51,7 @@ export class Setup {
     this.status.say(isLocked(this.lock) ? 'installing' : 'missing')
     if (isLocked(this.lock)) return this.waitForOther()
     const chosen = await vscode.window.showInformationMessage(OFFER, 'Install', 'Use My Own...', 'Not Now')
-    if (chosen === 'Use My Own...') await vscode.commands.executeCommand('workbench.action.openSettings', 'midfill.server')
+    if (chosen === 'Use My Own...') await openServerSettings()
     return chosen === 'Install' && (isComplete(this.venv) || (await this.run()))
   }
 
@@ -102,7 +102,7 @@ export class Setup {
     void this.log.fail(`the server was not installed: ${remedy || message}`, action, 'Settings').then((chosen) => {
       if (chosen === 'Try Again') void vscode.commands.executeCommand('midfill.install')
       else if (chosen === action) void choosePython()
-      else if (chosen === 'Settings') void vscode.commands.executeCommand('workbench.action.openSettings', 'midfill.server')
+      else if (chosen === 'Settings') void openServerSettings()
     })
   }
 }

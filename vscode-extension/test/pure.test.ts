@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Backoff } from '../src/backoff'
 import { isComplete, isNewEnough, pipArguments, program, pythons, cpuIndex } from '../src/install'
-import { locate } from '../src/locate'
+import { isThere, locate } from '../src/locate'
 import { isLocked, takeLock } from '../src/lock'
 import type { ContextWindow, Explanation, StatusReply, Usage } from '../src/protocol'
 import { remedyFor } from '../src/remedies'
@@ -62,6 +62,20 @@ test('the server is the one that was set, else the installed one, else one on th
   assert.equal(isComplete(folder), false) // an installation that was broken off
   writeFileSync(join(folder, '.midfill-complete'), '')
   assert.equal(locate('', folder, '/b', exists, 'linux')?.origin, 'installed')
+})
+
+test('a server that is typed is there when its name is complete: a program, no folder, no text', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'midfill-'))
+  const command = join(folder, 'lsp_server')
+  writeFileSync(command, '')
+  assert.equal(isThere(command), false)
+  chmodSync(command, 0o755)
+  assert.equal(isThere(command), true)
+  assert.equal(isThere(command.slice(0, -1)), false)
+  assert.equal(isThere(folder), false)
+  assert.equal(isThere('lsp_server', `/nowhere:${folder}`), true)
+  assert.equal(isThere('lsp_serve', folder), false)
+  assert.equal(isThere('', folder), false)
 })
 
 test('a program that fails says why, and what it prints comes line by line', async () => {
