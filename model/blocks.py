@@ -51,6 +51,14 @@ class BlockCounters:
     n_discarded: int = 0  # damaged files
 
 
+@dataclass(slots=True)
+class _Work:
+    """A block that is being computed."""
+
+    key: str
+    steps: Generator[None, None, KV]
+
+
 class BlockStore:
     """Blocks by key: the most recently used in memory, all of them on disk while there is room.
 
@@ -64,6 +72,7 @@ class BlockStore:
         self._new_block, self._folder = new_block, folder
         self._max_memory, self._max_disk = max_memory_bytes, max_disk_bytes
         self._memory: OrderedDict[str, KV] = OrderedDict()
+        self._parked: _Work | None = None  # a block whose session had something more urgent to do
         self._on_disk: set[str] = set()
         if folder is not None:
             self._scan(folder)
@@ -94,6 +103,23 @@ class BlockStore:
         self._keep(key, kv)
         if self._folder is not None and key not in self._on_disk:
             self._write(self._folder, key, kv)
+
+    def finish(self, key: str, begin: Callable[[], Generator[None, None, KV]]) -> Generator[None, None, KV]:
+        """Compute a block and keep it, going on where it was left off; yields between layers. Closing this parks it."""
+        parked, self._parked = self._parked, None
+        work = parked if parked is not None and parked.key == key else _Work(key, begin())
+        while True:
+            try:
+                next(work.steps)
+            except StopIteration as done:
+                kv: KV = done.value
+                self.put(key, kv)
+                return kv
+            try:
+                yield
+            except GeneratorExit:
+                self._parked = work
+                raise
 
     def check(self) -> None:
         """Raise AssertionError when the books do not balance."""
@@ -213,6 +239,14 @@ def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> G
         buffer.zero_()  # slots of padding go to disk, too: not what memory happened to hold
     decoder.move(scratch, n_header, n, block, 0, 0)
     return block
+
+
+def bring_in(
+    decoder: Decoder, store: BlockStore, session: Session, window: Window, part: Part
+) -> Generator[None, None, None]:
+    """Compute a cold block, keep it and place it; what is left off goes on in whichever window has it next."""
+    kv = yield from store.finish(key_of(window, part), lambda: compute(decoder, session, window, part))
+    place(decoder, kv, session, window, part)
 
 
 def place(decoder: Decoder, kv: KV, session: Session, window: Window, part: Part) -> None:

@@ -113,11 +113,14 @@ class Generation:
     drafter: Drafter = field(default_factory=Drafter)
     _plan: Plan = field(default_factory=Plan)
 
-    def prefill(self, budget_ms: float | None = None) -> Generator[None, None, torch.Tensor]:
-        """Bring in what the budget pays for (None: all); returns the hidden states of the last chunk."""
+    def prefill(self, budget_ms: float | None = None, may_idle: bool = True) -> Generator[None, None, torch.Tensor]:
+        """Bring in what the budget pays for (None: all); returns the hidden states of the last chunk.
+
+        may_idle: idle work will bring in what this leaves out.
+        """
         window, session, engine = self.request.window, self.session, self.engine
         session.adopt(window, engine.decoder)
-        self._plan = plan = make_plan(session, window, self._is_warm, engine.speed, budget_ms)
+        self._plan = plan = make_plan(session, window, self._is_warm, engine.speed, budget_ms, may_idle)
         for block in plan.place:
             if not self._place(block) and budget_ms is None:  # gone meanwhile, and all is paid for
                 plan.buy.append(block)
@@ -179,9 +182,7 @@ class Generation:
         for begin, end in list(session.below(Level.EXACT, 0, window.n_header)):
             while begin < end:
                 begin += len((yield from self._prefill_chunk(begin, end)))
-        kv = yield from blocks.compute(engine.decoder, session, window, block)
-        engine.blocks.put(blocks.key_of(window, block), kv)
-        blocks.place(engine.decoder, kv, session, window, block)
+        yield from blocks.bring_in(engine.decoder, engine.blocks, session, window, block)
         self.n_computed += len(block)
 
     def _prefill_chunk(self, begin: int, end: int) -> Generator[None, None, torch.Tensor]:

@@ -9,22 +9,12 @@ its session, and a block under way is parked for the next window that has it: ty
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from model import blocks
 from model.generate import Engine, run_forward
-from model.kv import KV
 from model.plan import is_placed
 from model.session import Level, Session
-from model.window import Part, Window
-
-
-@dataclass(slots=True)
-class _BlockWork:
-    """A block that is being computed."""
-
-    key: str
-    steps: Generator[None, None, KV]
 
 
 @dataclass(slots=True)
@@ -33,7 +23,6 @@ class Improver:
 
     engine: Engine
     n_computed: int = 0  # tokens, over all sessions
-    _parked: _BlockWork | None = field(default=None)  # a block whose session had something more urgent to do
 
     def improve(self, session: Session, *, exact: bool) -> Generator[None, None, None]:
         """Bring the session's window in, and with `exact` make it exact."""
@@ -46,31 +35,12 @@ class Improver:
                 blocks.place_warm(self.engine.decoder, self.engine.blocks, session, window, block)
         for block in window.blocks:
             if not is_placed(session, block):
-                yield from self._compute_block(session, window, block)
+                yield from blocks.bring_in(self.engine.decoder, self.engine.blocks, session, window, block)
+                self.n_computed += len(block)
         for part in window.flow:
             yield from self._raise(session, part.begin, part.end, Level.WINDOW)
         if exact:
             yield from self._raise(session, 0, len(window.ids), Level.EXACT)
-
-    def _compute_block(self, session: Session, window: Window, block: Part) -> Generator[None, None, None]:
-        engine, key = self.engine, blocks.key_of(window, block)
-        parked, self._parked = self._parked, None
-        work = parked if parked and parked.key == key else None
-        work = work or _BlockWork(key, blocks.compute(engine.decoder, session, window, block))
-        while True:
-            try:
-                next(work.steps)
-            except StopIteration as done:
-                kv: KV = done.value
-                break
-            try:
-                yield
-            except GeneratorExit:
-                self._parked = work
-                raise
-        engine.blocks.put(key, kv)
-        blocks.place(engine.decoder, kv, session, window, block)
-        self.n_computed += len(block)
 
     def _raise(self, session: Session, begin: int, end: int, level: Level) -> Generator[None, None, None]:
         """Compute what is worth less than `level` within begin..end, in order; the window's last token is left out.

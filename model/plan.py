@@ -2,8 +2,9 @@
 
 A request whose required parts are there already (somebody is typing) computes the new tokens, attends to all
 that is there as far as the deadline allows, and leaves the rest to idle time: what is cheap stays cheap. One whose
-required parts are cold (a file switch, a jump) makes its user wait anyway, and spends the time up to its deadline on
-the best of the other parts.
+required parts are cold (a file's first request, a jump) makes its user wait anyway, and spends the time up to its
+deadline on the best of the other parts. However small a file is, its first request is such a one; so is, where no idle
+work will come, the one after its other files changed: else they would never be seen.
 
 Rules: pure functions of the session's levels and the speed. Required parts are computed whatever the deadline says.
 """
@@ -47,16 +48,24 @@ class Plan:
 
 
 def make_plan(
-    session: Session, window: Window, is_warm: Callable[[Part], bool], speed: Speed, budget_ms: float | None
+    session: Session,
+    window: Window,
+    is_warm: Callable[[Part], bool],
+    speed: Speed,
+    budget_ms: float | None,
+    may_idle: bool = True,
 ) -> Plan:
-    """Plan a request whose window the session has adopted. `budget_ms` None: pay for everything."""
+    """Plan a request whose window the session has adopted. `budget_ms` None: pay for everything.
+
+    may_idle: idle work will bring in what is left out.
+    """
     if budget_ms is None:
         return _everything(session, window, is_warm)
     required = [part for part in window.flow if part.rank == 0]
     missing = _missing(session, [part for part in required if not part.loose], Level.PARTIAL)
     missing += _missing(session, [part for part in required if part.loose], Level.STALE)
     chosen = _Chosen(session, speed, joined(missing), _n_seen(session, window))
-    is_cold = chosen.n_missing > _CHEAP_TOKENS
+    is_cold = chosen.n_missing > _CHEAP_TOKENS or _is_new(session, window, Level.STALE if may_idle else Level.PARTIAL)
     optional = sorted((part for part in window.flow if part.rank), key=lambda part: part.rank) if is_cold else []
     for part in optional:
         chosen.buy_own(part, _OWN_SHARE * budget_ms)
@@ -113,6 +122,13 @@ class _Chosen:
         """What the request costs with so many more tokens to compute and to see."""
         seen = self._n_seen + n_seen_more
         return self._speed.ms(self.n_missing + n_more, seen) + _DECODE_STEPS * self._speed.ms(1, seen) + self._other_ms
+
+
+def _is_new(session: Session, window: Window, level: Level) -> bool:
+    """Whether none of the file's own text is there and worth `level`. Where other blocks came before it, it has moved
+    and is stale."""
+    begin, end = window.tail, len(window.ids)
+    return _total(session.below(level, begin, end)) == end - begin
 
 
 def _n_seen(session: Session, window: Window) -> int:

@@ -307,7 +307,7 @@ class Scheduler:
         waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_awaited else 0.0
         budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
         generation = self._start(job)
-        hidden = yield from generation.prefill(budget_ms)
+        hidden = yield from generation.prefill(budget_ms, self._may_idle())
         if not job.first:
             job.first = time.perf_counter()
             request.on_prefilled(job.report("", ""))

@@ -154,6 +154,61 @@ def test_what_was_computed_ahead_costs_the_next_key_nothing(real_cache: Path, tm
         assert last["nComputed"] <= 12, last
 
 
+SHIPPING = '''"""Parcels and their ways."""
+
+
+def ship_parcel(weight_grams: int, country: str, insured: bool) -> str:
+    """Hand a parcel over; returns its tracking number."""
+    return f"{country}-{weight_grams}-{insured}"
+'''
+ORDERS = """from shipping import ship_parcel
+
+
+def send_gift(weight_grams: int, country: str) -> str:
+    """
+
+
+@pytest.mark.parametrize("when", ["at the first request", "when it was written later"])
+def test_a_small_file_sees_other_files_where_no_idle_work_may_run(real_cache: Path, tmp_path: Path, when: str) -> None:
+    stop_daemons(real_cache)  # the setting is that of the window which starts the model process
+    options = {"maxWaitMs": 0, "mode": "line", "quietness": 0, "rankMs": 0, "daemon": {"idle": "never"}}
+    later = when == "when it was written later"
+    other, uri = tmp_path / f"{'delivery' if later else 'shipping'}.py", (tmp_path / "orders.py").as_uri()
+    text = ORDERS.replace("shipping", other.stem)
+    if not later:
+        other.write_text(SHIPPING)
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
+        session.wait_for_phase("ready")
+        deadline = time.monotonic() + 60
+        while session.status()["indexes"][str(tmp_path)]["phase"] != "ready":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        session.open(uri, text)
+        if later:
+            session.complete(uri, *place(text), kind=2)
+            assert session.status()["last"]["nBlocks"] == 0
+            session.open(other.as_uri(), SHIPPING)
+            session.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+            for _ in range(100):
+                told = session.request("midfill/context", {"uri": uri, "position": {"line": 4, "character": 4}})
+                if told["snippets"]:
+                    break
+                time.sleep(0.1)
+        text += "return ship_parcel("
+        session.change(uri, 2, [{"text": text}])
+        item, *_ = session.complete(uri, *place(text), kind=2)
+        n_blocks = session.status()["last"]["nBlocks"]
+        assert n_blocks >= 1
+        assert item["insertText"].startswith("    return ship_parcel(weight_grams, country, ")
+        session.change(uri, 3, [{"text": text + "z9"}])
+        session.complete(uri, *place(text + "z9"), kind=2)  # a key is as cheap as ever
+        last = session.status()["last"]
+        assert not last["reused"]
+        assert last["nComputed"] <= 12, last
+        assert last["nBlocks"] == n_blocks, last
+
+
 def test_a_killed_daemon_gives_an_empty_answer_and_the_next_request_works(session: Session, tmp_path: Path) -> None:
     with session:
         session.allowed_errors = 1

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 from array import array
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,26 @@ def test_what_a_crash_left_behind_is_cleaned_up_after_an_hour(tmp_path: Path) ->
     store(tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_block_that_is_left_off_goes_on_where_it_was() -> None:
+    blocks, kv, layers = store(None), buffer(10), []
+
+    def compute() -> Generator[None, None, KVBuffer]:
+        for layer in range(3):
+            layers.append(layer)
+            yield
+        return kv
+
+    begun = blocks.finish("a", compute)
+    next(begun)
+    next(begun)
+    begun.close()
+    for _ in blocks.finish("a", compute):
+        pass
+    assert layers == [0, 1, 2]
+    assert blocks.get("a", 10) is kv
+    assert blocks.counters.n_computed == 1
 
 
 def test_where_nothing_can_be_written_blocks_are_read_and_what_cannot_be_kept_costs_a_line(

@@ -139,6 +139,51 @@ def test_cold_blocks_are_bought_when_there_is_time() -> None:
     assert [block.rank for block in plan.buy] == [1, 3, 5]
 
 
+SMALL = 40
+
+
+def small(n_blocks: int) -> Window:
+    """A small file: all of it is required, and less than what typing may miss."""
+    pieces = [Piece(n_tokens=HEADER, rank=0, block=False)]
+    pieces += [Piece(n_tokens=BLOCK, rank=1 + rank, block=True) for rank in reversed(range(n_blocks))]
+    pieces.append(Piece(n_tokens=SMALL, rank=0, block=False))
+    return window_of(array("I", range(sum(piece.n_tokens for piece in pieces))), pieces)
+
+
+def small_session(w: Window, own: Level) -> Session:
+    """The header is there, no block is, and the file's own text is worth `own`."""
+    return session(w, lambda part: Level.NONE if part.block else own if part.begin else Level.EXACT)
+
+
+@pytest.mark.parametrize("may_idle", [True, False])
+def test_the_first_request_of_a_small_file_buys_the_best_blocks_within_its_deadline(may_idle: bool) -> None:
+    w = small(4)
+    for deadline_ms, n_bought in ((0.0, 0), (1_000.0, 1), (1e6, 4)):
+        plan = make_plan(small_session(w, Level.NONE), w, lambda part: False, Speed(QWEN), deadline_ms, may_idle)
+        assert [block.rank for block in plan.buy] == [1, 2, 3, 4][:n_bought]
+        assert n_computed(plan.compute) == SMALL
+
+
+@pytest.mark.parametrize(("may_idle", "n_bought"), [(True, 0), (False, 1)])
+def test_when_other_files_have_changed_idle_work_brings_them_in_or_the_next_request(
+    may_idle: bool, n_bought: int
+) -> None:
+    w = small(1)  # the text has moved behind a new block
+    plan = make_plan(small_session(w, Level.STALE), w, lambda part: False, Speed(QWEN), 2_000.0, may_idle)
+    assert len(plan.buy) == n_bought
+
+
+@pytest.mark.parametrize("may_idle", [True, False])
+@pytest.mark.parametrize("n_new", [1, 30, SMALL - 1])
+def test_keys_and_new_lines_in_a_small_file_buy_nothing(may_idle: bool, n_new: int) -> None:
+    w = small(4)
+    have = small_session(w, Level.PARTIAL)
+    have.level[-n_new:] = bytes(n_new)
+    plan = make_plan(have, w, lambda part: False, Speed(QWEN), 1e6, may_idle)
+    assert plan.buy == []
+    assert n_computed(plan.compute) == n_new
+
+
 ranges = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)).map(lambda r: (r[0], r[0] + r[1] + 1)), max_size=8)
 
 
