@@ -14,6 +14,7 @@ from pathlib import Path
 
 from completion.types import Format
 from model.paths import adapters_dir
+from model.shards import files_of
 
 
 class ModelError(Exception):
@@ -224,16 +225,29 @@ def resolve(name_or_path: str) -> ModelSource:
         model_id = f"{adapter.name}-{adapter.sha256[:8]}"  # the same name may be given again to another adapter
         return ModelSource(model_id=model_id, row=base.row, path=base.path, adapter=adapter)
     path = Path(name_or_path).expanduser()
-    if path.suffix == ".gguf" and not path.is_file():
-        raise ModelError(f"there is no model file at {path}")
+    if path.suffix == ".gguf" and not path.is_dir():
+        return _gguf_source(path)
     if path.is_dir() and (missing := [name for name in _FOLDER_FILES if not any(path.glob(name))]):
         raise ModelError(f"{path} is not a model folder: it has no {' and no '.join(missing)}")
-    if path.suffix == ".gguf" or path.is_dir():
+    if path.is_dir():
         return ModelSource(model_id=_id_of(path.resolve()), row=None, path=path.resolve())
     known = ", ".join([row.name for row in CATALOG] + sorted(p.parent.name for p in adapters_dir().glob(f"*/{ADDED}")))
     raise ModelError(
         f"unknown model {name_or_path!r}: use one of {known}, or the path of a .gguf file or a safetensors folder"
     )
+
+
+def _gguf_source(path: Path) -> ModelSource:
+    """A GGUF file by path; one part of a split one is all of it."""
+    files = files_of(path)
+    if len(files) > 1 and not any(file.is_file() for file in files):
+        files = [path]
+    for number, file in enumerate(files, start=1):
+        if not file.is_file():
+            part = f"part {number} of {len(files)} of the model is missing: " if len(files) > 1 else ""
+            raise ModelError(f"{part}there is no model file at {file}")
+    first = files[0].parent.resolve() / files[0].name  # a link's target may be called anything
+    return ModelSource(model_id=_id_of(first), row=None, path=first)
 
 
 def read_added(name: str) -> AddedAdapter | None:

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from completion.types import Priority
 from model import address, system, tasks, wire
+from model.catalog import ModelError, resolve
+from model.published import check
 from model.spawn import EngineSettings, socket_path
 from model.store import StoreError, read_manifest
 
@@ -39,6 +41,8 @@ _NICENESS = 5
 _MAX_CANDIDATES = 16
 _IDLE_CHECK_S = 1.0
 _READ_BYTES = 1 << 16
+# What went wrong may be known before the one that started us has come to hear it.
+_TELL_S = 10.0
 
 
 class Daemon:
@@ -68,9 +72,9 @@ class Daemon:
         self.publish("ready", message, 1.0, str(store))
 
     def failed(self, message: str) -> None:
-        """The model cannot be had: say so and leave; a client that is asked again starts afresh."""
+        """The model cannot be had: say so to somebody and leave; a client that is asked again starts afresh."""
         self.publish("failed", message)
-        self.leave()
+        self._soon(self._loop.call_later, 0.0 if self._clients else _TELL_S, self._leaving.set)
 
     def leave(self) -> None:
         """End the process; safe from any thread."""
@@ -144,6 +148,8 @@ class Daemon:
                 self._leave("store")
             else:
                 self._send(writer, self._state)
+            if self._state.phase == "failed":  # told
+                self._leaving.set()
             while data := await reader.read(_READ_BYTES):
                 for message in frames.feed(data):
                     self._receive(message, writer)
@@ -299,11 +305,13 @@ class Daemon:
 
 def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     """Get the model ready, then run the scheduler until it is stopped."""
-    from model import engine
-
     try:
+        if (path := resolve(settings.model).path) is not None:
+            check(path)  # here already: torch takes seconds
+        from model import engine
+
         scheduler = engine.prepare(settings, daemon.publish, daemon.ready)
-    except engine.EXPECTED_FAILURES as error:
+    except ModelError as error:
         log.error("model not available: %s", error)
         daemon.failed(str(error))
         return
@@ -344,7 +352,7 @@ def run(settings: EngineSettings) -> int:
         system.be_nice(_NICENESS)
         with lock:
             asyncio.run(_main(settings, path))
-    except OSError as error:
+    except (OSError, ModelError) as error:
         log.error("the model process cannot run: %s", error)
         return 1
     return 0

@@ -22,6 +22,7 @@ from model.architecture import foreign_reason
 from model.paths import measured_file
 from model.quantize import choose_kind
 from model.records import read_record, write_record
+from model.shards import files_of
 
 DEVICES = ("auto", "cpu", "cuda")
 # A setting of `quantization` as the card's kind of weights; "auto" is decided by memory.
@@ -151,9 +152,8 @@ def _kind_for(card: Card, file: Path) -> str:
 
 
 def _bf16_bytes(file: Path) -> float:
-    if file.is_file():
-        return file.stat().st_size * _BF16_PER_GGUF_BYTE
-    return sum(part.stat().st_size for part in file.glob("*.safetensors"))
+    n_bytes = sum(part.stat().st_size for part in files_of(file))
+    return n_bytes * _BF16_PER_GGUF_BYTE if file.is_file() else n_bytes
 
 
 def read_measured(model_id: str) -> Measured | None:

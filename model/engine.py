@@ -85,8 +85,15 @@ class Publish(Protocol):
 def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]) -> Scheduler:
     """Make the model ready and return its scheduler, whose `run` the caller then enters.
 
-    Raises one of EXPECTED_FAILURES when the model cannot be had, read or run.
+    ModelError when the model cannot be had, read or run.
     """
+    try:
+        return _prepare(settings, publish, ready)
+    except EXPECTED_FAILURES as error:
+        raise ModelError(str(error)) from error
+
+
+def _prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]) -> Scheduler:
     source = resolve(settings.model)
 
     told = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""

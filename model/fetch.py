@@ -30,6 +30,7 @@ from typing import BinaryIO
 from model.catalog import ModelError, ModelRow, ModelSource, WheelParts
 from model.hub import COPY_BYTES, OnProgress, Progress, Source, SourceFailed, from_hub, list_files
 from model.paths import models_dir
+from model.published import check
 from model.system import try_lock
 
 _PARALLEL_PARTS = 2
@@ -42,12 +43,14 @@ _HEADROOM_BYTES = 256 << 20
 
 
 def fetch(source: ModelSource, on_progress: OnProgress | None = None, *, sources: tuple[Source, ...] = ()) -> Path:
-    """The verified local file (or folder) of a model; ModelError when no source has it.
+    """The verified local file (or folder) of a model; ModelError when no source has it, or it is not whole.
 
     `sources` replaces the hub and PyPI, for tests.
     """
     if source.row is None:
         assert source.path is not None
+        if source.path.exists():  # `resolve` tells of what is missing
+            check(source.path)
         return source.path
     row, report = source.row, on_progress or (lambda progress: None)
     if row.files:

@@ -30,6 +30,7 @@ from model.lowbit import Groups, quantize_compensated, quantize_groups
 from model.merge import combined_hash, open_weights
 from model.packing import pack, packable
 from model.paths import stores_dir
+from model.shards import files_of
 from model.source import WeightSource
 from model.speed import weights_per_layer
 from model.store import (
@@ -113,8 +114,7 @@ def _file_hash(source: ModelSource, file: Path) -> str:
     """The catalog's verified sha256, else a hash of the files' names, sizes and times."""
     if source.row is not None:
         return files_hash(source.row)
-    files = [file] if file.is_file() else sorted(file.glob("*.safetensors"))
-    facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files_of(file)]
     return hashlib.sha256(json.dumps([str(file.resolve()), facts]).encode()).hexdigest()
 
 

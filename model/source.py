@@ -1,4 +1,4 @@
-"""Reads a model as it was published (one GGUF file, or a safetensors folder) as fp32 tensors by name.
+"""Reads a model as it was published (a GGUF file, split or not, or a safetensors folder) as fp32 tensors by name.
 
 Called by `quantize` to make the local store, and by `score` and the tests for the fp32 truth.
 
@@ -23,6 +23,8 @@ from safetensors import safe_open
 from tokenizers import Tokenizer as HfTokenizer
 
 from model.architecture import Architecture, UnsupportedModel, from_folder, from_gguf
+from model.published import check
+from model.shards import files_of
 from model.tokenizer import build_bpe, strip_added_tokens
 
 _GGUF_LAYER = {
@@ -86,13 +88,15 @@ def open_source(path: Path) -> Iterator[WeightSource]:
 
 
 def _open_gguf(path: Path) -> WeightSource:
+    check(path)
     try:
-        reader = GGUFReader(path)
+        readers = [GGUFReader(file) for file in files_of(path)]
     except (ValueError, OSError, IndexError) as error:
         raise UnsupportedModel(f"{path} is not a readable GGUF file: {error}") from error
-    metadata: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    metadata: dict[str, Any] = {name: field.contents() for name, field in readers[0].fields.items()}
+    tensors = {tensor.name: tensor for reader in readers for tensor in reader.tensors}
     architecture = from_gguf(metadata, set(tensors))
+    _require({_gguf_name(name, set(tensors)) for name in _names(architecture)}, set(tensors), path)
     if metadata.get("tokenizer.ggml.model") != "gpt2":
         raise UnsupportedModel(
             f"tokenizer {metadata.get('tokenizer.ggml.model')!r} is not supported (supported: gpt2 byte-level BPE)"
@@ -126,6 +130,18 @@ def _open_gguf(path: Path) -> WeightSource:
     )
 
 
+def _names(architecture: Architecture) -> list[str]:
+    """All of a model's tensors."""
+    parts = [part for part in _HF_LAYER if architecture.qkv_bias or not part.endswith(".bias")]
+    return ["embed", "norm", *(f"layers.{index}.{part}" for index in range(architecture.n_layers) for part in parts)]
+
+
+def _require(names: set[str], present: set[str], path: Path) -> None:
+    """UnsupportedModel when a tensor is not in the file: said before any is read."""
+    if missing := sorted(names - present):
+        raise UnsupportedModel(f"{path} is not complete: {len(missing)} tensors are missing, {missing[0]} first")
+
+
 def _gguf_name(name: str, present: set[str]) -> str:
     if name.startswith("layers."):
         _, index, part = name.split(".", 2)
@@ -143,13 +159,16 @@ def _half_split(weight: torch.Tensor, head_dim: int) -> torch.Tensor:
 
 def _open_folder(path: Path) -> WeightSource:
     missing = [name for name in ("config.json", "tokenizer.json") if not (path / name).is_file()]
-    files = sorted(path.glob("*.safetensors"))
+    files = files_of(path)
     if missing or not files:
         raise UnsupportedModel(f"{path} lacks {', '.join(missing or ['*.safetensors'])}")
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     architecture = from_folder(config)
+    check(path)
     handles = [safe_open(file, framework="pt") for file in files]
     where = {key: handle for handle in handles for key in handle.keys()}  # noqa: SIM118 (not a mapping)
+    if not architecture.foreign:
+        _require({_hf_name(name, set(where)) for name in _names(architecture)}, set(where), path)
     plain, special = strip_added_tokens(json.loads((path / "tokenizer.json").read_text(encoding="utf-8")))
 
     def tensor(name: str) -> torch.Tensor:

@@ -51,8 +51,11 @@ def socket_path(settings: EngineSettings) -> Path:
 def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
     """Start a daemon in a session of its own; it leaves at once when another one has the lock."""
     log = socket_path(settings).with_suffix(".log").open("ab")
+    source = resolve(settings.model)
+    # A path as it is from anywhere: the daemon's folder is another one.
+    model = settings.model if source.path is None or source.adapter is not None else str(source.path)
     command = [sys.executable, "-I", "-m", "model.daemon"]
-    command += ["--model", settings.model, "--idle-exit-s", str(settings.idle_exit_s)]
+    command += ["--model", model, "--idle-exit-s", str(settings.idle_exit_s)]
     command += [
         "--quantization",
         settings.quantization,
