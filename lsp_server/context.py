@@ -142,14 +142,15 @@ class Workbench:
         generation = repository.generation() if repository is not None else None
         sources = self.candidates(snapshot.uri, snapshot.text, cursor)
         if repository is not None:
-            sources |= repository.candidates(snapshot.path, snapshot.text, cursor, snapshot.tree)
-            sources["pinned"] = repository.pinned(pinned)
+            indexed = repository.candidates(snapshot.path, snapshot.text, cursor, snapshot.tree)
+            sources |= self._as_edited(indexed | {"pinned": repository.pinned(pinned)})
         proposed, present = {i.snippet for items in sources.values() for i in items}, self.present(snapshot.uri) or ()
         paths = {snippet.path for snippet in (*proposed, *present)}
         stamps: dict[str, Stamp] = {}
         if repository is not None and generation is not None:
             stamps |= repository.stamps(paths, generation)
-        stamps |= {k.source.path: k.stamp for k in list(self._known.values()) if k.source.path in paths}
+        for known in list(self._known.values()):
+            stamps[known.source.path] = (*stamps.get(known.source.path, ()), *known.stamp)
         then = self._stamps.get(snapshot.uri, {})
         gone = (s for s in present if s not in proposed and stamps.get(s.path) != then.get(s.path))
         self._proposals[snapshot.uri] = _Proposal(frozenset(gone), stamps)
@@ -174,6 +175,16 @@ class Workbench:
         """Whether a document's text is as it is known: what was never saved goes with its document."""
         uri = known.page.uri
         return uri not in self._closed or (known.on_disk is not None and known.on_disk == _stamp(uri))
+
+    def _as_edited(self, sources: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
+        """What is proposed of the disk's texts, without what the open documents do not say any more."""
+        paths = {item.snippet.path for items in sources.values() for item in items}
+        opened = [k for k in list(self._known.values()) if k.source.path in paths and k.page.uri not in self._closed]
+        edited = {k.source.path: _words(k.source) for k in opened if not _is_saved(k)}
+        return {
+            source: [item for item in items if _says(edited.get(item.snippet.path), item)]
+            for source, items in sources.items()
+        }
 
     def _drop(self, uri: str) -> None:
         self._known.pop(uri, None)
@@ -221,6 +232,26 @@ def _cut(page: Page, old: SyntaxTree | None) -> tuple[tuple[Passage, ...], Synta
     """A page's passages, and its tree for the next time: a text that was refused stays so."""
     tree = parse(for_document(page.uri, page.language_id).id, page.text, old)
     return passages_of(page.path, tree), tree
+
+
+def _is_saved(known: _Known) -> bool:
+    """Whether the disk has an open document's text."""
+    path = _file_of(known.page.uri)
+    text = None if path is None else _text_of(path)
+    return text is not None and (hash(text),) == known.stamp
+
+
+def _words(source: Source) -> str:
+    """A file's text without its line ends and indentation."""
+    return " ".join(" ".join(passage.text.split()) for passage in source.passages)
+
+
+def _says(text: str | None, item: Item) -> bool:
+    """Whether every line of a snippet stands in a file's text, as `_words` gives it; None: nobody has edited it."""
+    if text is None:
+        return True
+    lines = (" ".join(line.split()).removesuffix("...") for line in item.snippet.text.splitlines())
+    return all(line in text for line in lines)
 
 
 def _stamp(uri: str) -> Stamp | None:

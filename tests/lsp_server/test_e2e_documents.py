@@ -110,3 +110,28 @@ def test_a_change_on_disk_of_a_file_that_was_never_open_arrives_without_a_key(
         file.write_text("\n\n".join(functions).replace("def area_4(width, height)", "def area_4(depth)"))
         wait_for_shown(session, user, "def area_4(depth)")
         assert "def area_4(width, height)" not in shown(session, user)
+
+
+def test_what_is_edited_and_not_saved_is_shown_as_it_is_and_not_as_it_was_indexed(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "w"
+    workspace.mkdir()
+    file, user = workspace / "library.py", (workspace / "user.py").as_uri()
+    other = "def volume(side):\n    return side**3\n"
+    file.write_text(f"{OLD}\n\n{other}")
+    with Session(workspace, options=options(tiny_model), folders=[workspace]) as session:
+        session.wait_for_phase("ready")
+        wait_for_index(session, workspace)
+        session.open(user, "from library import area, volume\n\nprint(volume(2), area(")
+        wait_for_shown(session, user, OLD)
+        session.open(file.as_uri(), f"{OLD}\n\n{other}")
+        session.change(file.as_uri(), 1, [{"text": f"# more\n\n\n{NEW}\n\n{other}"}])
+        wait_for_shown(session, user, NEW)
+        assert "width" not in shown(session, user)
+        assert other in shown(session, user)
+        file.write_text(f"# more\n\n\n{NEW}\n\n{other}")
+        session.notify("textDocument/didSave", {"textDocument": {"uri": file.as_uri()}})
+        session.notify("textDocument/didClose", {"textDocument": {"uri": file.as_uri()}})
+        file.write_text(f"{OLD}\n\n{other}")
+        wait_until(lambda: "width" in shown(session, user) and "depth" not in shown(session, user))
