@@ -7,6 +7,7 @@ explanations are still known to `midfill/why`, in memory.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ from lsp_server.documents import Document, DocumentStore, index_of_units
 from lsp_server.explain import Origin, Spot, explanation, sentence
 from lsp_server.history import INSTEAD, MAX_EXPLANATIONS, Entry, Event, History, Note, history_file
 from lsp_server.keeping import LineChange
+
+log = logging.getLogger(__name__)
 
 KEPT_AFTER_S = 300.0
 # Superseded while somebody types: the answer that counts comes right after.
@@ -56,7 +59,10 @@ class Recorder:
     def configure(self, enabled: bool) -> None:
         """Write from now on, or write nothing."""
         if enabled and self._history is None:
-            self._history = History(history_file())
+            try:
+                self._history = History(history_file())
+            except (OSError, RuntimeError) as error:  # no thread can be started, say
+                log.warning("statistics are not written: %s", error)
         elif not enabled and self._history is not None:
             self._history.stop()
             self._history = None

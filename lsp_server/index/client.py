@@ -69,7 +69,7 @@ class IndexClient:
 
     async def _run_once(self) -> None:
         """One worker from its start to its end."""
-        folder = folder_of(self.root)
+        folder, before = folder_of(self.root), self.state
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             log_file = (folder / "worker.log").open("w")
@@ -87,7 +87,8 @@ class IndexClient:
             assert process.stdout is not None
             async for line in process.stdout:
                 self._read(line)
-            if code := await process.wait():  # what it can foresee it says itself, and leaves with 0
+            code, has_said = await process.wait(), self.state is not before and self.state.phase is IndexPhase.FAILED
+            if code and not has_said:
                 where = folder / "worker.log"
                 self._set(IndexState(IndexPhase.FAILED, f"the index worker ended with code {code}; see {where}"))
         finally:

@@ -165,6 +165,7 @@ def _targets() -> Iterator[tuple[Any, str, tuple[Failure, ...]]]:
     for name in ("open_unix_connection", "open_connection"):
         yield asyncio, name, CONNECT
     yield asyncio, "start_unix_server", FILE
+    yield threading.Thread, "start", (_raised(RuntimeError, "can't start new thread"),)
     yield asyncio, "create_subprocess_exec", PROCESS
     yield spawn, "start_detached", PROCESS
     yield address, "connect", CONNECT

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import queue
 import shutil
-import tempfile
 import threading
 import time
 from array import array
@@ -24,12 +23,14 @@ from unittest import mock
 
 from completion.types import EngineUnavailable, Format, Piece, Prompt
 from lsp_server import history
+from lsp_server.documents import DocumentStore
 from lsp_server.index import client as index_client
 from lsp_server.index import worker
 from lsp_server.index.client import IndexClient
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import folder_of
 from lsp_server.index.state import IndexPhase, IndexState
+from lsp_server.recorder import Recorder
 from model import client as engine_client
 from model import daemon, spawn, system
 from model.client import EngineClient, EngineState
@@ -350,29 +351,29 @@ class HistoryLife:
 
     def __call__(self) -> Verdict:
         verdict = Verdict()
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "state" / "history.sqlite"
-            kept = history.History(file)
-            for number in range(4):
-                kept.add(_event(f"e{number}"))
-                kept.add({"id": f"e{number}", "text": "why"})
-                kept.add(history.Note(f"e{number}", {"fate": "shown"}))
-                time.sleep(0.03)
-            for number in range(200):  # after a failure it pauses, for no time here
-                kept.add(_event(f"late{number}"))
-                time.sleep(0.02)
-                if self._has(file, "late"):
-                    break
-            else:
-                verdict.n_hangs += 1
-                verdict.wrong.append("nothing is written any more")
-            kept.stop()
-            kept.join()
-            try:
-                history.read_explanations(file, 5)
-            except (history.BrokenHistory, OSError) as error:  # `midfill why` says so in a line
-                if not str(error):
-                    verdict.wrong.append("a broken history says nothing")
+        file = history.history_file()
+        shutil.rmtree(file.parent, ignore_errors=True)
+        recorder = Recorder(DocumentStore(), "window")
+        for number in range(4):
+            recorder.configure(True)
+            recorder._write(_event(f"e{number}"))
+            recorder._write({"id": f"e{number}", "text": "why"})
+            recorder._write(history.Note(f"e{number}", {"fate": "shown"}))
+            time.sleep(0.03)
+        for number in range(200):  # after a failure it pauses, for no time here
+            recorder._write(_event(f"late{number}"))
+            time.sleep(0.02)
+            if self._has(file, "late"):
+                break
+        else:
+            verdict.n_hangs += 1
+            verdict.wrong.append("nothing is written any more")
+        recorder.leave()
+        try:
+            history.read_explanations(file, 5)
+        except (history.BrokenHistory, OSError) as error:  # `midfill why` says so in a line
+            if not str(error):
+                verdict.wrong.append("a broken history says nothing")
         return verdict
 
     def _has(self, file: Path, beginning: str) -> bool:
