@@ -86,7 +86,7 @@ def _header_of(file: Path) -> _Header:
     size = file.stat().st_size
     with file.open("rb") as opened:
         if opened.read(4) != struct.pack("<I", GGUF_MAGIC):
-            raise ModelError(f"{file} is not a GGUF file")
+            raise ModelError(f"{file} is not a GGUF file, and cannot be prepared")
         with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 header = _Walk(data).header()
