@@ -3,6 +3,20 @@
 return function(test)
   local REQUEST = 'textDocument/inlineCompletion'
 
+  -- -- deleting ---------------------------------------------------------------------------------------------------
+
+  test('what was deleted is not shown again until something is typed', { '|' }, {}, function(editor)
+    editor:answers({ 'abcd' })
+    editor:type('iab')
+    editor:expect_ghost({ 'cd' })
+    editor:answers({})
+    editor:type('<BS>')
+    editor:expect_ghost({})
+    editor:answers({ 'abcd' })
+    editor:type('b')
+    editor:expect_ghost({ 'cd' })
+  end)
+
   -- -- leaving insert mode by <C-c>, which no InsertLeave tells of -------------------------------------------------
 
   test('<C-c> takes the ghost text and its keys away', { '|' }, {}, function(editor)

@@ -191,11 +191,16 @@ end
 function M.on_cursor(is_change)
   local buf, tick = vim.api.nvim_get_current_buf(), vim.api.nvim_buf_get_changedtick(0)
   local row, col = cursor()
+  local size = vim.api.nvim_buf_get_offset(buf, vim.api.nvim_buf_line_count(buf))
   local is_new_text = not seen or seen.buf ~= buf or seen.tick ~= tick
+  -- What was shown would put back what has just been taken away: the server says when there is something again.
+  if seen and seen.buf == buf and size < seen.size then
+    M.hide()
+  end
   if is_change and not is_new_text and seen.row == row and seen.col == col then
     return
   end
-  seen = { buf = buf, tick = tick, row = row, col = col }
+  seen = { buf = buf, tick = tick, row = row, col = col, size = size }
   if is_new_text or is_change then
     M.refresh()
   elseif not M.current() then
