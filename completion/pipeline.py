@@ -83,7 +83,8 @@ async def _prompt_in_time(deps: Deps, request: CompletionRequest) -> Prompt:
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     """Answer a request; every way it can end is an `Outcome`. Cancellation propagates."""
-    if begun := begun_below(request):
+    is_asked = request.trigger is Trigger.INVOKED
+    if is_asked and (begun := await asyncio.to_thread(begun_below, request)):  # asks the syntax tree
         below = await asyncio.to_thread(with_typed, request, begun)
         return with_body(request, begun, await _answer(deps, below))
     return await _answer(deps, request)

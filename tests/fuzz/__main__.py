@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-COMMANDS = {"faults": "tests.fuzz.faults", "texts": "tests.fuzz.texts"}
+COMMANDS = {"beside": "tests.fuzz.beside", "faults": "tests.fuzz.faults", "texts": "tests.fuzz.texts"}
 
 
 def main(arguments: list[str]) -> int:
