@@ -266,12 +266,13 @@ def missing_names(request: CompletionRequest, *, called: bool = False) -> list[s
 @question
 def _missing(tree: SyntaxTree, cursor: int, called: bool) -> list[str]:
     """The same where the tree is: another process has no event loop to hold up."""
-    return list(_missing_in(tree.source.decode("utf-8"), cursor, tree.language, called))
+    keywords = keywords_of(tree.language) if tree.is_parsed else frozenset()  # plain text's grammar is left alone
+    return list(_missing_in(tree.source.decode("utf-8"), cursor, tree.language, keywords, called))
 
 
-def _missing_in(text: str, cursor: int, language: str, called: bool) -> Iterator[str]:
+def _missing_in(text: str, cursor: int, language: str, keywords: frozenset[str], called: bool) -> Iterator[str]:
     level = _least_columns(text, cursor, next(lines_below(text, cursor), ""))
-    known = set(identifiers(_code(text[:cursor], language))) | builtins_of(language) | keywords_of(language)
+    known = set(identifiers(_code(text[:cursor], language))) | builtins_of(language) | keywords
     for line in islice(lines_below(text, cursor), _NEAR_LINES):
         if columns(line) < level:
             return

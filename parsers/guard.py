@@ -25,7 +25,7 @@ from cattrs.errors import BaseValidationError
 from parsers.guard_lanes import Died, Lane
 from parsers.guard_wire import Request, plain, unpacked
 from parsers.languages import by_id
-from parsers.parse import Question, SyntaxTree, has_grammar, parse_elsewhere
+from parsers.parse import PlainTree, Question, SyntaxTree, has_grammar, parse_elsewhere
 from parsers.refusals import Refusals
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class GuardedTree(SyntaxTree):
 
     def ask_as_plain(self, question: Question, args: tuple[Any, ...]) -> Any:
         """What plain text would answer; no grammar runs."""
-        return question.function(SyntaxTree(self.language, self.source, None), *args)
+        return question.function(PlainTree(self.language, self.source), *args)
 
     def successor(self, source: bytes) -> SyntaxTree:
         """The tree of an edited text, not parsed yet."""
@@ -151,8 +151,6 @@ class Guard:
 
     def first(self, language: str, source: bytes) -> SyntaxTree:
         """The tree of a text that came of no other, not parsed yet."""
-        if not has_grammar(language, source):
-            return SyntaxTree(language, source, None)
         return self.tree(language, source, Lineage(refused=self._refusals.reason(language, source)), 0)
 
     def tree(self, language: str, source: bytes, lineage: Lineage, base: int) -> SyntaxTree:

@@ -68,6 +68,17 @@ class SyntaxTree:
 
 
 @dataclass(frozen=True, slots=True)
+class PlainTree(SyntaxTree):
+    """A text that is plain text whatever its language says, and so is what comes of it by edits."""
+
+    tree: None = None
+
+    def successor(self, source: bytes) -> SyntaxTree:
+        """Plain text."""
+        return PlainTree(self.language, source)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A function of a tree and of plain data, which may run in another process; known there by its name.
 
