@@ -10,7 +10,9 @@ the longest one underestimated by up to a period.
 """
 
 import asyncio
+import json
 import math
+import sys
 
 # A wake-up costs about what two sleeps cost: 110 us in a nested virtual machine, where a mere `time.sleep` takes
 # 40 us of processor time. That is 1 % of a core there while somebody types, and nothing otherwise.
@@ -84,3 +86,16 @@ class StallMonitor:
         """Count how late a timer ran, and the timers that would have been due meanwhile."""
         for n_periods in range(1 + max(0, int(late_s / PERIOD_S))):
             self.waits.add(1e3 * (late_s - n_periods * PERIOD_S))
+
+
+async def _waits_of_an_idle_loop(seconds: float) -> dict[str, float]:
+    monitor = StallMonitor()
+    end = asyncio.get_running_loop().time() + seconds
+    while (left_s := end - asyncio.get_running_loop().time()) > 0:
+        monitor.watch()
+        await asyncio.sleep(min(left_s, _AWAKE_S / 2))
+    return monitor.summary()
+
+
+if __name__ == "__main__":  # for so many seconds: what a process that does nothing else waits on this machine
+    sys.stdout.write(json.dumps(asyncio.run(_waits_of_an_idle_loop(float(sys.argv[1])))))

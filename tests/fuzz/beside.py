@@ -75,9 +75,8 @@ class _Typist:
 
     def _provoke(self, name: str, language: str, text: str, column: int) -> None:
         uri = (self._folder / f"{self._n}-{name}").as_uri()
-        if column == 2:
+        if column == 2:  # a request has it parsed; nobody waits for the answer
             self._session.open(uri, f"{text}\n{self._n}", language)
-        if column >= 2:  # asked about, unlike the answer, which nobody waits for
             self._session.start("textDocument/inlineCompletion", self._session.complete_params(uri, 1, 1, 2))
         if column > 2:
             start = {"line": 1, "character": 0}

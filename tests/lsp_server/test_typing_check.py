@@ -5,6 +5,7 @@ def test_it_says_how_long_waits_are_and_when_that_is_too_long() -> None:
     stalls = {"p50": 0.1, "p99": 1.0, "p999": 3.14, "max": 4.2, "n": 1000}
     good = "99.9 % of waits below 3.1 ms, the longest 4.2 ms (1,000 samples while typing into 10,000 lines)"
     assert in_words(stalls) == good
+    assert in_words({**stalls, "idle": 2.5}) == f"{good}; meanwhile a process that does nothing waits 2.5 ms"
     assert in_words({**stalls, "p999": 5.1}).endswith(
         "; TOO LONG, more than 5 ms: is another program using the processor?"
     )
