@@ -122,6 +122,7 @@ class Worker:
 
     def _changes(self) -> Iterator[set[str]]:
         """Paths that changed, relative to the workspace; an empty set means: look at everything."""
+        wait_s = _WATCH_AGAIN_S
         while not self._stop.is_set():
             is_first = True
             try:
@@ -137,8 +138,10 @@ class Worker:
                         yield {Path(path).relative_to(self._root).as_posix() for _, path in changes}
             except (OSError, ValueError, watchfiles._rust_notify.WatchfilesRustInternalError) as error:
                 log.info("%s is not watched: %s", self._root, error)
-            # What ends a watch that had begun, mostly a name that is no UTF-8, does not keep the next from working.
-            if self._stop.wait(_LOOK_AGAIN_S if is_first else _WATCH_AGAIN_S):
+            # A name that is no UTF-8 ends a watch, and does not keep the next from working; a folder that cannot be
+            # watched at all is looked through, less and less often.
+            wait_s = min(2 * wait_s, _LOOK_AGAIN_S) if is_first else _WATCH_AGAIN_S
+            if self._stop.wait(wait_s):
                 return
             if is_first:
                 yield set()
