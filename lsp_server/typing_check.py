@@ -55,7 +55,7 @@ def in_words(stalls: Mapping[str, float]) -> str:
     )
     if "idle" in stalls:  # what the machine does to any process that wants a turn
         told += f"; meanwhile a process that does nothing waits {stalls['idle']:.1f} ms"
-    if stalls["p999"] > MOST_MS:
+    if stalls["p999"] > max(MOST_MS, stalls.get("idle", 0.0)):
         told += f"; TOO LONG, more than {MOST_MS:.0f} ms: is another program using the processor?"
     return told
 

@@ -6,6 +6,7 @@ def test_it_says_how_long_waits_are_and_when_that_is_too_long() -> None:
     good = "99.9 % of waits below 3.1 ms, the longest 4.2 ms (1,000 samples while typing into 10,000 lines)"
     assert in_words(stalls) == good
     assert in_words({**stalls, "idle": 2.5}) == f"{good}; meanwhile a process that does nothing waits 2.5 ms"
+    assert "TOO LONG" not in in_words({**stalls, "p999": 5.1, "idle": 6.0})  # any process waits as long
     assert in_words({**stalls, "p999": 5.1}).endswith(
         "; TOO LONG, more than 5 ms: is another program using the processor?"
     )
