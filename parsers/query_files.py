@@ -1,9 +1,8 @@
 """The tree-sitter queries of a language: `queries/<name>.scm`, joined as its row says and compiled once.
 
 Rules: what differs between languages is in the .scm files. A compiled query is immutable and shared by threads;
-a cursor is not, and each call of `outline` makes its own. Compiling holds the GIL, once for each language: 4 to 30 ms
-for most, up to 400 ms where the grammar is large (C++, Objective-C; pattern by pattern one hold still is 130 ms, and
-the whole takes twice as long).
+a cursor is not, and each call of `outline` makes its own. Compiling takes 4 to 30 ms for most languages, up to 400 ms
+where the grammar is large (C++, Objective-C): once in each process that asks, which is a child of `guard`.
 
 Captures: `@definition.<kind>` (a SymbolKind, `clause` or `attribute`: see `outline`) with `@name` (several are joined
 with dots) and `@body`, what the signature stands
