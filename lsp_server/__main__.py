@@ -4,8 +4,8 @@ import sys
 
 from lsp_server.isolation import isolate
 
-# Python threads take turns this often: what a worker thread computes (a prompt, an answer taken apart) then hardly holds
-# up the event loop.
+# Python threads take turns this often: what a worker thread computes (a prompt, an answer taken apart) then hardly
+# holds up the event loop.
 _SWITCH_INTERVAL_S = 0.0005
 
 

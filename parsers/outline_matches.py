@@ -13,7 +13,8 @@ from tree_sitter import Node, Query, QueryCursor
 from parsers.parse import SyntaxTree
 from parsers.query_files import compiled_query
 
-# A cursor finds all matches of a range at once: slices bound what is held, at no cost in total. One match of two slices is found twice, so everything here must stand being added twice.
+# A cursor finds all matches of a range at once: slices bound what is held, at no cost in total. One match of two slices
+# is found twice, so everything here must stand being added twice.
 _SLICE_BYTES = 4_096
 # How far white space is looked for: a minified file is one line, and to read all of it for each symbol is quadratic.
 _FAR_BYTES = 400
