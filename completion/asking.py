@@ -14,6 +14,7 @@ from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from completion.candidate import Candidate
+from completion.certainty import certain_end, whole
 from completion.filters import apply_filters
 from completion.stop import StopRule, find_end, finish
 from completion.types import CompletionRequest, Engine, FilterStep, Format, GenerationStats, Mode, Prompt, Tokenizer
@@ -49,6 +50,7 @@ class Generation:
     text: str
     ids: tuple[int, ...]  # its tokens, the healed bytes included; none where an opening was put before them
     logprobs: list[tuple[int, float]]  # length of `text` before a token, its value
+    sure: list[tuple[int, float]]  # the same, what is typed given
     stats: GenerationStats | None
     timed_out: bool
     complete: bool  # not cut off in its last line, by the time or by the number of tokens
@@ -68,6 +70,7 @@ class Attempt:
     raw: str
     candidate: Candidate
     steps: tuple[FilterStep, ...]
+    is_cut: bool = False  # ends before the model did, or was known to: what comes next is not what it is judged by
     filters_ms: float = 0.0
 
     @property
@@ -79,9 +82,14 @@ class Attempt:
         """Log-probabilities of the tokens that `raw` was made of, the healed ones included."""
         return [logprob for begins, logprob in self.generation.logprobs if begins < max(1, len(self.raw))]
 
+    def sure(self) -> list[float]:
+        """The same, what is typed given."""
+        return [logprob for begins, logprob in self.generation.sure if begins < max(1, len(self.raw))]
+
     def least_logprob(self) -> float:
         """That of the least probable token, the one that ended it included; 0 when there is none."""
-        return min((logprob for begins, logprob in self.generation.logprobs if begins <= len(self.raw)), default=0.0)
+        end = len(self.raw) - self.is_cut
+        return min((logprob for begins, logprob in self.generation.logprobs if begins <= end), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,30 +100,29 @@ class Asker:
     tokenizer: Tokenizer
     request: CompletionRequest
     rule: StopRule
+    certainty: float = 0.0  # joint probability that a text has at least; 0: it is not cut
+    is_prose: bool = False  # the cursor stands in a comment or a string
 
     async def attempts(
         self,
         prompt: Prompt,
         session: str,
         max_wait_ms: float,
-        on_text: Callable[[str], None] = lambda text: None,
+        on_reading: Callable[["Reading"], None] = lambda reading: None,
         opening: str = "",
     ) -> list[Attempt]:
         """Generate the prompt's candidates, the most probable first, until the rule is satisfied for each of them.
 
-        At most `max_wait_ms` (0: no bound). There is always a first, perhaps without text; `on_text` hears of it. With
-        an `opening` the texts begin with it: what the model is made to begin with, as with what is healed.
+        At most `max_wait_ms` (0: no bound). There is always a first, perhaps without text; `on_reading` hears of it.
+        With an `opening` the texts begin with it: what the model is made to begin with, as with what is healed.
         """
-        generations = await self._generate(prompt, session, max_wait_ms, on_text, opening)
+        generations = await self._generate(prompt, session, max_wait_ms, on_reading, opening)
         # In a thread, like the prompt: the filters parse the document with the suggestion in place.
         return await asyncio.to_thread(lambda: [self._filtered(prompt, generation) for generation in generations])
 
     def _filtered(self, prompt: Prompt, generation: Generation) -> Attempt:
         began = time.perf_counter()
-        raw = finish(self.rule, generation.text, complete=generation.complete)
-        # When the time is up, only what ends with its line is shown: half a line would be worse than none.
-        if generation.timed_out and "\n" not in generation.text:
-            raw = ""
+        raw, is_cut = self._kept(generation)
         candidate, steps = apply_filters(raw, self.request)
         return Attempt(
             prompt=prompt,
@@ -123,8 +130,26 @@ class Asker:
             raw=raw,
             candidate=candidate,
             steps=steps,
+            is_cut=is_cut,
             filters_ms=(time.perf_counter() - began) * 1e3,
         )
+
+    def _kept(self, generation: Generation) -> tuple[str, bool]:
+        """What of a generation may be shown, and whether that ends before what it said does."""
+        raw = finish(self.rule, generation.text, complete=generation.complete)
+        if not self.certainty:
+            # When the time is up, only what ends with its line is shown: half a line would be worse than none.
+            return ("" if generation.timed_out and "\n" not in generation.text else raw), False
+        end = certain_end(generation.sure, self.certainty)
+        is_whole = generation.complete or find_end(self.rule, generation.text) is not None
+        if is_whole and (end is None or end >= len(raw)):
+            return raw, False
+        return whole(generation.text, min(len(raw), end if end is not None else len(raw)), is_prose=self.is_prose), True
+
+    def so_far(self, prompt: Prompt, reading: "Reading") -> Attempt | None:
+        """An attempt of what was read so far, as if the time were up; None when nothing of it can be shown yet."""
+        generation = reading.generation(stats=reading.stats, timed_out=True, complete=False)
+        return self._filtered(prompt, generation) if self.certainty and self._kept(generation)[0].strip() else None
 
     async def score(
         self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = (), begins_in: int | None = None
@@ -159,11 +184,11 @@ class Asker:
         return replace(_extended(prompt, ids), heal=self.tokenizer.token_bytes(last))
 
     async def _generate(
-        self, prompt: Prompt, session: str, max_wait_ms: float, on_text: Callable[[str], None], opening: str
+        self, prompt: Prompt, session: str, max_wait_ms: float, on_reading: Callable[["Reading"], None], opening: str
     ) -> list[Generation]:
         """One generation for each candidate that said something, the first always among them."""
         prompt = self._opened(prompt, opening)
-        reading = [_Reading(prompt.heal, opening) for _ in range(prompt.n_candidates)]
+        reading = [Reading(prompt.heal, opening) for _ in range(prompt.n_candidates)]
         stats, prefilled_at, timed_out = None, 0.0, False
         stream = self.engine.generate(prompt, session=session)
         try:
@@ -171,9 +196,12 @@ class Asker:
                 async for delta in stream:
                     if delta.stats is not None:
                         stats, prefilled_at = delta.stats, time.perf_counter()
+                        reading[0].stats = stats
                     for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
-                        reading[delta.candidate].read(token_id, self.tokenizer.token_bytes(token_id), logprob)
-                    on_text(reading[0].text)
+                        reading[delta.candidate].read(
+                            token_id, self.tokenizer.token_bytes(token_id), logprob, delta.spelled
+                        )
+                    on_reading(reading[0])
                     if await self._has_ended(reading):
                         break
         except TimeoutError:
@@ -184,20 +212,17 @@ class Asker:
             decode_ms = stats.decode_ms or (time.perf_counter() - prefilled_at) * 1e3
             stats = replace(stats, n_generated=sum(len(each.logprobs) for each in reading), decode_ms=decode_ms)
         return [
-            Generation(
-                text=each.text,
-                ids=() if opening else tuple(each.ids),
-                logprobs=each.logprobs,
-                stats=stats,
-                timed_out=timed_out,
-                complete=not timed_out and len(each.logprobs) < prompt.max_tokens,
+            each.generation(
+                stats=stats, timed_out=timed_out, complete=not timed_out and len(each.logprobs) < prompt.max_tokens
             )
             for number, each in enumerate(reading)
             if each.logprobs or number == 0
         ]
 
-    async def _has_ended(self, reading: "list[_Reading]") -> bool:
+    async def _has_ended(self, reading: "list[Reading]") -> bool:
         """Whether every candidate has said enough. In a thread where that may take a parse: at the end of a block."""
+        if self.certainty and all(certain_end(each.sure, self.certainty) is not None for each in reading):
+            return True  # what comes next would not be shown
 
         def has_ended() -> bool:
             return all(find_end(self.rule, each.text) is not None for each in reading)
@@ -206,22 +231,37 @@ class Asker:
         return await asyncio.to_thread(has_ended) if may_parse else has_ended()
 
 
-class _Reading:
+class Reading:
     """The text of a candidate as its tokens come; what is healed stands in the document already."""
 
     def __init__(self, heal: bytes, opening: str) -> None:
-        self.text = opening
+        self.text = self._opening = opening
         self.ids: list[int] = []
         self.logprobs: list[tuple[int, float]] = []
+        self.sure: list[tuple[int, float]] = []  # the same, what is typed given
+        self.stats: GenerationStats | None = None  # once the prompt is done
         self._outstanding = heal
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def read(self, token_id: int, spelled: bytes, logprob: float) -> None:
-        """Take a token."""
+    def read(self, token_id: int, says: bytes, logprob: float, spelled: float = 0.0) -> None:
+        """Take a token; `spelled` as in `Delta`."""
         self.ids.append(token_id)
         self.logprobs.append((len(self.text), logprob))
-        typed, self._outstanding = spelled[: len(self._outstanding)], self._outstanding[len(spelled) :]
-        self.text += self._decoder.decode(spelled[len(typed) :])
+        self.sure.append((len(self.text), min(0.0, logprob - spelled)))
+        typed, self._outstanding = says[: len(self._outstanding)], self._outstanding[len(says) :]
+        self.text += self._decoder.decode(says[len(typed) :])
+
+    def generation(self, *, stats: GenerationStats | None, timed_out: bool, complete: bool) -> Generation:
+        """What has come so far."""
+        return Generation(
+            text=self.text,
+            ids=() if self._opening else tuple(self.ids),
+            logprobs=list(self.logprobs),
+            sure=list(self.sure),
+            stats=stats,
+            timed_out=timed_out,
+            complete=complete,
+        )
 
 
 def _extended(prompt: Prompt, ids: Sequence[int]) -> Prompt:

@@ -1,8 +1,10 @@
 """Requests under way: a user who types on while the model works, and types what it is writing, need not start over.
 
-A completion runs in a task of its own. When its request is cancelled because the next key came, the task lives on for a
-moment; a request that goes on from the same place with text that agrees with what has been generated so far
-joins it, and is answered from the reuse cache when it is done. A request that does not agree ends it.
+A completion runs in a task of its own. Whoever waits has patience for some time only: then what there is by then is
+the answer, if that is anything, and the task goes on for the next key. When its request is cancelled because the next
+key came, the task lives on for a moment; a request that goes on from the same place with text that agrees with what has
+been generated so far joins it, and is answered from the reuse cache. A request that does not agree ends it, and so does
+one of somebody who asks, unless it was asked for itself.
 
 What is computed ahead (`ahead.py`) is known here, too: the session's next completion ends it at once. A request that is
 answered from memory does not: who types what is shown will want what comes after it.
@@ -12,23 +14,42 @@ second.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from completion.types import Completion, CompletionRequest
+from completion.types import Completion, CompletionRequest, Trigger
 
 # After a cancel, how long a newer request may take to come: editors send it right after, typists within this.
 _LINGER_S = 0.3
 
 
+class Work(Protocol):
+    """One completion that is being made."""
+
+    @property
+    def text(self) -> str:
+        """What was generated so far, from the cursor on."""
+        ...
+
+    async def run(self, on_growth: Callable[[], None]) -> Completion:
+        """Make it; `on_growth` is called whenever there is more of it."""
+        ...
+
+    async def so_far(self, n_known: int) -> Completion | None:
+        """What can be shown of it by now, if that is more than so many characters."""
+        ...
+
+
 @dataclass(slots=True)
 class _Running:
     request: CompletionRequest
+    work: Work
     task: "asyncio.Task[Completion]"
-    text: str = ""  # generated so far, from the cursor on
     grew: asyncio.Event = field(default_factory=asyncio.Event)
     n_waiting: int = 0
+    is_answered: bool = False  # in part: it goes on although nobody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,40 +65,49 @@ class InFlight:
         self._running: dict[str, _Running] = {}
         self._ahead: dict[str, _Ahead] = {}
 
-    async def run(
-        self,
-        request: CompletionRequest,
-        start: Callable[[Callable[[str], None]], Coroutine[Any, Any, Completion]],
-    ) -> Completion:
-        """Run a completion, and end the session's older one. `start` gets a function to be told the text so far."""
+    async def run(self, request: CompletionRequest, work: Work, patience_s: float | None) -> Completion:
+        """Run a completion, and end the session's older one; what there is of it after `patience_s`, if anything."""
         self.cancel(request.session)
-
-        def on_text(text: str) -> None:
-            running.text = text
-            running.grew.set()
-
-        running = _Running(request, asyncio.create_task(start(on_text)))
+        grew = asyncio.Event()
+        running = _Running(request, work, asyncio.create_task(work.run(grew.set)), grew)
         self._running[request.session] = running
         running.task.add_done_callback(lambda task: self._ended(running))
-        await self._wait(running)
+        impatient_at = _in(patience_s)
+        with self._waiting(running):
+            while not running.task.done():
+                await _grown(running, impatient_at)
+                if not running.task.done() and _is_past(impatient_at) and (part := await _part(running, 0)):
+                    return part
         return await running.task
 
-    async def join(self, request: CompletionRequest) -> bool:
-        """Wait for the session's completion as long as this request agrees with it; True when it came to its end.
-
-        One that does not agree is ended.
+    async def join(self, request: CompletionRequest, patience_s: float | None) -> bool:
+        """Wait for the session's completion as long as this request agrees with it; True when it has an answer for it:
+        its end, or after `patience_s` more than was typed of it. One that does not agree is ended.
         """
         running = self._running.get(request.session)
         if running is None:
             return False
-        typed = typed_since(running.request, request)
-        while typed is not None and _agree(running.text, typed):
-            if running.task.done():
-                return not running.task.cancelled() and running.task.exception() is None
-            running.grew.clear()
-            await self._wait(running, running.grew.wait())
+        impatient_at, typed = _in(patience_s), typed_since(running.request, request)
+        if request.trigger is Trigger.INVOKED and running.request.trigger is not Trigger.INVOKED:
+            typed = None
+        with self._waiting(running):
+            while typed is not None and _agree(running.work.text, typed):
+                if running.task.done():
+                    return not running.task.cancelled() and running.task.exception() is None
+                if _is_past(impatient_at) and await _part(running, len(typed)):
+                    return True
+                await _grown(running, impatient_at)
         self.cancel(request.session)
         return False
+
+    def is_wanted_again(self, request: CompletionRequest) -> bool:
+        """Whether somebody asks where what was asked for at that very place is being made: for more than before."""
+        running = self._running.get(request.session)
+        return (
+            running is not None
+            and request.trigger is running.request.trigger is Trigger.INVOKED
+            and typed_since(running.request, request) == ""
+        )
 
     def run_ahead(
         self, session: str, about: tuple[str, int], start: Callable[[], Coroutine[Any, Any, None]]
@@ -107,23 +137,19 @@ class InFlight:
         for session in {*self._running, *self._ahead}:
             self.cancel(session)
 
-    async def _wait(self, running: _Running, earlier: Coroutine[Any, Any, Any] | None = None) -> None:
-        """Wait, as one of those who do, for the task's end, or for something earlier. The task survives a cancel."""
-        waiting: set[asyncio.Future[Any]] = {running.task}
-        if earlier is not None:
-            waiting.add(asyncio.ensure_future(earlier))
+    @contextmanager
+    def _waiting(self, running: _Running) -> Iterator[None]:
+        """Be one of those who wait for the task; when the last has gone, it ends soon."""
         running.n_waiting += 1
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            yield
         finally:
             running.n_waiting -= 1
-            for other in waiting - {running.task}:
-                other.cancel()
             if not running.n_waiting and not running.task.done():
                 asyncio.get_running_loop().call_later(_LINGER_S, self._end_unless_wanted, running)
 
     def _end_unless_wanted(self, running: _Running) -> None:
-        if not running.n_waiting:
+        if not running.n_waiting and not running.is_answered:
             running.task.cancel()
 
     def _ended(self, running: _Running) -> None:
@@ -132,6 +158,36 @@ class InFlight:
             del self._running[running.request.session]
         if not running.task.cancelled():
             running.task.exception()  # seen by whoever waits; nobody may
+
+
+async def _grown(running: _Running, impatient_at: float | None) -> None:
+    """Wait for more of it, its end or, before it, the end of the patience. The task survives a cancel."""
+    left_s = None if impatient_at is None or _is_past(impatient_at) else impatient_at - _now()
+    growth = asyncio.ensure_future(running.grew.wait())
+    try:
+        await asyncio.wait({running.task, growth}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        growth.cancel()
+        running.grew.clear()
+
+
+async def _part(running: _Running, n_known: int) -> Completion | None:
+    """What can be shown by now, if that is more than so many characters. The completion goes on."""
+    part = await running.work.so_far(n_known)
+    running.is_answered |= part is not None
+    return part
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _in(seconds: float | None) -> float | None:
+    return None if seconds is None else _now() + seconds
+
+
+def _is_past(at: float | None) -> bool:
+    return at is not None and _now() >= at
 
 
 def _agree(generated: str, typed: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 from completion import gate, ranking
-from completion.asking import Asker, Attempt, session_for
+from completion.asking import Asker, Attempt, Reading, session_for
 from completion.below_header import begun_below, with_body
 from completion.cache import ReuseCache
 from completion.inflight import InFlight
@@ -25,7 +25,7 @@ from completion.pace import Pace
 from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
 from completion.stop import stop_rule
-from completion.trigger import decide
+from completion.trigger import Decision, decide
 from completion.types import (
     Alternative,
     Completion,
@@ -92,50 +92,125 @@ async def complete(deps: Deps, request: CompletionRequest) -> Completion:
 
 async def _answer(deps: Deps, request: CompletionRequest) -> Completion:
     clock = _Clock()
-    if reused := deps.cache.reuse(request):
+    patience_s = None if deps.limits.patience_ms is None else deps.limits.patience_ms / 1e3
+    is_again = deps.inflight.is_wanted_again(
+        request
+    )  # what there was of it has been shown: this one waits for the rest
+    if not is_again and (reused := deps.cache.reuse(request)):
         return replace(reused, timings_ms=clock.total())
-    if await deps.inflight.join(request) and (joined := deps.cache.reuse(request)):
+    joined_s = None if is_again else patience_s
+    if await deps.inflight.join(request, joined_s) and (joined := deps.cache.reuse(request)):
         return replace(joined, reused=False, timings_ms=clock.total())
     clock.lap("join")
-    return await deps.inflight.run(request, lambda on_text: _complete(deps, request, clock, on_text))
+    return await deps.inflight.run(request, _Work(deps, request, clock), patience_s)
 
 
 async def complete_unasked(deps: Deps, request: CompletionRequest) -> Completion:
     """The same answer, with nobody waiting for it: it joins nothing, and ends at once when cancelled."""
-    return deps.cache.reuse(request) or await _complete(deps, request, _Clock(), lambda text: None)
+    return deps.cache.reuse(request) or await _Work(deps, request, _Clock()).run(lambda: None)
 
 
-async def _complete(
-    deps: Deps, request: CompletionRequest, clock: "_Clock", on_text: Callable[[str], None]
-) -> Completion:
-    """Ask the model."""
-    decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
-    mode = decision.mode
-    clock.lap("trigger")
-    trace = Trace(trigger=request.trigger, refused=request.snapshot.tree.refused)
-    if decision.skip:
-        return replace(_nothing(Outcome.SKIPPED, mode, decision.skip, clock), trace=trace)
-    prompt = await _prompt_in_time(deps, request)
-    trace = replace(trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens)
-    asker = Asker(engine=deps.engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, mode))
-    clock.lap("prompt")
-    try:
-        (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_text)
-    except EngineUnavailable as error:
-        return replace(_nothing(error.outcome, mode, str(error), clock), trace=trace)
-    clock.lap("generate")
-    if (stats := first.generation.stats) is not None:
-        clock.laps |= {"prefill": stats.prefill_ms, "decode": stats.decode_ms, "filters": first.filters_ms}
-        if prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC:
-            deps.chat_pace.learn(stats.prefill_ms <= _CHAT_PREFILL_MS)
-    opinion = await _opinion(deps, asker, first)
-    clock.lap("rank")
-    names = deps.names_of(request.snapshot.uri)
-    completion = await asyncio.to_thread(_judged, opinion, request, mode, deps.limits, names, trace)
-    clock.lap("gate")
-    completion = replace(completion, stats=stats, timings_ms=clock.total())
-    deps.cache.remember(request, completion)
-    return completion
+class _Work:
+    """One completion as it is made, and what can be shown of it before it is done."""
+
+    def __init__(self, deps: Deps, request: CompletionRequest, clock: "_Clock") -> None:
+        self._deps, self._request, self._clock = deps, request, clock
+        self._mode, self._trace = Mode.LINE, Trace(trigger=request.trigger, refused=request.snapshot.tree.refused)
+        self._asker: Asker | None = None
+        self._prompt: Prompt | None = None
+        self._reading: Reading | None = None
+        self._first: Attempt | None = None  # once it is there: what goes on is a second opinion
+        self._judged: Completion | None = None  # of what there was so far, the last time somebody wanted it
+
+    @property
+    def text(self) -> str:
+        """What was generated so far, from the cursor on."""
+        return self._reading.text if self._reading else ""
+
+    async def run(self, on_growth: Callable[[], None]) -> Completion:
+        """Ask the model."""
+        deps, request, clock = self._deps, self._request, self._clock
+        decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
+        self._mode = decision.mode
+        clock.lap("trigger")
+        if decision.skip:
+            return replace(_nothing(Outcome.SKIPPED, self._mode, decision.skip, clock), trace=self._trace)
+        self._prompt = prompt = await _prompt_in_time(deps, request)
+        self._trace = replace(
+            self._trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens
+        )
+        self._asker = asker = _asker(deps, request, decision)
+        clock.lap("prompt")
+
+        def on_reading(reading: Reading) -> None:
+            if reading.logprobs and "first token" not in clock.laps:
+                clock.lap("first token")
+            self._reading = reading
+            on_growth()
+
+        try:
+            (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_reading)
+        except EngineUnavailable as error:
+            return replace(_nothing(error.outcome, self._mode, str(error), clock), trace=self._trace)
+        clock.lap("rest")
+        self._first = first
+        on_growth()
+        if (stats := first.generation.stats) is not None:
+            clock.laps |= {"queue": stats.queue_ms, "prefill": stats.prefill_ms, "filters": first.filters_ms}
+            clock.laps["rest"] -= first.filters_ms
+            if "first token" in clock.laps:
+                clock.laps["first token"] -= stats.queue_ms + stats.prefill_ms
+            if prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC:
+                deps.chat_pace.learn(stats.prefill_ms <= _CHAT_PREFILL_MS)
+        opinion = await _opinion(deps, asker, first)
+        clock.lap("opinion")
+        completion = replace(await self._judge(opinion), stats=stats)
+        clock.lap("gate")
+        completion = replace(completion, timings_ms=clock.total())
+        deps.cache.remember(request, completion)
+        return completion
+
+    async def so_far(self, n_known: int) -> Completion | None:
+        """What can be shown by now, if that is more than so many characters; it is remembered for who goes on.
+
+        Of an answer that is still being said what is certain; of one that is being compared with others the answer.
+        """
+        if self._asker is None or self._prompt is None:
+            return None
+        attempt, reading = self._first, self._reading
+        if attempt is None:
+            if reading is None or self._request.trigger is Trigger.INVOKED:
+                return None
+            asker, prompt = self._asker, self._prompt
+            attempt = await asyncio.to_thread(lambda: asker.so_far(prompt, reading))
+        if attempt is None or not attempt.has_text or len(attempt.candidate.text) <= n_known:
+            return None
+        if self._judged is None or self._judged.text != attempt.candidate.text:
+            self._judged = await self._judge(ranking.Opinion(ranked=(attempt,)))
+        if self._judged.outcome is not Outcome.OK:
+            return None
+        part = replace(self._judged, is_partial=True, stats=attempt.generation.stats, timings_ms=self._clock.total())
+        self._deps.cache.remember(self._request, part)
+        return part
+
+    async def _judge(self, opinion: ranking.Opinion) -> Completion:
+        names, limits = self._deps.names_of(self._request.snapshot.uri), self._deps.limits
+        return await asyncio.to_thread(_judged, opinion, self._request, self._mode, limits, names, self._trace)
+
+
+def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
+    """Whoever asks gets the whole; unasked what is certain."""
+    limits, certainty = deps.limits, 0.0
+    if request.trigger is Trigger.AUTOMATIC:
+        certainty = limits.block_certainty if decision.mode is Mode.BLOCK else limits.line_certainty
+    return Asker(
+        engine=deps.engine,
+        tokenizer=deps.tokenizer,
+        request=request,
+        rule=stop_rule(request, decision.mode),
+        certainty=certainty,
+        is_prose=decision.is_prose,
+    )
 
 
 async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
@@ -148,7 +223,9 @@ async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
             opinion = await _second_opinion(deps, asker, first)
             deps.pace.learn(opinion.came)
             return opinion
-    if limits.rank_ms and trigger is Trigger.INVOKED and first.has_text:  # a sure answer is only kept company
+    if (
+        trigger is Trigger.INVOKED and limits.rank_asked_ms != 0 and first.has_text
+    ):  # a sure answer is only kept company
         return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
     return ranking.Opinion(ranked=(first,))
 

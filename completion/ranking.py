@@ -32,8 +32,7 @@ _FOLLOWING_LINES = 5
 _LEAST_LEFT = 0.01  # of the probability: the line's end does not count to it, so what is left may be less than nothing
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
 _BINDS_BONUS = 10.0
-# Somebody who asks waits this many times as long, and gets several answers to choose from.
-_INVOKED_FACTOR = 5
+# Somebody who asks gets several answers to choose from.
 N_INVOKED = 3
 # Of fill-in-the-middle answers, which know what follows: before other formats where that is the model's own, and last.
 _N_NEAR, _N_FAR = 3, 8
@@ -67,7 +66,11 @@ def other_format(spec: PromptSpec, first: Format) -> Format | None:
 def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) -> bool:
     """Whether a second opinion is worth its time: for a line with text behind it, where the first answer is unsure."""
     request = asker.request
-    if limits.rank_ms == 0 or asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt.format) is None:
+    if (
+        allowed_ms(limits, request.trigger) == 0
+        or asker.rule.mode is not Mode.LINE
+        or other_format(spec, first.prompt.format) is None
+    ):
         return False
     if first.generation.timed_out:
         return False
@@ -91,9 +94,7 @@ def second_limits(limits: Limits, trigger: Trigger) -> Limits:
 
 def allowed_ms(limits: Limits, trigger: Trigger) -> float | None:
     """How much later an answer may be for being ranked; None: as much as it takes."""
-    if limits.rank_ms is None:
-        return None
-    return limits.rank_ms * (_INVOKED_FACTOR if trigger is Trigger.INVOKED else 1)
+    return limits.rank_asked_ms if trigger is Trigger.INVOKED else limits.rank_ms
 
 
 async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Attempt]:

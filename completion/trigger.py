@@ -23,22 +23,24 @@ class Decision:
 
     mode: Mode
     skip: str
+    is_prose: bool = False  # the cursor stands in a comment or a string
 
 
 def decide(request: CompletionRequest) -> Decision:
     """Choose the mode, and refuse automatic requests where a suggestion would be in the way."""
     mode = request.mode or (Mode.BLOCK if opens_empty_block(request) else Mode.LINE)
-    if mode is Mode.BLOCK and _in_prose(request):  # a comment would go on and on, and then come the code below it
+    is_prose = _in_prose(request)
+    if mode is Mode.BLOCK and is_prose:  # a comment would go on and on, and then come the code below it
         mode = Mode.LINE
     if request.trigger is Trigger.INVOKED:
-        return Decision(mode, "")
+        return Decision(mode, "", is_prose)
     right = after_cursor(request.snapshot.text, request.cursor)
     skip = ""
     if right[:1].isalnum() or right[:1] == "_":
         skip = "a word stands right behind the cursor"
     elif len(_CLOSERS.sub("", right)) > _MAX_RIGHT_CHARACTERS:
         skip = f"more than {_MAX_RIGHT_CHARACTERS} characters stand to the right of the cursor"
-    return Decision(mode, skip)
+    return Decision(mode, skip, is_prose)
 
 
 def opens_empty_block(request: CompletionRequest) -> bool:

@@ -103,7 +103,13 @@ class Limits:
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
     deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
     quietness: float = 0.0  # what is shown unasked is kept with at least this probability
-    rank_ms: int | None = 0  # how much later a line may come for a second opinion; 0: none is asked for, None: no bound
+    rank_ms: int | None = 0  # what a second opinion of a line may take while somebody types; 0: none, None: no bound
+    rank_asked_ms: int | None = 0  # the same for who asks
+    patience_ms: int | None = None  # after so long what there is by then is the answer; None: the whole is waited for
+    line_certainty: float = (
+        0.0  # a line shown unasked has at least this joint probability; it is cut where it would not
+    )
+    block_certainty: float = 0.0  # the same of a block
 
 
 class Priority(IntEnum):
@@ -171,10 +177,15 @@ class GenerationStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """Newly generated tokens with their log-probabilities; `stats` is set when the prompt is done and at the end."""
+    """Newly generated tokens with their log-probabilities; `stats` is set when the prompt is done and at the end.
+
+    Of a token that had to spell what is typed `spelled` is the log-probability of all that could have: the token's own
+    less that is how sure the model is of it, since the user has typed these bytes.
+    """
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
+    spelled: float = 0.0
     candidate: int = 0
     stats: GenerationStats | None = None
 
@@ -221,6 +232,7 @@ class Completion:
     mode: Mode
     replace_right: int = 0
     alternatives: tuple[Alternative, ...] = ()  # for who asked: the next best, in order
+    is_partial: bool = False  # there is more to come: the rest of the text, or a second opinion
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through
     mean_logprob: float = 0.0

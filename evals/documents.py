@@ -107,7 +107,13 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         engine=engine,
         tokenizer=subject.tokenizer,
         spec=subject.spec,
-        limits=replace(LIMITS, max_prompt_tokens=window_tokens, max_file_tokens=window_tokens, rank_ms=subject.rank_ms),
+        limits=replace(
+            LIMITS,
+            max_prompt_tokens=window_tokens,
+            max_file_tokens=window_tokens,
+            rank_ms=subject.rank_ms,
+            rank_asked_ms=subject.rank_asked_ms,
+        ),
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),
     )

@@ -119,7 +119,7 @@ class EngineScorer:
             stop_token_ids=frozenset(stop_token_ids),
             max_tokens=max_tokens,
             on_prefilled=lambda report: None,
-            on_token=lambda candidate, token, logprob: on_token(token),
+            on_token=lambda candidate, token, logprob, spelled: on_token(token),
             on_finished=lambda report: None,
         )
         return Generation(self._engine(), session, request)

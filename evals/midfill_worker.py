@@ -88,7 +88,7 @@ class Timing:
         suggested = session.suggestion
         times: list[float] = []
 
-        def on_token(candidate: int, token: int, logprob: float) -> None:
+        def on_token(candidate: int, token: int, logprob: float, spelled: float) -> None:
             times.append(time.perf_counter())
 
         request = Request(

@@ -156,18 +156,17 @@ def _context(items: list[Mapping[str, Any]], n_seen: int) -> RenderableType:
 def stages(known: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Milliseconds per stage, from the request to its answer; they add up to the whole."""
     laps = known["timingsMs"]
-    total, inside = laps.get("total", 0.0), known["queueMs"] + laps.get("prefill", 0.0) + laps.get("decode", 0.0)
     found = [
-        ("parse, context", known["latencyMs"] - total),
+        ("parse, context", known["latencyMs"] - laps.get("total", 0.0)),
         ("key before", laps.get("join", 0.0)),  # a completion under way that what was typed agreed with, in vain
         ("trigger", laps.get("trigger", 0.0)),
         ("prompt", laps.get("prompt", 0.0)),
-        ("queue", known["queueMs"]),
+        ("queue", laps.get("queue", 0.0)),
         ("prefill", laps.get("prefill", 0.0)),
-        ("decode", laps.get("decode", 0.0)),
-        ("transport", laps.get("generate", inside) - inside - laps.get("filters", 0.0)),
+        ("first token", laps.get("first token", 0.0)),
+        ("rest", laps.get("rest", 0.0)),
         ("filters", laps.get("filters", 0.0)),
-        ("second answer", laps.get("rank", 0.0)),
+        ("second answer", laps.get("opinion", 0.0)),
         ("gate", laps.get("gate", 0.0)),
     ]
     return [(name, max(0.0, ms)) for name, ms in found]

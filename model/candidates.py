@@ -187,4 +187,4 @@ def _append(work: "Generation", candidate: _Candidate, token: int, logprob: floa
 
 def _deliver(work: "Generation", index: int, token: int, logprob: float) -> None:
     work.n_generated += 1
-    work.request.on_token(index, token, logprob)
+    work.request.on_token(index, token, logprob, 0.0)

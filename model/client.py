@@ -184,7 +184,12 @@ class EngineClient:
                         self.wake()
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):
-                    yield Delta(token_ids=(message.token_id,), logprobs=(message.logprob,), candidate=message.candidate)
+                    yield Delta(
+                        token_ids=(message.token_id,),
+                        logprobs=(message.logprob,),
+                        spelled=message.spelled,
+                        candidate=message.candidate,
+                    )
                     continue
                 if isinstance(message, wire.Prefilled):
                     yield Delta(token_ids=(), logprobs=(), stats=stats_so_far(message))

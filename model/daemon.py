@@ -221,8 +221,8 @@ class Daemon:
             )
             self._soon(self._send, writer, prefilled)
 
-        def on_token(candidate: int, token_id: int, logprob: float) -> None:
-            token = wire.Token(message.id, candidate, token_id, logprob)
+        def on_token(candidate: int, token_id: int, logprob: float, spelled: float) -> None:
+            token = wire.Token(message.id, candidate, token_id, logprob, spelled)
             self._soon(self._send, writer, token)
 
         def on_finished(finished: "Finished") -> None:

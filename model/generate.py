@@ -63,7 +63,9 @@ class Request:
         return len(self.target) or self.n_candidates * self.max_tokens
 
     on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
-    on_token: Callable[[int, int, float], None]  # candidate, id, log-probability
+    on_token: Callable[
+        [int, int, float, float], None
+    ]  # candidate, id, log-probability, and that of all that spell what is typed
     on_finished: Callable[["Finished"], None]
 
 
@@ -224,7 +226,7 @@ class Generation:
         ids = torch.tensor(target, device=logits.device)
         logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
         for token, logprob in zip(target, logprobs.tolist(), strict=True):
-            self.request.on_token(0, token, logprob)
+            self.request.on_token(0, token, logprob, 0.0)
         return "stop"
 
     # -- decode --------------------------------------------------------------------------------------------
@@ -241,25 +243,25 @@ class Generation:
         outstanding, engine = self.request.heal, self.engine
         while True:
             if outstanding:
-                best = [pick(engine.decoder.logits(hidden)[0], engine.table().allowed(outstanding))]
+                first, logprob, spelled = pick(engine.decoder.logits(hidden)[0], engine.table().allowed(outstanding))
+                token = self._deliver([(first, logprob)], spelled)
+                outstanding = outstanding[len(engine.table()[first]) :]
             else:
-                best = engine.decoder.greedy(hidden)
-            token = self._deliver(best)
-            outstanding = outstanding[len(engine.table()[best[0][0]]) :] if outstanding else b""
+                token = self._deliver(engine.decoder.greedy(hidden))
             if token is None or not outstanding or self.n_generated == self.request.max_tokens:
                 return token
             hidden = (yield from self.forward(len(text), array("I", [token])))[-1:]
             said.read(array("I", [token]), hidden)
             text.append(token)
 
-    def _deliver(self, best: list[tuple[int, float]]) -> int | None:
+    def _deliver(self, best: list[tuple[int, float]], spelled: float = 0.0) -> int | None:
         """Hand out tokens with their log-probabilities; returns the last one, or None at a stop token."""
         for token, logprob in best:
             if token in self.request.stop_token_ids:
                 return None
             self.n_generated += 1
             self.session.suggestion.append(token)
-            self.request.on_token(0, token, logprob)
+            self.request.on_token(0, token, logprob, spelled)
         return best[-1][0]
 
     def attend(self, begin: int) -> Slots:

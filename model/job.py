@@ -28,9 +28,9 @@ class Job:
     def __post_init__(self) -> None:
         self.todo = replace(self.request, on_token=self._deliver)
 
-    def _deliver(self, candidate: int, token: int, logprob: float) -> None:
+    def _deliver(self, candidate: int, token: int, logprob: float, spelled: float) -> None:
         self.delivered.append(token)
-        self.request.on_token(candidate, token, logprob)
+        self.request.on_token(candidate, token, logprob, spelled)
 
     def report(self, finish: str, error: str) -> Finished:
         """The counters so far; `finish` is "" while it goes on."""

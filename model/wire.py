@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 8
+PROTOCOL_VERSION = 9
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -88,6 +88,7 @@ class Token:
     candidate: int
     token_id: int
     logprob: float
+    spelled: float  # log-probability of all tokens that could stand here while typed bytes are outstanding; else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from completion.types import (
 from parsers.parse import Question, SyntaxTree
 from tests.fakes import LIMITS, SPEC, deps_with, request_at
 
-_RANKED = replace(LIMITS, rank_ms=None)
+_RANKED = replace(LIMITS, rank_ms=None, rank_asked_ms=None)
 _MARKED = "def f(a):\n    ▮\n    return a\n"
 
 

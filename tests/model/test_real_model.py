@@ -53,7 +53,7 @@ def test_guessing_ahead_and_reuse_give_the_bits_of_plain_decoding(real_model: st
             key=0, session="", window=window_of(array("I", held_out[:n_prompt]), ()), heal=b"",
             stop_token_ids=frozenset(),
             max_tokens=32, speculate=speculate, on_prefilled=lambda report: None,
-            on_token=lambda candidate, token, logprob: tokens.append((token, logprob)),
+            on_token=lambda candidate, token, logprob, spelled: tokens.append((token, logprob)),
             on_finished=lambda report: None,
         )  # fmt: skip
         generation = Generation(engine_of(decoder), session, request)

@@ -37,7 +37,7 @@ class Answer:
         self.ended = threading.Event()
         self.first_token = threading.Event()
 
-    def on_token(self, candidate: int, token_id: int, logprob: float) -> None:
+    def on_token(self, candidate: int, token_id: int, logprob: float, spelled: float) -> None:
         self.candidates.setdefault(candidate, []).append(token_id)
         self.tokens.append(token_id)
         self.logprobs.append(logprob)

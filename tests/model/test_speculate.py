@@ -94,7 +94,7 @@ class Run:
     def generate(
         self, prompt: "array[int]", n: int, *, speculate: bool, stop: frozenset[int], heal: bytes
     ) -> Generation:
-        def on_token(candidate: int, token: int, logprob: float) -> None:
+        def on_token(candidate: int, token: int, logprob: float, spelled: float) -> None:
             self.tokens.append(token)
             self.logprobs.append(logprob)
 

@@ -30,7 +30,7 @@ MESSAGES: list[wire.Message] = [
     wire.Status(),
     wire.Shutdown(),
     wire.State("fetching", "half way", 0.5, ""),
-    wire.Token(1, 3, 42, -0.25),
+    wire.Token(1, 3, 42, -0.25, -1.5),
     wire.Prefilled(1, "window", 10, 8, 2, 9, 1, 0.1, 20.0),
     wire.Done(1, "stop", "", "exact", 10, 8, 2, 10, 0, 3, 2, 1, 0.1, 20.0, 30.0),
     wire.StatusReply(
