@@ -61,7 +61,9 @@ class _Ahead:
 class InFlight:
     """The completions under way, by session, and what is computed ahead."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_whole: Callable[[CompletionRequest, Completion], None] = lambda request, whole: None) -> None:
+        """`on_whole` hears of a completion that comes to its end after it was shown in part."""
+        self._on_whole = on_whole
         self._running: dict[str, _Running] = {}
         self._ahead: dict[str, _Ahead] = {}
 
@@ -156,8 +158,10 @@ class InFlight:
         running.grew.set()
         if self._running.get(running.request.session) is running:
             del self._running[running.request.session]
-        if not running.task.cancelled():
-            running.task.exception()  # seen by whoever waits; nobody may
+        if running.task.cancelled() or running.task.exception() is not None:  # seen by whoever waits; nobody may
+            return
+        if running.is_answered:
+            self._on_whole(running.request, running.task.result())
 
 
 async def _grown(running: _Running, impatient_at: float | None) -> None:

@@ -119,7 +119,8 @@ class _Work:
         self._asker: Asker | None = None
         self._prompt: Prompt | None = None
         self._reading: Reading | None = None
-        self._first: Attempt | None = None  # once it is there: what goes on is a second opinion
+        self._is_said = False  # all that the first prompt has to say is there
+        self._first: Attempt | None = None  # what it said, while a second opinion is asked for
         self._judged: Completion | None = None  # of what there was so far, the last time somebody wanted it
 
     @property
@@ -153,8 +154,7 @@ class _Work:
         except EngineUnavailable as error:
             return replace(_nothing(error.outcome, self._mode, str(error), clock), trace=self._trace)
         clock.lap("rest")
-        self._first = first
-        on_growth()
+        self._is_said = True
         if (stats := first.generation.stats) is not None:
             clock.laps |= {"queue": stats.queue_ms, "prefill": stats.prefill_ms, "filters": first.filters_ms}
             clock.laps["rest"] -= first.filters_ms
@@ -162,7 +162,12 @@ class _Work:
                 clock.laps["first token"] -= stats.queue_ms + stats.prefill_ms
             if prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC:
                 deps.chat_pace.learn(stats.prefill_ms <= _CHAT_PREFILL_MS)
-        opinion = await _opinion(deps, asker, first)
+
+        def on_asked() -> None:
+            self._first = first
+            on_growth()
+
+        opinion = await _opinion(deps, asker, first, on_asked)
         clock.lap("opinion")
         completion = replace(await self._judge(opinion), stats=stats)
         clock.lap("gate")
@@ -179,7 +184,7 @@ class _Work:
             return None
         attempt, reading = self._first, self._reading
         if attempt is None:
-            if reading is None or self._request.trigger is Trigger.INVOKED:
+            if self._is_said or reading is None or self._request.trigger is Trigger.INVOKED:
                 return None
             asker, prompt = self._asker, self._prompt
             attempt = await asyncio.to_thread(lambda: asker.so_far(prompt, reading))
@@ -213,19 +218,22 @@ def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     )
 
 
-async def _opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
+async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_asked: Callable[[], None]) -> ranking.Opinion:
     """What to make of the first answer: others beside it where it is unsure, or where somebody asks."""
     limits, trigger = deps.limits, asker.request.trigger
     if ranking.is_wanted(deps.spec, limits, asker, first):
         if trigger is Trigger.INVOKED:
+            on_asked()
             return await _second_opinion(deps, asker, first)
         if deps.pace.is_worth_it() or not first.has_text:
+            on_asked()
             opinion = await _second_opinion(deps, asker, first)
             deps.pace.learn(opinion.came)
             return opinion
     if (
         trigger is Trigger.INVOKED and limits.rank_asked_ms != 0 and first.has_text
     ):  # a sure answer is only kept company
+        on_asked()
         return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
     return ranking.Opinion(ranked=(first,))
 

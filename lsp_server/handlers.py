@@ -217,7 +217,8 @@ async def _answer(
     finally:
         ls.workspaces.busy(-1)
     completion = _without_deleted(completion, document, place, trigger)
-    if trigger is Trigger.AUTOMATIC and completion.outcome is Outcome.OK:
+    is_whole = completion.outcome is Outcome.OK and not completion.is_partial
+    if trigger is Trigger.AUTOMATIC and is_whole:  # else once it is
         ls.look_ahead(deps, request, completion)
     return completion
 

@@ -21,9 +21,10 @@ from pygls.lsp.server import LanguageServer
 from completion.ahead import look_ahead
 from completion.cache import ReuseCache
 from completion.context import Ranked, select
+from completion.inflight import InFlight
 from completion.pipeline import Deps, prompts_for
 from completion.segments import SegmentCache
-from completion.types import Completion, CompletionRequest, DocumentSnapshot, Snippet, Trigger
+from completion.types import Completion, CompletionRequest, DocumentSnapshot, Outcome, Snippet, Trigger
 from lsp_server import convert, machine, memory
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
@@ -46,6 +47,8 @@ from parsers.parse import SyntaxTree, parse
 
 log = logging.getLogger(__name__)
 
+# Tells an editor of a longer suggestion than the one it was given last. Others may ignore what begins with "$/".
+GROWN = "$/midfill/grown"
 # Of a document: what a few epochs choose. An answer under way was made with an older choice.
 _MAX_ORIGINS = 500
 
@@ -211,6 +214,7 @@ class Midfill(LanguageServer):
                 limits=replace(limits, max_prompt_tokens=min(limits.max_prompt_tokens, room)),
                 cache=ReuseCache(),
                 segments=SegmentCache(loaded.tokenizer),
+                inflight=InFlight(self._on_whole),
                 names_of=self.workspaces.of,
             )
         return self._deps
@@ -282,6 +286,13 @@ class Midfill(LanguageServer):
         """Have computed what comes when this suggestion is accepted, unless nothing is to be computed ahead."""
         if self.config.daemon.idle != "never" and (task := look_ahead(deps, request, shown)) is not None:
             task.add_done_callback(_log_end)
+
+    def _on_whole(self, request: CompletionRequest, whole: Completion) -> None:
+        """There is more of what was shown in part: editors that draw their ghost themselves ask for it."""
+        if whole.outcome is Outcome.OK and self._deps is not None and not self.was_shut_down:
+            self.protocol.notify(GROWN, {"uri": request.snapshot.uri})
+            if request.trigger is Trigger.AUTOMATIC:
+                self.look_ahead(self._deps, request, whole)
 
     def touch(self, uri: str, wait_s: float) -> None:
         """Something happened to a document: choose its context anew when nothing else happens for `wait_s`."""

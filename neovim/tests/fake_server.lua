@@ -51,8 +51,14 @@ function M.release()
   end
 end
 
+--- Tell the client something unasked.
+function M.tell(method, params)
+  M.dispatchers.notification(method, params)
+end
+
 --- What `vim.lsp.start` wants as `cmd`.
 function M.connect(dispatchers)
+  M.dispatchers = dispatchers
   local closing = false
   local server = {}
   function server.request(method, params, callback, notify_reply)

@@ -200,6 +200,11 @@ local function client_config(command, root)
         notice.tell(params.message, 5 - params.type)
         return vim.NIL
       end,
+      ['$/midfill/grown'] = function(_, params)
+        vim.schedule(function()
+          require('midfill.session').grown(params.uri)
+        end)
+      end,
     },
     -- What was typed must not look like one edit: that is how the server tells typing from accepting.
     flags = { debounce_text_changes = 0 },

@@ -179,6 +179,21 @@ function M.refresh()
   end
 end
 
+--- There is a longer suggestion than the one that was given last: show it, if that one still stands.
+function M.grown(uri)
+  if pending or not is_welcome() or not M.current() or uri ~= vim.uri_from_bufnr(0) then
+    return
+  end
+  local _, col, line = cursor()
+  ask(AUTOMATIC, popup.selected(line:sub(1, col)), function(buf, choices)
+    local _, rest = M.current()
+    local longer = choices[1] and rest_of(choices[1])
+    if rest and longer and #longer.text > #rest.text and vim.startswith(longer.text, rest.text) then
+      take_new(buf, choices)
+    end
+  end)
+end
+
 --- The model is ready only now: ask again where nothing is shown.
 function M.refresh_idle()
   if not pending and not M.current() then

@@ -1,0 +1,14 @@
+"""Runs a coroutine of a test to its end; one that hangs fails."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_LONGEST_S = 20
+
+
+def run(awaited: Coroutine[Any, Any, T]) -> T:
+    """Its result."""
+    return asyncio.run(asyncio.wait_for(awaited, _LONGEST_S))
