@@ -59,5 +59,11 @@ def scripted_subject(answer: Callable[[str], str]) -> Subject:
         block_format=Format.LEFT,
     )
     return Subject(
-        name="scripted", model="none", engine=ScriptedEngine(answer), tokenizer=ByteTokenizer(), spec=spec, rank_ms=0
+        name="scripted",
+        model="none",
+        engine=ScriptedEngine(answer),
+        tokenizer=ByteTokenizer(),
+        spec=spec,
+        rank_ms=0,
+        rank_asked_ms=0,
     )

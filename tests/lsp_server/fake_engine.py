@@ -47,7 +47,7 @@ class FakeClient:
         try:
             await (self.go_ahead if is_ahead else self.go).wait()
             for byte in prompt.heal + self.says.encode():
-                yield Delta(token_ids=(byte,), logprobs=(-0.1,))
+                yield Delta(token_ids=(byte,), logprobs=(-0.001,))
             done = True
         finally:
             if not done:
