@@ -1,4 +1,4 @@
-"""What is done to a raw generation before it is shown: a tuple of small pure functions, in order.
+"""What is done to a raw generation before it is shown: a table of small pure functions, in order.
 
 Each takes the candidate and its request and gives a candidate back, perhaps an empty one; the pipeline
 records which of them changed something (`midfill why` shows it). They live by idea in `loops`, `junk`,
@@ -7,7 +7,7 @@ records which of them changed something (`midfill why` shows it). They live by i
 Rules: pure; what they must not do says `candidate`. They parse: called off the event loop.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate, Filter
 from completion.characters import odd_characters
@@ -35,27 +35,40 @@ def line_ends(candidate: Candidate, request: CompletionRequest) -> Candidate:
     return replace(candidate, text=plain)
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A filter. `is_layout`: it only lays a text out; what another one changed had something wrong with it."""
+
+    apply: Filter
+    is_layout: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a trace calls it."""
+        return self.apply.__name__
+
+
 # What is junk goes first, so that the others see code; the check of the result is the last.
-FILTERS: tuple[Filter, ...] = (
-    odd_characters,
-    chat,
-    license_header,
-    repetition,
-    phrases,
-    placeholders,
-    comment_run,
-    long_numbers,
-    end_of_file,
-    surplus_closers,
-    trailing_blanks,
-    first_indentation,
-    level_of_below,
-    later_indentation,
-    misplaced_closer,
-    next_lines,
-    suffix_overlap,
-    line_ends,
-    parse_check,
+FILTERS: tuple[Row, ...] = (
+    Row(odd_characters),
+    Row(chat),
+    Row(license_header),
+    Row(repetition),
+    Row(phrases),
+    Row(placeholders),
+    Row(comment_run),
+    Row(long_numbers),
+    Row(end_of_file),
+    Row(surplus_closers),
+    Row(trailing_blanks, is_layout=True),
+    Row(first_indentation, is_layout=True),
+    Row(level_of_below, is_layout=True),
+    Row(later_indentation, is_layout=True),
+    Row(misplaced_closer),
+    Row(next_lines),
+    Row(suffix_overlap, is_layout=True),
+    Row(line_ends, is_layout=True),
+    Row(parse_check),
 )
 
 
@@ -74,9 +87,9 @@ def _filtered(
     snapshot = DocumentSnapshot(uri="", path=path, repo="", version=0, text=document, language=tree.language, tree=tree)
     request = CompletionRequest(snapshot=snapshot, cursor=cursor, mode=mode, trigger=trigger, session="")
     candidate, steps = Candidate(text), []
-    for step in FILTERS:
-        result = step(candidate, request)
+    for row in FILTERS:
+        result = row.apply(candidate, request)
         if result != candidate:
-            steps.append(FilterStep(name=step.__name__, before=candidate.text, after=result.text))
+            steps.append(FilterStep(name=row.name, before=candidate.text, after=result.text, is_layout=row.is_layout))
         candidate = result
     return candidate, tuple(steps)

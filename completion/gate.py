@@ -17,8 +17,6 @@ from parsers.scope import CursorKind, cursor_kind
 
 # A log-probability below this says no more than this.
 _LEAST_LOGPROB = -6.0
-# Filters that merely lay a text out; the others found something wrong with it.
-_LAYOUT = frozenset(("trailing_blanks", "doubled_indentation", "indentation", "suffix_overlap", "line_ends"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ def features(
 
 def found_fault(steps: tuple[FilterStep, ...]) -> bool:
     """Whether a filter did more than lay the text out."""
-    return any(step.name not in _LAYOUT for step in steps)
+    return not all(step.is_layout for step in steps)
 
 
 def probability(known: Features, shift: float = 0.0) -> float:

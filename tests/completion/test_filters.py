@@ -179,7 +179,7 @@ def test_the_filters_that_changed_something_are_named() -> None:
 def test_every_filter_takes_an_empty_text() -> None:
     candidate, changed = apply_filters("", request_at("foo(▮)\n"))
     assert (candidate.text, changed) == ("", ())
-    assert len({step.__name__ for step in FILTERS}) == len(FILTERS)
+    assert len({row.name for row in FILTERS}) == len(FILTERS)
 
 
 _BELOW = '    """\n    return w * h\n'
