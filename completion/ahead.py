@@ -18,6 +18,7 @@ from completion.lines import after_cursor
 from completion.newline import indentation_below, line_end_at, with_typed
 from completion.pace import Pace
 from completion.pipeline import Deps, complete_unasked
+from completion.switches import Switch
 from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
 
 # Nobody has read a suggestion sooner. Who types on against it has its line computed again for the next key, once what
@@ -39,6 +40,8 @@ class _Later:
 
 def look_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> "asyncio.Task[None] | None":
     """Have the completion after the shown one computed and remembered; None where that is being done, or was."""
+    if Switch.AHEAD in request.without:
+        return None
     candidate = Candidate(shown.text, replace_right=shown.replace_right)
     about = (candidate.accepted(request), request.cursor + len(shown.text))
     return deps.inflight.run_ahead(request.session, about, lambda: _once_it_is_read(deps, request, shown))

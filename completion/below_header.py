@@ -14,6 +14,7 @@ from itertools import islice
 
 from completion.lines import after_cursor, before_cursor, columns, indentation, lines_above, lines_below
 from completion.newline import line_end_at, unit_at
+from completion.switches import Switch
 from completion.types import Alternative, Completion, CompletionRequest, FilterStep, Mode, Trigger
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import byte_offset
@@ -60,7 +61,8 @@ def begun_below(request: CompletionRequest) -> str:
     """What begins the body of the block that the cursor's line opens, where that is asked for; "" elsewhere."""
     snapshot, cursor = request.snapshot, request.cursor
     text, language = snapshot.text, by_id(snapshot.language)
-    if request.trigger is not Trigger.INVOKED or request.mode is Mode.LINE or after_cursor(text, cursor).strip():
+    is_off = request.trigger is not Trigger.INVOKED or Switch.BELOW_HEADER in request.without
+    if is_off or request.mode is Mode.LINE or after_cursor(text, cursor).strip():
         return ""
     line = before_cursor(text, cursor).rstrip()
     header = _HEADERS.get(language.block_style)

@@ -18,6 +18,7 @@ from completion.newline import line_end_at
 from completion.overlap import next_lines, suffix_overlap
 from completion.parse_check import parse_check
 from completion.surplus import end_of_file, long_numbers, surplus_closers
+from completion.switches import Switch
 from completion.types import CompletionRequest, DocumentSnapshot, FilterStep, Mode, Trigger
 from parsers.parse import SyntaxTree, question
 
@@ -40,6 +41,7 @@ class Row:
     """A filter. `is_layout`: it only lays a text out; what another one changed had something wrong with it."""
 
     apply: Filter
+    switch: Switch | None = None  # by which it can be off
     is_layout: bool = False
 
     @property
@@ -50,44 +52,54 @@ class Row:
 
 # What is junk goes first, so that the others see code; the check of the result is the last.
 FILTERS: tuple[Row, ...] = (
-    Row(odd_characters),
-    Row(chat),
-    Row(license_header),
-    Row(repetition),
-    Row(phrases),
-    Row(placeholders),
-    Row(comment_run),
-    Row(long_numbers),
-    Row(end_of_file),
-    Row(surplus_closers),
+    Row(odd_characters, Switch.CHARACTERS),
+    Row(chat, Switch.JUNK),
+    Row(license_header, Switch.JUNK),
+    Row(repetition, Switch.LOOPS),
+    Row(phrases, Switch.LOOPS),
+    Row(placeholders, Switch.JUNK),
+    Row(comment_run, Switch.JUNK),
+    Row(long_numbers, Switch.SURPLUS),
+    Row(end_of_file, Switch.SURPLUS),
+    Row(surplus_closers, Switch.SURPLUS),
     Row(trailing_blanks, is_layout=True),
-    Row(first_indentation, is_layout=True),
-    Row(level_of_below, is_layout=True),
-    Row(later_indentation, is_layout=True),
-    Row(misplaced_closer),
-    Row(next_lines),
-    Row(suffix_overlap, is_layout=True),
+    Row(first_indentation, Switch.INDENTATION, is_layout=True),
+    Row(level_of_below, Switch.LEVEL_OF_BELOW, is_layout=True),
+    Row(later_indentation, Switch.INDENTATION, is_layout=True),
+    Row(misplaced_closer, Switch.INDENTATION),
+    Row(next_lines, Switch.OVERLAP),
+    Row(suffix_overlap, Switch.OVERLAP, is_layout=True),
     Row(line_ends, is_layout=True),
-    Row(parse_check),
+    Row(parse_check, Switch.PARSE_CHECK),
 )
 
 
 def apply_filters(text: str, request: CompletionRequest) -> tuple[Candidate, tuple[FilterStep, ...]]:
     """The candidate after all filters, and those that changed it, in order."""
     snapshot = request.snapshot
-    return _filtered(snapshot.tree, text, request.cursor, request.mode, request.trigger, snapshot.path)
+    return _filtered(snapshot.tree, text, request.cursor, request.mode, request.trigger, snapshot.path, request.without)
 
 
 @question
 def _filtered(
-    tree: SyntaxTree, text: str, cursor: int, mode: Mode | None, trigger: Trigger, path: str
+    tree: SyntaxTree,
+    text: str,
+    cursor: int,
+    mode: Mode | None,
+    trigger: Trigger,
+    path: str,
+    without: frozenset[Switch],
 ) -> tuple[Candidate, tuple[FilterStep, ...]]:
     """The same where the tree is: all filters together are one question, for each of them asks the tree a dozen."""
     document = tree.source.decode("utf-8")
     snapshot = DocumentSnapshot(uri="", path=path, repo="", version=0, text=document, language=tree.language, tree=tree)
-    request = CompletionRequest(snapshot=snapshot, cursor=cursor, mode=mode, trigger=trigger, session="")
+    request = CompletionRequest(
+        snapshot=snapshot, cursor=cursor, mode=mode, trigger=trigger, session="", without=without
+    )
     candidate, steps = Candidate(text), []
     for row in FILTERS:
+        if row.switch in without:
+            continue
         result = row.apply(candidate, request)
         if result != candidate:
             steps.append(FilterStep(name=row.name, before=candidate.text, after=result.text, is_layout=row.is_layout))

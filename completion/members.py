@@ -20,6 +20,7 @@ from typing import Protocol
 
 from completion.candidate import Candidate
 from completion.lines import before_cursor, columns, lines_above
+from completion.switches import Switch
 from completion.types import CompletionRequest, Definition, Index
 
 # How much above the cursor may say what a receiver is, and how much at the beginning, where imports stand.
@@ -108,7 +109,7 @@ class Classes(Protocol):
 
 def invented_member(candidate: Candidate, request: CompletionRequest, known: Classes | None) -> str:
     """Which class lacks a method that a suggestion calls, in words; "" where none does."""
-    if known is None or not candidate.text.strip():
+    if known is None or not candidate.text.strip() or Switch.MEMBERS in request.without:
         return ""
     text, cursor = request.snapshot.text, request.cursor
     typed = before_cursor(text, cursor)

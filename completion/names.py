@@ -19,6 +19,7 @@ from tree_sitter import Node
 from completion.builtins import builtins_of
 from completion.candidate import Candidate
 from completion.members import Classes
+from completion.switches import Switch
 from completion.types import CompletionRequest
 from parsers.parse import SyntaxTree, byte_offset, parse, question, to_bytes
 
@@ -54,7 +55,7 @@ class _Use:
 
 def unknown_names(candidate: Candidate, request: CompletionRequest, known: Names | None) -> tuple[str, ...]:
     """The names that a suggestion uses and nobody knows, in order; () in plain text, and with nobody to ask."""
-    if known is None or not candidate.text.strip():
+    if known is None or not candidate.text.strip() or Switch.NAMES in request.without:
         return ()
     snapshot = request.snapshot
     tree = parse(snapshot.language, candidate.accepted(request), snapshot.tree)

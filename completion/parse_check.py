@@ -25,6 +25,7 @@ from tree_sitter import Node
 from completion.candidate import Candidate
 from completion.lines import opens_block
 from completion.overlap import suffix_overlap
+from completion.switches import Switch
 from completion.trigger import decide
 from completion.types import CompletionRequest, Mode
 from completion.unfinished import closing, endings, wants_operand
@@ -57,7 +58,7 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     is_clean = not errors(after.root, _neighbors(after, cursor)[0], _neighbors(after, _end(candidate, request))[1])
     if is_clean and errors(after.root) <= errors(before.root) and not _ends_in_header(after, candidate, request):
         return candidate
-    typed = list(islice(endings(before, cursor, style), _MAX_ENDINGS))
+    typed = _endings(before, cursor, request)
     allowed, finished = least_errors(before, cursor, typed, 0)
     if _has_word(candidate.text) and errors(finished.root, *_neighbors(finished, cursor)):
         # The lines around do not parse either, whatever is typed: macros of C, a construct newer than the grammar.
@@ -72,16 +73,23 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
     if "\n" in candidate.text:
         finishing = typed
     else:
-        finishing = list(islice(endings(after, _end(candidate, request), style), _MAX_ENDINGS))
+        finishing = _endings(after, _end(candidate, request), request)
     if _adds_none(candidate, request, finishing, allowed):
         return candidate
     shorter = (suffix_overlap(Candidate(text), request) for text in _prefixes(candidate.text))
     return next((prefix for prefix in shorter if _adds_none(prefix, request, typed, allowed)), Candidate(""))
 
 
+def _endings(tree: SyntaxTree, at: int, request: CompletionRequest) -> list[str]:
+    """Texts that may finish what stands before byte `at` of the document, or of the one with the suggestion."""
+    if Switch.UNFINISHED in request.without:
+        return []
+    return list(islice(endings(tree, at, by_id(request.snapshot.language).block_style), _MAX_ENDINGS))
+
+
 def _closed(candidate: Candidate, request: CompletionRequest, after: SyntaxTree, n_open: int) -> Candidate:
     """A block with the brackets closed that it left open behind something; `n_open` were open before it."""
-    if decide(request).mode is Mode.LINE or wants_operand(candidate.text):
+    if Switch.CLOSING in request.without or decide(request).mode is Mode.LINE or wants_operand(candidate.text):
         return candidate
     opened = closing(after, _end(candidate, request))
     own = opened[: max(0, len(opened) - n_open)]

@@ -25,6 +25,7 @@ from completion.pace import Pace
 from completion.prompt import build_prompt, chat_ahead
 from completion.segments import SegmentCache
 from completion.stop import stop_rule
+from completion.switches import Switch
 from completion.trigger import Decision, decide
 from completion.types import (
     Alternative,
@@ -92,7 +93,8 @@ async def complete(deps: Deps, request: CompletionRequest) -> Completion:
 
 async def _answer(deps: Deps, request: CompletionRequest) -> Completion:
     clock = _Clock()
-    patience_s = None if deps.limits.patience_ms is None else deps.limits.patience_ms / 1e3
+    patience_ms = None if Switch.PATIENCE in request.without else deps.limits.patience_ms
+    patience_s = None if patience_ms is None else patience_ms / 1e3
     is_again = deps.inflight.is_wanted_again(
         request
     )  # what there was of it has been shown: this one waits for the rest
@@ -206,7 +208,7 @@ class _Work:
 def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     """Whoever asks gets the whole; unasked what is certain."""
     limits, certainty = deps.limits, 0.0
-    if request.trigger is Trigger.AUTOMATIC:
+    if request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without:
         certainty = limits.block_certainty if decision.mode is Mode.BLOCK else limits.line_certainty
     return Asker(
         engine=deps.engine,
@@ -257,7 +259,8 @@ async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str,
     """(session, prompt) of all that the next keys may need: what to have computed while nobody waits."""
     first = await prompt_for(deps, request)
     found = [(session_for(first, request), first)]
-    chosen = ranking.other_format(deps.spec, deps.spec.line_format) if deps.limits.rank_ms != 0 else None
+    has_second = deps.limits.rank_ms != 0 and Switch.RANKING not in request.without
+    chosen = ranking.other_format(deps.spec, deps.spec.line_format) if has_second else None
     if chosen is not None:
         found.append((ranking.session_of(request.session), await _second_prompt(deps, request, chosen)))
     if first.format is not Format.CHAT:
@@ -320,7 +323,8 @@ def _outcome(
     """(how it ends, why in words)."""
     changed = ", ".join(step.name for step in attempt.steps)
     if probability is not None:
-        if request.trigger is Trigger.AUTOMATIC and probability < limits.quietness:
+        is_judged = request.trigger is Trigger.AUTOMATIC and Switch.GATE not in request.without
+        if is_judged and probability < limits.quietness:
             reason = f"kept with a probability of {probability:.0%}, and quietness is {limits.quietness:.0%}"
             return Outcome.QUIET, reason
         return Outcome.OK, f"changed by: {changed}" if changed else ""

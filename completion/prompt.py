@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from completion.body import function_near, missing_body
 from completion.segments import SegmentCache
+from completion.switches import Switch
 from completion.types import (
     CompletionRequest,
     Format,
@@ -88,9 +89,11 @@ def prompt_format(spec: PromptSpec, mode: Mode) -> Format:
 
 def function_asked_for(spec: PromptSpec, request: CompletionRequest, mode: Mode) -> int | None:
     """Where the function begins whose whole body is asked for in a chat; None where another format is better."""
-    if mode is not Mode.BLOCK or spec.body_format is not Format.CHAT or not spec.has_chat:
-        return None
-    return _if_alone(missing_body(request))
+    return _if_alone(missing_body(request)) if mode is Mode.BLOCK and _may_chat(spec, request) else None
+
+
+def _may_chat(spec: PromptSpec, request: CompletionRequest) -> bool:
+    return spec.body_format is Format.CHAT and spec.has_chat and Switch.BODY_CHAT not in request.without
 
 
 def _if_alone(begin: int | None) -> int | None:
@@ -111,7 +114,7 @@ def chat_ahead(
     """The chat about the function that the cursor stands in, as if its body were still missing: most of the one that
     comes when its docstring is written. None where there is no function, or no chat.
     """
-    begin = _if_alone(function_near(request)) if spec.body_format is Format.CHAT and spec.has_chat else None
+    begin = _if_alone(function_near(request)) if _may_chat(spec, request) else None
     return None if begin is None else _build(spec, tokenizer, cache, limits, request, Mode.BLOCK, begin)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from completion.asking import Asker, Attempt, Read, session_for
 from completion.lines import before_cursor, indentation
 from completion.surroundings import ending, fits, misfits, missing_names, n_bound, openings
+from completion.switches import Switch
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
@@ -66,11 +67,9 @@ def other_format(spec: PromptSpec, first: Format) -> Format | None:
 def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) -> bool:
     """Whether a second opinion is worth its time: for a line with text behind it, where the first answer is unsure."""
     request = asker.request
-    if (
-        allowed_ms(limits, request.trigger) == 0
-        or asker.rule.mode is not Mode.LINE
-        or other_format(spec, first.prompt.format) is None
-    ):
+    if allowed_ms(limits, request.trigger) == 0 or Switch.RANKING in request.without:
+        return False
+    if asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt.format) is None:
         return False
     if first.generation.timed_out:
         return False

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 
 from completion.lines import before_cursor, columns, header_above, lines_below, opens_block
+from completion.switches import Switch
 from completion.types import CompletionRequest, Mode
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, parse, to_bytes
@@ -60,8 +61,9 @@ def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
     elif not line.strip() and opens_block(above, style):  # perhaps not indented yet
         body = max(body, columns(above) + 1)
     tree = request.snapshot.tree
+    is_asked = tree.is_parsed and Switch.BLOCK_END not in request.without
     next_line = next(lines_below(text, cursor), "")
-    return StopRule(mode, body, style, next_line, text[:cursor], tree if tree.is_parsed else None)
+    return StopRule(mode, body, style, next_line, text[:cursor], tree if is_asked else None)
 
 
 def find_end(rule: StopRule, text: str) -> int | None:

@@ -24,6 +24,7 @@ from completion.lines import (
     lines_below,
     opens_block,
 )
+from completion.switches import Switch
 from completion.types import CompletionRequest, Trigger
 from completion.words import identifiers
 from parsers.keywords import keywords_of
@@ -69,6 +70,8 @@ _STRINGS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 
 def fits(candidate: Candidate, request: CompletionRequest) -> bool:
     """Whether a line can well stand there, and where somebody asks, needs nothing more."""
+    if Switch.FITS in request.without:
+        return True
     return not misfits(candidate, request) and not is_unfinished(candidate, request)
 
 
@@ -176,6 +179,8 @@ def openings(request: CompletionRequest, found: Sequence[Candidate]) -> list[str
     It may define what is used below it; and if nothing that was found fits, begin the block that is below, or return
     at the end of a function. Nothing where something stands in the line already, or the language has no row.
     """
+    if Switch.OPENINGS in request.without:
+        return []
     needed = _defining(request)
     if needed or any(fits(each, request) for each in found):
         return needed

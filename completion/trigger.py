@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from completion.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
+from completion.switches import Switch
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from parsers.languages import by_id
 from parsers.parse import byte_offset
@@ -32,7 +33,7 @@ def decide(request: CompletionRequest) -> Decision:
     is_prose = _in_prose(request)
     if mode is Mode.BLOCK and is_prose:  # a comment would go on and on, and then come the code below it
         mode = Mode.LINE
-    if request.trigger is Trigger.INVOKED:
+    if request.trigger is Trigger.INVOKED or Switch.TRIGGER in request.without:
         return Decision(mode, "", is_prose)
     right = after_cursor(request.snapshot.text, request.cursor)
     skip = ""

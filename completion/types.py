@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from completion.switches import Switch
+
 if TYPE_CHECKING:  # the daemon and the client import this module too, and need no parser
     from parsers.parse import SyntaxTree
 
@@ -89,6 +91,7 @@ class CompletionRequest:
     trigger: Trigger
     session: str  # names the KV session: one per editor window and document
     snippets: tuple[Snippet, ...] = ()
+    without: frozenset[Switch] = frozenset()  # what is off: for benchmarks alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from completion.switches import Switch, UnknownSwitch, switches
 from evals.engines import ENGINES, FORMATS, KINDS
 from evals.history import DEFAULT_HISTORY
 from evals.mceval_languages import SPLITS
 from evals.report import EvalError
 from evals.runners import BENCHES, CONTEXTS, runner_of
 from evals.worker import WorkerError
+from lsp_server.ablation import switch_off
 from model.catalog import DEFAULT_MODEL, ModelError
 
 # As evals.ladder has them, which imports torch.
@@ -27,8 +29,9 @@ def main(argv: list[str]) -> int:
     """Run one suite; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        switch_off(getattr(arguments, "without", []))
         return runner_of(arguments)(arguments)
-    except (EvalError, ModelError, WorkerError) as error:
+    except (EvalError, ModelError, WorkerError, UnknownSwitch) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -60,6 +63,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
     bench.add_argument("--no-peer", action="store_true", help="of speed and replay: midfill alone")
+    _add_without(bench)
     ladder = bench.add_argument_group("ladder")
     ladder.add_argument("--device", choices=("cuda", "cpu"), help="measure kinds of weights on it (default cuda)")
     ladder.add_argument("--shape", action="append", default=[], choices=SHAPES, help="random weights; repeatable")
@@ -110,6 +114,7 @@ def _add_generated(suites: Any) -> None:
 
     refusals = suites.add_parser("refusals", help="real lines that the filters would change; needs no model")
     refusals.add_argument("--path", type=Path, required=True)
+    _add_without(refusals)
     _add_sample(refusals, limit=500)
     _add_out(refusals)
 
@@ -176,8 +181,20 @@ def _add_generation(parser: argparse.ArgumentParser, limit: int, of: str = "exam
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
+    _add_without(parser)
     parser.add_argument("--engine", choices=ENGINES, default="midfill")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
+
+
+def _add_without(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--without",
+        metavar="NAME",
+        action="append",
+        default=[],
+        type=_switch_name,
+        help=f"a mechanism to leave out; repeatable: {', '.join(Switch)}",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -203,6 +220,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="results file (default: a new one under evals/results/)")
+
+
+def _switch_name(text: str) -> str:
+    try:
+        switches([text])
+    except UnknownSwitch as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _count(text: str) -> int:

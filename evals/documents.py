@@ -24,6 +24,7 @@ from completion.types import (
     Trigger,
 )
 from evals.engines import RecordingEngine, Subject
+from lsp_server.ablation import without
 from parsers.languages import for_document
 from parsers.parse import parse
 
@@ -69,6 +70,7 @@ class Document:
             trigger=trigger,
             session=_SESSION,
             snippets=tuple(snippets),
+            without=without(),
         )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from lsp_server.ablation import without
 from model.system import n_cores
 
 _RESULTS = Path(__file__).parent / "results"
@@ -45,7 +46,8 @@ class Results:
     def finish(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Add machine and commit to the summary, keep it in the file, and print it as the last line."""
         resumed = {"resumed": len(self._resumed)} if self._resumed else {}
-        summary = {**_rounded(summary), **resumed, "machine": machine(), "commit": commit()}
+        off = {"without": sorted(off)} if (off := without()) else {}
+        summary = {**_rounded(summary), **resumed, **off, "machine": machine(), "commit": commit()}
         self._file.write(json.dumps({"summary": summary}) + "\n")
         print(f"examples: {self.path}")
         print(json.dumps(summary))

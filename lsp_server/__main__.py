@@ -38,13 +38,20 @@ def main(argv: list[str] | None = None) -> int:
     )
     logging.getLogger("pygls").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    from completion.switches import UnknownSwitch
     from lsp_server.grammars import kept_out
     from lsp_server.handlers import build_server
     from lsp_server.memory import be_frugal
     from lsp_server.output import Output
 
     be_frugal()
-    server = build_server()
+    try:
+        server = build_server()
+    except UnknownSwitch as error:
+        sys.stderr.write(f"lsp_server: {error}\n")
+        return 2
+    if server.without:
+        logging.warning("a benchmark: without %s", ", ".join(sorted(server.without)))
     gc.freeze()  # what is there now stays: no collection need look at it, 20 ms each
     with kept_out() as guard:
         threading.Thread(target=guard.warm, daemon=True).start()  # while the editor says hello

@@ -12,6 +12,7 @@ import cattrs
 from lsprotocol import types as t
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, default_converter
 
+from completion.switches import Switch
 from completion.types import (
     Alternative,
     Completion,
@@ -199,6 +200,7 @@ def completion_request(
     mode: Mode | None,
     window: str,
     snippets: tuple[Snippet, ...],
+    without: frozenset[Switch],
 ) -> CompletionRequest:
     """Our request; the KV session is one per editor window and document."""
     return CompletionRequest(
@@ -208,6 +210,7 @@ def completion_request(
         trigger=trigger,
         session=session_of(window, snapshot.uri),
         snippets=snippets,
+        without=without,
     )
 
 

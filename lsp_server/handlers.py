@@ -210,7 +210,9 @@ async def _answer(
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")
     snippets = () if private else await ls.snippets(snapshot, place.cursor)
     ls.touch(snapshot.uri, PAUSE_S)
-    request = convert.completion_request(snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets)
+    request = convert.completion_request(
+        snapshot, place.cursor, trigger, ls.config.forced_mode(), ls.window, snippets, ls.without
+    )
     ls.workspaces.busy(+1)
     try:
         completion = await complete(deps, request)

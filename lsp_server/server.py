@@ -25,7 +25,7 @@ from completion.inflight import InFlight
 from completion.pipeline import Deps, prompts_for
 from completion.segments import SegmentCache
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Outcome, Snippet, Trigger
-from lsp_server import convert, machine, memory
+from lsp_server import ablation, convert, machine, memory
 from lsp_server.config import Config, load
 from lsp_server.context import Page, Workbench
 from lsp_server.documents import Document
@@ -66,6 +66,7 @@ class Midfill(LanguageServer):
         self.journal = Journal()
         self.stalls = StallMonitor()
         self.window = uuid.uuid4().hex[:12]
+        self.without = ablation.without()
         self.recorder = Recorder(self.documents, self.window)
         self.zero_based_triggers = False
         self.snoozed_until = 0.0  # on the monotonic clock
@@ -344,7 +345,7 @@ class Midfill(LanguageServer):
                 await self._epoch(snapshot, cursor)
             snippets = self._workbench.present(uri) or ()
             request = convert.completion_request(
-                snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets
+                snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets, self.without
             )
             for session, prompt in await prompts_for(deps, request):
                 if self.client is not None:

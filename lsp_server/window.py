@@ -44,7 +44,7 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
     snippets = () if private else await ls.snippets(snapshot, cursor)
     ls.look_again(snapshot.uri)
     request = convert.completion_request(
-        snapshot, cursor, Trigger.AUTOMATIC, ls.config.forced_mode(), ls.window, snippets
+        snapshot, cursor, Trigger.AUTOMATIC, ls.config.forced_mode(), ls.window, snippets, ls.without
     )
     prompt = await prompt_for(deps, request)
     return {

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from evals.cli import main
+from lsp_server.ablation import VARIABLE
 
 
 def test_an_expected_failure_is_one_line_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,7 +25,8 @@ def test_an_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     "argv",
     [[], ["eval"], ["eval", "no-such-suite"], ["eval", "lines"], ["eval", "lines", "--path", ".", "--limit", "-1"],
      ["eval", "all"], ["eval", "all", "--budget", "0"], ["eval", "mceval", "--split", "spans"],
-     ["bench", "--repetitions", "0"], ["eval", "humaneval-infilling", "--half", "c"]],
+     ["bench", "--repetitions", "0"], ["bench", "replay", "--without", "jnk"],
+     ["eval", "humaneval-infilling", "--half", "c"]],
 )  # fmt: skip
 def test_wrong_arguments_exit_with_2(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
@@ -42,6 +44,23 @@ def test_data_that_is_not_there_is_one_line(suite: str, tmp_path: Path, capsys: 
     budget = ["--budget", "1"] if suite == "all" else []
     assert main(["eval", suite, "--data", str(tmp_path), *budget]) == 1
     assert "without --data it is downloaded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("without", "refused_by"), [([], {"placeholders"}), (["--without", "junk"], set())])
+def test_a_suite_runs_without_what_is_named_and_says_so(
+    without: list[str],
+    refused_by: set[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")  # and as it was afterwards
+    (tmp_path / "a.py").write_text("def later(a):\n    pass  # TODO: implement it\n")
+    arguments = ["eval", "refusals", "--path", str(tmp_path), "--out", str(tmp_path / "out.jsonl"), *without]
+    assert main(arguments) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {name for counts in summary["by_filter"].values() for name in counts} == refused_by
+    assert summary.get("without") == (["junk"] if without else None)
 
 
 def test_compare_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
