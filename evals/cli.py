@@ -22,7 +22,7 @@ from model.catalog import DEFAULT_MODEL, ModelError
 # As evals.ladder has them, which imports torch.
 SHAPES = ("0.5b", "1.5b", "7b", "tiny")
 RUNGS = ("fp32_plain", "fp32", "bf16", "llmint8", "nf4")
-_INFILLING_SPLITS = ("single-line", "multi-line", "random-span")
+_INFILLING_SPLITS = ("single-line", "multi-line", "random-span", "random-span-light", "all")
 
 
 def main(argv: list[str]) -> int:

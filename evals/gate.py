@@ -31,8 +31,8 @@ _N_BINS = 10
 _THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 
 # Of an id: which suite cut something out of a problem, and where.
-_SUITE = re.compile(r"^(mceval-\w+|humaneval-\w+|\w+Infilling)/")
-_PLACE = re.compile(r"(:\d+|/L\d+(_L\d+)?)$")
+_SUITE = re.compile(r"^(mceval-\w+|humaneval-\w+|\w+Infilling(?:Light)?)/")
+_PLACE = re.compile(r":\d+$|(?<=/)(\d+)/(L\d+(_L\d+)?|\d+)$")
 
 Array = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def _examples(path: Path) -> list[dict[str, Any]]:
 
 def is_held_out(example_id: str) -> bool:
     """Whether an example's file, or problem, is in the half that is not fitted on."""
-    group = _PLACE.sub("", _SUITE.sub("", example_id))
+    group = _PLACE.sub(r"\1", _SUITE.sub("", example_id))
     return hashlib.sha256(group.encode()).digest()[0] % 2 == 1
 
 

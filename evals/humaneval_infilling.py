@@ -2,7 +2,11 @@
 
 Bavarian et al. 2022, "Efficient training of language models to fill in the middle". In the line splits whole
 lines were cut out; a user stands there on an empty line, so the newline that ended them is put back behind
-the cursor. Random spans are cut out to the character.
+the cursor. Random spans are cut out to the character. Each split is a suite of its own, said by its name (`ABOUT`);
+`--split all` runs the four one after the other, `--limit` tasks of each.
+
+Another benchmark goes by this name, too: single lines in three languages, compared as text (Allal et al. 2023). What
+was published of either stands in `published_figures`.
 
 Rules: what is executed is exactly what an editor would hold after accepting the completion. Halves are
 disjoint by HumanEval problem, since the tasks of one problem share their text: choose on one, report on the
@@ -11,7 +15,7 @@ other. The interval is a plain bootstrap over tasks, so it is too narrow where o
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +48,20 @@ SPLITS: dict[str, DataFile] = {
         "HumanEval-RandomSpanInfilling.jsonl.gz",
         "b4f330d8a8ff97bf85d9def497dffcae4d741e506449386a877236e422e33e8d",
     ),
+    "random-span-light": _file(
+        "HumanEval-RandomSpanInfillingLight.jsonl.gz",
+        "1432250ecac0cb56e6f97f8faf0970419ef892a98fda7e1f5aa4c4b87209b760",
+    ),
+}
+ALL = "all"
+SUITE = "humaneval-infilling"
+_WHOLE_LINES = ("single-line", "multi-line")
+# What each suite asks for, in the words of its output and its page.
+ABOUT: dict[str, str] = {
+    f"{SUITE}-single-line": "one line of a solution is missing",
+    f"{SUITE}-multi-line": "one line or several in a row are missing, every such run of each solution",
+    f"{SUITE}-random-span": "the text between two random characters is missing, ten places in each solution",
+    f"{SUITE}-random-span-light": "the text between two random characters is missing, one place in each solution",
 }
 
 
@@ -81,7 +99,7 @@ def load_tasks(selection: Selection, data: Path | None) -> list[Task]:
 
 def select(rows: Sequence[dict[str, Any]], selection: Selection) -> list[Task]:
     """The selected tasks of a split's rows, in a seeded order that does not depend on the rows' order."""
-    whole_lines = selection.split != "random-span"
+    whole_lines = selection.split in _WHOLE_LINES
     tasks = [_task(row, whole_lines) for row in rows]
     return sampled(tasks, lambda task: task.task_id, lambda task: task.problem, selection)
 
@@ -120,7 +138,7 @@ def example(task: Task, split: str) -> Example:
     mode = Mode.LINE if split == "single-line" else Mode.BLOCK
     return Example(
         id=task.task_id,
-        suite=f"humaneval-infilling-{split}",
+        suite=f"{SUITE}-{split}",
         language="Python",
         document=Document(
             path="solution.py", repo="", text=task.before + task.after, cursor=len(task.before), mode=mode
@@ -133,28 +151,43 @@ def example(task: Task, split: str) -> Example:
 
 async def run(selection: Selection, setup: Setup) -> int:
     """Run the suite and print its JSON line."""
-    tasks = [example(task, selection.split) for task in load_tasks(selection, setup.data)]
+    splits = tuple(SPLITS) if selection.split == ALL else (selection.split,)
+    tasks = [
+        example(task, split) for split in splits for task in load_tasks(replace(selection, split=split), setup.data)
+    ]
     return await run_executed(tasks, selection, setup)
 
 
 async def run_executed(tasks: Sequence[Example], selection: Selection, setup: Setup) -> int:
-    """Run a suite of which every example is executed, and print its JSON line."""
+    """Run a suite of which every example is executed, or several, and print their JSON line."""
     suite, mode = tasks[0].suite, tasks[0].document.mode
+    is_one = all(task.suite == suite for task in tasks)
+    suite = suite if is_one else SUITE
     async with opened(suite, setup) as (subject, results):
         records = await evaluate_all(subject, tasks, results)
         found = figures(records)
-        print(f"{suite}: pass@1 {with_interval(found, 'pass_at_1', 4)} over {len(records)} tasks")
-        print_table(by_suite(records))
-        chosen = subject.spec.line_format if mode is Mode.LINE else subject.spec.block_format
+        suites = by_suite(records)
+        for name, each in suites.items():
+            about = f" ({ABOUT[name]})" if name in ABOUT else ""
+            rates = f"pass@1 {with_interval(each, 'pass_at_1', 4)}, exact match {with_interval(each, 'exact_match', 4)}"
+            print(f"{name}{about}: {rates} over {each['n']} tasks")
+        print_table(suites)
+        spec = subject.spec
+        chosen = spec.line_format if mode is Mode.LINE else spec.block_format
+        formats = (
+            {"format": chosen.value}
+            if is_one
+            else {"line_format": spec.line_format.value, "block_format": spec.block_format.value}
+        )
         results.finish(
             {
                 "suite": suite,
-                "low": found["pass_at_1_low"],
-                "high": found["pass_at_1_high"],
-                **found,
+                "about": ABOUT.get(suite, ""),
+                **({"low": found["pass_at_1_low"], "high": found["pass_at_1_high"], **found} if is_one else {}),
+                **({} if is_one else {"n": len(records), "suites": suites}),
                 "model": subject.model,
                 "engine": subject.name,
-                "format": chosen.value,
+                **formats,
                 "half": selection.half,
                 "seed": selection.seed,
             }

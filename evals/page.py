@@ -34,6 +34,8 @@ _SECTIONS: dict[str, Callable[[Sequence[Run]], str]] = {
     "humaneval-infilling-single-line": page_quality.section,
     "humaneval-infilling-multi-line": page_quality.section,
     "humaneval-infilling-random-span": page_quality.section,
+    "humaneval-infilling-random-span-light": page_quality.section,
+    "humaneval-infilling": page_quality.section,
     "humaneval-bodies": page_quality.section,
     "lines": page_quality.section,
     "gate": page_gate.section,

@@ -8,7 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.figures import by_suite, grouped, with_interval
+from evals.humaneval_infilling import ABOUT, SUITE
 from evals.page_parts import Run, escaped, figure, listed, table
+from evals.published_figures import (
+    EXACT_MATCH,
+    LANGUAGES,
+    OTHER_TASKS,
+    OURS,
+    PASS_AT_1,
+    SPLITS,
+    Published,
+)
 from evals.report import EvalError
 
 _MEASURES = (
@@ -42,11 +52,12 @@ def _run(run: Run) -> str:
         )
     except KeyError as error:
         raise EvalError(f"{run.name}: its examples have no {error}: run its suite again") from error
+    languages = "".join(_languages(suite, found) for suite, found in suites.items())
     buttons = " ".join(f"<button onclick=\"choose(this, '{name}')\">{say}</button>" for name, say in _FILTERS.items())
     unfit = listed(f"not executed: {n} examples ({reason})" for reason, n in run.summary.get("unfit", {}).items())
     return (
         f"<section><h2>{escaped(str(run.summary['suite']))}: {escaped(run.title)}</h2>{_facts(run)}"
-        f"{_suites(suites)}{''.join(_languages(suite, found) for suite, found in suites.items())}{unfit}"
+        f"{_suites(suites)}{_published(run, suites)}{languages}{unfit}"
         f"<h3>Examples</h3><p>{buttons}</p>{examples}</section>"
     )
 
@@ -60,7 +71,42 @@ def _facts(run: Run) -> str:
 
 def _suites(suites: Mapping[str, Row]) -> str:
     plot = figure(len(suites), [("by suite", lambda axes: _bars(axes, suites))])
-    return plot + table(["suite", *_HEAD], ([suite, *_cells(found)] for suite, found in suites.items()))
+    said = listed(f"{suite}: {ABOUT[suite]}" for suite in suites if suite in ABOUT)
+    return plot + table(["suite", *_HEAD], ([suite, *_cells(found)] for suite, found in suites.items())) + said
+
+
+def _published(run: Run, suites: Mapping[str, Row]) -> str:
+    """What was published of other models on the same tasks, beside ours; "" where none of these was run."""
+    ours = [suites.get(f"{SUITE}-{split}", {}) for split in SPLITS]
+    if not any(ours):
+        return ""
+    own = [
+        [
+            f"{run.summary.get('model', 'ours')} (ours, {name})",
+            "",
+            *(with_interval(found, key, 3) for found in ours),
+            "",
+        ]
+        for key, name in (("pass_at_1", "pass@1"), ("exact_match", "exact match"))
+    ]
+    head = ("model", "parameters", *SPLITS, "source")
+    others = ("model", "parameters", *LANGUAGES, "source")
+    return (
+        f"<h3>Beside published figures (pass@1)</h3><p class='note'>{escaped(OURS)}</p>"
+        f"{table(head, [*own, *map(_published_cells, PASS_AT_1)])}"
+        f"<h3>Exact match of single lines, as published</h3><p class='note'>{escaped(OTHER_TASKS)}</p>"
+        f"{table(others, map(_published_cells, EXACT_MATCH))}{_sources((*PASS_AT_1, *EXACT_MATCH))}"
+    )
+
+
+def _published_cells(row: Published) -> list[str]:
+    figures = ("" if figure is None else f"{figure:.3f}" for figure in row.figures)
+    return [row.model, row.parameters, *figures, row.source.place]
+
+
+def _sources(rows: Sequence[Published]) -> str:
+    sources = dict.fromkeys(row.source for row in rows)
+    return listed(f"{source.place}: {source.name}; {source.method}" for source in sources)
 
 
 def _languages(suite: str, found: Row) -> str:

@@ -41,7 +41,8 @@ def test_an_honest_probability_has_no_calibration_error_and_a_boasting_one_has()
 def test_lines_of_one_file_and_tasks_of_one_problem_are_in_one_half() -> None:
     assert len({gate.is_held_out(f"src/a.py:{line}") for line in range(50)}) == 1
     cut = [f"SingleLineInfilling/HumanEval/7/L{line}" for line in range(50)]
-    assert len({gate.is_held_out(name) for name in [*cut, "humaneval-bodies/HumanEval/7"]}) == 1
+    spans = [f"RandomSpanInfilling{light}/HumanEval/7/{n}" for n in range(1, 11) for light in ("", "Light")]
+    assert len({gate.is_held_out(name) for name in [*cut, *spans, "humaneval-bodies/HumanEval/7"]}) == 1
     assert gate.is_held_out("mceval-lines/Python/3") == gate.is_held_out("mceval-bodies/Python/3")
     assert len({gate.is_held_out(f"src/{number}.py:1") for number in range(50)}) == 2
 

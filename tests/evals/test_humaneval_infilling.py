@@ -1,13 +1,23 @@
 import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from completion.types import Mode
+from evals import humaneval_infilling, setup
 from evals.accepted import with_text
+from evals.cli import main
+from evals.engines import Subject
 from evals.examples import evaluate_all
-from evals.humaneval_infilling import Selection, Task, example, select
+from evals.humaneval_infilling import ABOUT, SPLITS, Selection, Task, example, select
+from evals.page import page
+from evals.page_parts import escaped, read_run
+from evals.published_figures import EXACT_MATCH, OTHER_TASKS, OURS, PASS_AT_1
 from evals.report import EvalError, open_results, read_results
 from evals.sandbox import run_python
 from tests.evals.scripted import scripted_subject
@@ -66,8 +76,56 @@ def test_a_masked_line_leaves_an_empty_line_for_the_cursor() -> None:
 
 def test_a_random_span_is_cut_out_to_the_character() -> None:
     row = {**ADD, "prompt": "def add(a, b):\n    total = a\n    tot", "canonical_solution": "al += b\n"}
-    task = select([row], selection(split="random-span"))[0]
+    task, light = (select([row], selection(split=split))[0] for split in ("random-span", "random-span-light"))
+    assert light == task
     assert (task.canonical, task.after) == ("al += b\n", ADD["suffix"])
+
+
+def test_all_splits_are_suites_of_one_run_and_each_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @asynccontextmanager
+    async def open_subject(*_: str) -> AsyncIterator[Subject]:
+        yield scripted_subject(lambda _: "    total += b\n")
+
+    rows_of = {
+        file.name: [{**ADD, "task_id": ADD["task_id"].replace("SingleLine", file.name[10:].split("Infilling")[0])}]
+        for file in SPLITS.values()
+    }
+    monkeypatch.setattr(humaneval_infilling, "load", lambda file, _data: rows_of[file.name])
+    monkeypatch.setattr(setup, "open_subject", open_subject)
+    out = tmp_path / "out.jsonl"
+    assert main(["eval", "humaneval-infilling", "--split", "all", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    summary = json.loads(printed.splitlines()[-1])
+    names = [
+        f"humaneval-infilling-{split}" for split in ("single-line", "multi-line", "random-span", "random-span-light")
+    ]
+    assert list(summary["suites"]) == names
+    passed = [summary["suites"][name]["pass_at_1"] for name in names]
+    assert passed == [1.0, 1.0, 0.0, 0.0]  # of a span the line end was missing, too
+    for name, rate in zip(names, passed, strict=True):
+        assert f"{name} ({ABOUT[name]}): pass@1 {rate:.4f} [{rate:.4f}, {rate:.4f}], exact match " in printed
+    text = page([read_run(out)])
+    assert all(f"{name}: {ABOUT[name]}" in text for name in names)
+
+
+def test_published_figures_stand_beside_ours_with_their_sources_and_methods(tmp_path: Path) -> None:
+    tasks = [example(add_task(), split) for split in ("single-line", "random-span-light")]
+    subject = scripted_subject(lambda _: "    total += b\n")
+    with open_results("suite", tmp_path / "out.jsonl") as results:
+        records = asyncio.run(evaluate_all(subject, tasks, results))
+        results.finish({"suite": "humaneval-infilling", "model": "tuned", "n": len(records)})
+    text = page([read_run(tmp_path / "out.jsonl")])
+    ours = re.search(r"<tr><td>tuned \(ours, pass@1\)</td>(.*?)</tr>", text)
+    assert ours is not None
+    assert "<td>1.000 [1.000, 1.000]</td><td></td><td></td>" in ours[1]  # the other splits were not run
+    assert "<tr><td>FIM90</td><td>6.9B</td><td>0.751</td><td>0.441</td><td>0.551</td>" in text
+    assert "<tr><td>InCoder</td><td>6.7B</td><td>0.690</td><td>0.386</td><td></td>" in text
+    for row in (*PASS_AT_1, *EXACT_MATCH):
+        assert escaped(f"{row.source.place}: {row.source.name}; {row.source.method}") in text
+    assert escaped(OURS) in text
+    assert escaped(OTHER_TASKS) in text
 
 
 def program(task: Task, text: str) -> str:
