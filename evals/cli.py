@@ -11,6 +11,7 @@ from typing import Any
 
 from completion.switches import Switch, UnknownSwitch, switches
 from evals.engines import ENGINES, FORMATS, KINDS
+from evals.histories import HISTORIES, SETS
 from evals.history import DEFAULT_HISTORY
 from evals.mceval_languages import SPLITS
 from evals.report import EvalError
@@ -57,25 +58,40 @@ def _add_bench(commands: Any) -> None:
         nargs="?",
         choices=tuple(BENCHES),
         default="speed",
-        help="engines side by side, kinds of weights on a card, real typing, or the repository index",
+        help="engines side by side, kinds of weights on a card, what a typing person gets, the times of a replay, ...",
     )
     bench.add_argument("--repetitions", type=_positive, default=3)
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
-    bench.add_argument("--no-peer", action="store_true", help="of speed and replay: midfill alone")
-    _add_without(bench)
+    bench.add_argument("--no-peer", action="store_true", help="of speed, replay and typing: midfill alone")
     ladder = bench.add_argument_group("ladder")
     ladder.add_argument("--device", choices=("cuda", "cpu"), help="measure kinds of weights on it (default cuda)")
     ladder.add_argument("--shape", action="append", default=[], choices=SHAPES, help="random weights; repeatable")
     ladder.add_argument("--rung", action="append", default=[], choices=RUNGS, help="repeatable (default all)")
-    replay = bench.add_argument_group("replay, soak and index")
-    replay.add_argument("--history", default=DEFAULT_HISTORY, help=f"two releases (default {DEFAULT_HISTORY})")
+    replay = bench.add_argument_group("replay, typing, soak and index")
+    names = ", ".join(each.name for each in HISTORIES)
+    replay.add_argument(
+        "--history",
+        action="append",
+        default=[],
+        help=f"two releases (default of the replay {DEFAULT_HISTORY}); of typing repeatable, also by name: {names}",
+    )
     replay.add_argument("--context", action="append", choices=CONTEXTS, help="size of the prompts; repeatable")
-    replay.add_argument("--keystrokes", type=_positive, default=300)
+    replay.add_argument("--keystrokes", type=_positive, help="default 300; of typing 1,500 of each history")
     replay.add_argument("--kills", type=_count, default=10, help="of the soak: how often the daemon is killed")
     replay.add_argument("--seed", type=int, default=0)
     replay.add_argument("--path", type=Path, help="of the index: the source tree, which is copied")
+    _add_typing(bench.add_argument_group("typing"))
     _add_out(bench)
+
+
+def _add_typing(typing: Any) -> None:
+    typing.add_argument("--set", choices=SETS, default="chosen", help="histories, if none is named (default chosen)")
+    typing.add_argument("--quietness", type=float, help="of midfill (default: its own)")
+    _add_without(typing)
+    typing.add_argument("--speed", type=_speed, default=1.0, help="divides how long the person takes for everything")
+    typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")
+    typing.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
 
 
 def _add_generated(suites: Any) -> None:
@@ -109,8 +125,12 @@ def _add_generated(suites: Any) -> None:
     _add_generation(lines, limit=100)
 
     gate = suites.add_parser("gate", help="fit the weights of the confidence gate, and its calibration")
-    gate.add_argument("results", type=Path, nargs="+", help="results of humaneval-infilling, lines, mceval, ...")
+    gate.add_argument("results", type=Path, nargs="+", help="of bench typing --quietness 0, or of lines, mceval, ...")
     _add_out(gate)
+
+    quietness = suites.add_parser("quietness", help="which quietness completes most, of runs of bench typing")
+    quietness.add_argument("results", type=Path, nargs="+", help="of bench typing --quietness Q, one for each Q")
+    _add_out(quietness)
 
     refusals = suites.add_parser("refusals", help="real lines that the filters would change; needs no model")
     refusals.add_argument("--path", type=Path, required=True)
@@ -186,7 +206,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
 
 
-def _add_without(parser: argparse.ArgumentParser) -> None:
+def _add_without(parser: Any) -> None:
     parser.add_argument(
         "--without",
         metavar="NAME",
@@ -233,6 +253,12 @@ def _switch_name(text: str) -> str:
 def _count(text: str) -> int:
     if (value := int(text)) < 0:
         raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _speed(text: str) -> float:
+    if not 0.1 <= (value := float(text)) <= 10:
+        raise argparse.ArgumentTypeError("must be between 0.1 and 10")
     return value
 
 

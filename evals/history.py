@@ -1,17 +1,22 @@
-"""Real edits: what changed between two releases of a package. Used by the replay.
+"""Real edits: what changed between two releases of a package, or two states of a repository. Used by the replay.
 
-Releases are wheels from the package index, fetched with pip and kept in the cache folder; only their Python files
-are read. Nothing of them is installed or run.
+`NAME==OLD..NEW` are wheels from the package index, fetched with pip and kept in the cache folder; only their Python
+files are read. `OWNER/NAME==OLD..NEW` are tags or commits of a repository (`releases`); of it one language counts, the
+one that most was written in if none is named. Nothing of them is installed or run.
 """
 
 import subprocess
 import sys
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from evals.releases import git_files
 from evals.report import EvalError
 from model.paths import cache_dir
+from parsers.languages import for_document
 
 # Pure Python, hand-written, of several hundred lines a file, with releases after the models' training.
 DEFAULT_HISTORY = "httpx==0.27.2..0.28.1"
@@ -28,26 +33,41 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A package's files at the earlier release, and those that the later one changed."""
+    """A package's files at the earlier release, and those of its main language that the later one changed."""
 
     name: str
     files: dict[str, str]
     changes: tuple[Change, ...]
+    language: str = "python"
 
 
-def read_history(spec: str) -> History:
+def read_history(spec: str, language: str = "") -> History:
     """`NAME==OLD..NEW`; EvalError when it is not of that form, or a release cannot be had."""
     name, _, versions = spec.partition("==")
     old, _, new = versions.partition("..")
     if not (name and old and new):
         raise EvalError(f"{spec!r} is not NAME==OLD..NEW, for example {DEFAULT_HISTORY}")
-    before, after = (_python_files(_fetch(name, version)) for version in (old, new))
-    changed = tuple(
+    if "/" in name:
+        before, after = (git_files(name, revision) for revision in (old, new))
+    else:
+        before, after = (_python_files(_fetch(name, version)) for version in (old, new))
+    changed = [
         Change(path, text, after[path]) for path, text in sorted(before.items()) if after.get(path, text) != text
-    )
+    ]
     if not changed:
-        raise EvalError(f"no Python file of {name} is in both releases and differs")
-    return History(name, before, changed)
+        raise EvalError(f"no source file of {name} is in both releases and differs")
+    language = language or _main_language(changed)
+    of_language = tuple(change for change in changed if for_document(change.path).id == language)
+    return History(name, before, of_language, language)
+
+
+def _main_language(changes: Sequence[Change]) -> str:
+    """The language that grew most."""
+    grown: Counter[str] = Counter()
+    for change in changes:
+        lines = set(change.before.splitlines())
+        grown[for_document(change.path).id] += sum(line not in lines for line in change.after.splitlines())
+    return grown.most_common(1)[0][0]
 
 
 def _fetch(name: str, version: str) -> Path:

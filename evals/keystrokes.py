@@ -62,8 +62,8 @@ def play(text: str, action: Action) -> str:
     return text[: action.begin] + action.text + text[end:]
 
 
-def actions_of(path: str, before: str, after: str, draw: random.Random) -> Iterator[Action]:
-    """What turns `before` into `after`."""
+def hunks_of(before: str, after: str) -> Iterator[tuple[int, str, str]]:
+    """What turns `before` into `after`, in order: (offset once the earlier ones are played, what goes, what comes)."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     shift = 0  # of offsets in `before`, by what was played so far
     starts = [0]
@@ -76,12 +76,17 @@ def actions_of(path: str, before: str, after: str, draw: random.Random) -> Itera
         begin = starts[i1] + shift
         head = _common(removed, added)
         tail = min(_common(removed[::-1], added[::-1]), len(removed) - head, len(added) - head)
-        at, gone = begin + head, removed[head : len(removed) - tail]
-        yield Action(Kind.JUMP, path, at, "", "", _wait(Kind.JUMP, draw))
-        if gone:
-            yield Action(Kind.DELETE, path, at, gone, "", _wait(Kind.DELETE, draw))
-        yield from _typed(path, at, added[head : len(added) - tail], draw)
+        yield begin + head, removed[head : len(removed) - tail], added[head : len(added) - tail]
         shift += len(added) - len(removed)
+
+
+def actions_of(path: str, before: str, after: str, draw: random.Random) -> Iterator[Action]:
+    """What turns `before` into `after`."""
+    for at, gone, added in hunks_of(before, after):
+        yield Action(Kind.JUMP, path, at, "", "", wait_of(Kind.JUMP, draw))
+        if gone:
+            yield Action(Kind.DELETE, path, at, gone, "", wait_of(Kind.DELETE, draw))
+        yield from _typed(path, at, added, draw)
 
 
 def _typed(path: str, at: int, text: str, draw: random.Random) -> Iterator[Action]:
@@ -100,7 +105,7 @@ def _typed(path: str, at: int, text: str, draw: random.Random) -> Iterator[Actio
             else:
                 piece, kind = text[index], Kind.KEY
             in_line += len(piece)
-        yield Action(kind, path, at + index, "", piece, _wait(kind, draw))
+        yield Action(kind, path, at + index, "", piece, wait_of(kind, draw))
         index += len(piece)
 
 
@@ -108,6 +113,7 @@ def _common(a: str, b: str) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _wait(kind: Kind, draw: random.Random) -> float:
+def wait_of(kind: Kind, draw: random.Random) -> float:
+    """Seconds before an action of this kind."""
     median, spread = _WAITS[kind]
     return median * draw.lognormvariate(0.0, spread)

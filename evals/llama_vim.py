@@ -48,6 +48,7 @@ class VimSettings:
     ring_n_chunks: int = 16
     n_predict: int = 128
     infill: bool = False
+    stop: tuple[str, ...] = ("\n",)  # the plugin's own is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class LlamaVim:
     draw: random.Random
     on_shown: Callable[[bool], None]  # whether it came from the cache at once
     on_skipped: Callable[[], None] = lambda: None  # too much text to the right of the cursor
+    shown: str = ""  # what `on_shown` is about
     n_requests: int = 0
     n_prompt_tokens: int = 0  # computed for requests
     n_ahead_tokens: int = 0  # computed for the ring
@@ -196,6 +198,7 @@ class LlamaVim:
                     best = rest if best is None or len(rest) > len(best) else best
         if best is None:
             return
+        self.shown = best
         self.on_shown(at_once)
         if best.strip():
             self._fim(best.rstrip("\n").split("\n"), use_cache=True)
@@ -236,7 +239,7 @@ class LlamaVim:
             **self._prompt(local),
             "id_slot": 0,
             "n_predict": self.settings.n_predict,
-            "stop": ["\n"],
+            "stop": list(self.settings.stop),
             "n_indent": local.indent,
             "temperature": 0.0,
             "samplers": ["top_k", "infill"],

@@ -30,17 +30,8 @@ class Peer:
         vim.on_skipped = lambda: self.run.skipped.add(self._index)
 
     async def warm_up(self, files: dict[str, str], path: str) -> None:
-        started = time.perf_counter()
-        others = [other for other in files if other != path]
-        vim = self._vim
-        for _ in range(8):  # rounds of visits, until the ring is full
-            for other in others:
-                if vim.ring_missing:
-                    vim.pick_whole(other, files[other], 1)
-            await vim.fill_ring()
-        vim.enter(path, files[path], len(files[path]))
-        vim.move(files[path], len(files[path]))
-        await vim.settle()
+        started, vim = time.perf_counter(), self._vim
+        await visit(vim, files, path)
         self.run.warm_up_s = time.perf_counter() - started
         self._counted = (vim.n_prompt_tokens, vim.n_ahead_tokens)
         self._ring = asyncio.create_task(vim.run_ring())
@@ -65,6 +56,19 @@ class Peer:
         self._vim.close()
         self.run.n_computed = self._vim.n_prompt_tokens - self._counted[0]
         self.run.n_ahead = self._vim.n_ahead_tokens - self._counted[1]
+
+
+async def visit(vim: LlamaVim, files: dict[str, str], path: str) -> None:
+    """Visit the other files until the ring is full, and then the end of one, everything computed that can be."""
+    others = [other for other in files if other != path]
+    for _ in range(8):  # rounds of visits
+        for other in others:
+            if vim.ring_missing:
+                vim.pick_whole(other, files[other], 1)
+        await vim.fill_ring()
+    vim.enter(path, files[path], len(files[path]))
+    vim.move(files[path], len(files[path]))
+    await vim.settle()
 
 
 @contextlib.contextmanager

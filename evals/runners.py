@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from evals.history import DEFAULT_HISTORY
 from evals.mceval_languages import SPLITS
 from evals.report import EvalError
 from model.catalog import DEFAULT_MODEL
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from evals.setup import Setup
 
 CONTEXTS = ("1k", "4k", "16k")
+_KEYSTROKES, _TYPING_KEYSTROKES = 300, 1_500
 Runner = Callable[[argparse.Namespace], int]
 
 
@@ -171,9 +173,9 @@ def _replay(a: argparse.Namespace) -> int:
 
     return asyncio.run(
         replay.run(
-            history=a.history,
+            history=a.history[0] if a.history else DEFAULT_HISTORY,
             names=a.context or list(CONTEXTS),
-            n_keystrokes=a.keystrokes,
+            n_keystrokes=a.keystrokes or _KEYSTROKES,
             model=_first_model(a),
             peer=not a.no_peer,
             seed=a.seed,
@@ -182,11 +184,34 @@ def _replay(a: argparse.Namespace) -> int:
     )
 
 
+def _typing(a: argparse.Namespace) -> int:
+    from evals import typing_bench
+    from evals.histories import named, of_set
+
+    if len(a.context or []) > 1:
+        raise EvalError("bench typing plays one --context")
+    plan = typing_bench.Plan(
+        histories=named(a.history) if a.history else of_set(a.set),
+        n_keys=a.keystrokes or _TYPING_KEYSTROKES,
+        size=typing_bench.size_of((a.context or ["4k"])[0]),
+        model=_first_model(a),
+        peer=not a.no_peer,
+        seed=a.seed,
+        speed=a.speed,
+        quietness=a.quietness,
+        without=a.without,
+        transcript=a.transcript,
+    )
+    return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
+
+
 def _soak(a: argparse.Namespace) -> int:
     from evals import soak
 
     return asyncio.run(
-        soak.run(n_keystrokes=a.keystrokes, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out)
+        soak.run(
+            n_keystrokes=a.keystrokes or _KEYSTROKES, n_kills=a.kills, model=_first_model(a), seed=a.seed, out=a.out
+        )
     )
 
 
@@ -196,7 +221,9 @@ def _index(a: argparse.Namespace) -> int:
     if a.path is None:
         raise EvalError("bench index needs --path DIR")
     return asyncio.run(
-        index_bench.run(path=a.path, n_keystrokes=a.keystrokes, model=_first_model(a), seed=a.seed, out=a.out)
+        index_bench.run(
+            path=a.path, n_keystrokes=a.keystrokes or _KEYSTROKES, model=_first_model(a), seed=a.seed, out=a.out
+        )
     )
 
 
@@ -204,7 +231,14 @@ def _first_model(a: argparse.Namespace) -> str:
     return a.model[0] if a.model else DEFAULT_MODEL
 
 
-BENCHES: dict[str, Runner] = {"speed": _speed, "ladder": _ladder, "replay": _replay, "soak": _soak, "index": _index}
+BENCHES: dict[str, Runner] = {
+    "speed": _speed,
+    "ladder": _ladder,
+    "replay": _replay,
+    "typing": _typing,
+    "soak": _soak,
+    "index": _index,
+}
 SUITES: dict[str, Runner] = {
     "humaneval-infilling": _humaneval,
     "humaneval-bodies": _humaneval_bodies,

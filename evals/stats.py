@@ -4,6 +4,7 @@ Rules: seeded, so the same examples give the same interval. Examples are resampl
 line depend on each other. A paired difference is the interval of the differences, one per example.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,3 +51,25 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], s
 def paired_difference(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Interval:
     """The mean of b - a over examples that both have, in the same order."""
     return mean_interval([y - x for x, y in zip(a, b, strict=True)], seed)
+
+
+def ratio_of_ratios(
+    a: tuple[Sequence[float], Sequence[float]], b: tuple[Sequence[float], Sequence[float]], seed: int = 0
+) -> Interval:
+    """(sum / sum of a) over (sum / sum of b), each (numerators, denominators) of the same examples, resampled together.
+
+    Resamples in which b's is nothing count as infinite; the caller sees to it that not all are.
+    """
+    columns = np.asarray([*a, *b], dtype=float)
+    if not columns.shape[1]:
+        raise ValueError("no examples")
+    generator = np.random.default_rng(seed)
+    sums = [columns.sum(1)[None]]
+    for _ in range(_RESAMPLES // _BATCH):
+        chosen = generator.integers(columns.shape[1], size=(_BATCH, columns.shape[1]))
+        sums.append(columns[:, chosen].sum(2).T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = [of[:, 0] / of[:, 1] / (of[:, 2] / of[:, 3]) for of in sums]
+    every = np.nan_to_num(np.concatenate(ratios[1:]), nan=1.0, posinf=sys.float_info.max)
+    low, high = np.quantile(every, (0.025, 0.975))
+    return Interval(float(ratios[0][0]), float(low), float(high))
