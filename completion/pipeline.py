@@ -280,6 +280,8 @@ def _judged(
         format=attempt.prompt.format,
         raw=attempt.raw,
         steps=attempt.steps,
+        candidate=attempt.candidate.text,
+        covered=request.snapshot.text[request.cursor :][: attempt.candidate.replace_right],
         ranked=_compared(opinion),
         refused=request.snapshot.tree.refused,  # perhaps since it was asked to check this very answer
     )

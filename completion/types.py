@@ -213,6 +213,8 @@ class Trace:
     n_snippet_tokens: tuple[int, ...] = ()  # of each of them; 0: the prompt had no room for it
     raw: str = ""  # what the model wrote from the cursor on, cut by the stop rule
     steps: tuple[FilterStep, ...] = ()  # the filters that changed it
+    candidate: str = ""  # what they left, shown or not
+    covered: str = ""  # of the document, right of the cursor: what it would replace
     features: Mapping[str, float] = field(default_factory=dict)  # what the gate knew; of `completion.gate`
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
     unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have

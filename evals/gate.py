@@ -1,10 +1,13 @@
 """`midfill eval gate RESULTS...`: fits the weights of `completion.gate`, and says how well they are calibrated.
 
-Reads results of the suites that generate (their examples have `features` and `score`). A suggestion counts as kept when
-its score is 1: the line was the true one, or the program passed its tests; which is stricter than users are, and the
-same for everybody. Fitted on one half of the examples (by a hash of their file or problem, so that each is in one
-half only), reported on the other: expected calibration error (Naeini et al. 2015) over ten bins of equal size, the
-log-loss beside that of a gate that always says the mean, and how many would be shown and kept at each threshold.
+Reads what became of answers while real edits were typed (`bench typing`, by `outcomes`): kept is what was right in
+whole. Or results of the suites that generate (their examples have `features` and `score`): kept is what has the score
+1, the true line, or a program that passed its tests. Either is stricter than users are, and the same for everybody.
+
+Fitted on one half of the examples, reported on the other: of typing, on the histories that thresholds are chosen on and
+on those held out; else by a hash of the file or problem, so that each is in one half only. Reported are the expected
+calibration error (Naeini et al. 2015) over ten bins of equal size, the log-loss beside that of a gate that always says
+the mean, and how many would be shown and kept at each threshold. The weights that are printed are those reported on.
 
 Rules: examples without text are left out: nothing would be shown. Ridge-penalized Newton steps; no randomness.
 """
@@ -22,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from completion.gate import Features
+from evals.outcomes import SUITE, outcomes_of
 from evals.report import EvalError, open_results, read_all_results
 
 NAMES = tuple(field.name for field in fields(Features))
@@ -39,16 +43,17 @@ Array = NDArray[np.float64]
 
 def run(paths: Sequence[Path], out: Path | None) -> int:
     """Fit, print the weights and the table, and the JSON line."""
-    examples = [example for path in paths for example in _examples(path)]
+    examples = [example for path in paths for example in examples_of(path)]
     if len(examples) < 10 * len(NAMES):
         raise EvalError(f"{len(examples)} examples with text are too few for {len(NAMES)} weights")
     x, y = np.array([example["x"] for example in examples]), np.array([example["kept"] for example in examples])
     held_out = np.array([example["held_out"] for example in examples])
+    if held_out.all() or not held_out.any():
+        raise EvalError("all examples are in one half: of typing, give runs of chosen and of held-out histories")
     weights = fit(x[~held_out], y[~held_out])
     p = predict(weights, x)
-    final = fit(x, y)
     print("WEIGHTS: dict[str, float] = {")
-    for name, weight in zip(NAMES, final, strict=True):
+    for name, weight in zip(NAMES, weights, strict=True):
         print(f'    "{name}": {weight:.3f},')
     print("}")
     Console(width=100).print(threshold_table(p[held_out], y[held_out]))
@@ -65,15 +70,30 @@ def run(paths: Sequence[Path], out: Path | None) -> int:
                 "log_loss": log_loss(p[held_out], y[held_out]),
                 "log_loss_of_mean": log_loss(np.full(held_out.sum(), y[~held_out].mean()), y[held_out]),
                 "reliability": reliability(p[held_out], y[held_out]),
+                "calibration_error_by_language": by_language(examples, p),
                 "models": sorted({example["model"] for example in examples}),
             }
         )
     return 0
 
 
-def _examples(path: Path) -> list[dict[str, Any]]:
+def examples_of(path: Path) -> list[dict[str, Any]]:
+    """What a results file tells: features, whether it was kept, which half it is in. EvalError where it tells none."""
     rows, summary = read_all_results(path)
     model = str((summary or {}).get("model", "unknown"))
+    outcomes = [outcome for row in rows if row.get("suite") == SUITE for outcome in outcomes_of(row)]
+    if outcomes:
+        return [
+            {
+                "id": f"{model}:{each.id}",
+                "x": [float(each.features[name]) for name in NAMES],
+                "kept": float(each.right_whole),
+                "held_out": each.is_held_out,
+                "language": each.language,
+                "model": model,
+            }
+            for each in outcomes
+        ]
     found = [row for row in rows if row.get("features") and str(row.get("completion", "")).strip()]
     if not found:
         raise EvalError(f"{path} has no examples with features: run the suite again")
@@ -83,6 +103,7 @@ def _examples(path: Path) -> list[dict[str, Any]]:
             "x": [float(row["features"][name]) for name in NAMES],
             "kept": float(row["score"]),
             "held_out": is_held_out(row["id"]),
+            "language": str(row.get("language", "")).lower(),
             "model": model,
         }
         for row in found
@@ -123,6 +144,16 @@ def reliability(p: Array, y: Array) -> list[tuple[float, float, int]]:
     order = np.argsort(p, kind="stable")
     bins = [part for part in np.array_split(order, _N_BINS) if len(part)]
     return [(float(p[part].mean()), float(y[part].mean()), len(part)) for part in bins]
+
+
+def by_language(examples: Sequence[dict[str, Any]], p: Array) -> dict[str, float]:
+    """The calibration error of each language's held-out examples, where there are enough for ten bins."""
+    found: dict[str, float] = {}
+    for language in sorted({example["language"] for example in examples}):
+        at = [i for i, each in enumerate(examples) if each["held_out"] and each["language"] == language]
+        if len(at) >= 10 * _N_BINS:
+            found[language] = calibration_error(p[at], np.array([examples[i]["kept"] for i in at]))
+    return found
 
 
 def log_loss(p: Array, y: Array) -> float:

@@ -83,6 +83,12 @@ def _gate(a: argparse.Namespace) -> int:
     return gate.run(a.results, a.out)
 
 
+def _quietness(a: argparse.Namespace) -> int:
+    from evals import quietness
+
+    return quietness.run(a.results, a.out)
+
+
 def _refusals(a: argparse.Namespace) -> int:
     from evals import refusals
 
@@ -247,6 +253,7 @@ SUITES: dict[str, Runner] = {
     "lines": _lines,
     "refusals": _refusals,
     "gate": _gate,
+    "quietness": _quietness,
     "nll": _nll,
     "recall": _recall,
     "repo": _repo,

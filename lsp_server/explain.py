@@ -70,6 +70,8 @@ def explanation(
         "steps": [{"name": step.name, "before": step.before, "after": step.after} for step in trace.steps]
         if trace
         else [],
+        "candidate": trace.candidate if trace else "",
+        "covered": trace.covered if trace else "",
         "text": completion.text,
         "replaceRight": completion.replace_right,
         "tokenProbability": round(math.exp(completion.mean_logprob), 4),

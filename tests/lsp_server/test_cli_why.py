@@ -43,6 +43,15 @@ def page(told: dict[str, Any], width: int = 80) -> str:
     return console.export_text()
 
 
+@pytest.mark.parametrize(("quietness", "shown"), [(0.0, "a)"), (1.0, "")])
+def test_an_explanation_has_what_was_left_of_an_answer_shown_or_not(quietness: float, shown: str) -> None:
+    request = request_at("foo(▮)\n", trigger=Trigger.AUTOMATIC)
+    deps = deps_with(ScriptedEngine(["a)   \n"]), limits=replace(LIMITS, quietness=quietness))
+    told = explanation("w-1", SPOT, asyncio.run(complete(deps, request)), ORIGINS)
+    assert (told["candidate"], told["covered"], told["text"]) == ("a)", ")", shown)
+    assert told["features"]["was_cut"] == 0.0
+
+
 def test_an_explanation_names_context_prompt_text_and_filters() -> None:
     told = explained("def f():\n    ret▮\n", "urn 1", "   \n", "x")
     assert (told["trigger"], told["mode"], told["format"], told["outcome"]) == ("invoked", "line", "fim", "ok")
