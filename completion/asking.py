@@ -146,10 +146,12 @@ class Asker:
             return raw, False
         return whole(generation.text, min(len(raw), end if end is not None else len(raw)), is_prose=self.is_prose), True
 
-    def so_far(self, prompt: Prompt, reading: "Reading") -> Attempt | None:
-        """An attempt of what was read so far, as if the time were up; None when nothing of it can be shown yet."""
-        generation = reading.generation(stats=reading.stats, timed_out=True, complete=False)
-        return self._filtered(prompt, generation) if self.certainty and self._kept(generation)[0].strip() else None
+    def so_far(self, prompt: Prompt, generation: Generation) -> Attempt | None:
+        """An attempt of what was said so far, as if the time were up; None when nothing of it can be shown yet, or all
+        of it will be at once."""
+        if not self.certainty or self._is_enough(generation.text, generation.sure):
+            return None
+        return self._filtered(prompt, generation) if self._kept(generation)[0].strip() else None
 
     async def score(
         self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = (), begins_in: int | None = None
@@ -221,14 +223,17 @@ class Asker:
 
     async def _has_ended(self, reading: "list[Reading]") -> bool:
         """Whether every candidate has said enough. In a thread where that may take a parse: at the end of a block."""
-        if self.certainty and all(certain_end(each.sure, self.certainty) is not None for each in reading):
-            return True  # what comes next would not be shown
 
         def has_ended() -> bool:
-            return all(find_end(self.rule, each.text) is not None for each in reading)
+            return all(self._is_enough(each.text, each.sure) for each in reading)
 
         may_parse = self.rule.mode is Mode.BLOCK and any("\n" in each.text for each in reading)
         return await asyncio.to_thread(has_ended) if may_parse else has_ended()
+
+    def _is_enough(self, text: str, sure: Sequence[tuple[int, float]]) -> bool:
+        """Whether what comes next would not be shown."""
+        is_doubtful = bool(self.certainty) and certain_end(sure, self.certainty) is not None
+        return is_doubtful or find_end(self.rule, text) is not None
 
 
 class Reading:

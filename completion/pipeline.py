@@ -188,8 +188,8 @@ class _Work:
         if attempt is None:
             if self._is_said or reading is None or self._request.trigger is Trigger.INVOKED:
                 return None
-            asker, prompt = self._asker, self._prompt
-            attempt = await asyncio.to_thread(lambda: asker.so_far(prompt, reading))
+            said = reading.generation(stats=reading.stats, timed_out=True, complete=False)
+            attempt = await asyncio.to_thread(self._asker.so_far, self._prompt, said)
         if attempt is None or not attempt.has_text or len(attempt.candidate.text) <= n_known:
             return None
         if self._judged is None or self._judged.text != attempt.candidate.text:

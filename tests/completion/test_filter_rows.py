@@ -33,7 +33,9 @@ def _was_cut(name: str) -> tuple[set[str], float]:
     candidate, steps = apply_filters(says, request)
     tokenizer = ByteTokenizer()
     prompt = build_prompt(SPEC, tokenizer, SegmentCache(tokenizer), LIMITS, request, Mode.LINE)
-    said = Generation(text=says, ids=(), logprobs=[(0, -0.1)], stats=None, timed_out=False, complete=True)
+    said = Generation(
+        text=says, ids=(), logprobs=[(0, -0.1)], sure=[(0, -0.1)], stats=None, timed_out=False, complete=True
+    )
     attempt = Attempt(prompt=prompt, generation=said, raw=says, candidate=candidate, steps=steps)
     return {step.name for step in steps}, gate.features(request, Mode.LINE, attempt).was_cut
 
