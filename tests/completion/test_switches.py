@@ -58,6 +58,13 @@ def _asked(limits: Limits) -> _Mechanism:
     return run
 
 
+def _hurried(without: frozenset[Switch]) -> object:
+    """Whether what there is after a while is the answer."""
+    limits = replace(LIMITS, patience_ms=10, max_wait_ms=300, line_certainty=1e-9)
+    deps = deps_with(ScriptedEngine(["compute() "], hangs=True), limits=limits)
+    return asyncio.run(complete(deps, _request("x = ▮\n", without))).is_partial
+
+
 class _Repository:
     """Has one class with one method, and knows no name."""
 
@@ -111,6 +118,8 @@ MECHANISMS: dict[Switch, list[_Mechanism]] = {
             Candidate("c.vanish()"), _request("class Customer: ...\n\nc = Customer()\n▮\n", without), _Repository()
         )
     ],
+    Switch.CERTAINTY: [_asked(replace(LIMITS, line_certainty=0.9))],
+    Switch.PATIENCE: [_hurried],
     Switch.GATE: [_asked(replace(LIMITS, quietness=1.0))],
     Switch.TRIGGER: [lambda without: bool(decide(_request("x = ▮name\n", without)).skip)],
     Switch.BODY_CHAT: [
