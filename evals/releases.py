@@ -24,9 +24,9 @@ def git_files(repository: str, revision: str) -> dict[str, str]:
     folder = cache_dir() / "releases" / f"{repository.replace('/', '+')}.git"
     if not _is_there(folder, revision):
         _fetch(repository, revision, folder)
-    found = _git(folder, "ls-tree", "-r", "-l", "--full-tree", revision).decode("utf-8", "replace")
+    found = _git(folder, "ls-tree", "-r", "-l", "-z", "--full-tree", revision).decode("utf-8", "replace")
     paths = []
-    for row in found.splitlines():
+    for row in filter(None, found.split("\0")):
         facts, _, path = row.partition("\t")
         size = facts.split()[3]
         if size.isdecimal() and int(size) <= _MAX_BYTES and is_source(path):

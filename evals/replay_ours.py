@@ -44,7 +44,11 @@ class Ours:
     @staticmethod
     async def start(options: dict[str, Any], run: Run, root: str = f"file:///{REPO}") -> "Ours":
         """Start a server for a window on the folder of this URI, with these initializationOptions, and its daemon."""
-        editor = await Editor.start(lambda method, params: None, subprocess.DEVNULL)
+        return await Ours.over(await Editor.start(lambda method, params: None, subprocess.DEVNULL), options, run, root)
+
+    @staticmethod
+    async def over(editor: Editor, options: dict[str, Any], run: Run, root: str) -> "Ours":
+        """The same over a connection to a server that was just started."""
         await editor.request(
             "initialize",
             {

@@ -16,7 +16,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,12 +30,12 @@ from evals.engines import gguf_file
 from evals.histories import Named
 from evals.history import History, read_history
 from evals.llama_vim import LlamaVim
-from evals.person import Person
+from evals.person import Person, Player
 from evals.replay_ours import Ours
 from evals.replay_peer import llama_server, visit
 from evals.replay_run import Run, Size, sizes
 from evals.report import Results, open_results
-from evals.screen import Screen
+from evals.screen import Clock, Screen
 from evals.typing_ours import TypingOurs
 from evals.typing_peer import TypingPeer
 from evals.typing_report import summary_of, table_of
@@ -96,7 +97,7 @@ class Part:
 
 @contextlib.asynccontextmanager
 async def our_player(
-    plan: Plan, part: Part, files: dict[str, str], path: str, clock: RealClock
+    plan: Plan, part: Part, files: dict[str, str], path: str, clock: Clock
 ) -> AsyncIterator[TypingOurs]:
     """midfill in a window on a folder with the history's files."""
     with tempfile.TemporaryDirectory() as parent:
@@ -128,7 +129,7 @@ async def _indexed(ours: Ours) -> None:
 
 @contextlib.asynccontextmanager
 async def peer_player(
-    plan: Plan, part: Part, files: dict[str, str], path: str, clock: RealClock
+    plan: Plan, part: Part, files: dict[str, str], path: str, clock: Clock
 ) -> AsyncIterator[TypingPeer]:
     """llama.cpp's server with the client, its ring full of chunks of the open files."""
     settings = replace(plan.size.vim, n_predict=_PREDICT, stop=())
@@ -143,7 +144,15 @@ async def peer_player(
         vim.close()
 
 
-async def play_part(plan: Plan, part: Part, results: Results, console: Console) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What time is, and how a contender is opened."""
+
+    clock: Callable[[], Clock]
+    player: Callable[[Plan, Part, dict[str, str], str, Clock], AbstractAsyncContextManager[Player]]
+
+
+async def play_part(plan: Plan, part: Part, results: Results, console: Console, start: Start) -> list[dict[str, Any]]:
     """Type what is not there yet; the rows of all edits."""
     rows, texts, first = [], dict(part.history.files), 0
     for edit in part.wish:
@@ -155,10 +164,9 @@ async def play_part(plan: Plan, part: Part, results: Results, console: Console) 
     todo = part.wish[first:]
     if not todo:
         return rows
-    clock, opened = RealClock(), files_open(part.history, part.wish, _N_OPEN)
-    start = our_player if part.contender == OURS else peer_player
+    clock, opened = start.clock(), files_open(part.history, part.wish, _N_OPEN)
     now_open = {path: texts[path] for path in opened}
-    async with start(plan, part, now_open, todo[0].path, clock) as player:
+    async with start.player(plan, part, now_open, todo[0].path, clock) as player:
         tell = partial(_tell, console if plan.transcript else None)
         person = Person(player, clock, Pace(plan.seed, plan.speed), texts, tell)
         watched = [psutil.Process(pid) for pid in player.pids]
@@ -222,7 +230,8 @@ async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
             history = await asyncio.to_thread(read_history, named.spec, named.language)
             wish = wish_of(history, plan.n_keys, plan.seed)
             for contender in (OURS, PEER) if plan.peer else (OURS,):
-                rows += await play_part(plan, Part(named, history, wish, contender), results, console)
+                start = Start(RealClock, our_player if contender == OURS else peer_player)
+                rows += await play_part(plan, Part(named, history, wish, contender), results, console, start)
             console.print(table_of([row for row in rows if row["history"] == named.name], named.name))
         if len(plan.histories) > 1:
             for language in dict.fromkeys(row["language"] for row in rows):

@@ -130,6 +130,10 @@ class TypingOurs:
     async def _explain(self, row: dict[str, Any], place: tuple[int, int]) -> None:
         """Keep what the server tells of the newest answer for a place."""
         with contextlib.suppress(ServerFailed):
+            last = (await self._ours.status())["last"] or {}
+            row |= {"outcome": last.get("outcome"), "reused": bool(last.get("reused"))}
+            if row["reused"]:  # the rest of an earlier one, which has been explained
+                return
             why = await self._ours.editor.request("midfill/why", {"last": _LAST})
             for told in why["explanations"]:
                 if (told["line"] - 1, told["column"] - 1) == place and told["outcome"] not in ("cancelled", "stale"):
