@@ -1,8 +1,11 @@
 """Real edits: what changed between two releases of a package, or two states of a repository. Used by the replay.
 
-`NAME==OLD..NEW` are wheels from the package index, fetched with pip and kept in the cache folder; only their Python
-files are read. `OWNER/NAME==OLD..NEW` are tags or commits of a repository (`releases`); of it one language counts, the
-one that most was written in if none is named. Nothing of them is installed or run.
+    NAME==OLD..NEW          wheels from the package index, fetched with pip; only their Python files are read
+    npm:NAME==OLD..NEW      npm packages, with the sources that they ship
+    OWNER/NAME==OLD..NEW    tags or commits of a repository
+
+All are kept in the cache folder. One language counts: the one that most was written in, if none is named. Nothing is
+installed or run.
 """
 
 import subprocess
@@ -13,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from evals.releases import git_files
+from evals.releases import git_files, npm_files
 from evals.report import EvalError
 from model.paths import cache_dir
 from parsers.languages import for_document
@@ -47,7 +50,9 @@ def read_history(spec: str, language: str = "") -> History:
     old, _, new = versions.partition("..")
     if not (name and old and new):
         raise EvalError(f"{spec!r} is not NAME==OLD..NEW, for example {DEFAULT_HISTORY}")
-    if "/" in name:
+    if name.startswith("npm:"):
+        before, after = (npm_files(name.removeprefix("npm:"), version) for version in (old, new))
+    elif "/" in name:
         before, after = (git_files(name, revision) for revision in (old, new))
     else:
         before, after = (_python_files(_fetch(name, version)) for version in (old, new))

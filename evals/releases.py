@@ -1,12 +1,13 @@
-"""The files of two states of a repository or package, by path: from git. Called by `history`.
+"""The source files of one state of a repository (from git) or of a package (from npm), by path. Called by `history`.
 
-A repository is `OWNER/NAME`; the two states alone are fetched, into a bare repository in the cache folder. Nothing of
-it is run.
+Of a repository, `OWNER/NAME`, only the states that are asked for are fetched, into a bare repository in the cache
+folder; packages are kept there as they come. Nothing of either is run.
 """
 
 import io
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from evals.report import EvalError
@@ -33,11 +34,32 @@ def git_files(repository: str, revision: str) -> dict[str, str]:
             paths.append(path)
     with tarfile.open(fileobj=io.BytesIO(_git(folder, "archive", "--format=tar", revision))) as archive:
         wanted = set(paths)
-        return {
-            member.name: content.read().decode("utf-8", "replace").replace("\r\n", "\n")
-            for member in archive
-            if member.name in wanted and (content := archive.extractfile(member)) is not None
-        }
+        return _texts(archive, lambda member: member.name in wanted)
+
+
+def npm_files(name: str, version: str) -> dict[str, str]:
+    """The source files of a package's release; EvalError when it cannot be had."""
+    folder = cache_dir() / "releases" / f"npm-{name.replace('/', '+')}-{version}"
+    if not sorted(folder.glob("*.tgz")):
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "pack", "--silent", "--ignore-scripts", f"--pack-destination={folder}", f"{name}@{version}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_S)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EvalError(f"npm could not download {name}@{version}: {error}") from error
+        if done.returncode:
+            raise EvalError(f"npm could not download {name}@{version}: {done.stderr.strip()[-300:]}")
+    with tarfile.open(sorted(folder.glob("*.tgz"))[0]) as archive:
+        found = _texts(archive, lambda member: member.size <= _MAX_BYTES and is_source(member.name))
+    return {path.partition("/")[2]: text for path, text in found.items()}
+
+
+def _texts(archive: tarfile.TarFile, is_wanted: Callable[[tarfile.TarInfo], bool]) -> dict[str, str]:
+    return {
+        member.name: content.read().decode("utf-8", "replace").replace("\r\n", "\n")
+        for member in archive
+        if is_wanted(member) and (content := archive.extractfile(member)) is not None
+    }
 
 
 def is_source(path: str) -> bool:

@@ -1,6 +1,8 @@
 """Histories from git: the two states alone are read, of one language; what is not to be had is said in a line."""
 
+import io
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,21 @@ def test_a_history_is_of_the_language_that_grew_most_or_of_the_one_that_is_named
     assert (grown.language, [change.path for change in grown.changes]) == ("go", ["src/é.go"])
     assert set(grown.files) == {"src/é.go", "a.py", "gone.go"}
     assert [change.path for change in read_history(spec, "python").changes] == ["a.py"]
+
+
+def test_a_package_of_npm_is_read_without_its_outer_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDFILL_CACHE", str(tmp_path))
+    for version, text in (("1.0.0", "export const a = 1\r\n"), ("1.1.0", "export const a = 1\nexport const b = 2\n")):
+        folder = tmp_path / "releases" / f"npm-@some+tool-{version}"
+        folder.mkdir(parents=True)
+        with tarfile.open(folder / f"some-tool-{version}.tgz", "w:gz") as archive:
+            for name, content in (("package/src/a.ts", text), ("package/package.txt", version)):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content.encode()))
+    found = read_history("npm:@some/tool==1.0.0..1.1.0")
+    assert (found.language, found.files) == ("typescript", {"src/a.ts": "export const a = 1\n"})
+    assert found.changes[0].after.endswith("b = 2\n")
 
 
 def test_a_revision_that_is_not_to_be_had_is_one_line(
