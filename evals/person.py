@@ -60,7 +60,7 @@ class Player(Protocol):
         ...
 
     async def settle(self) -> None:
-        """What is under way ends, or comes to its end."""
+        """The edit is over, and the cursor elsewhere: know all that can be known of what was asked."""
         ...
 
 

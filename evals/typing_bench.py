@@ -31,7 +31,7 @@ from evals.histories import Named
 from evals.history import History, read_history
 from evals.llama_vim import LlamaVim
 from evals.person import Person, Player
-from evals.replay_ours import Ours
+from evals.replay_ours import Ours, stop_daemon
 from evals.replay_peer import llama_server, visit
 from evals.replay_run import Run, Size, sizes
 from evals.report import Results, open_results
@@ -116,6 +116,7 @@ async def our_player(
             player = TypingOurs(ours, Screen(clock), clock)
             yield player
             await player.settle()
+        await stop_daemon(plan.model)  # the peer has the machine to itself
 
 
 async def _indexed(ours: Ours) -> None:
@@ -139,7 +140,6 @@ async def peer_player(
         await visit(vim, files, path)
         ring = asyncio.create_task(vim.run_ring())
         yield player
-        await player.settle()
         ring.cancel()
         vim.close()
 
@@ -216,7 +216,14 @@ async def _play_edit(person: Person, part: Part, edit: Edit, watched: Sequence[p
 
 
 def _cpu_s(watched: Sequence[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in watched)
+    """Of these processes and their children, those that have ended included."""
+    seconds = 0.0
+    for process in watched:
+        seconds += sum(process.cpu_times()[:4])
+        for child in process.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                seconds += sum(child.cpu_times()[:4])
+    return seconds
 
 
 async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:

@@ -7,8 +7,6 @@ already are taken off; a word ends at a blank, a line is the first one, and neit
 Rules: written from the plugin's behaviour, not its text.
 """
 
-import asyncio
-import contextlib
 import re
 from typing import Any
 
@@ -18,7 +16,6 @@ from evals.screen import Clock, Ghost, Screen
 
 _WORD = re.compile(r"[^\S\n]*\S+")
 _LINE = re.compile(r"[^\n]+")
-_SETTLE_S = 120.0
 
 
 def shown_text(content: str, lines: list[str], x: int, y: int) -> str:
@@ -97,9 +94,7 @@ class TypingPeer:
             self.screen.hide()
 
     async def settle(self) -> None:
-        """What is under way comes to an end."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._vim.settle(), _SETTLE_S)
+        """The plugin does not cancel what is under way: it goes on, and the next edit comes when it comes."""
 
     def _on_shown(self, at_once: bool) -> None:
         self._is_shown = True
