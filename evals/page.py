@@ -1,7 +1,7 @@
 """`midfill eval page RESULTS...`: an HTML page with tables, plots and examples of what the results files hold.
 
-Sections are in `page_context` (`repo`, `recall`, `retrieval`) and `page_quality` (all suites that generate)
-and `page_gate`.
+Sections are in `page_context` (`repo`, `recall`, `retrieval`) and `page_quality` (all suites that generate),
+`page_gate` and `page_typing`.
 
 Rules: only what the results files hold is shown, with their machine and commit; the page has everything in itself and
 fetches nothing. Intervals are 95 % bootstrap intervals over examples (`stats`).
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals import page_context, page_gate, page_quality
+from evals import page_context, page_gate, page_quality, page_typing
 from evals.page_parts import Run, listed, read_run
 from evals.report import EvalError
 
@@ -39,6 +39,7 @@ _SECTIONS: dict[str, Callable[[Sequence[Run]], str]] = {
     "humaneval-bodies": page_quality.section,
     "lines": page_quality.section,
     "gate": page_gate.section,
+    "typing": page_typing.section,
     "repo": page_context.repo,
     "recall": page_context.recall,
     "retrieval": page_context.retrieval,

@@ -4,7 +4,7 @@ Rules: every share is a ratio of sums, with the bootstrap interval over edits; r
 edits that both have typed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from evals.typing_figures import LOST, Row, Tally, tally, total
 OURS, PEER = "midfill", "llama.vim"
 _RESAMPLES = 1_000
 # Figure -> (numerator, denominator, factor).
-_SHARES = {
+SHARES = {
     "completed_share": ("completed", "wished", 1.0),
     "noise": ("n_wrong_characters", "wished", 100.0),
     "right_share": ("n_right", "n_seen", 1.0),
@@ -27,11 +27,17 @@ _SHARES = {
 
 
 def summary_of(rows: Sequence[Row]) -> dict[str, Any]:
-    """The JSON keys: those of ours bare, those of the peer with a suffix, ratios, and all of it by language."""
+    """The JSON keys: those of ours bare, those of the peer with a suffix, ratios; all of it by language and by half."""
     by_language: dict[str, list[Row]] = {}
+    by_half: dict[str, list[Row]] = {}
     for row in rows:
         by_language.setdefault(row["language"], []).append(row)
-    return {**keys_of(rows), "by_language": {name: keys_of(those) for name, those in by_language.items()}}
+        by_half.setdefault("held-out" if row["held_out"] else "chosen", []).append(row)
+    return {
+        **keys_of(rows),
+        "by_language": {name: keys_of(those) for name, those in by_language.items()},
+        "by_half": {name: keys_of(those) for name, those in by_half.items()},
+    }
 
 
 def keys_of(rows: Sequence[Row]) -> dict[str, Any]:
@@ -45,11 +51,14 @@ def keys_of(rows: Sequence[Row]) -> dict[str, Any]:
     ours, peer = ([tallies[name][edit] for edit in both] for name in (OURS, PEER))
     if ours:
         for figure in ("completed_share", "noise", "right_share"):
-            above, below, _ = _SHARES[figure]
+            above, below, _ = SHARES[figure]
             if total(ours, below) == 0 or total(peer, below) == 0 or total(peer, above) == 0:
                 continue  # nothing to divide by
             found = ratio_of_ratios((_of(ours, above), _of(ours, below)), (_of(peer, above), _of(peer, below)))
             keys |= _spread(f"{figure}_ratio", found)
+        for figure in ("ghost_p50_ms", "ghost_p95_ms"):
+            if keys.get(f"{figure}_llamavim"):
+                keys[f"{figure}_ratio"] = keys[figure] / keys[f"{figure}_llamavim"]
     return keys
 
 
@@ -68,7 +77,7 @@ def _of(tallies: Sequence[Tally], name: str) -> list[float]:
 
 def _figures(tallies: Sequence[Tally]) -> dict[str, Any]:
     keys: dict[str, Any] = {"n_edits": len(tallies), "n_wished": int(total(tallies, "wished"))}
-    for figure, (above, below, factor) in _SHARES.items():
+    for figure, (above, below, factor) in SHARES.items():
         if total(tallies, below):
             found = ratio_interval(_of(tallies, above), _of(tallies, below))
             keys |= _spread(figure, Interval(factor * found.mean, factor * found.low, factor * found.high))
@@ -120,25 +129,28 @@ def table_of(rows: Sequence[Row], title: str) -> Table:
     table = Table(title=title)
     for column in ("", OURS, PEER, "ratio"):
         table.add_column(column, justify="right")
-    for figure in _SHARES:
-        table.add_row(figure, *(_cell(keys, figure, suffix) for suffix in ("", "_llamavim", "_ratio")))
+    for figure in SHARES:
+        table.add_row(figure, *(cell(keys, figure, suffix) for suffix in ("", "_llamavim", "_ratio")))
     for figure in ("ghost_p50_ms", "ghost_p95_ms"):
-        table.add_row(figure, *(_cell(keys, figure, suffix, 0) for suffix in ("", "_llamavim")))
+        cells = [cell(keys, figure, suffix, 0) for suffix in ("", "_llamavim")]
+        table.add_row(figure, *cells, cell(keys, figure, "_ratio"))
     for figure in ("saved_share", "characters_a_minute", "characters_a_minute_alone", "before_next_key_share"):
-        table.add_row(figure, *(_cell(keys, figure, suffix) for suffix in ("", "_llamavim")))
+        table.add_row(figure, *(cell(keys, figure, suffix) for suffix in ("", "_llamavim")))
     for figure in ("n_edits", "n_wished", "n_ghosts", "n_seen", "n_accepts", "n_computed", "cpu_s"):
-        table.add_row(figure, *(_cell(keys, figure, suffix, 0) for suffix in ("", "_llamavim")))
+        table.add_row(figure, *(cell(keys, figure, suffix, 0) for suffix in ("", "_llamavim")))
     for reason in LOST:
         values = [keys.get(f"lost{suffix}", {}).get(reason) for suffix in ("", "_llamavim")]
         table.add_row(f"lost: {reason}", *("" if value is None else str(value) for value in values))
     return table
 
 
-def _cell(keys: dict[str, Any], figure: str, suffix: str, n_digits: int = 3) -> str:
-    name = f"{figure}{suffix}"
-    if name not in keys:
+def cell(keys: Mapping[str, Any], figure: str, suffix: str, n_digits: int = 3) -> str:
+    """A figure with its interval; "" if there is none."""
+    if (value := keys.get(f"{figure}{suffix}")) is None:
         return ""
-    text = f"{keys[name]:.{n_digits}f}"
-    if f"{name}_low" in keys:
-        text += f" [{keys[f'{name}_low']:.{n_digits}f}, {keys[f'{name}_high']:.{n_digits}f}]"
-    return text
+    low, high = (
+        keys.get(f"{figure}_ratio_{end}" if suffix == "_ratio" else f"{figure}_{end}{suffix}")
+        for end in ("low", "high")
+    )
+    text = f"{value:.{n_digits}f}"
+    return text if low is None else f"{text} [{low:.{n_digits}f}, {high:.{n_digits}f}]"

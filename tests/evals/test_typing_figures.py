@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from evals.page import page
+from evals.page_parts import Run
 from evals.stats import ratio_of_ratios
 from evals.typing_figures import LOST, Row, tally
-from evals.typing_report import keys_of, summary_of, table_of
+from evals.typing_report import cell, keys_of, summary_of, table_of
 from tests.evals.typing_world import edit_of, typed
 
 WISH = "value = compute(first)"
@@ -28,6 +30,7 @@ def row_of(played: Row, contender: str = "midfill", edit: int = 0, text: str = W
         "n_typed": len(text),
         "left": played["seconds"] + 2.0,
         "cpu_s": 1.5,
+        "held_out": False,
         "answers": [],
         **played,
         **more,
@@ -152,6 +155,17 @@ def test_the_line_is_json_and_the_table_has_every_reason() -> None:
     summary = summary_of(rows({"midfill": [10], "llama.vim": [0]}))
     assert json.loads(json.dumps(summary, allow_nan=False))["by_language"]["python"]["n_edits"] == 1
     assert table_of(rows({"midfill": [10], "llama.vim": [0]}), "t").row_count > len(LOST)
+
+
+def test_the_page_has_both_contenders() -> None:
+    summary = summary_of(rows({"midfill": [10, 3], "llama.vim": [5, 4]}))
+    more = {"suite": "typing", "histories": ["h"], "context": "4k", "model": "m", "commit": "c"}
+    machine = {"machine": {"cpu": "x", "cores": 2}}
+    made = page([Run("run", {**summary, **more, **machine}, [])])
+    assert "llama.vim" in made
+    assert f"<td>{cell(summary, 'completed_share', '_ratio')}</td>" in made
+    assert cell(summary, "completed_share", "_ratio").startswith("1.444 [")
+    assert summary["by_half"]["chosen"]["n_edits"] == 2
 
 
 def test_a_ratio_of_ratios_resamples_both_together() -> None:
