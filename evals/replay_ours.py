@@ -76,15 +76,15 @@ class Ours:
             await asyncio.sleep(0.1)
         self.pids = [self.editor.pid, status["daemon"]["pid"]]
 
-    async def complete(self) -> None:
-        """Wait until no session's window has anything to come."""
-        deadline = time.monotonic() + _READY_S
+    async def complete(self, patience_s: float = _READY_S) -> None:
+        """Wait until no session's window has anything to come, which is never while other programs are busy."""
+        deadline = time.monotonic() + patience_s
         quiet = 0
         while quiet < 3 and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
             quiet = 0 if (await self.status())["daemon"]["n_incomplete"] else quiet + 1
 
-    async def warm_up(self, files: dict[str, str], path: str) -> None:
+    async def warm_up(self, files: dict[str, str], path: str, patience_s: float = _READY_S) -> None:
         await self.ready()
         for other, text in files.items():
             if other != path:
@@ -94,7 +94,7 @@ class Ours:
         started = time.perf_counter()
         await self.ask(path, files[path], len(files[path]))
         await asyncio.sleep(2.0)  # a pause: time for the context to be chosen
-        await self.complete()
+        await self.complete(patience_s)
         self.run.warm_up_s = time.perf_counter() - started
         self._before = (await self.status())["daemon"]
 

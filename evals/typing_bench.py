@@ -45,6 +45,7 @@ OURS, PEER = "midfill", "llama.vim"
 _N_OPEN = 12  # files
 _PREDICT = 128  # llama.vim's own n_predict
 _INDEX_S = 300.0
+_AHEAD_S = 60.0  # before she begins: what is computed ahead by then
 
 
 class RealClock:
@@ -112,7 +113,7 @@ async def our_player(
         async with ours.editor:
             await ours.ready()
             await _indexed(ours)
-            await ours.warm_up(files, path)
+            await ours.warm_up(files, path, _AHEAD_S)
             player = TypingOurs(ours, Screen(clock), clock)
             yield player
             await player.settle()
