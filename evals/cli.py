@@ -89,6 +89,14 @@ def _add_typing(typing: Any) -> None:
     typing.add_argument("--set", choices=SETS, default="chosen", help="histories, if none is named (default chosen)")
     typing.add_argument("--quietness", type=float, help="of midfill (default: its own)")
     _add_without(typing)
+    typing.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        type=_switch_name,
+        help="of the ablation: a mechanism to leave out alone; repeatable (default: each that who types meets)",
+    )
     typing.add_argument("--speed", type=_speed, default=1.0, help="divides how long the person takes for everything")
     typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")
     typing.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")

@@ -211,6 +211,20 @@ def _typing(a: argparse.Namespace) -> int:
     return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
 
 
+def _ablation(a: argparse.Namespace) -> int:
+    from evals import ablation
+
+    if a.out is None:
+        raise EvalError("bench ablation needs --out DIR, where its runs are kept")
+    if a.without:
+        raise EvalError("bench ablation leaves out one at a time: choose with --only")
+    arguments = ["--seed", str(a.seed), "--speed", str(a.speed), "--model", _first_model(a)]
+    arguments += ["--keystrokes", str(a.keystrokes or _TYPING_KEYSTROKES)]
+    arguments += [word for context in a.context or [] for word in ("--context", context)]
+    arguments += [word for name in a.history for word in ("--history", name)] or ["--set", a.set]
+    return ablation.run(arguments, a.only, a.out)
+
+
 def _soak(a: argparse.Namespace) -> int:
     from evals import soak
 
@@ -242,6 +256,7 @@ BENCHES: dict[str, Runner] = {
     "ladder": _ladder,
     "replay": _replay,
     "typing": _typing,
+    "ablation": _ablation,
     "soak": _soak,
     "index": _index,
 }
