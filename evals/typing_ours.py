@@ -23,7 +23,10 @@ from lsp_server.editor import ServerFailed
 _WORD = re.compile(r"\s*\w+|\s*[^\w\s]+")
 _LINE = re.compile(r"[^\n]+|\n+[^\n]*")
 # What of `midfill/why` is kept of each answer, and how many explanations are looked through for it.
-_KEPT = ("outcome", "mode", "reason", "reused", "raw", "probability", "tokenProbability", "timingsMs", "nGenerated")
+_KEPT = (
+    *("outcome", "mode", "reason", "reused", "raw", "probability", "tokenProbability", "timingsMs", "nGenerated"),
+    *("features", "candidate", "covered"),  # what the gate is fitted on, by `outcomes`
+)
 _LAST = 3
 _EXPLAINED_S = 5.0
 

@@ -1,18 +1,28 @@
 """Outcomes of typed answers, what is fitted on them, and the choice of `quietness`."""
 
+import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from completion.pipeline import complete
+from completion.types import Trigger
 from evals import gate
 from evals.cli import main
 from evals.outcomes import outcomes_of
 from evals.page import page
 from evals.page_parts import read_run
+from evals.person import TextChange
 from evals.report import EvalError
+from evals.screen import Screen
+from evals.typing_bench import RealClock
+from evals.typing_ours import TypingOurs
+from lsp_server.explain import Spot, explanation
+from tests.fakes import LIMITS, ScriptedEngine, deps_with, request_at
 
 _FEATURES = dict.fromkeys(gate.NAMES, 0.5)
 
@@ -65,6 +75,56 @@ def test_what_was_kept_back_is_an_outcome_and_what_was_not_asked_for_is_none() -
     (found,) = outcomes_of(_row("x = 1", answers))
     assert (found.was_shown, found.right_whole, found.id) == (False, True, "click midfill 1 0")
     assert not list(outcomes_of(_row("x = 1", answers, contender="llama.vim")))
+
+
+class _Editor:
+    """Answers what the server would of one completion."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._told = told
+        self.asked = asyncio.Event()
+
+    async def request(self, _method: str, _params: Any) -> dict[str, Any]:
+        self.asked.set()
+        return {"explanations": [self._told]}
+
+
+class _Server:
+    """Has one completion, which it keeps back."""
+
+    pids: ClassVar[list[int]] = []
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.editor = _Editor(told)
+
+    def change(self, _action: Any, _text: str) -> None:
+        pass
+
+    async def ask(self, _path: str, _text: str, _cursor: int) -> dict[str, Any]:
+        return {"items": []}
+
+    async def status(self) -> dict[str, Any]:
+        return {"last": {"outcome": "quiet", "reused": False}}
+
+
+def test_the_bench_keeps_of_an_answer_what_the_gate_is_fitted_on() -> None:
+    async def played() -> list[dict[str, Any]]:
+        request = request_at("print(▮)\n", trigger=Trigger.AUTOMATIC)
+        deps = deps_with(ScriptedEngine(["a)  \n"]), limits=replace(LIMITS, quietness=1.0))
+        spot = Spot(at=0.0, uri="", path="a.py", line=1, column=7, language="python", latency_ms=1.0)
+        told = explanation("w-1", spot, await complete(deps, request), {})
+        clock = RealClock()
+        server = _Server(told)
+        player = TypingOurs(server, Screen(clock), clock)  # type: ignore[arg-type]
+        player.change(TextChange("a.py", 5, "", "(", "print()\n"))
+        await server.editor.asked.wait()
+        await player.settle()
+        return player.answers
+
+    (answer,) = asyncio.run(asyncio.wait_for(played(), 60))
+    (found,) = outcomes_of(_row("a", [answer]))
+    assert (found.was_shown, found.right_whole, found.n_characters) == (False, True, 1)
+    assert set(found.features) == set(gate.NAMES)
 
 
 def _typed(path: Path, n: int, *, held_out: bool, seed: int) -> Path:
