@@ -88,8 +88,12 @@ class Attempt:
 
     def least_logprob(self) -> float:
         """That of the least probable token, the one that ended it included; 0 when there is none."""
+        return min((logprob for begins, logprob in self.generation.logprobs if begins <= len(self.raw)), default=0.0)
+
+    def least_sure(self) -> float:
+        """The same, what is typed given; of what was cut off nothing counts."""
         end = len(self.raw) - self.is_cut
-        return min((logprob for begins, logprob in self.generation.logprobs if begins <= end), default=0.0)
+        return min((logprob for begins, logprob in self.generation.sure if begins <= end), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

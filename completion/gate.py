@@ -24,6 +24,7 @@ class Features:
     """What is known of a suggestion. All are numbers, about 0 to a few."""
 
     bias: float = 1.0
+    joint_logprob: float  # of all tokens together; these three with what is typed given
     mean_logprob: float
     min_logprob: float
     first_logprob: float  # of the first token
@@ -46,12 +47,13 @@ def features(
     agreed: bool | None = None,
 ) -> Features:
     """What is known of an attempt; `agreed` None when no second answer was asked for."""
-    logprobs = [max(_LEAST_LOGPROB, logprob) for logprob in attempt.logprobs()] or [_LEAST_LOGPROB]
+    logprobs = [max(_LEAST_LOGPROB, logprob) for logprob in attempt.sure()] or [_LEAST_LOGPROB]
     snapshot, text = request.snapshot, attempt.candidate.text
     kind = cursor_kind(snapshot.tree, byte_offset(snapshot.text, request.cursor))
     return Features(
         mean_logprob=sum(logprobs) / len(logprobs),
-        min_logprob=max(_LEAST_LOGPROB, attempt.least_logprob()),
+        joint_logprob=max(_LEAST_LOGPROB, sum(logprobs)),
+        min_logprob=max(_LEAST_LOGPROB, attempt.least_sure()),
         first_logprob=logprobs[0],
         log_characters=math.log1p(len(text.strip())),
         log_lines=math.log1p(text.count("\n")),
@@ -80,6 +82,7 @@ def probability(known: Features, shift: float = 0.0) -> float:
 # sure enough not to be compared.
 WEIGHTS: dict[str, float] = {
     "bias": 5.120,
+    "joint_logprob": 0.0,
     "mean_logprob": 1.914,
     "min_logprob": 1.678,
     "first_logprob": -0.203,

@@ -279,6 +279,7 @@ def _judged(
         trace,
         format=attempt.prompt.format,
         raw=attempt.raw,
+        sure=tuple(attempt.generation.sure),
         steps=attempt.steps,
         candidate=attempt.candidate.text,
         covered=request.snapshot.text[request.cursor :][: attempt.candidate.replace_right],

@@ -136,6 +136,17 @@ def _add_generated(suites: Any) -> None:
     gate.add_argument("results", type=Path, nargs="+", help="of bench typing --quietness 0, or of lines, mceval, ...")
     _add_out(gate)
 
+    ghosts = suites.add_parser(
+        "ghosts", help="what would be shown at many keys of real edits, and how far it was right"
+    )
+    ghosts.add_argument("--set", choices=SETS, default="chosen", help="histories (default chosen)")
+    ghosts.add_argument("--keys", type=_positive, default=250, help="of each history (default 250)")
+    ghosts.add_argument("--whole", action="store_true", help="do not cut answers, and print a table of thresholds")
+    ghosts.add_argument("--seed", type=int, default=0)
+    _add_model(ghosts)
+    _add_without(ghosts)
+    ghosts.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
+
     quietness = suites.add_parser("quietness", help="which quietness completes most, of runs of bench typing")
     quietness.add_argument("results", type=Path, nargs="+", help="of bench typing --quietness Q, one for each Q")
     _add_out(quietness)

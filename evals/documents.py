@@ -49,7 +49,7 @@ class Document:
     repo: str
     text: str
     cursor: int
-    mode: Mode
+    mode: Mode | None  # None: as the product decides
 
     def request(self, snippets: Sequence[Snippet] = (), trigger: Trigger = Trigger.INVOKED) -> CompletionRequest:
         """What an editor would ask there, with these snippets of other files, the best first."""
@@ -102,7 +102,9 @@ class Answer:
         }
 
 
-async def answer(subject: Subject, document: Document, window_tokens: int = LIMITS.max_prompt_tokens) -> Answer:
+async def answer(
+    subject: Subject, document: Document, window_tokens: int = LIMITS.max_prompt_tokens, limits: Limits = LIMITS
+) -> Answer:
     """Ask for one completion with a prompt of at most `window_tokens`."""
     engine = RecordingEngine(subject.engine)
     deps = Deps(
@@ -110,7 +112,7 @@ async def answer(subject: Subject, document: Document, window_tokens: int = LIMI
         tokenizer=subject.tokenizer,
         spec=subject.spec,
         limits=replace(
-            LIMITS,
+            limits,
             max_prompt_tokens=window_tokens,
             max_file_tokens=window_tokens,
             rank_ms=subject.rank_ms,

@@ -83,6 +83,23 @@ def _gate(a: argparse.Namespace) -> int:
     return gate.run(a.results, a.out)
 
 
+def _ghosts(a: argparse.Namespace) -> int:
+    from evals import ghosts
+    from evals.histories import of_set
+
+    return asyncio.run(
+        ghosts.run(
+            histories=of_set(a.set),
+            n_keys=a.keys,
+            model=a.model,
+            is_whole=a.whole,
+            seed=a.seed,
+            out=a.out,
+            resume=a.resume,
+        )
+    )
+
+
 def _quietness(a: argparse.Namespace) -> int:
     from evals import quietness
 
@@ -268,6 +285,7 @@ SUITES: dict[str, Runner] = {
     "lines": _lines,
     "refusals": _refusals,
     "gate": _gate,
+    "ghosts": _ghosts,
     "quietness": _quietness,
     "nll": _nll,
     "recall": _recall,
