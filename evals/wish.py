@@ -1,8 +1,9 @@
 """What a person wants to write: the edits between two states of a file, and the keys that it takes without any help.
 
     an edit     the cursor jumps, deleted text goes at once, and then a text is typed at one place
-    a key       one character; a line end comes with the indentation of the next line, which the editor puts in
-    weight      1 a character, 0 for indentation that the editor puts in: nobody types it, so nobody is saved it
+    a key       one character; with a line end comes the next line's indentation, which the editor puts in, and with a
+                blank those that line things up, which a formatter puts in
+    weight      1 a character, 0 for blanks that come along: nobody types them, so nobody is saved them
 
 A whole line that comes in is typed as people do: from the end of the line above, beginning with Enter. Of a very long
 edit the beginning is typed, the rest comes at once, as if pasted: otherwise one edit would be all of a history.
@@ -53,22 +54,21 @@ class Edit:
 
 
 def key_end(text: str, position: int) -> int:
-    """Where the key at a position ends: behind the character, or the next line's indentation."""
+    """Where the key at a position ends: behind the character, and behind the blanks that come with it."""
     end = position + 1
-    if text[position] == "\n":
-        while end < len(text) and text[end] in " \t":
-            end += 1
+    while end < len(text) and _comes_along(text, end) and text[position] in "\n \t":
+        end += 1
     return end
 
 
 def weight_of(text: str, begin: int, end: int) -> int:
     """Characters of text[begin:end] that a key is needed for."""
-    n, position = 0, text.rfind("\n", 0, begin) + 1
-    is_indentation = position > 0 and not text[position:begin].strip(" \t")
-    for character in text[begin:end]:
-        n += not (is_indentation and character in " \t")
-        is_indentation = character == "\n" or (is_indentation and character in " \t")
-    return n
+    return sum(not _comes_along(text, position) for position in range(begin, end))
+
+
+def _comes_along(text: str, position: int) -> bool:
+    """Whether a character is a blank behind a blank or a line end."""
+    return position > 0 and text[position] in " \t" and text[position - 1] in "\n \t"
 
 
 def edits_of(path: str, before: str, after: str) -> Iterator[Edit]:

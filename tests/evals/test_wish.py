@@ -32,11 +32,16 @@ def test_what_is_put_into_a_line_stays_there() -> None:
     assert [(edit.at, edit.text) for edit in edits_of("f", "f(a)\n", "f(a, b)\n")] == [(3, ", b")]
 
 
-def test_indentation_weighs_nothing_and_blanks_in_a_line_do() -> None:
+def test_blanks_that_come_along_weigh_nothing() -> None:
     text = "if x:\n    y = 1\n\n    z"
     assert weight_of(text, 0, len(text)) == len("if x:") + 1 + len("y = 1") + 2 + 1
     assert weight_of(text, 8, 11) == 1
-    assert weight_of("  a", 0, 3) == 3  # the cursor stood there: nothing indented it
+    assert weight_of("name    string", 0, 14) == len("name string")
+    assert [edit.text[begin:end] for edit in [Edit(0, "f", 0, "", "a   b", 5)] for begin, end in edit.steps()] == [
+        "a",
+        "   ",
+        "b",
+    ]
 
 
 def test_of_a_long_edit_whole_lines_are_typed_and_the_rest_is_pasted() -> None:
