@@ -43,7 +43,8 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], s
     ratios = []
     for _ in range(_RESAMPLES // _BATCH):
         chosen = generator.integers(len(top), size=(_BATCH, len(top)))
-        ratios.append(top[chosen].sum(1) / bottom[chosen].sum(1))
+        above, below = top[chosen].sum(1), bottom[chosen].sum(1)
+        ratios.append(above[below > 0] / below[below > 0])  # a resample of nothing says nothing
     low, high = np.quantile(np.concatenate(ratios), (0.025, 0.975))
     return Interval(float(top.sum() / bottom.sum()), float(low), float(high))
 

@@ -8,7 +8,7 @@ import pytest
 
 from evals.page import page
 from evals.page_parts import Run
-from evals.stats import ratio_of_ratios
+from evals.stats import ratio_interval, ratio_of_ratios
 from evals.typing_figures import LOST, Row, tally
 from evals.typing_report import cell, keys_of, summary_of, table_of
 from tests.evals.typing_world import edit_of, typed
@@ -175,3 +175,8 @@ def test_a_ratio_of_ratios_resamples_both_together() -> None:
     assert math.isfinite(ratio_of_ratios(a, ([0.0, 0.0, 3.0], b[1])).high)
     with pytest.raises(ValueError, match="no examples"):
         ratio_of_ratios(([], []), ([], []))
+
+
+def test_an_interval_leaves_out_resamples_without_anything_in_them() -> None:
+    found = ratio_interval([1.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0])
+    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
