@@ -1,8 +1,9 @@
 """midfill for a person who types: its server over stdio with its default settings, driven as VS Code does.
 
 Each change is followed by a request, which cancels the one before. What is left of a ghost stays on the screen until
-the answer is there. The editor's reports (shown, accepted, accepted in part) are those of the VS Code extension and
-the Neovim plugin; words and lines are cut as the Neovim plugin cuts them.
+the answer is there. Where the server says that it knows a longer one by now, it is asked once more, as the Neovim
+plugin does. The editor's reports (shown, accepted, accepted in part) are those of the VS Code extension and the Neovim
+plugin; words and lines are cut as the Neovim plugin cuts them.
 
 Rules: what a request found is kept as the server tells it; nothing is judged here.
 """
@@ -29,6 +30,7 @@ _KEPT = (
 )
 _LAST = 3
 _EXPLAINED_S = 5.0
+_GROWN = "$/midfill/grown"
 
 
 def first_word(text: str) -> str:
@@ -63,6 +65,12 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def _place(change: TextChange) -> tuple[int, int]:
+    """Line and column of the cursor behind a change."""
+    line_start = change.after.rfind("\n", 0, change.cursor) + 1
+    return change.after.count("\n", 0, change.cursor), change.cursor - line_start
+
+
 @dataclass(frozen=True, slots=True)
 class _Item:
     """The last item that was shown, and where the cursor was in the wish and in the line when it was asked for."""
@@ -85,6 +93,8 @@ class TypingOurs:
         self._others: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._item: _Item | None = None
+        self._last: TextChange | None = None  # that asked
+        ours.editor.on_notification = self._on_notification
 
     def first_word(self, text: str) -> str:
         return first_word(text)
@@ -104,6 +114,7 @@ class TypingOurs:
         if change.is_asked:
             row: dict[str, Any] = {"position": self.screen.position, "asked": self._clock.now(), "answered": None}
             self.answers.append(row)
+            self._last = change
             self._request = asyncio.create_task(self._ask(change, row))
 
     async def settle(self) -> None:
@@ -123,12 +134,27 @@ class TypingOurs:
         ghost = ghost_of(items[0], change) if items else Ghost("")
         row["text"] = ghost.text
         self.screen.show(ghost)
-        line = change.after.count("\n", 0, change.cursor)
-        column = change.cursor - (change.after.rfind("\n", 0, change.cursor) + 1)
+        place = _place(change)
         if ghost.text:
-            self._item = _Item(items[0], row["position"], column)
+            self._item = _Item(items[0], row["position"], place[1])
             self._tell_shown(items[0])
-        self._beside(self._explain(row, (line, column)))
+        self._beside(self._explain(row, place))
+
+    def _on_notification(self, method: str, params: dict[str, Any]) -> None:
+        """A longer ghost than the one that is shown is there: ask for it, as the Neovim plugin does."""
+        last, request = self._last, self._request
+        if method != _GROWN or last is None or request is None or not request.done() or self.screen.ghost is None:
+            return
+        if params.get("uri", "").endswith(last.path):
+            self._request = asyncio.create_task(self._ask_again(last))
+
+    async def _ask_again(self, change: TextChange) -> None:
+        with contextlib.suppress(ServerFailed):
+            items = (await self._ours.ask(change.path, change.after, change.cursor))["items"]
+            ghost, shown = ghost_of(items[0], change) if items else Ghost(""), self.screen.ghost
+            if shown and len(ghost.text) > len(shown.text) and ghost.text.startswith(shown.text):
+                self._item = _Item(items[0], self.screen.position, _place(change)[1])
+                self.screen.show(ghost)
 
     async def _explain(self, row: dict[str, Any], place: tuple[int, int]) -> None:
         """Keep what the server tells of the newest answer for a place."""

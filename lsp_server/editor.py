@@ -24,7 +24,7 @@ class Editor:
 
     def __init__(self, process: asyncio.subprocess.Process, on_notification: Callable[[str, Json], None]) -> None:
         self._process = process
-        self._on_notification = on_notification
+        self.on_notification = on_notification
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._reading = asyncio.create_task(self._read())
@@ -105,7 +105,7 @@ class Editor:
         if "method" in message:
             if "id" in message:
                 self._send({"id": message["id"], "result": None})
-            self._on_notification(message["method"], message.get("params") or {})
+            self.on_notification(message["method"], message.get("params") or {})
             return
         future = self._waiting.get(message["id"])
         if future is None or future.done():

@@ -104,6 +104,52 @@ def test_the_plugin_shows_its_ghost_while_it_is_typed_and_nothing_after_a_jump()
     asyncio.run(scenario())
 
 
+class GrowingServer:
+    """A server, as `Ours` drives it, whose answer at a place is longer each time."""
+
+    def __init__(self, answers: list[str]) -> None:
+        self.pids: list[int] = []
+        self.editor, self.root = self, ""
+        self.on_notification = lambda method, params: None
+        self._answers = answers
+
+    async def ask(self, path: str, text: str, offset: int) -> dict[str, Any]:
+        line = text[:offset].rpartition("\n")[2]
+        return {"items": [{**item(line + self._answers.pop(0), len(line)), "command": {"arguments": ["1"]}}]}
+
+    async def status(self) -> dict[str, Any]:
+        return {"last": {"outcome": "ok", "reused": True}}
+
+    def change(self, action: Any, text: str) -> None:
+        pass
+
+    def notify(self, method: str, params: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("second", "shown"), [("one(two)", "one(two)"), ("other", "one(")])
+def test_a_ghost_that_is_known_further_by_now_grows_where_it_stands(second: str, shown: str) -> None:
+    async def scenario() -> None:
+        server, clock = GrowingServer(["one(", second]), JumpingClock()
+        player = TypingOurs(server, Screen(clock), clock)  # type: ignore[arg-type]
+        player.screen.position = 1
+        player.change(TextChange("a.py", 4, "", "=", "x = = y"[:5]))
+        server.on_notification("$/midfill/grown", {"uri": "file:///w/a.py"})  # nothing is shown yet
+        await asyncio.sleep(0.01)
+        assert player.screen.ghost == Ghost("one(")
+        server.on_notification("$/midfill/grown", {"uri": "file:///w/b.py"})
+        await asyncio.sleep(0.01)
+        assert player.screen.ghost == Ghost("one(")
+        server.on_notification("$/midfill/grown", {"uri": "file:///w/a.py"})
+        await asyncio.sleep(0.01)
+        assert player.screen.ghost == Ghost(shown)
+        assert len(player.screen.past) == 0
+        assert len(player.answers) == 1
+        await player.settle()
+
+    asyncio.run(scenario())
+
+
 class Patient(Pace):
     """Types one key, and then waits so long that every answer comes first."""
 
