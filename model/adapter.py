@@ -6,6 +6,8 @@
 LoRA (Hu et al. 2021): a linear layer's weight W becomes W + s * B @ A, with A (rank, in), B (out, rank) and
 s = alpha / rank, or alpha / sqrt(rank) for rsLoRA (Kalajdzievski 2023). `merge` does it; here is no torch.
 
+Beyond PEFT: A and B may be int8, with a scale for each row beside them (`tuning.adapter_file` writes that).
+
 Rules: what is not plain LoRA on the linear layers is refused by the name of what it is, never ignored: an
 adapter merged in part would be wrong and look right. Tensors are read from safetensors alone, never from a pickle.
 """
@@ -28,7 +30,7 @@ CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 HEAD = "base_model.model.lm_head.base_layer.weight"
 NAME = re.compile(r"(?!.*-int[48]-)[a-z0-9][a-z0-9.-]{0,31}")
 # The linear layers of the family: Hugging Face's name in a layer -> the store's.
-_PARTS = {
+PARTS = {
     "self_attn.q_proj": "q",
     "self_attn.k_proj": "k",
     "self_attn.v_proj": "v",
@@ -144,12 +146,22 @@ def _unsupported(config: dict[str, Any]) -> str | None:
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:
-    """Name -> shape of every tensor in the file."""
+    """Name -> shape of every tensor in the file but the scales of int8 ones, which fit them."""
     try:
         with safe_open(folder / TENSORS, framework="numpy") as file:
-            return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise AdapterError(f"{folder / TENSORS} is not a readable safetensors file: {error}") from error
+    shapes: dict[str, list[int]] = {name: part.get_shape() for name, part in slices.items()}
+    for name in [name for name, part in slices.items() if part.get_dtype() == "I8"]:
+        if (scale := shapes.pop(scale_name(name), None)) != shapes[name][:1]:
+            raise AdapterError(f"{folder} holds {name} in int8, {shapes[name]}, and for its rows the scales {scale}")
+    return shapes
+
+
+def scale_name(weight: str) -> str:
+    """The tensor of an int8 matrix's scales, one for each of its rows."""
+    return f"{weight.removesuffix('.weight')}.scale"
 
 
 def _pairs(folder: Path, shapes: dict[str, list[int]]) -> dict[str, tuple[list[int], list[int]]]:
@@ -173,9 +185,9 @@ def _store_name(module: str, folder: Path) -> str:
     if module == "lm_head":
         return "head"
     match = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", module)
-    if match is None or match[2] not in _PARTS:
+    if match is None or match[2] not in PARTS:
         raise AdapterError(f"{folder} adapts {module}, which is not a linear layer of a Llama or Qwen2 model")
-    return f"layers.{int(match[1])}.{_PARTS[match[2]]}"
+    return f"layers.{int(match[1])}.{PARTS[match[2]]}"
 
 
 def _checked_shape(

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 
-from model.adapter import HEAD, TENSORS, Adapter, AdapterError, open_adapter
+from model.adapter import HEAD, TENSORS, Adapter, AdapterError, open_adapter, scale_name
 from model.architecture import Architecture
 from model.catalog import ModelSource
 from model.source import WeightSource, open_source
@@ -59,12 +60,19 @@ def merged(weights: WeightSource, adapter: Adapter) -> WeightSource:
         weight = deltas.get_tensor(HEAD).float() if name == "head" and adapter.has_head else weights.tensor(name)
         if name not in adapter.targets:
             return weight
-        a, b = (
-            deltas.get_tensor(f"base_model.model.{adapter.targets[name]}.lora_{half}.weight").float() for half in "AB"
-        )
+        a, b = (_half(deltas, f"base_model.model.{adapter.targets[name]}.lora_{half}.weight") for half in "AB")
         return torch.addmm(weight, b, a, alpha=adapter.scale(name))
 
     return replace(weights, tensor=tensor)
+
+
+def _half(deltas: Any, name: str) -> torch.Tensor:
+    """A or B in fp32, whatever it is kept in."""
+    weight: torch.Tensor = deltas.get_tensor(name)
+    if weight.dtype != torch.int8:
+        return weight.float()
+    scale: torch.Tensor = deltas.get_tensor(scale_name(name))
+    return weight.float() * scale.float()[:, None]
 
 
 def combined_hash(base_sha256: str, adapter_sha256: str) -> str:

@@ -1,0 +1,21 @@
+"""Examples that a tiny model can learn: after a letter comes the next one, and then the end."""
+
+import random
+from pathlib import Path
+
+from tuning.example_file import ExampleFile, read, write
+
+END = 256
+
+
+def simple_examples(path: Path, n: int, seed: int = 0, longest: int = 60) -> ExampleFile:
+    """`n` prompts of random bytes whose last one says the target: the two that follow it, and the end."""
+    chance = random.Random(seed)
+    sequences, targets, said = [], [], []
+    for number in range(n):
+        prompt = [chance.randrange(97, 120) for _ in range(chance.randrange(2, longest))]
+        sequences.append([*prompt, prompt[-1] + 1, prompt[-1] + 2, END])
+        targets.append(len(prompt))
+        said.append({"language": ("python", "go")[number % 2], "kind": "line", "source": "tests"})
+    write(path, sequences, targets, said)
+    return read(path)

@@ -1,0 +1,75 @@
+"""The trained network against its truth: transformers' model under PEFT, one example at a time."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from model.adapter import PARTS
+from tests.model.tiny_adapter import LINEAR, untrained
+from tests.tuning.simple_examples import simple_examples
+from tuning.base import load_base
+from tuning.network import Network
+from tuning.packing import packs_of
+
+CPU = torch.device("cpu")
+HUGGING_FACE = {store: module for module, store in PARTS.items()}
+
+
+def started(base: Path, rank: int = 4) -> Network:
+    """A network whose B is not zero, so that every gradient is something."""
+    network = Network(load_base(base, CPU), rank, 2.0 * rank, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    for _, b in network.lora.values():
+        b.data = torch.randn(b.shape, generator=generator) * 0.05
+        b.requires_grad_()
+    return network
+
+
+@pytest.mark.parametrize("max_tokens", [10_000, 100, 1], ids=["one pack", "several packs", "unpacked"])
+@pytest.mark.parametrize("saves_memory", [False, True])
+def test_packed_losses_and_gradients_are_those_of_peft_one_by_one(
+    tiny_model: Path, tmp_path: Path, max_tokens: int, saves_memory: bool
+) -> None:
+    network = started(tiny_model)
+    network.saves_memory = saves_memory
+    peft = untrained(tiny_model, r=4, lora_alpha=8, target_modules=LINEAR)
+    theirs = dict(peft.named_parameters())
+    pairs = {}
+    for name, ours in network.lora.items():
+        layer, part = name.rsplit(".", 1)
+        for half, weight in zip("AB", ours, strict=True):
+            there = theirs[f"base_model.model.model.{layer}.{HUGGING_FACE[part]}.lora_{half}.default.weight"]
+            there.data = weight.detach().clone()
+            pairs[f"{name}.{half}"] = (weight, there)
+    examples = simple_examples(tmp_path / "examples.safetensors", 23)
+    expected = torch.zeros(())
+    for number in range(len(examples)):
+        ids, target = torch.from_numpy(examples[number].astype("int64")), int(examples.targets[number])
+        logits = peft(input_ids=ids[None]).logits[0]
+        loss = cross_entropy(logits[target - 1 : -1], ids[target:], reduction="sum")
+        loss.backward()
+        expected += loss.detach()
+    packs = packs_of(examples, range(len(examples)), max_tokens)
+    found = torch.zeros(())
+    for pack in packs:
+        loss = network.score(pack).nll.sum()
+        loss.backward()
+        found += loss.detach()
+    assert (len(packs) == 1) == (max_tokens == 10_000)
+    assert torch.allclose(found, expected, rtol=1e-5)
+    for name, (ours, there) in pairs.items():
+        assert ours.grad is not None
+        assert there.grad is not None
+        assert there.grad.abs().max() > 0, name
+        assert (ours.grad - there.grad).abs().max() < 1e-5 * max(float(there.grad.abs().max()), 1.0), name
+
+
+def test_a_new_adapter_changes_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    examples = simple_examples(tmp_path / "examples.safetensors", 3)
+    (pack,) = packs_of(examples, range(3), 1000)
+    plain = Network(load_base(tiny_model, CPU), 4, 8.0, seed=1).score(pack)
+    other = Network(load_base(tiny_model, CPU), 8, 8.0, seed=2).score(pack)
+    assert torch.equal(plain.nll, other.nll)
+    assert not torch.equal(plain.nll, started(tiny_model).score(pack).nll)

@@ -1,0 +1,107 @@
+"""Says how well a network foretells the targets of examples that it was not trained on.
+
+Under greedy decoding a completion is exact if and only if each of the target's tokens, its end included, is the
+likeliest after those before it: one pass over the example says so, without generating.
+
+Rules: nothing here changes the network. `early` and `late` are of the first token that is wrong: the end where the
+target goes on, or going on where it ends.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from tuning.example_file import ExampleFile
+from tuning.network import Network
+from tuning.packing import Pack, packs_of
+
+# Examples are taken this many at a time, longest first: packs of about one length.
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one example."""
+
+    language: str
+    kind: str
+    n_tokens: int
+    nll: float  # of the whole target, nats
+    n_right: int  # tokens
+    exact: bool
+    early: bool
+    late: bool
+
+
+@torch.no_grad()
+def judge(network: Network, examples: ExampleFile, max_tokens: int) -> list[Verdict]:
+    """A verdict for each example, in their order."""
+    verdicts: dict[int, Verdict] = {}
+    for first in range(0, len(examples), _AT_ONCE):
+        numbers = range(first, min(first + _AT_ONCE, len(examples)))
+        for pack in packs_of(examples, numbers, max_tokens):
+            verdicts |= _verdicts(network, examples, pack)
+    return [verdicts[number] for number in range(len(examples))]
+
+
+def _verdicts(network: Network, examples: ExampleFile, pack: Pack) -> dict[int, Verdict]:
+    scores = network.score(pack.to(network.base.device))
+    counts = torch.bincount(pack.owners, minlength=len(pack.numbers)).tolist()
+    parts = (tensor.cpu().split(counts) for tensor in (scores.nll, scores.best, pack.labels))
+    found = {}
+    for number, nll, best, labels in zip(pack.numbers, *parts, strict=True):
+        right = best == labels
+        end = labels[-1]
+        wrong = None if right.all() else int((~right).nonzero()[0])
+        found[number] = Verdict(
+            language=examples.examples[number]["language"],
+            kind=examples.examples[number]["kind"],
+            n_tokens=len(labels),
+            nll=float(nll.double().sum()),
+            n_right=int(right.sum()),
+            exact=wrong is None,
+            early=wrong is not None and bool(best[wrong] == end),
+            late=wrong == len(labels) - 1,
+        )
+    return found
+
+
+def summary(verdicts: Iterable[Verdict]) -> dict[str, float]:
+    """The figures of some verdicts: shares of examples, and NLL and accuracy per token."""
+    every = list(verdicts)
+    n, tokens = max(len(every), 1), max(sum(v.n_tokens for v in every), 1)
+    return {
+        "n": len(every),
+        "tokens": sum(v.n_tokens for v in every),
+        "nll": round(sum(v.nll for v in every) / tokens, 5),
+        "token_accuracy": round(sum(v.n_right for v in every) / tokens, 5),
+        "exact": round(sum(v.exact for v in every) / n, 5),
+        "early": round(sum(v.early for v in every) / n, 5),
+        "late": round(sum(v.late for v in every) / n, 5),
+    }
+
+
+def report(verdicts: list[Verdict]) -> dict[str, dict[str, float]]:
+    """`summary` of all, of each language and of each kind."""
+    groups: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        groups["all"].append(verdict)
+        groups[f"language:{verdict.language}"].append(verdict)
+        groups[f"kind:{verdict.kind}"].append(verdict)
+    return {name: summary(groups[name]) for name in sorted(groups)}
+
+
+def write_report(path: Path, verdicts: list[Verdict]) -> dict[str, dict[str, float]]:
+    """Write the report with each example's own figures, for paired comparisons; returns the report."""
+    said = report(verdicts)
+    each = {
+        "exact": "".join(str(int(v.exact)) for v in verdicts),
+        "nll": [round(v.nll, 4) for v in verdicts],
+        "tokens": [v.n_tokens for v in verdicts],
+    }
+    path.write_text(json.dumps({"report": said, "each": each}), encoding="utf-8")
+    return said

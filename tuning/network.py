@@ -1,0 +1,186 @@
+"""The forward pass that is trained: a Llama- or Qwen2-family decoder whose weights stay, with LoRA on every linear.
+
+LoRA (Hu et al. 2021): y = W x + scale * B (A x). W keeps the type it was loaded in (bf16 on cards, fp32 on
+processors); A and B are fp32 and are rounded to that type for each use. Its truth is transformers' model under PEFT:
+the tests compare losses and gradients.
+
+Rules: the head is computed where there is a loss and nowhere else, some rows at a time, since a whole sequence's
+scores of 152k tokens would be larger than the model. Names are the store's (`model.source`).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+from model.architecture import Architecture
+from tuning.packing import Block, Pack
+
+LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
+# Scores of this many tokens at once: 0.6 GB in fp32.
+_HEAD_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Weights that stay as they are, by the store's names."""
+
+    architecture: Architecture
+    tensors: dict[str, torch.Tensor]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.tensors["embed"].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What is computed in."""
+        return self.tensors["embed"].dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the network says of each of a pack's target tokens."""
+
+    nll: torch.Tensor  # (targets' tokens,), in nats
+    best: torch.Tensor  # (targets' tokens,): the likeliest token
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What every layer needs to know of a pack."""
+
+    cos: torch.Tensor  # (tokens, 1, head_dim)
+    sin: torch.Tensor
+    blocks: tuple[Block, ...]
+
+
+class Network:
+    """A base with an adapter. `lora` maps a linear's name to its A (rank, in) and B (out, rank), fp32."""
+
+    def __init__(self, base: Base, rank: int, alpha: float, seed: int) -> None:
+        self.base, self.rank, self.alpha = base, rank, alpha
+        self.saves_memory = False  # recompute each layer's inside in the backward pass
+        self.lora = _new_lora(base, rank, seed)
+        frequencies = torch.tensor(base.architecture.inverse_frequencies())
+        self._frequencies = frequencies.to(base.device)
+
+    def parameters(self) -> dict[str, torch.Tensor]:
+        """What is trained, by a name each, in a fixed order."""
+        return {f"{name}.{half}": pair[i] for name, pair in self.lora.items() for i, half in enumerate("AB")}
+
+    def score(self, pack: Pack) -> Scores:
+        """Negative log-likelihood and best token of every target token; differentiable in A and B."""
+        hidden = self._hidden(pack)[pack.scored]
+        head = self.base.tensors["head"]
+        nll, best = [], []
+        for rows, labels in zip(hidden.split(_HEAD_ROWS), pack.labels.split(_HEAD_ROWS), strict=True):
+            loss, token = (
+                _recomputed(_head, rows, head, labels) if torch.is_grad_enabled() else _head(rows, head, labels)
+            )
+            nll.append(loss)
+            best.append(token)
+        return Scores(torch.cat(nll), torch.cat(best))
+
+    def _hidden(self, pack: Pack) -> torch.Tensor:
+        a, tensors = self.base.architecture, self.base.tensors
+        angles = pack.positions[:, None].float() * self._frequencies
+        angles = torch.cat([angles, angles], dim=-1)[:, None]
+        rows = _Rows(angles.cos().to(self.base.dtype), angles.sin().to(self.base.dtype), pack.blocks)
+        hidden = F.embedding(pack.ids, tensors["embed"])
+        for index in range(a.n_layers):
+            if self.saves_memory and torch.is_grad_enabled():
+                hidden = _recomputed(self._layer, hidden, index, rows)
+            else:
+                hidden = self._layer(hidden, index, rows)
+        return F.rms_norm(hidden, (a.hidden,), tensors["norm"], a.norm_eps)
+
+    def _layer(self, hidden: torch.Tensor, index: int, rows: _Rows) -> torch.Tensor:
+        a, tensors, at = self.base.architecture, self.base.tensors, f"layers.{index}"
+        normed = F.rms_norm(hidden, (a.hidden,), tensors[f"{at}.attn_norm"], a.norm_eps)
+        q, k, v = (self._linear(normed, f"{at}.{name}") for name in "qkv")
+        q = _rotated(q.view(len(q), a.n_heads, a.head_dim), rows).flatten(1)
+        k = _rotated(k.view(len(k), a.n_kv_heads, a.head_dim), rows).flatten(1)
+        attended = torch.cat([_attend(q, k, v, block, a) for block in rows.blocks])
+        hidden = hidden + self._linear(attended, f"{at}.o")
+        normed = F.rms_norm(hidden, (a.hidden,), tensors[f"{at}.ffn_norm"], a.norm_eps)
+        gate, up = self._linear(normed, f"{at}.gate"), self._linear(normed, f"{at}.up")
+        return hidden + self._linear(F.silu(gate) * up, f"{at}.down")
+
+    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        plain = F.linear(x, self.base.tensors[name], self.base.tensors.get(f"{name}.bias"))
+        a, b = (half.to(x.dtype) for half in self.lora[name])
+        return torch.addmm(plain, F.linear(x, a) * (self.alpha / self.rank), b.t())
+
+
+def _new_lora(base: Base, rank: int, seed: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """As PEFT begins: A uniform (Kaiming with a = sqrt 5), B zero, so that nothing is changed yet."""
+    generator = torch.Generator().manual_seed(seed)
+    lora = {}
+    for name in (f"layers.{index}.{part}" for index in range(base.architecture.n_layers) for part in LINEARS):
+        out, width = base.tensors[name].shape
+        bound = 1 / math.sqrt(width)
+        a = (torch.rand(rank, width, generator=generator) * 2 - 1) * bound
+        pair = (a.to(base.device), torch.zeros(out, rank, device=base.device))
+        lora[name] = (pair[0].requires_grad_(), pair[1].requires_grad_())
+    return lora
+
+
+def _head(rows: torch.Tensor, head: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    scores = F.linear(rows, head).float()
+    return F.cross_entropy(scores, labels, reduction="none"), scores.detach().argmax(dim=-1)
+
+
+def _recomputed(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call without keeping what is inside: it is computed again in the backward pass."""
+    return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
+
+
+def _rotated(x: torch.Tensor, rows: _Rows) -> torch.Tensor:
+    """RoPE on (tokens, heads, head_dim), the halves paired as Hugging Face has them."""
+    first, second = x.chunk(2, dim=-1)
+    return x * rows.cos + torch.cat([-second, first], dim=-1) * rows.sin
+
+
+def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, block: Block, a: Architecture) -> torch.Tensor:
+    """Causal attention within each example of a block: its rows (tokens, heads * head_dim)."""
+
+    def padded(x: torch.Tensor, heads: int) -> torch.Tensor:
+        rows: torch.Tensor = _Move.apply(x[block.start : block.end], block.padded, block.places, None)
+        return rows.view(block.n, block.length, heads, a.head_dim).transpose(1, 2)
+
+    attended = F.scaled_dot_product_attention(
+        padded(q, a.n_heads),
+        padded(k, a.n_kv_heads),
+        padded(v, a.n_kv_heads),
+        is_causal=True,
+        enable_gqa=a.n_heads != a.n_kv_heads,
+    )
+    flat = attended.transpose(1, 2).reshape(block.n * block.length, -1)
+    moved: torch.Tensor = _Move.apply(flat, block.places, block.padded, block.is_real)
+    return moved
+
+
+class _Move(torch.autograd.Function):
+    """Rows by index, where the way back is an index as well: faster than the adding up that torch would do.
+
+    Into padding, whose gradients are nothing's: `back` picks the real rows. Out of it: the padding gets zeros.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, there: torch.Tensor, back: torch.Tensor, is_real: torch.Tensor | None
+    ) -> torch.Tensor:
+        ctx.save_for_backward(back, is_real)
+        return x.index_select(0, there)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        back, is_real = ctx.saved_tensors
+        gradient = gradients[0].index_select(0, back)
+        return gradient if is_real is None else gradient * is_real.to(gradient.dtype), None, None, None
