@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from model.catalog import ModelError
 from tuning.adapter_file import save_adapter
 from tuning.base import device_of, load_base
 from tuning.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
@@ -222,7 +223,7 @@ def main(argv: list[str] | None = None) -> int:
         if held_out is not None:
             _judged(network, held_out, recipe, arguments.folder / "before.json", "before")
         train(network, examples, recipe, arguments.folder, numbers=list(range(n)))
-    except (ExampleFileError, CheckpointError, OSError, ValueError) as error:
+    except (ExampleFileError, CheckpointError, ModelError, OSError, ValueError) as error:
         print(f"tuning: {error}", file=sys.stderr)
         return 1
     for kind, name in (("fp16", "adapter"), ("int8", "adapter-int8")):
