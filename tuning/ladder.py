@@ -12,6 +12,7 @@ import argparse
 import fcntl
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -51,13 +52,16 @@ class Rung:
 
 def climb(arguments: argparse.Namespace) -> None:
     """Load, judge the base, and train and judge each rung."""
-    examples, held_out = read(arguments.examples), read(arguments.held_out)
     device = device_of(arguments.device)
     if device.type == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and each pack has its own
     began = time.monotonic()
     base = load_base(arguments.base, device, n_threads=arguments.loaders)
-    log.info("loaded %s in %.1f s; %d examples", arguments.base.name, time.monotonic() - began, len(examples))
+    log.info("loaded %s in %.1f s", arguments.base.name, time.monotonic() - began)
+    while not (arguments.examples.exists() and arguments.held_out.exists()) and _left(arguments) > 0:
+        time.sleep(0.2)  # they are still on their way to this machine
+    examples, held_out = read(arguments.examples), read(arguments.held_out)
+    log.info("%d examples, %d held out", len(examples), len(held_out))
     order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(arguments.seed)).tolist()
     with _alone(arguments.lock) if arguments.lock else nullcontext():
         network = Network(base, arguments.rank, 2.0 * arguments.rank, arguments.seed)
@@ -84,7 +88,7 @@ def _climb_one(
     max_tokens: int,
 ) -> None:
     n = min(rung.examples or len(order), len(order))
-    seconds = min(rung.seconds or float("inf"), _left(arguments))
+    seconds = min(rung.seconds or math.inf, _left(arguments))
     if seconds <= 0:
         log.warning("no time is left for %d examples", n)
         return
@@ -94,10 +98,10 @@ def _climb_one(
         batch=rung.batch,
         epochs=rung.epochs,
         max_tokens=max_tokens,
-        seconds=None if seconds == float("inf") else seconds,
+        seconds=None if seconds == math.inf else seconds,
         seed=arguments.seed,
     )
-    done = train(network, examples, recipe, folder, numbers=order[:n], checkpoint_every_s=float("inf"), say=log.info)
+    done = train(network, examples, recipe, folder, numbers=order[:n], checkpoint_every_s=math.inf, say=log.info)
     for kind in ("fp16", "int8"):
         size = save_adapter(network, folder / f"adapter-{kind}", arguments.name, kind)
         log.info("rung %d: adapter-%s, %.1f MB", n, kind, size / 1e6)
@@ -118,7 +122,7 @@ def _climb_one(
 def _left(arguments: argparse.Namespace) -> float:
     """Seconds until training must end. The file is read anew each time: who rents the machine knows ever better."""
     if arguments.until is None:
-        return float("inf")
+        return math.inf
     until = float(arguments.until.read_text(encoding="utf-8"))
     return until - float(arguments.reserve) - time.time()
 

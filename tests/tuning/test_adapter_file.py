@@ -72,7 +72,7 @@ def test_int8_without_its_scales_is_refused(tiny_model: Path, tmp_path: Path, fa
     else:
         tensors[key] = tensors[key][:-1].clone()
     save_file(tensors, tmp_path / "int8" / TENSORS)
-    with pytest.raises(AdapterError, match="in int8.*scales"):
+    with pytest.raises(AdapterError, match=r"in int8.*scales"):
         open_adapter(tmp_path / "int8")
 
 

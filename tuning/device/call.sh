@@ -18,11 +18,11 @@ export PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True PYTORCH_ALLOC_CONF=expan
 
 take_in() { # parts -> $work/in/NAME, once all are there and the hash is right
   mv -f "$here"/.gpu/*.part-* "$work/parts/" 2> /dev/null
-  cp -f "$here"/.gpu/SHA256SUMS.* "$work/parts/" 2> /dev/null
+  cp -rf "$here/.gpu/sums" "$work/" 2> /dev/null
   local sums name parts
-  for sums in "$work"/parts/SHA256SUMS.*; do
+  for sums in "$work"/sums/*; do
     [ -e "$sums" ] || continue
-    name=${sums##*/SHA256SUMS.}
+    name=${sums##*/}
     [ -e "$work/in/$name" ] && continue
     parts=$(tail -n +2 "$sums" | awk '{print $2}')
     if ! (cd "$work/parts" && ls $parts > /dev/null 2>&1); then
@@ -67,8 +67,6 @@ import lzma, shutil, sys
 shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2] + '.part', 'wb'), 1 << 20)" \
     "$work/in/$1.xz" "$work/in/$1" && mv "$work/in/$1.part" "$work/in/$1"
 }
-
-has() { for name in "$@"; do [ -e "$work/in/$name" ] || return 1; done; }
 
 fresh() { # the folders of rungs that are done and not sent
   for done in "$work"/out-*/rung-*/done; do

@@ -6,16 +6,18 @@ rungs_05=${RUNGS_05:-250:8:4:2e-4:12 1000:16:3:3e-4:20 4000:32:2:4e-4:45 16000:3
 rungs_15=${RUNGS_15:-0:32:1:3e-4:0}
 
 plan() {
-  begin check "$python" -m tuning.device_check --tokens "$max_tokens"
+  [ "${CHECK:-1}" = 0 ] || begin check "$python" -m tuning.device_check --tokens "$max_tokens"
   unpacked train
   unpacked heldout
-  if has base-0.5b.gguf train heldout; then
-    [ -e "$work/whole" ] || echo "rung-$(examples)" > "$work/whole"
+  if [ -e "$work/in/train" ] && [ ! -e "$work/whole" ]; then
+    echo "rung-$(examples)" > "$work/whole"
+  fi
+  if [ -e "$work/in/base-0.5b.gguf" ]; then # the examples may come later
     begin ladder "$python" -m tuning.ladder "$work/in/base-0.5b.gguf" "$work/in/train" "$work/in/heldout" \
       "$work/out-05" --name Qwen/Qwen2.5-Coder-0.5B-Instruct --max-tokens "$max_tokens" --lock "$work/lock" \
       --until "$work/until" --reserve "$share_15" $(printf -- '--rung %s ' $rungs_05)
   fi
-  if has base-1.5b.gguf train heldout; then
+  if [ -e "$work/in/base-1.5b.gguf" ]; then
     begin ladder-15 "$python" -m tuning.ladder "$work/in/base-1.5b.gguf" "$work/in/train" "$work/in/heldout" \
       "$work/out-15" --name Qwen/Qwen2.5-Coder-1.5B-Instruct --max-tokens "$((max_tokens / 2))" --lock "$work/lock" \
       --until "$work/until" --reserve 40 $(printf -- '--rung %s ' $rungs_15)
