@@ -56,7 +56,11 @@ begin() { # NAME COMMAND...: once, in a session of its own, so that it outlives 
   shift
   [ -e "$work/$name.started" ] && return
   touch "$work/$name.started"
-  (cd "$work/repo" && setsid nohup "$@" > "$work/$name.log" 2>&1 < /dev/null &)
+  # No list before the `&`: a shell that waits for it would hold this call's output open until the end.
+  (
+    cd "$work/repo" || exit
+    setsid nohup "$@" > "$work/$name.log" 2>&1 < /dev/null &
+  )
   echo "$name has begun"
 }
 
