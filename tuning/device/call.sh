@@ -48,7 +48,7 @@ renew() { # the tree that is run from, until something runs; the wheels
       --target "$work/site" "$here"/.gpu/wheels/*.whl
   fi
   mkdir -p "$work/repo"
-  [ -e "$work/ladder.started" ] || cp -rf "$here"/completion "$here"/model "$here"/parsers "$here"/tuning "$work/repo/"
+  [ -e "$work/ladder.started" ] && [ -z "${RESTART:-}" ] || cp -rf "$here"/completion "$here"/model "$here"/parsers "$here"/tuning "$work/repo/"
 }
 
 begin() { # NAME COMMAND...: once, in a session of its own, so that it outlives this call
@@ -60,6 +60,7 @@ begin() { # NAME COMMAND...: once, in a session of its own, so that it outlives 
   (
     cd "$work/repo" || exit
     setsid nohup "$@" > "$work/$name.log" 2>&1 < /dev/null &
+    echo $! > "$work/$name.pid"
   )
   echo "$name has begun"
 }
@@ -98,6 +99,7 @@ send() { # at most seven pieces of 15 MB, and the logs
 }
 
 for name in ${RESTART:-}; do # after a fault in our code: run the tree as it is now
+  [ -e "$work/$name.pid" ] && kill "$(cat "$work/$name.pid")" 2> /dev/null
   rm -f "$work/$name.started"
 done
 renew
