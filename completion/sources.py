@@ -370,7 +370,7 @@ def _members_shown(members: Sequence[Definition], used: Mapping[str, int]) -> tu
 
 def _is_private(member: Definition) -> bool:
     """Whether other files are not meant to use it, by its name or by what it is declared as."""
-    declared = member.signature.partition(member.name)[0].split()
+    declared = member.signature.split(member.name or None, 1)[0].split()  # broken code has members without a name
     return member.name.startswith(("_", "#")) or "private" in declared or "fileprivate" in declared
 
 

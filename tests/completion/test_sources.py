@@ -251,3 +251,12 @@ def test_all_lines_of_a_long_signature_count_as_shown(indexed: Callable[[dict[st
     repository = indexed({"shapes.py": function, "app.py": text})
     (item, *_) = repository.candidates("app.py", text, len(text) - 1)["imported"]
     assert (item.snippet.text.count("\n"), item.ranges) == (8, ((1, 8),))
+
+
+def test_a_member_without_a_name_is_no_obstacle(indexed: Callable[[dict[str, str]], Repository]) -> None:
+    """A struct of C++ in a header, which is taken for C: `public:` is read as the beginning of a nameless field."""
+    header = "struct Explanations {\n public:\n  Explanations(Status* status = nullptr);\n  void Record(int n);\n};\n"
+    app = '#include "explanations.h"\n\nvoid run() {\n  Explanations known;\n  known.'
+    repository = indexed({"src/explanations.h": header})
+    proposed = repository.candidates("src/app.cc", app, len(app))
+    assert any(item.snippet.path == "src/explanations.h" for items in proposed.values() for item in items)
