@@ -255,7 +255,8 @@ def test_all_lines_of_a_long_signature_count_as_shown(indexed: Callable[[dict[st
 
 def test_a_member_without_a_name_is_no_obstacle(indexed: Callable[[dict[str, str]], Repository]) -> None:
     """A struct of C++ in a header, which is taken for C: `public:` is read as the beginning of a nameless field."""
-    header = "struct Explanations {\n public:\n  Explanations(Status* status = nullptr);\n  void Record(int n);\n};\n"
+    methods = "".join(f"  void Record{n}(int n);\n" for n in range(20))  # too long to be shown whole
+    header = f"struct Explanations {{\n public:\n  Explanations(Status* status = nullptr);\n{methods}}};\n"
     app = '#include "explanations.h"\n\nvoid run() {\n  Explanations known;\n  known.'
     repository = indexed({"src/explanations.h": header})
     proposed = repository.candidates("src/app.cc", app, len(app))
