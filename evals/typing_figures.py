@@ -24,6 +24,7 @@ from typing import Any
 from evals import typing_ours, typing_peer
 from evals.person import wanted
 from evals.wish import Edit
+from lsp_server.cli_why import stages
 
 SEEN_S = 0.25
 LOST = ("unasked", "late", "quiet", "quiet_right", "wrong", "short", "unread")
@@ -66,6 +67,7 @@ class Tally:
     n_in_time: int = 0  # of computed keys: answered before the next key
     n_useful: int = 0  # keys whose answer saves keys, as far as it is known
     n_useful_in_time: int = 0
+    stages_ms: dict[str, list[float]] = field(default_factory=dict)  # of computed keys, as `midfill why` has them
     lost: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LOST, 0))
     cpu_s: float = 0.0
 
@@ -135,6 +137,8 @@ def _count_answers(found: Tally, edit: Edit, row: Row, keys: _Keys) -> None:
         if not answer.get("reused"):
             found.n_computed += 1
             found.n_in_time += in_time
+            for stage, ms in stages(answer) if "latencyMs" in answer else ():
+                found.stages_ms.setdefault(stage, []).append(ms)
             found.waits_ms.append(1e3 * ((min(times) if times else row["left"]) - answer["asked"]))
         # What a cancelled request would have given is not known: the line's next answer says whether it was worth it.
         known = next((each for each in answers[index:] if each["answered"] is not None), None)

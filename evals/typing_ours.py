@@ -25,7 +25,18 @@ _WORD = re.compile(r"\s*\w+|\s*[^\w\s]+")
 _LINE = re.compile(r"[^\n]+|\n+[^\n]*")
 # What of `midfill/why` is kept of each answer, and how many explanations are looked through for it.
 _KEPT = (
-    *("outcome", "mode", "reason", "reused", "raw", "probability", "tokenProbability", "timingsMs", "nGenerated"),
+    *(
+        "outcome",
+        "mode",
+        "reason",
+        "reused",
+        "raw",
+        "probability",
+        "tokenProbability",
+        "timingsMs",
+        "latencyMs",
+        "nGenerated",
+    ),
     *("features", "candidate", "covered"),  # what the gate is fitted on, by `outcomes`
 )
 _LAST = 3

@@ -93,6 +93,7 @@ def _figures(tallies: Sequence[Tally]) -> dict[str, Any]:
         "before_next_key_share": total(tallies, "n_in_time") / max(1.0, total(tallies, "n_computed")),
         "cpu_s": total(tallies, "cpu_s"),
         **_waits(tallies),
+        **_stages(tallies),
         "lost": {reason: sum(each.lost[reason] for each in tallies) for reason in LOST},
     }
     return keys
@@ -123,6 +124,15 @@ def _waits(tallies: Sequence[Tally], seed: int = 0) -> dict[str, float]:
     return keys
 
 
+def _stages(tallies: Sequence[Tally]) -> dict[str, dict[str, float]]:
+    """What a computed key costs, stage by stage: the mean, so that the stages add up."""
+    by_stage: dict[str, list[float]] = {}
+    for each in tallies:
+        for stage, ms in each.stages_ms.items():
+            by_stage.setdefault(stage, []).extend(ms)
+    return {"stages_ms": {stage: float(np.mean(ms)) for stage, ms in by_stage.items()}} if by_stage else {}
+
+
 def table_of(rows: Sequence[Row], title: str) -> Table:
     """Both contenders, one figure a line."""
     keys = keys_of(rows)
@@ -138,6 +148,8 @@ def table_of(rows: Sequence[Row], title: str) -> Table:
         table.add_row(figure, *(cell(keys, figure, suffix) for suffix in ("", "_llamavim")))
     for figure in ("n_edits", "n_wished", "n_ghosts", "n_seen", "n_accepts", "n_computed", "cpu_s"):
         table.add_row(figure, *(cell(keys, figure, suffix, 0) for suffix in ("", "_llamavim")))
+    for stage, ms in keys.get("stages_ms", {}).items():
+        table.add_row(f"{stage}, ms", f"{ms:.1f}", "", "")
     for reason in LOST:
         values = [keys.get(f"lost{suffix}", {}).get(reason) for suffix in ("", "_llamavim")]
         table.add_row(f"lost: {reason}", *("" if value is None else str(value) for value in values))

@@ -80,6 +80,6 @@ def test_the_command_line_has_what_the_bench_takes() -> None:
         "bench typing --history click --history gin --set all --quietness 0.2 --without gate --without rank --speed 2"
     )
     found = _parser().parse_args([*words.split(), "--transcript", "--resume", "--no-peer"])
-    assert (found.what, found.history, found.without, found.speed) == ("typing", ["click", "gin"], ["gate", "rank"], 2)
+    assert (found.what, found.history, found.without, found.speed) == ("typing", ["click", "gin"], ["gate", "ranking"], 2)
     with pytest.raises(SystemExit):
         _parser().parse_args(["bench", "typing", "--speed", "0"])
