@@ -10,6 +10,7 @@ Rules: each contender has the machine to itself.
 """
 
 import asyncio
+import functools
 import random
 import sys
 import time
@@ -21,13 +22,14 @@ from rich.table import Table
 
 from evals.engines import gguf_file
 from evals.history import read_history
-from evals.keystrokes import Action
+from evals.keystrokes import Action, play
 from evals.llama_vim import LlamaVim
 from evals.replay_ours import Ours, options_of, stop_daemon
 from evals.replay_peer import Peer, llama_server
 from evals.replay_run import Run, Size, figures, play_script, script_of, sizes
 from evals.report import Results, open_results
 
+_N_PRESSES = 30
 _SWITCH_CHARACTERS = 3_300  # of a file of about 1,000 tokens
 
 
@@ -38,7 +40,16 @@ async def play_ours(size: Size, model: str, script: Sequence[Action], files: dic
     async with player.editor:
         await player.warm_up(files, script[0].path)
         await play_script(player, script, files, console)
+        path = script[-1].path
+        text = functools.reduce(play, (action for action in script if action.path == path), files[path])
+        await player.press(path, text, _places(text, random.Random(len(script))))
     return run
+
+
+def _places(text: str, draw: random.Random) -> list[int]:
+    """Where somebody presses the key: at ends of lines that say something."""
+    ends = [at for at, character in enumerate(text) if character == "\n" and text[at - 1 : at].strip()]
+    return draw.sample(ends, min(_N_PRESSES, len(ends)))
 
 
 async def play_peer(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from evals.keystrokes import Action, Kind
@@ -17,6 +18,8 @@ from parsers.languages import for_document
 # A name of its own for every run: blocks that an earlier run left on disk have seen another header, and do not count.
 REPO = f"replay-{os.getpid()}"
 _READY_S, _SETTLE_S = 600.0, 120.0
+INVOKED, AUTOMATIC = 1, 2  # InlineCompletionTriggerKind
+_BETWEEN_PRESSES_S = 3.0  # longer than what is compared behind an answer takes
 
 
 def options_of(size: Size, model: str) -> dict[str, Any]:
@@ -105,7 +108,15 @@ class Ours:
         item = {"uri": f"{self._root}/{path}", "languageId": for_document(path).id, "version": 1, "text": text}
         self.editor.notify("textDocument/didOpen", {"textDocument": item})
 
-    async def ask(self, path: str, text: str, offset: int) -> Any:
+    async def press(self, path: str, text: str, offsets: Sequence[int]) -> None:
+        """Ask by key at some places of the text as it is, with a pause before each, and note the times."""
+        for offset in offsets:
+            await asyncio.sleep(_BETWEEN_PRESSES_S)
+            began = time.perf_counter()
+            await self.ask(path, text, offset, INVOKED)
+            self.run.pressed_ms.append((time.perf_counter() - began) * 1e3)
+
+    async def ask(self, path: str, text: str, offset: int, kind: int = AUTOMATIC) -> Any:
         """textDocument/inlineCompletion at an offset."""
         position = {"line": text.count("\n", 0, offset), "character": offset - (text.rfind("\n", 0, offset) + 1)}
         return await self.editor.request(
@@ -113,7 +124,7 @@ class Ours:
             {
                 "textDocument": {"uri": f"{self._root}/{path}"},
                 "position": position,
-                "context": {"triggerKind": 2},
+                "context": {"triggerKind": kind},
             },
         )
 

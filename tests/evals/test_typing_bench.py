@@ -77,9 +77,14 @@ def test_a_run_that_was_cut_off_goes_on_behind_its_last_edit(tmp_path: Path) -> 
 
 def test_the_command_line_has_what_the_bench_takes() -> None:
     words = (
-        "bench typing --history click --history gin --set all --quietness 0.2 --without gate --without ranking --speed 2"
+        "bench typing --history click --history gin --set all --quietness 0.2 --without gate --without junk --speed 2"
     )
     found = _parser().parse_args([*words.split(), "--transcript", "--resume", "--no-peer"])
-    assert (found.what, found.history, found.without, found.speed) == ("typing", ["click", "gin"], ["gate", "ranking"], 2)
+    assert (found.what, found.history, found.without, found.speed) == (
+        "typing",
+        ["click", "gin"],
+        ["gate", "junk"],
+        2,
+    )
     with pytest.raises(SystemExit):
         _parser().parse_args(["bench", "typing", "--speed", "0"])
