@@ -3,6 +3,8 @@
 Under greedy decoding a completion is exact if and only if each of the target's tokens, its end included, is the
 likeliest after those before it: one pass over the example says so, without generating.
 
+`text` leaves the end out of it: a stock model was not taught to stop, and the product's stop rules end lines.
+
 Rules: nothing here changes the network. `early` and `late` are of the first token that is wrong: the end where the
 target goes on, or going on where it ends.
 """
@@ -80,6 +82,7 @@ def summary(verdicts: Iterable[Verdict]) -> dict[str, float]:
         "nll": round(sum(v.nll for v in every) / tokens, 5),
         "token_accuracy": round(sum(v.n_right for v in every) / tokens, 5),
         "exact": round(sum(v.exact for v in every) / n, 5),
+        "text": round(sum(v.exact or v.late for v in every) / n, 5),
         "early": round(sum(v.early for v in every) / n, 5),
         "late": round(sum(v.late for v in every) / n, 5),
     }

@@ -85,7 +85,9 @@ def test_parts_come_in_any_order_a_damaged_one_again_and_adapters_go_back(tmp_pa
         (tree / package).symlink_to(ROOT / package)
     (tree / ".gpu").mkdir()
     (sent / "wheels").mkdir(parents=True)
-    (sent / "wheels" / "none.whl").touch()
+    subprocess.run(
+        [sys.executable, "-m", "zipfile", "-c", sent / "wheels" / "none.whl", "README.md"], check=True, cwd=ROOT
+    )
     data = tmp_path / "data"
     data.mkdir()
     (base,) = make_tiny_gguf(data)

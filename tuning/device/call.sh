@@ -44,8 +44,9 @@ take_in() { # parts -> $work/in/NAME, once all are there and the hash is right
 
 renew() { # the tree that is run from, until something runs; the wheels
   if ls "$here"/.gpu/wheels/*.whl > /dev/null 2>&1 && ! [ -d "$work/site/gguf" ]; then
-    $python -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
-      --target "$work/site" "$here"/.gpu/wheels/*.whl
+    for wheel in "$here"/.gpu/wheels/*.whl; do # pure Python: to unpack is to install
+      $python -m zipfile -e "$wheel" "$work/site"
+    done
   fi
   mkdir -p "$work/repo"
   [ -e "$work/ladder.started" ] && [ -z "${RESTART:-}" ] || cp -rf "$here"/completion "$here"/model "$here"/parsers "$here"/tuning "$work/repo/"
