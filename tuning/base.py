@@ -16,8 +16,11 @@ from tuning.network import Base
 
 
 def device_of(name: str) -> torch.device:
-    """The device of a name; "auto" is the card where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """The device of a name, made ready; "auto" is the card where there is one."""
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and each pack has its own
+    return device
 
 
 def load_base(path: Path, device: torch.device, n_threads: int = 4) -> Base:

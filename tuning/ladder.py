@@ -53,8 +53,6 @@ class Rung:
 def climb(arguments: argparse.Namespace) -> None:
     """Load, judge the base, and train and judge each rung."""
     device = device_of(arguments.device)
-    if device.type == "cuda":
-        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and each pack has its own
     began = time.monotonic()
     base = load_base(arguments.base, device, n_threads=arguments.loaders)
     log.info("loaded %s in %.1f s", arguments.base.name, time.monotonic() - began)
