@@ -10,7 +10,7 @@ import pytest
 from lsp_server.config import FIELDS, defaults
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("completion", "lsp_server", "model", "parsers", "evals")
+PACKAGES = ("completion", "lsp_server", "model", "parsers", "evals", "tuning")
 MODULES = [
     path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if "samples" not in path.parts
 ]
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "completion": {"completion", "parsers"},
     "model": {"model", "completion"},
     "lsp_server": {"lsp_server", "completion", "parsers", "model"},
+    "tuning": {"tuning", "lsp_server", "completion", "parsers", "model"},
     "evals": set(PACKAGES),
 }
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 70
