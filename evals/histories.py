@@ -47,13 +47,7 @@ HISTORIES = (
         "2026-04-06..2026-08-20",
         held_out=True,
     ),
-    Named(
-        "commons-lang",
-        "java",
-        "apache/commons-lang==d95e17f1c173a6259886e577cf5acc914ec44c2d..4ee32aa56d596e31f50fbf325c2641591e9e1ea4",
-        "2026-05-29..2026-08-12",
-        held_out=True,
-    ),
+    Named("jedis", "java", "redis/jedis==v7.3.0..v7.4.1", "2026-02-17..2026-04-02", held_out=True),
 )
 SETS = ("chosen", "held-out", "all")
 

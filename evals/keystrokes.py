@@ -63,7 +63,7 @@ def play(text: str, action: Action) -> str:
 
 
 def hunks_of(before: str, after: str) -> Iterator[tuple[int, str, str]]:
-    """What turns `before` into `after`, in order: (offset once the earlier ones are played, what goes, what comes)."""
+    """What turns `before` into `after`: (offset once the earlier ones are played, lines that go, lines that come)."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     shift = 0  # of offsets in `before`, by what was played so far
     starts = [0]
@@ -73,16 +73,21 @@ def hunks_of(before: str, after: str) -> Iterator[tuple[int, str, str]]:
         if tag == "equal":
             continue
         removed, added = "".join(old[i1:i2]), "".join(new[j1:j2])
-        begin = starts[i1] + shift
-        head = _common(removed, added)
-        tail = min(_common(removed[::-1], added[::-1]), len(removed) - head, len(added) - head)
-        yield begin + head, removed[head : len(removed) - tail], added[head : len(added) - tail]
+        yield starts[i1] + shift, removed, added
         shift += len(added) - len(removed)
+
+
+def trimmed(begin: int, removed: str, added: str) -> tuple[int, str, str]:
+    """A hunk without what both sides begin and end with."""
+    head = common(removed, added)
+    tail = min(common(removed[::-1], added[::-1]), len(removed) - head, len(added) - head)
+    return begin + head, removed[head : len(removed) - tail], added[head : len(added) - tail]
 
 
 def actions_of(path: str, before: str, after: str, draw: random.Random) -> Iterator[Action]:
     """What turns `before` into `after`."""
-    for at, gone, added in hunks_of(before, after):
+    for hunk in hunks_of(before, after):
+        at, gone, added = trimmed(*hunk)
         yield Action(Kind.JUMP, path, at, "", "", wait_of(Kind.JUMP, draw))
         if gone:
             yield Action(Kind.DELETE, path, at, gone, "", wait_of(Kind.DELETE, draw))
@@ -109,7 +114,8 @@ def _typed(path: str, at: int, text: str, draw: random.Random) -> Iterator[Actio
         index += len(piece)
 
 
-def _common(a: str, b: str) -> int:
+def common(a: str, b: str) -> int:
+    """How many characters two texts begin with alike."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 

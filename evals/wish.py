@@ -11,14 +11,16 @@ edit the beginning is typed, the rest comes at once, as if pasted: otherwise one
 Rules: pure, seeded, and the same for every contender.
 """
 
+import difflib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evals.history import History
-from evals.keystrokes import Kind, hunks_of, wait_of
+from evals.keystrokes import Kind, common, hunks_of, trimmed, wait_of
 
 _LONGEST_KEYS = 100  # of an edit
+_LIKE = 0.6  # lines that are changed rather than written anew (difflib's ratio)
 _VISIT_SHARE = 5  # a file is left after this part of the keys
 _NOTICE_S, _NOTICE_SPREAD = 0.3, 0.3
 _READ_S, _MOST_READ_S = 0.03, 1.0
@@ -74,7 +76,8 @@ def _comes_along(text: str, position: int) -> bool:
 def edits_of(path: str, before: str, after: str) -> Iterator[Edit]:
     """What turns `before` into `after`; playing them in order does."""
     text = before
-    for number, (at, gone, added) in enumerate(hunks_of(before, after)):
+    pieces = [piece for hunk in hunks_of(before, after) for piece in _pieces(*hunk)]
+    for number, (at, gone, added) in enumerate(pieces):
         without = text[:at] + text[at + len(gone) :]
         place, wish = _from_line_end(without, at, added)
         text = without[:at] + added + without[at:]
@@ -83,6 +86,34 @@ def edits_of(path: str, before: str, after: str) -> Iterator[Edit]:
             gone = ""
         if gone or wish:
             yield Edit(number, path, place, gone, wish, _n_typed(wish))
+
+
+def _pieces(begin: int, removed: str, added: str) -> Iterator[tuple[int, str, str]]:
+    """A hunk as a person goes about it: (offset once the earlier ones are played, what goes, what comes).
+
+    Lines that became others one by one are changed where they differ; else what is behind the first difference goes, to
+    the end of the last line, and is written anew.
+    """
+    old, new = removed.splitlines(keepends=True), added.splitlines(keepends=True)
+    if len(old) == len(new):
+        for one, other in zip(old, new, strict=True):
+            if one != other:
+                yield trimmed(begin, one, other) if _is_like(one, other) else _rewritten(begin, one, other)
+            begin += len(other)
+    elif removed and added:
+        yield _rewritten(begin, removed, added)
+    else:
+        yield begin, removed, added
+
+
+def _is_like(one: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, one.strip(), other.strip(), autojunk=False).ratio() >= _LIKE
+
+
+def _rewritten(begin: int, removed: str, added: str) -> tuple[int, str, str]:
+    head = min(common(removed, added), (removed + "\n").index("\n"), (added + "\n").index("\n"))
+    tail = len("\n") if removed[head:].endswith("\n") and added[head:].endswith("\n") else 0
+    return begin + head, removed[head : len(removed) - tail], added[head : len(added) - tail]
 
 
 def played(text: str, edit: Edit) -> str:

@@ -32,6 +32,20 @@ def test_what_is_put_into_a_line_stays_there() -> None:
     assert [(edit.at, edit.text) for edit in edits_of("f", "f(a)\n", "f(a, b)\n")] == [(3, ", b")]
 
 
+def test_lines_are_changed_one_by_one_where_they_are_alike_and_written_anew_where_not() -> None:
+    before = " * @param a the left one.\n * @return the pair.\nx = f(a)\n"
+    after = " * @param a The left one.\n * @return The pair.\ny = g(1) + h(a)\n"
+    edits = [(edit.removed, edit.text) for edit in edits_of("f", before, after)]
+    assert edits == [("t", "T"), ("t", "T"), ("x = f(a)", "y = g(1) + h(a)")]
+
+
+def test_lines_that_became_more_are_written_to_the_end_of_the_last() -> None:
+    before, after = "if a:\n    run(a)\n", "if b is None:\n    b = 1\n    log(a)\n"
+    assert [(edit.at, edit.removed, edit.text) for edit in edits_of("f", before, after)] == [
+        (3, "a:\n    run(a)", "b is None:\n    b = 1\n    log(a)")
+    ]
+
+
 def test_blanks_that_come_along_weigh_nothing() -> None:
     text = "if x:\n    y = 1\n\n    z"
     assert weight_of(text, 0, len(text)) == len("if x:") + 1 + len("y = 1") + 2 + 1
