@@ -1,9 +1,12 @@
 """What a person wants to type: playing the edits gives the text after; whole lines begin with Enter."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evals.histories import HISTORIES, of_set
 from evals.history import Change, History
 from evals.wish import Edit, Pace, edits_of, files_open, played, weight_of, wish_of
 
@@ -106,9 +109,16 @@ def test_waits_are_drawn_by_place_and_divided_by_speed() -> None:
     assert pace.read("word and more", 4) < pace.read("word and more " * 2, 4) < pace.read("word" * 900, 4) == 1.0
 
 
-def test_the_histories_are_halved_by_language() -> None:
-    from evals.histories import HISTORIES, of_set
+def test_the_document_names_the_histories() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "typing.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.endswith(("| held out |", "| chosen on |"))]
+    assert [(row[0].strip("| "), row[1], row[3].replace(" to ", ".."), row[4]) for row in rows] == [
+        (each.name, each.language, each.dates, "held out |" if each.held_out else "chosen on |") for each in HISTORIES
+    ]
+    assert all(each.spec.partition("==")[0] in row[2] for each, row in zip(HISTORIES, rows, strict=True))
 
+
+def test_the_histories_are_halved_by_language() -> None:
     assert {each.name for each in of_set("all")} == {each.name for each in HISTORIES}
     assert len(of_set("chosen")) == len(of_set("held-out")) == 4
     for half in ("chosen", "held-out"):
