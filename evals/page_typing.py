@@ -63,11 +63,11 @@ def _bars(axes: Any, groups: Mapping[str, Mapping[str, Any]], name: str) -> None
 
 def _table(keys: Mapping[str, Any]) -> str:
     rows = [
-        [name, *(cell(keys, name, suffix, n_digits) for suffix in ("", "_llamavim", "_ratio"))]
+        [name, *(cell(keys, name, suffix, n_digits) for suffix in ("", "_llamavim", "_ratio", "_difference"))]
         for name, n_digits in _ROWS.items()
     ]
-    lost = [[f"typed: {reason}", *(_lost(keys, reason, suffix) for suffix in _COLORS), ""] for reason in LOST]
-    return table(["", OURS, PEER, "ratio"], [*rows, *lost])
+    lost = [[f"typed: {reason}", *(_lost(keys, reason, suffix) for suffix in _COLORS), "", ""] for reason in LOST]
+    return table(["", OURS, PEER, "ratio", "difference"], [*rows, *lost])
 
 
 def _lost(keys: Mapping[str, Any], reason: str, suffix: str) -> str:

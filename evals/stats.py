@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+# Numerators and denominators, one of each per example.
+Shares = tuple[Sequence[float], Sequence[float]]
+Column = NDArray[np.float64]
 
 _RESAMPLES = 10_000
 # Resamples drawn at once: keeps the index matrix below about 100 MB for 10,000 examples.
@@ -54,13 +59,28 @@ def paired_difference(a: Sequence[float], b: Sequence[float], seed: int = 0) -> 
     return mean_interval([y - x for x, y in zip(a, b, strict=True)], seed)
 
 
-def ratio_of_ratios(
-    a: tuple[Sequence[float], Sequence[float]], b: tuple[Sequence[float], Sequence[float]], seed: int = 0
-) -> Interval:
+def ratio_of_ratios(a: Shares, b: Shares, seed: int = 0) -> Interval:
     """(sum / sum of a) over (sum / sum of b), each (numerators, denominators) of the same examples, resampled together.
 
     Resamples in which b's is nothing count as infinite; the caller sees to it that not all are.
     """
+    first, second = _resampled(a, b, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        every = np.nan_to_num(first / second, nan=1.0, posinf=sys.float_info.max)
+    low, high = np.quantile(every[1:], (0.025, 0.975))
+    return Interval(float(every[0]), float(low), float(high))
+
+
+def ratio_difference(a: Shares, b: Shares, seed: int = 0) -> Interval:
+    """(sum / sum of a) minus (sum / sum of b), likewise."""
+    first, second = _resampled(a, b, seed)
+    every = first - second
+    low, high = np.quantile(every[1:], (0.025, 0.975))
+    return Interval(float(every[0]), float(low), float(high))
+
+
+def _resampled(a: Shares, b: Shares, seed: int) -> tuple[Column, Column]:
+    """Both shares, first of all examples and then of each resample; ValueError without examples."""
     columns = np.asarray([*a, *b], dtype=float)
     if not columns.shape[1]:
         raise ValueError("no examples")
@@ -69,8 +89,6 @@ def ratio_of_ratios(
     for _ in range(_RESAMPLES // _BATCH):
         chosen = generator.integers(columns.shape[1], size=(_BATCH, columns.shape[1]))
         sums.append(columns[:, chosen].sum(2).T)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = [of[:, 0] / of[:, 1] / (of[:, 2] / of[:, 3]) for of in sums]
-    every = np.nan_to_num(np.concatenate(ratios[1:]), nan=1.0, posinf=sys.float_info.max)
-    low, high = np.quantile(every, (0.025, 0.975))
-    return Interval(float(ratios[0][0]), float(low), float(high))
+    every = np.concatenate(sums)
+    every = every[(every[:, 1] > 0) & (every[:, 3] > 0)]  # a resample of nothing says nothing
+    return every[:, 0] / every[:, 1], every[:, 2] / every[:, 3]

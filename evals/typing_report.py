@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from evals.stats import Interval, ratio_interval, ratio_of_ratios
+from evals.stats import Interval, ratio_difference, ratio_interval, ratio_of_ratios
 from evals.typing_figures import LOST, Row, Tally, tally, total
 
 OURS, PEER = "midfill", "llama.vim"
@@ -51,11 +51,13 @@ def keys_of(rows: Sequence[Row]) -> dict[str, Any]:
     ours, peer = ([tallies[name][edit] for edit in both] for name in (OURS, PEER))
     if ours:
         for figure in ("completed_share", "noise", "right_share"):
-            above, below, _ = SHARES[figure]
-            if total(ours, below) == 0 or total(peer, below) == 0 or total(peer, above) == 0:
-                continue  # nothing to divide by
-            found = ratio_of_ratios((_of(ours, above), _of(ours, below)), (_of(peer, above), _of(peer, below)))
-            keys |= _spread(f"{figure}_ratio", found)
+            above, below, factor = SHARES[figure]
+            a, b = ((_of(each, above), _of(each, below)) for each in (ours, peer))
+            if total(ours, below) == 0 or total(peer, below) == 0:
+                continue
+            keys |= _spread(f"{figure}_difference", _scaled(ratio_difference(a, b), factor))
+            if total(peer, above):
+                keys |= _spread(f"{figure}_ratio", ratio_of_ratios(a, b))
         for figure in ("ghost_p50_ms", "ghost_p95_ms"):
             if keys.get(f"{figure}_llamavim"):
                 keys[f"{figure}_ratio"] = keys[figure] / keys[f"{figure}_llamavim"]
@@ -80,7 +82,7 @@ def _figures(tallies: Sequence[Tally]) -> dict[str, Any]:
     for figure, (above, below, factor) in SHARES.items():
         if total(tallies, below):
             found = ratio_interval(_of(tallies, above), _of(tallies, below))
-            keys |= _spread(figure, Interval(factor * found.mean, factor * found.low, factor * found.high))
+            keys |= _spread(figure, _scaled(found, factor))
     wished, seconds = total(tallies, "wished"), total(tallies, "seconds")
     keys |= {
         "saved_share": (total(tallies, "completed") - total(tallies, "n_accepts")) / max(1.0, wished),
@@ -97,6 +99,10 @@ def _figures(tallies: Sequence[Tally]) -> dict[str, Any]:
         "lost": {reason: sum(each.lost[reason] for each in tallies) for reason in LOST},
     }
     return keys
+
+
+def _scaled(found: Interval, factor: float) -> Interval:
+    return Interval(factor * found.mean, factor * found.low, factor * found.high)
 
 
 def _spread(name: str, found: Interval) -> dict[str, float]:
@@ -137,10 +143,10 @@ def table_of(rows: Sequence[Row], title: str) -> Table:
     """Both contenders, one figure a line."""
     keys = keys_of(rows)
     table = Table(title=title)
-    for column in ("", OURS, PEER, "ratio"):
+    for column in ("", OURS, PEER, "ratio", "difference"):
         table.add_column(column, justify="right")
     for figure in SHARES:
-        table.add_row(figure, *(cell(keys, figure, suffix) for suffix in ("", "_llamavim", "_ratio")))
+        table.add_row(figure, *(cell(keys, figure, suffix) for suffix in ("", "_llamavim", "_ratio", "_difference")))
     for figure in ("ghost_p50_ms", "ghost_p95_ms"):
         cells = [cell(keys, figure, suffix, 0) for suffix in ("", "_llamavim")]
         table.add_row(figure, *cells, cell(keys, figure, "_ratio"))
@@ -161,7 +167,7 @@ def cell(keys: Mapping[str, Any], figure: str, suffix: str, n_digits: int = 3) -
     if (value := keys.get(f"{figure}{suffix}")) is None:
         return ""
     low, high = (
-        keys.get(f"{figure}_ratio_{end}" if suffix == "_ratio" else f"{figure}_{end}{suffix}")
+        keys.get(f"{figure}_{end}{suffix}" if suffix in ("", "_llamavim") else f"{figure}{suffix}_{end}")
         for end in ("low", "high")
     )
     text = f"{value:.{n_digits}f}"

@@ -143,6 +143,8 @@ def test_shares_and_ratios_of_both_contenders() -> None:
     assert found["completed_share_low"] < found["completed_share"] < found["completed_share_high"]
     assert found["noise"] == pytest.approx(100 * 5 / n)
     assert found["noise_ratio"] == pytest.approx(1)
+    assert found["completed_share_difference"] == pytest.approx(18 / (3 * n))
+    assert found["completed_share_difference_low"] > 0
     assert found["saved_share"] == pytest.approx(33 / (3 * n))
 
 
@@ -175,6 +177,12 @@ def test_a_ratio_of_ratios_resamples_both_together() -> None:
     assert math.isfinite(ratio_of_ratios(a, ([0.0, 0.0, 3.0], b[1])).high)
     with pytest.raises(ValueError, match="no examples"):
         ratio_of_ratios(([], []), ([], []))
+
+
+def test_where_the_peer_completes_nothing_there_is_a_difference_and_no_ratio() -> None:
+    found = keys_of(rows({"midfill": [10, 5], "llama.vim": [0, 0]}))
+    assert found["completed_share_difference"] == pytest.approx(15 / (2 * len(WISH)))
+    assert "completed_share_ratio" not in found
 
 
 def test_an_interval_leaves_out_resamples_without_anything_in_them() -> None:
