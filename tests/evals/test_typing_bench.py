@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from evals.cli import _parser
 from evals.histories import Named
 from evals.history import Change, History
 from evals.report import open_results
+from evals.typing_figures import edit_of as row_edit
+from evals.typing_figures import tally
 from evals.wish import wish_of
+from model.catalog import DEFAULT_MODEL
+from tests.conftest import stop_daemons
 from tests.evals.typing_world import JumpingClock, ScriptedPlayer
 
 BEFORE = {"a.py": "x = 1\n", "b.py": "y = 1\n"}
@@ -88,3 +93,32 @@ def test_the_command_line_has_what_the_bench_takes() -> None:
     )
     with pytest.raises(SystemExit):
         _parser().parse_args(["bench", "typing", "--speed", "0"])
+
+
+@pytest.mark.e2e
+@pytest.mark.model
+def test_a_short_wish_with_the_real_model(real_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is written in the end, whatever was shown, and each answer says how it came about."""
+    monkeypatch.setenv("MIDFILL_CACHE", str(real_cache))
+    before = "".join(f"def add_{n}(value: int) -> int:\n    return value + {n}\n\n\n" for n in range(5))
+    history = History("adder", {"adder.py": before}, (Change("adder.py", before, f"{before}def add_5(value: int):\n"),))
+    part = typing_bench.Part(
+        Named("adder", "python", "", "", held_out=True), history, wish_of(history, 9, 0), "midfill"
+    )
+    plan = replace(PLAN, model=DEFAULT_MODEL, speed=2.0, quietness=0.0)
+
+    async def body() -> list[dict[str, Any]]:
+        with open_results("typing", tmp_path / "out.jsonl") as results:
+            start = typing_bench.Start(typing_bench.RealClock, typing_bench.our_player)
+            return await typing_bench.play_part(plan, part, results, Console(quiet=True), start)
+
+    (row,) = asyncio.run(asyncio.wait_for(body(), 300))
+    stop_daemons(real_cache)
+    assert "".join(key["text"] for key in row["keys"]) == row["text"]
+    assert row["answers"]
+    assert {answer["position"] for answer in row["answers"]} == {
+        key["position"] + len(key["text"]) for key in row["keys"]
+    }
+    assert all("outcome" in answer for answer in row["answers"] if answer["answered"] is not None)
+    assert row["cpu_s"] > 0
+    assert tally(row).wished == row_edit(row).weight(0, len(row["text"]))
