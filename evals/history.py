@@ -23,6 +23,8 @@ from parsers.languages import for_document
 
 # Pure Python, hand-written, of several hundred lines a file, with releases after the models' training.
 DEFAULT_HISTORY = "httpx==0.27.2..0.28.1"
+# What a repository holds beside its program.
+_BESIDE_PROGRAMS = frozenset(("markdown", "json", "yaml", "toml", "html", "css", "make", "dockerfile"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,12 @@ def read_history(spec: str, language: str = "") -> History:
 
 
 def _main_language(changes: Sequence[Change]) -> str:
-    """The language that grew most."""
+    """The language that grew most, a program's if there is one."""
     grown: Counter[str] = Counter()
     for change in changes:
         lines = set(change.before.splitlines())
         grown[for_document(change.path).id] += sum(line not in lines for line in change.after.splitlines())
-    return grown.most_common(1)[0][0]
+    return max(grown, key=lambda language: (language not in _BESIDE_PROGRAMS, grown[language]))
 
 
 def _fetch(name: str, version: str) -> Path:

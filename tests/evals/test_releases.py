@@ -31,6 +31,7 @@ def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
         "a.py": "x = 1\n",
         "gone.go": "package gone\n",
         "README": "plain\n",
+        "log.md": "- 0\n",
         "big.go": "// made\n" * 40_000,
     }
     for name, text in files.items():
@@ -43,6 +44,7 @@ def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     (folder / "a.py").write_text("x = 2\n")
     (folder / "gone.go").unlink()
     (folder / "README").write_text("plainer\n" * 50)
+    (folder / "log.md").write_text("".join(f"- {n}\n" for n in range(50)))
     git(folder, "commit", "-q", "-a", "-m", "two")
     bare = tmp_path / "releases" / "some+tool.git"
     git(tmp_path, "clone", "-q", "--bare", str(folder), str(bare))
@@ -52,15 +54,15 @@ def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 def test_source_files_of_a_tag_and_a_commit(commits: tuple[str, str]) -> None:
     tag, commit = commits
     before = git_files("some/tool", tag)
-    assert before == {"src/é.go": "package é\n", "a.py": "x = 1\n", "gone.go": "package gone\n"}
-    assert set(git_files("some/tool", commit)) == {"src/é.go", "a.py"}
+    assert before == {"src/é.go": "package é\n", "a.py": "x = 1\n", "gone.go": "package gone\n", "log.md": "- 0\n"}
+    assert set(git_files("some/tool", commit)) == {"src/é.go", "a.py", "log.md"}
 
 
 def test_a_history_is_of_the_language_that_grew_most_or_of_the_one_that_is_named(commits: tuple[str, str]) -> None:
     spec = f"some/tool=={'..'.join(commits)}"
     grown = read_history(spec)
     assert (grown.language, [change.path for change in grown.changes]) == ("go", ["src/é.go"])
-    assert set(grown.files) == {"src/é.go", "a.py", "gone.go"}
+    assert set(grown.files) == {"src/é.go", "a.py", "gone.go", "log.md"}
     assert [change.path for change in read_history(spec, "python").changes] == ["a.py"]
 
 
