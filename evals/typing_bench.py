@@ -220,10 +220,9 @@ def _cpu_s(watched: Sequence[psutil.Process]) -> float:
     """Of these processes and their children, those that have ended included."""
     seconds = 0.0
     for process in watched:
-        seconds += sum(process.cpu_times()[:4])
-        for child in process.children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                seconds += sum(child.cpu_times()[:4])
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for each in [process, *process.children(recursive=True)]:
+                seconds += sum(each.cpu_times()[:4])
     return seconds
 
 
