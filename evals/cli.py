@@ -142,6 +142,8 @@ def _add_generated(suites: Any) -> None:
     ghosts.add_argument("--set", choices=SETS, default="chosen", help="histories (default chosen)")
     ghosts.add_argument("--keys", type=_positive, default=250, help="of each history (default 250)")
     ghosts.add_argument("--whole", action="store_true", help="do not cut answers, and print a table of thresholds")
+    ghosts.add_argument("--told", type=Path, help="tell the answers of a run with --whole again, in place of the model")
+    ghosts.add_argument("--ablate", action="store_true", help="of --told: leave out each mechanism in turn")
     ghosts.add_argument("--seed", type=int, default=0)
     _add_model(ghosts)
     _add_without(ghosts)

@@ -5,6 +5,9 @@ compared with what is typed next. Nothing is kept back, and answers are cut as t
 of the form that `bench typing` writes, so that `midfill eval gate` can be fitted on it. With `--whole` they are not
 cut, and a table says what would be shown at each joint probability: `_LINE_CERTAINTY` in `lsp_server/config.py` and
 its neighbour are chosen from that.
+With `--told FILE` the answers of such an uncut run are told again (`retold`) in place of the model's: the path as it is
+now over the same words. `--ablate` then leaves out each of `completion.switches`, one at a time.
+
 In-process, and so thousands of keys in the time that a closed loop takes for hundreds; what waiting costs, and what
 comes of accepting, only the closed loop says.
 
@@ -21,15 +24,19 @@ from rich.console import Console
 from rich.table import Table
 
 from completion.certainty import certain_end, whole
-from completion.types import Completion, Limits, Mode, Trigger
+from completion.switches import Switch
+from completion.types import Completion, Limits, Mode, Tokenizer, Trigger
 from evals.documents import LIMITS, Document, answer
 from evals.engines import Subject, open_subject
 from evals.histories import Named
 from evals.history import read_history
 from evals.outcomes import n_common
 from evals.progress import tracked
-from evals.report import Results, open_results
+from evals.report import EvalError, Results, open_results, read_all_results
+from evals.retold import Retold
+from evals.stats import ratio_interval
 from evals.wish import Edit, played, wish_of
+from lsp_server.ablation import switched_off
 from lsp_server.config import Config
 
 _THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -54,7 +61,7 @@ class Place:
 
 def places_of(named: Named, n_keys: int, seed: int) -> Iterator[Place]:
     """Keys of a history's edits, about so many, evenly."""
-    history = read_history(named.spec)
+    history = read_history(named.spec, named.language)
     wish, texts = wish_of(history, 4 * n_keys, seed), dict(history.files)
     share, draw = n_keys / max(1, sum(edit.n_keys for edit in wish)), random.Random(seed)
     for edit in wish:
@@ -66,8 +73,36 @@ def places_of(named: Named, n_keys: int, seed: int) -> Iterator[Place]:
         texts[edit.path] = played(text, edit)
 
 
-async def ask(subject: Subject, named: Named, place: Place, limits: Limits) -> Completion:
+class Teller:
+    """Tells the answers of an uncut run again, each at its place."""
+
+    def __init__(self, tokenizer: Tokenizer, rows: Sequence[dict[str, Any]]) -> None:
+        self.engine = Retold(tokenizer)
+        self._said = {(row["history"], row["text"], said["position"]): said for row in rows for said in row["answers"]}
+
+    def turn_to(self, named: Named, place: Place) -> bool:
+        """Have the place's answer said next; EvalError where none was recorded. Whether there is anything to say."""
+        if (said := self._said.get((named.name, place.edit.text, place.position))) is None:
+            raise EvalError(
+                f"no answer was recorded at a key of {named.name}: give --set, --keys and --seed of that run"
+            )
+        self.engine.tell(said)
+        return bool(said["raw"].strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Whom to ask, within which limits; with a teller what was recorded is the answer."""
+
+    subject: Subject
+    limits: Limits
+    teller: Teller | None = None
+
+
+async def ask(asking: Asking, named: Named, place: Place) -> Completion:
     """What would be said there, unasked."""
+    if asking.teller is not None:
+        asking.teller.turn_to(named, place)
     document = Document(
         path=place.edit.path,
         repo=named.name,
@@ -75,7 +110,7 @@ async def ask(subject: Subject, named: Named, place: Place, limits: Limits) -> C
         cursor=place.edit.at + place.position,
         mode=None,
     )
-    return (await answer(subject, document, _WINDOW_TOKENS, limits)).completion
+    return (await answer(asking.subject, document, _WINDOW_TOKENS, asking.limits)).completion
 
 
 def answer_of(place: Place, completion: Completion) -> dict[str, Any]:
@@ -172,7 +207,16 @@ def table_of(found: dict[float, Shown], title: str) -> Table:
 
 
 async def run(
-    *, histories: Sequence[Named], n_keys: int, model: str, is_whole: bool, seed: int, out: Path | None, resume: bool
+    *,
+    histories: Sequence[Named],
+    n_keys: int,
+    model: str,
+    is_whole: bool,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    told: Path | None,
+    is_ablation: bool,
 ) -> int:
     """Ask, print the tables and the JSON line."""
     console, rows = Console(width=120), list[dict[str, Any]]()
@@ -181,9 +225,15 @@ async def run(
     limits = LIMITS if is_whole else certain
     async with open_subject(_ENGINE, model, "auto") as subject:
         subject = replace(subject, trigger=Trigger.AUTOMATIC, is_ahead=False)
+        teller = Teller(subject.tokenizer, read_all_results(told)[0]) if told is not None else None
+        if teller is not None:
+            subject = replace(subject, engine=teller.engine, tokenizer=teller.engine)
         with open_results("ghosts", out, resume=resume) as results:
+            if is_ablation and teller is not None:
+                return await ablate(Asking(subject, own, teller), histories, n_keys, seed, results, console)
+            asking = Asking(subject, limits, teller)
             for named in histories:
-                rows += await _history(subject, named, limits, list(places_of(named, n_keys, seed)), results)
+                rows += await _history(asking, named, list(places_of(named, n_keys, seed)), results)
             for mode in Mode if is_whole else ():
                 console.print(table_of(sweep(rows, mode), f"{mode}, {len(rows)} edits"))
             lines = sweep(rows, Mode.LINE)
@@ -200,9 +250,7 @@ async def run(
     return 0
 
 
-async def _history(
-    subject: Subject, named: Named, limits: Limits, places: Sequence[Place], results: Results
-) -> list[dict[str, Any]]:
+async def _history(asking: Asking, named: Named, places: Sequence[Place], results: Results) -> list[dict[str, Any]]:
     rows = list[dict[str, Any]]()
     by_edit: dict[int, list[Place]] = {}
     for place in places:
@@ -210,8 +258,61 @@ async def _history(
     for number, those in tracked(list(by_edit.items()), named.name):
         row = results.resumed("typing", f"{named.name} midfill {number}")
         if row is None:
-            asked = [(place, await ask(subject, named, place, limits)) for place in those]
-            (row,) = rows_of(named, asked, subject.model)
+            asked = [(place, await ask(asking, named, place)) for place in those]
+            (row,) = rows_of(named, asked, asking.subject.model)
         results.add(row)
         rows.append(row)
     return rows
+
+
+async def ablate(
+    asking: Asking, histories: Sequence[Named], n_keys: int, seed: int, results: Results, console: Console
+) -> int:
+    """Tell the same answers with each mechanism left out: how many keys see another ghost, and what that is worth."""
+    assert asking.teller is not None
+    places = [
+        (named, place)
+        for named in histories
+        for place in places_of(named, n_keys, seed)
+        if asking.teller.turn_to(named, place)
+    ]
+    everything = [await _shown(asking, named, place) for named, place in places]
+    table = Table("without", "keys changed", "right characters", "wrong characters", title=f"{len(places)} answers")
+    for switch in Switch:
+        with switched_off(switch):
+            without = [await _shown(asking, named, place) for named, place in places]
+        row: dict[str, Any] = {"id": switch, "n_changed": sum(a != b for a, b in zip(everything, without, strict=True))}
+        cells = [str(row["n_changed"])]
+        for column, name in enumerate(("right", "wrong")):
+            found = ratio_interval(*_by_edit(places, everything, without, column))
+            row |= {f"{name}_difference": found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+            cells.append(f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]")
+        table.add_row(switch, *cells)
+        results.add(row)
+    right, wrong = (sum(each[column] for each in everything) / max(1, len(everything)) for column in (0, 1))
+    console.print(table)
+    results.finish({"suite": "ghosts-ablation", "n": len(places), "right": right, "wrong": wrong})
+    return 0
+
+
+def _by_edit(
+    places: Sequence[tuple[Named, Place]],
+    a: Sequence[tuple[int, int]],
+    b: Sequence[tuple[int, int]],
+    column: int,
+) -> tuple[list[float], list[float]]:
+    """(b minus a, number of keys) of each edit: keys of one are not independent."""
+    more: dict[tuple[str, int], float] = {}
+    n: dict[tuple[str, int], float] = {}
+    for (named, place), one, other in zip(places, a, b, strict=True):
+        edit = (named.name, place.edit.number)
+        more[edit] = more.get(edit, 0.0) + other[column] - one[column]
+        n[edit] = n.get(edit, 0.0) + 1
+    return list(more.values()), list(n.values())
+
+
+async def _shown(asking: Asking, named: Named, place: Place) -> tuple[int, int]:
+    """(right, wrong) characters of what is shown at a key."""
+    text = (await ask(asking, named, place)).text
+    right = n_common(text, place.wished)
+    return right, len(text) - right

@@ -93,6 +93,8 @@ def _ghosts(a: argparse.Namespace) -> int:
             n_keys=a.keys,
             model=a.model,
             is_whole=a.whole,
+            told=a.told,
+            is_ablation=a.ablate,
             seed=a.seed,
             out=a.out,
             resume=a.resume,

@@ -5,7 +5,8 @@ by the evals, which run the path in their own process.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from completion.switches import Switch, switches
 
@@ -21,3 +22,14 @@ def switch_off(names: Sequence[str]) -> None:
     """Have these off in what this process runs and starts from now on; UnknownSwitch for a name that there is not."""
     if names:
         os.environ[VARIABLE] = ",".join(sorted(switches(names)))
+
+
+@contextmanager
+def switched_off(name: Switch) -> Iterator[None]:
+    """Have one more off for a while."""
+    before = os.environ.get(VARIABLE, "")
+    os.environ[VARIABLE] = ",".join(sorted({*without(), name}))
+    try:
+        yield
+    finally:
+        os.environ[VARIABLE] = before

@@ -1,15 +1,19 @@
 """Keys of real edits: which are asked at, what is kept of an answer, and what a threshold would show."""
 
 import asyncio
+import io
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from completion.types import Mode
+from completion.types import Mode, Trigger
 from evals import ghosts
 from evals.documents import LIMITS
-from evals.ghosts import answer_of, ask, places_of, rows_of, shown_at, sweep
+from evals.ghosts import Asking, answer_of, ask, places_of, rows_of, shown_at, sweep
 from evals.histories import Named
 from evals.history import Change, History
 from evals.outcomes import outcomes_of
@@ -22,7 +26,9 @@ _BEFORE, _AFTER = "a = 1\nb = 2\n", "a = 1\ntotal = a + 1\nb = 2\n"
 @pytest.fixture
 def history(monkeypatch: pytest.MonkeyPatch) -> None:
     change = Change("small.py", _BEFORE, _AFTER)
-    monkeypatch.setattr(ghosts, "read_history", lambda spec: History("small", {"small.py": _BEFORE}, (change,)))
+    monkeypatch.setattr(
+        ghosts, "read_history", lambda spec, language: History("small", {"small.py": _BEFORE}, (change,))
+    )
 
 
 def test_a_key_is_asked_at_with_the_text_as_it_is_while_one_types(history: None) -> None:
@@ -36,7 +42,7 @@ def test_a_key_is_asked_at_with_the_text_as_it_is_while_one_types(history: None)
 
 def test_what_is_asked_is_kept_as_the_typing_bench_keeps_it(history: None) -> None:
     place = next(place for place in places_of(_NAMED, 100, 0) if place.wished == "a + 1")
-    completion = asyncio.run(ask(scripted_subject(lambda prompt: "a + 1\nb"), _NAMED, place, LIMITS))
+    completion = asyncio.run(ask(Asking(scripted_subject(lambda prompt: "a + 1\nb"), LIMITS), _NAMED, place))
     (row,) = rows_of(_NAMED, [(place, completion)], "scripted")
     (outcome,) = outcomes_of(row)
     assert (outcome.right_whole, outcome.n_right, outcome.history) == (True, 5, "small")
@@ -62,14 +68,42 @@ def test_a_threshold_shows_less_that_is_right_more_often() -> None:
 
 def test_a_run_that_was_cut_off_goes_on(history: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "ghosts.jsonl"
-    limits, places = LIMITS, list(places_of(_NAMED, 100, 0))
+    places = list(places_of(_NAMED, 100, 0))
     with ghosts.open_results("ghosts", out) as results:
         first = asyncio.run(
-            ghosts._history(scripted_subject(lambda prompt: "a + 1\nb"), _NAMED, limits, places, results)
+            ghosts._history(Asking(scripted_subject(lambda prompt: "a + 1\nb"), LIMITS), _NAMED, places, results)
         )
     out.write_text(out.read_text().splitlines()[0] + "\n")
     with ghosts.open_results("ghosts", out, resume=True) as results:
         again = asyncio.run(
-            ghosts._history(scripted_subject(lambda prompt: "never asked"), _NAMED, limits, places, results)
+            ghosts._history(Asking(scripted_subject(lambda prompt: "never asked"), LIMITS), _NAMED, places, results)
         )
     assert again == first
+
+
+def test_what_was_said_is_told_again_and_each_mechanism_left_out(
+    history: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subject = replace(scripted_subject(lambda prompt: "a + 1\nb"), trigger=Trigger.AUTOMATIC)
+    places = list(places_of(_NAMED, 100, 0))
+    with ghosts.open_results("ghosts", tmp_path / "said.jsonl") as results:
+        said = asyncio.run(ghosts._history(Asking(subject, LIMITS), _NAMED, places, results))
+    teller = ghosts.Teller(subject.tokenizer, said)
+    told = replace(subject, engine=teller.engine, tokenizer=teller.engine)
+    with ghosts.open_results("ghosts", tmp_path / "told.jsonl") as results:
+        again = asyncio.run(ghosts._history(Asking(told, LIMITS, teller), _NAMED, places, results))
+    assert [answer["text"] for answer in again[0]["answers"]] == [answer["text"] for answer in said[0]["answers"]]
+    assert any(answer["text"] for answer in again[0]["answers"])
+    quiet = Asking(told, replace(LIMITS, quietness=1.0), teller)
+    with ghosts.open_results("ghosts", tmp_path / "without.jsonl") as results:
+        asyncio.run(ghosts.ablate(quiet, [_NAMED], 100, 0, results, Console(file=io.StringIO())))
+    rows = {row["id"]: row for row in map(json.loads, (tmp_path / "without.jsonl").read_text().splitlines()[:-1])}
+    assert rows["gate"]["n_changed"] > 0
+    assert rows["gate"]["right_difference"] > 0
+    assert rows["loops"]["n_changed"] == 0
+
+
+def test_another_run_than_the_recorded_one_is_refused(history: None) -> None:
+    place = next(places_of(_NAMED, 100, 0))
+    with pytest.raises(ghosts.EvalError, match="no answer was recorded at a key of small"):
+        ghosts.Teller(scripted_subject(lambda prompt: "").tokenizer, []).turn_to(_NAMED, place)
