@@ -28,7 +28,8 @@ _MAX_FILES = 1_000  # of a repository: what its index is made of
 _MIN_BYTES, _MAX_BYTES = 400, 80_000
 _NOT_THEIRS = frozenset(
     (
-        "node_modules", "bower_components", "vendor", "vendored", "third_party", "thirdparty", "3rdparty", "deps",
+        "node_modules", "bower_components", "vendor", "vendored", "third_party", "thirdparty", "3rdparty", "3rd-party",
+        "deps", "bundled",
         "external", "extern", "site-packages", "venv", "dist", "build", "out", "target", "generated", "gen",
         "testdata", "fixtures", "__fixtures__", "__snapshots__", "snapshots", "__pycache__", "migrations", "locales",
         "locale", "i18n", "lang", "single_include", "singleheader", "amalgamation",
@@ -46,7 +47,9 @@ _SAYS = (
     ("CC0-1.0", re.compile(r"CC0 1\.0 Universal")),
 )  # fmt: skip
 _LICENSE_FILE = re.compile(r"(?:[\w.]+-)?(?:licen[sc]e|copying)(?:[-.][\w-]+)*", re.I)
-_OWN_LICENSE = re.compile(r"\b(?:A?GPL|LGPL|MPL|EPL|SSPL|BUSL)\b|General Public License|Mozilla Public", re.I)
+_OWN_LICENSE = re.compile(
+    r"\b(?:A?GPL|LGPL|MPL|EPL|SSPL|BUSL)\b|General[\s/*#]+Public[\s/*#]+License|Mozilla[\s/*#]+Public", re.I
+)
 _HEAD_CHARACTERS = 2_000
 
 

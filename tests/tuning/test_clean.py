@@ -62,6 +62,7 @@ def test_comments_are_no_copies() -> None:
         ("a.js", TYPESCRIPT + f"const x = [{'1,' * 200}];\n", "minified"),
         ("a.py", "x = 1\n", "short"),
         ("a.py", PYTHON + "TABLE = [\n" + '    "something", 0x1F, 2.5,\n' * 30 + "]\n", "data"),
+        ("a.js", "var page =\n[\n" + '    [ "Some", "some.html", null ],\n' * 30 + "];\n", "data"),
         ("id_rsa.py", PYTHON, "secret"),
     ],
 )

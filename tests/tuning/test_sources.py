@@ -59,7 +59,16 @@ def test_what_is_a_license_and_what_is_code() -> None:
     assert all(is_wanted(path, 1_000) for path in ("src/a.py", "lib/a.rb", "a.ex", "x.tsx"))
     assert not any(
         is_wanted(path, 1_000)
-        for path in ("vendor/a.go", "a.min.js", "package.json", "a.yml", "x/node_modules/y.js", ".github/a.py", "a.md")
+        for path in (
+            "vendor/a.go",
+            "a.min.js",
+            "package.json",
+            "a.yml",
+            "x/node_modules/y.js",
+            "3rd-party/e.cpp",
+            ".github/a.py",
+            "a.md",
+        )
     )
     assert not is_wanted("a.py", 10)
     assert not is_wanted("a.py", 10_000_000)
