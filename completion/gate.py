@@ -35,8 +35,6 @@ class Features:
     at_line_start: float  # nothing but blanks stands before the cursor
     unknown_names: float
     was_cut: float  # a filter found something wrong
-    agreed: float  # a second answer was the same
-    disagreed: float  # a second answer was another, and gave way
 
 
 def features(
@@ -44,9 +42,8 @@ def features(
     mode: Mode,
     attempt: Attempt,
     unknown_names: tuple[str, ...] = (),
-    agreed: bool | None = None,
 ) -> Features:
-    """What is known of an attempt; `agreed` None when no second answer was asked for."""
+    """What is known of an attempt."""
     logprobs = [max(_LEAST_LOGPROB, logprob) for logprob in attempt.sure()] or [_LEAST_LOGPROB]
     snapshot, text = request.snapshot, attempt.candidate.text
     kind = cursor_kind(snapshot.tree, byte_offset(snapshot.text, request.cursor))
@@ -62,8 +59,6 @@ def features(
         at_line_start=float(not before_cursor(snapshot.text, request.cursor).strip()),
         unknown_names=float(min(3, len(unknown_names))),
         was_cut=float(found_fault(attempt.steps)),
-        agreed=float(agreed is True),
-        disagreed=float(agreed is False),
     )
 
 
@@ -78,8 +73,7 @@ def probability(known: Features, shift: float = 0.0) -> float:
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-# Printed by `midfill eval gate`; see evals/LOG.md for the data. `agreed` and `disagreed` are beside answers that were
-# sure enough not to be compared.
+# Printed by `midfill eval gate`; see evals/LOG.md for the data.
 WEIGHTS: dict[str, float] = {
     "bias": 5.120,
     "joint_logprob": 0.0,
@@ -93,6 +87,4 @@ WEIGHTS: dict[str, float] = {
     "at_line_start": 0.0,
     "unknown_names": 0.0,
     "was_cut": -1.803,
-    "agreed": -0.218,
-    "disagreed": -0.847,
 }

@@ -61,7 +61,6 @@ class Deps:
     cache: ReuseCache
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
-    pace: Pace = field(default_factory=Pace)  # of second opinions
     chat_pace: Pace = field(default_factory=Pace)  # of chats
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
@@ -221,20 +220,12 @@ def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
 
 
 async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_asked: Callable[[], None]) -> ranking.Opinion:
-    """What to make of the first answer: others beside it where it is unsure, or where somebody asks."""
-    limits, trigger = deps.limits, asker.request.trigger
+    """What to make of the first answer: where somebody asks there are others beside it."""
+    limits, request = deps.limits, asker.request
     if ranking.is_wanted(deps.spec, limits, asker, first):
-        if trigger is Trigger.INVOKED:
-            on_asked()
-            return await _second_opinion(deps, asker, first)
-        if deps.pace.is_worth_it() or not first.has_text:
-            on_asked()
-            opinion = await _second_opinion(deps, asker, first)
-            deps.pace.learn(opinion.came)
-            return opinion
-    if (
-        trigger is Trigger.INVOKED and limits.rank_asked_ms != 0 and first.has_text
-    ):  # a sure answer is only kept company
+        on_asked()
+        return await _second_opinion(deps, asker, first)
+    if request.trigger is Trigger.INVOKED and limits.rank_ms != 0 and first.has_text:  # a sure one is kept company
         on_asked()
         return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
     return ranking.Opinion(ranked=(first,))
@@ -250,7 +241,7 @@ async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.O
 
 async def _second_prompt(deps: Deps, request: CompletionRequest, chosen: Format) -> Prompt:
     spec = replace(deps.spec, line_format=chosen, block_format=chosen)
-    limits = ranking.second_limits(deps.limits, request.trigger)
+    limits = ranking.second_limits(deps.limits)
     alone = replace(request, snippets=())
     return await asyncio.to_thread(build_prompt, spec, deps.tokenizer, deps.segments, limits, alone, Mode.LINE)
 
@@ -259,10 +250,6 @@ async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str,
     """(session, prompt) of all that the next keys may need: what to have computed while nobody waits."""
     first = await prompt_for(deps, request)
     found = [(session_for(first, request), first)]
-    has_second = deps.limits.rank_ms != 0 and Switch.RANKING not in request.without
-    chosen = ranking.other_format(deps.spec, deps.spec.line_format) if has_second else None
-    if chosen is not None:
-        found.append((ranking.session_of(request.session), await _second_prompt(deps, request, chosen)))
     if first.format is not Format.CHAT:
         parts = (deps.spec, deps.tokenizer, deps.segments, deps.limits, request)
         if (chat := await asyncio.to_thread(chat_ahead, *parts)) is not None:
@@ -289,7 +276,7 @@ def _judged(
     probability = None
     if attempt.has_text:
         unknown = unknown_names(attempt.candidate, request, names)
-        known = gate.features(request, mode, attempt, unknown, opinion.agreed)
+        known = gate.features(request, mode, attempt, unknown)
         trace = replace(trace, unknown_names=unknown, features=asdict(known))
         probability = gate.probability(known)
     outcome, reason = _outcome(attempt, request, limits, probability)

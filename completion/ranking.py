@@ -26,9 +26,8 @@ from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, Pr
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
 _FOLLOWING_WEIGHT = 2.0
-# Of what follows, so many characters: while somebody types there are 400 ms for two answers or three, and who asks is
-# better served by more answers than by more of what follows.
-_FOLLOWING_TYPING, _FOLLOWING_ASKED, _FOLLOWING_CHARACTERS = 24, 32, 45
+# Of what follows, so many characters: with little time more answers serve better than more of what follows.
+_FOLLOWING_IN_TIME, _FOLLOWING_CHARACTERS = 32, 45
 _FOLLOWING_LINES = 5
 _LEAST_LEFT = 0.01  # of the probability: the line's end does not count to it, so what is left may be less than nothing
 # What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
@@ -48,8 +47,6 @@ class Opinion:
 
     ranked: tuple[Attempt, ...]
     scores: tuple[float | None, ...] = ()
-    agreed: bool | None = None  # whether the best was the answer to both prompts; None when only one was asked
-    came: bool = False  # in time, what it was asked for: agreement, a better answer, or two compared
 
     @property
     def best(self) -> Attempt:
@@ -67,7 +64,7 @@ def other_format(spec: PromptSpec, first: Format) -> Format | None:
 def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) -> bool:
     """Whether a second opinion is worth its time: for a line with text behind it, where the first answer is unsure."""
     request = asker.request
-    if allowed_ms(limits, request.trigger) == 0 or Switch.RANKING in request.without:
+    if request.trigger is not Trigger.INVOKED or limits.rank_ms == 0 or Switch.RANKING in request.without:
         return False
     if asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt.format) is None:
         return False
@@ -79,21 +76,15 @@ def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) ->
     return not is_sure and bool(request.snapshot.text[request.cursor :].strip())
 
 
-def second_limits(limits: Limits, trigger: Trigger) -> Limits:
+def second_limits(limits: Limits) -> Limits:
     """The budgets of the second prompt, which has half of the time for what is not ready."""
-    allowed = allowed_ms(limits, trigger)
     n_tokens = min(_SECOND_TOKENS, limits.max_prompt_tokens)
     return replace(
         limits,
         max_prompt_tokens=n_tokens,
         max_file_tokens=min(n_tokens, limits.max_file_tokens),
-        deadline_ms=0 if allowed is None else max(1, int(allowed / 2)),
+        deadline_ms=0 if limits.rank_ms is None else max(1, int(limits.rank_ms / 2)),
     )
-
-
-def allowed_ms(limits: Limits, trigger: Trigger) -> float | None:
-    """How much later an answer may be for being ranked; None: as much as it takes."""
-    return limits.rank_asked_ms if trigger is Trigger.INVOKED else limits.rank_ms
 
 
 async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Attempt]:
@@ -103,7 +94,7 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
         others = await asker.attempts(
             prompt,
             session_for(prompt, asker.request),
-            allowed_ms(limits, Trigger.INVOKED) or 0,
+            limits.rank_ms or 0,
             opening=_lead(asker, first),
         )
     except EngineUnavailable:
@@ -113,24 +104,15 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
 
 async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: Limits) -> Opinion:
     """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
-    allowed = allowed_ms(limits, asker.request.trigger)
-    compared = _Comparison(asker, first, second, _n_following(allowed, asker.request.trigger))
+    n_following = _FOLLOWING_CHARACTERS if limits.rank_ms is None else _FOLLOWING_IN_TIME
+    compared = _Comparison(asker, first, second, n_following)
     try:
-        async with asyncio.timeout(None if allowed is None else allowed / 1e3):
+        async with asyncio.timeout(None if limits.rank_ms is None else limits.rank_ms / 1e3):
             await compared.run()
     except (TimeoutError, EngineUnavailable):
         pass
     ranked, scores = compared.ranked()
-    is_first = ranked[0].candidate == first.candidate
-    came = compared.agreed is True or not is_first or sum(score is not None for score in scores) > 1
-    return Opinion(ranked=ranked, scores=scores, agreed=compared.agreed and is_first, came=came)
-
-
-def _n_following(allowed: float | None, trigger: Trigger) -> int:
-    """Characters of what follows that each answer is compared by."""
-    if trigger is Trigger.AUTOMATIC:
-        return _FOLLOWING_TYPING
-    return _FOLLOWING_CHARACTERS if allowed is None else _FOLLOWING_ASKED
+    return Opinion(ranked=ranked, scores=scores)
 
 
 class _Comparison:
@@ -151,42 +133,22 @@ class _Comparison:
         self._named = dict[str, float]()  # how probable answers are in the middle, of those that were said there
         self._name(first)
         self._opened = set[str]()
-        self.agreed: bool | None = None
 
     async def run(self) -> None:
         """Find answers and score them, those first that are the likeliest to be right: time may not suffice for all."""
-        request = self._asker.request
+        request, first = self._asker.request, self._first
         # In threads, here and below: these read all of the text above the cursor.
         self._missing = set(await asyncio.to_thread(lambda: missing_names(request, called=True)))
-        if request.trigger is Trigger.AUTOMATIC:
-            await self._run_typing()
-        else:
-            await self._run_asked()
-
-    async def _run_typing(self) -> None:
-        other = await self._other()
-        self._found = different([self._first, other])
-        found = [self._first.candidate, other.candidate]
-        beginnings = await asyncio.to_thread(openings, self._asker.request, found)
-        if self.agreed or (len(self._found) == 1 and not beginnings):
-            return  # nothing to compare it with
-        await self._add([other])
-        for opening in beginnings:
-            await self._ask(self._left, self._left_session, 1, opening)
-        await self._compare_misfits()
-
-    async def _run_asked(self) -> None:
-        first = self._first
         is_fit = self._is_fit(first)
         is_near = is_fit and first.prompt.format is Format.FIM
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         elif not is_fit:  # the second prompt often has the same answer
-            await self._ask_opened(ending(self._asker.request))
+            await self._ask_opened(ending(request))
         other = await self._other()
         await self._add([other])
         found = [it.candidate for it in self._found]
-        await self._ask_opened(await asyncio.to_thread(openings, self._asker.request, found))
+        await self._ask_opened(await asyncio.to_thread(openings, request, found))
         if not is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
         await self._compare_misfits()
@@ -203,7 +165,6 @@ class _Comparison:
     async def _other(self) -> Attempt:
         """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
         (other,) = await self._asker.attempts(self._second, self._second_session, 0, opening=self._lead)
-        self.agreed = other.candidate == self._first.candidate
         self._name(other)
         return other
 

@@ -106,8 +106,7 @@ class Limits:
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
     deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
     quietness: float = 0.0  # what is shown unasked is kept with at least this probability
-    rank_ms: int | None = 0  # what a second opinion of a line may take while somebody types; 0: none, None: no bound
-    rank_asked_ms: int | None = 0  # the same for who asks
+    rank_ms: int | None = 0  # what comparing a line that was asked for with others may take; 0: nothing, None: no bound
     patience_ms: int | None = None  # after so long what there is by then is the answer; None: the whole is waited for
     line_certainty: float = (
         0.0  # a line shown unasked has at least this joint probability; it is cut where it would not

@@ -116,7 +116,6 @@ async def answer(
             max_prompt_tokens=window_tokens,
             max_file_tokens=window_tokens,
             rank_ms=subject.rank_ms,
-            rank_asked_ms=subject.rank_asked_ms,
         ),
         cache=ReuseCache(),
         segments=SegmentCache(subject.tokenizer),

@@ -43,7 +43,6 @@ class Subject:
     tokenizer: Tokenizer
     spec: PromptSpec
     rank_ms: int | None = None  # as Limits has it: 0 for engines and formats that answer alone
-    rank_asked_ms: int | None = None
     trigger: Trigger = Trigger.INVOKED
     is_ahead: bool = False  # whether what idle time computes is there before a request comes
 
@@ -93,7 +92,7 @@ def with_format(subject: Subject, chosen: Format) -> Subject:
     if chosen is Format.FIM and subject.spec.fim_middle is None:
         raise EvalError(f"{subject.model} has no fill-in-the-middle tokens: use --format left")
     spec = replace(subject.spec, line_format=chosen, block_format=chosen, body_format=None)
-    return replace(subject, spec=spec, rank_ms=0, rank_asked_ms=0)
+    return replace(subject, spec=spec, rank_ms=0)
 
 
 @asynccontextmanager
@@ -110,7 +109,6 @@ async def _open_midfill(engine: str, model: str) -> AsyncIterator[Subject]:
             tokenizer=loaded.tokenizer,
             spec=loaded.spec,
             rank_ms=limits.rank_ms if engine in _AS_SET_UP else None,
-            rank_asked_ms=limits.rank_asked_ms if engine in _AS_SET_UP else None,
             trigger=Trigger.AUTOMATIC if engine == TYPING else Trigger.INVOKED,
             is_ahead=engine in _AS_SET_UP,
         )
@@ -134,7 +132,6 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
             tokenizer=tokenizer,
             spec=spec,
             rank_ms=0,
-            rank_asked_ms=0,
         )
     finally:
         engine.close()

@@ -18,7 +18,7 @@ MAX_PROMPT_TOKENS = 16_384
 # Of a request: keys come some 170 ms apart, and an editor waits for some of them before it asks.
 _PATIENCE_MS = 150
 # Of the answers that somebody asked for: they are compared behind the first, and there at the next request.
-_RANK_ASKED_MS = 2_000
+_RANK_MS = 2_000
 # Joint probability that what is shown unasked has at least.
 _LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.7, 0.7
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
@@ -61,7 +61,6 @@ class Config:
     suffix_share: float = 0.25
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
-    rank_ms: int = 0
     quietness: float = 0.15
     automatic: bool = True
     disabled_languages: tuple[str, ...] = ()
@@ -82,8 +81,7 @@ class Config:
             max_wait_ms=self.max_wait_ms,
             deadline_ms=self.deadline_ms,
             quietness=self.quietness,
-            rank_ms=self.rank_ms if self.format == "auto" else 0,  # who insists on a format gets that one
-            rank_asked_ms=_RANK_ASKED_MS if self.format == "auto" else 0,
+            rank_ms=_RANK_MS if self.format == "auto" else 0,  # who insists on a format gets that one
             patience_ms=_PATIENCE_MS,
             line_certainty=_LINE_CERTAINTY,
             block_certainty=_BLOCK_CERTAINTY,
@@ -140,7 +138,6 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
-    "rankMs": ("What comparing a line with a second answer may take while one types, behind it; 0: never", (0, 10_000)),
     "quietness": ("What is shown unasked would be kept with at least this probability; 0 shows all", (0.0, 1.0)),
     "automatic": ("Suggest while typing; else only when asked", None),
     "disabledLanguages": ("Language ids that are never completed", None),

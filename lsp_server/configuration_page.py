@@ -64,7 +64,6 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "Less for a sooner first answer in a file just opened, from less context; more for the opposite.",
         500,
     ),
-    "rankMs": ("400 to have unsure lines compared with another answer: what wins comes with the next key.", 400),
     "quietness": (
         "0.3 to 0.5 if suggestions come too often; 0 to see everything. Who asks by key sees everything.",
         0.4,

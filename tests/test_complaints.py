@@ -96,7 +96,7 @@ def accepted_into(text: str, item: dict[str, Any]) -> str:
 def window(real_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
     folder = tmp_path_factory.mktemp("workspace")
     # Each document alone, and all of it: what a busy machine has time for must not decide what is answered.
-    options = {"quietness": 0, "maxWaitMs": 0, "deadlineMs": 0, "rankMs": 0, "context": {"crossFile": False}}
+    options = {"quietness": 0, "maxWaitMs": 0, "deadlineMs": 0, "context": {"crossFile": False}}
     with Session(folder, folders=[folder], environment={"MIDFILL_CACHE": str(real_cache)}, options=options) as session:
         session.wait_for_phase("ready")
         yield Window(session, folder)

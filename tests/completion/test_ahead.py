@@ -3,14 +3,13 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
 from completion.ahead import complete_ahead, look_ahead, request_after
 from completion.pipeline import complete
 from completion.types import Completion, CompletionRequest, Delta, Mode, Outcome, Priority, Prompt, Trigger
-from tests.fakes import CURSOR, LIMITS, deps_with, request_at
+from tests.fakes import CURSOR, deps_with, request_at
 
 
 def _after(marked: str, text: str, *, language: str = "python", replace_right: int = 0) -> str:
@@ -139,7 +138,6 @@ class Writing:
         yield Delta(token_ids=tuple(ids), logprobs=(-1 - number % 7 / 7,) * len(ids))
 
 
-@pytest.mark.parametrize("rank_ms", [0, None])
 @pytest.mark.parametrize(
     "marked",
     [
@@ -151,14 +149,13 @@ class Writing:
     ],
 )
 @pytest.mark.parametrize("text", ["a", "a(1)", "2", "c  # so"])
-def test_it_is_what_asking_after_the_acceptance_gives(marked: str, text: str, rank_ms: int | None) -> None:
+def test_it_is_what_asking_after_the_acceptance_gives(marked: str, text: str) -> None:
     async def run() -> None:
-        limits = replace(LIMITS, rank_ms=rank_ms)
         request = request_at(marked, trigger=Trigger.AUTOMATIC)
         shown = Completion(text=text, outcome=Outcome.OK, mode=Mode.LINE)
         then = request_after(request, shown)
-        asked = await complete(deps_with(Writing(), limits=limits), then)
-        deps = deps_with(Writing(), limits=limits)
+        asked = await complete(deps_with(Writing()), then)
+        deps = deps_with(Writing())
         await complete_ahead(deps, request, shown)
         remembered = deps.cache.reuse(then)
         assert asked.outcome in (Outcome.OK, Outcome.EMPTY, Outcome.FILTERED)

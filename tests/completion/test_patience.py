@@ -14,7 +14,7 @@ from completion.types import Completion, CompletionRequest, Delta, Format, Outco
 from tests.completion.awaited import run
 from tests.fakes import LIMITS, deps_with, request_at
 
-_LIMITS = replace(LIMITS, patience_ms=30, line_certainty=0.5, block_certainty=0.5, rank_asked_ms=None)
+_LIMITS = replace(LIMITS, patience_ms=30, line_certainty=0.5, block_certainty=0.5, rank_ms=None)
 
 
 class _Slow:
@@ -171,7 +171,7 @@ def test_who_asks_gets_the_first_answer_at_once_and_others_at_the_next_press() -
 def test_who_asks_does_not_wait_for_what_was_begun_unasked(patience_ms: int | None) -> None:
     async def body() -> None:
         engine = _Slow(None, "unasked", "\n")
-        deps = deps_with(engine, limits=replace(_LIMITS, rank_asked_ms=0, patience_ms=patience_ms))
+        deps = deps_with(engine, limits=replace(_LIMITS, rank_ms=0, patience_ms=patience_ms))
         typing = asyncio.create_task(complete(deps, _typed("x = ▮\n")))
         await asyncio.sleep(0.05)
         typing.cancel()

@@ -12,13 +12,13 @@ from completion.candidate import Candidate
 from completion.filters import FILTERS, apply_filters
 from completion.members import Members, invented_member
 from completion.names import unknown_names
-from completion.pipeline import complete, prompts_for
+from completion.pipeline import complete
 from completion.prompt import function_asked_for
 from completion.stop import finish, stop_rule
 from completion.surroundings import fits, openings
 from completion.switches import Switch, UnknownSwitch, switches
 from completion.trigger import decide
-from completion.types import Completion, CompletionRequest, Format, Limits, Mode, Outcome, Trigger
+from completion.types import Completion, CompletionRequest, Format, Limits, Mode, Outcome, Prompt, Trigger
 from parsers.guard import Guard
 from parsers.parse import to_bytes
 from tests.completion.acting import ACTING
@@ -58,6 +58,13 @@ def _asked(limits: Limits) -> _Mechanism:
     return run
 
 
+def _prompts(request: CompletionRequest, limits: Limits) -> list[Prompt]:
+    """All that is asked for an answer."""
+    engine = ScriptedEngine(["b = 2\n"])
+    asyncio.run(complete(deps_with(engine, limits=limits), replace(request, mode=Mode.LINE)))
+    return engine.prompts
+
+
 def _hurried(without: frozenset[Switch]) -> object:
     """Whether what there is after a while is the answer."""
     limits = replace(LIMITS, patience_ms=10, max_wait_ms=300, line_certainty=1e-9)
@@ -88,18 +95,16 @@ def _ahead(without: frozenset[Switch]) -> object:
 
 
 _IN_A_TEXT = 'def f():\n    a = """\n    ▮'
+_RANKED = replace(LIMITS, rank_ms=None)
 _CHAT = replace(SPEC, body_format=Format.CHAT, turn_start=1, turn_end=2)
 
 MECHANISMS: dict[Switch, list[_Mechanism]] = {
     Switch.RANKING: [
-        _asked(replace(LIMITS, rank_ms=None)),
         lambda without: len(
-            asyncio.run(
-                prompts_for(
-                    deps_with(ScriptedEngine([]), limits=replace(LIMITS, rank_ms=400)), _request("x = ▮\n", without)
-                )
+            _prompts(
+                _request("def f(a):\n    ▮\n    return a\n", without, Trigger.INVOKED), replace(LIMITS, rank_ms=None)
             )
-        ),
+        )
     ],
     Switch.OPENINGS: [lambda without: openings(_request("def f(a):\n▮\n    return total\n", without), [])],
     Switch.FITS: [lambda without: fits(Candidate("    return a"), _request("def f(a):\n▮\n    return a\n", without))],

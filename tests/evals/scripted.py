@@ -65,5 +65,4 @@ def scripted_subject(answer: Callable[[str], str]) -> Subject:
         tokenizer=ByteTokenizer(),
         spec=spec,
         rank_ms=0,
-        rank_asked_ms=0,
     )

@@ -17,7 +17,7 @@ _ASKED, _TYPING = 1, 2
 @pytest.fixture(scope="module")
 def window(real_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
     folder = tmp_path_factory.mktemp("clean")
-    options = {"quietness": 0, "maxWaitMs": 0, "deadlineMs": 0, "rankMs": 0, "context": {"crossFile": False}}
+    options = {"quietness": 0, "maxWaitMs": 0, "deadlineMs": 0, "context": {"crossFile": False}}
     with Session(folder, folders=[folder], environment={"MIDFILL_CACHE": str(real_cache)}, options=options) as session:
         session.wait_for_phase("ready")
         yield Window(session, folder)

@@ -174,7 +174,7 @@ def send_gift(weight_grams: int, country: str) -> str:
 @pytest.mark.parametrize("when", ["at the first request", "when it was written later"])
 def test_a_small_file_sees_other_files_where_no_idle_work_may_run(real_cache: Path, tmp_path: Path, when: str) -> None:
     stop_daemons(real_cache)  # the setting is that of the window which starts the model process
-    options = {"maxWaitMs": 0, "mode": "line", "quietness": 0, "rankMs": 0, "daemon": {"idle": "never"}}
+    options = {"maxWaitMs": 0, "mode": "line", "quietness": 0, "daemon": {"idle": "never"}}
     later = when == "when it was written later"
     other, uri = tmp_path / f"{'delivery' if later else 'shipping'}.py", (tmp_path / "orders.py").as_uri()
     text = ORDERS.replace("shipping", other.stem)
