@@ -276,7 +276,7 @@ def _judged(
     probability = None
     if attempt.has_text:
         unknown = unknown_names(attempt.candidate, request, names)
-        known = gate.features(request, mode, attempt, unknown)
+        known = gate.features(attempt)
         trace = replace(trace, unknown_names=unknown, features=asdict(known))
         probability = gate.probability(known)
     outcome, reason = _outcome(attempt, request, limits, probability)

@@ -25,7 +25,7 @@ class Retold:
     def tell(self, said: Mapping[str, Any]) -> None:
         """Take the answer that comes next: `raw` and `sure` of a row of `ghosts`."""
         raw, sure = str(said["raw"]), said["sure"]
-        ends = [begins for begins, _ in sure[1:]] + [len(raw)]
+        ends = [*(begins for begins, _ in sure[1:]), len(raw)][: len(sure)]
         self._pieces = [raw[begins:end].encode() for (begins, _), end in zip(sure, ends, strict=True)]
         self._logprobs = [logprob for _, logprob in sure]
 
