@@ -97,7 +97,7 @@ def with_body(request: CompletionRequest, begun: str, below: Completion) -> Comp
     if not below.text:
         return below
     text = _whole(request, begun, below.text)
-    step = FilterStep(name="below_header", before=below.text, after=text, is_layout=True)
+    step = FilterStep(name="below_header", before=below.text, after=text)
     trace = below.trace and replace(below.trace, steps=(*below.trace.steps, step))
     others = tuple(
         Alternative(text=_whole(request, begun, each.text), replace_right=each.replace_right)

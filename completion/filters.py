@@ -38,11 +38,10 @@ def line_ends(candidate: Candidate, request: CompletionRequest) -> Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A filter. `is_layout`: it only lays a text out; what another one changed had something wrong with it."""
+    """A filter, and the switch that turns it off."""
 
     apply: Filter
     switch: Switch | None = None  # by which it can be off
-    is_layout: bool = False
 
     @property
     def name(self) -> str:
@@ -62,14 +61,14 @@ FILTERS: tuple[Row, ...] = (
     Row(long_numbers, Switch.SURPLUS),
     Row(end_of_file, Switch.SURPLUS),
     Row(surplus_closers, Switch.SURPLUS),
-    Row(trailing_blanks, is_layout=True),
-    Row(first_indentation, Switch.INDENTATION, is_layout=True),
-    Row(level_of_below, Switch.LEVEL_OF_BELOW, is_layout=True),
-    Row(later_indentation, Switch.INDENTATION, is_layout=True),
+    Row(trailing_blanks),
+    Row(first_indentation, Switch.INDENTATION),
+    Row(level_of_below, Switch.LEVEL_OF_BELOW),
+    Row(later_indentation, Switch.INDENTATION),
     Row(misplaced_closer, Switch.INDENTATION),
     Row(next_lines, Switch.OVERLAP),
-    Row(suffix_overlap, Switch.OVERLAP, is_layout=True),
-    Row(line_ends, is_layout=True),
+    Row(suffix_overlap, Switch.OVERLAP),
+    Row(line_ends),
     Row(parse_check, Switch.PARSE_CHECK),
 )
 
@@ -102,6 +101,6 @@ def _filtered(
             continue
         result = row.apply(candidate, request)
         if result != candidate:
-            steps.append(FilterStep(name=row.name, before=candidate.text, after=result.text, is_layout=row.is_layout))
+            steps.append(FilterStep(name=row.name, before=candidate.text, after=result.text))
         candidate = result
     return candidate, tuple(steps)

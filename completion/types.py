@@ -194,12 +194,11 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterStep:
-    """What one filter made of a suggestion. `is_layout`: it laid the text out, and found nothing wrong with it."""
+    """What one filter made of a suggestion."""
 
     name: str
     before: str
     after: str
-    is_layout: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

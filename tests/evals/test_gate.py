@@ -23,12 +23,11 @@ def _data(n: int, weights: dict[str, float]) -> tuple[gate.Array, gate.Array]:
 
 
 def test_the_weights_behind_the_data_are_found() -> None:
-    x, y = _data(20_000, {"bias": -0.5, "min_logprob": 1.5, "unknown_names": -1.0})
+    x, y = _data(20_000, {"bias": -0.5, "joint_logprob": 1.5, "log_characters": -1.0})
     found = dict(zip(gate.NAMES, gate.fit(x, y), strict=True))
     assert found["bias"] == pytest.approx(-0.5, abs=0.08)
-    assert found["min_logprob"] == pytest.approx(1.5, abs=0.1)
-    assert found["unknown_names"] == pytest.approx(-1.0, abs=0.1)
-    assert found["log_lines"] == pytest.approx(0.0, abs=0.08)
+    assert found["joint_logprob"] == pytest.approx(1.5, abs=0.1)
+    assert found["log_characters"] == pytest.approx(-1.0, abs=0.1)
 
 
 def test_an_honest_probability_has_no_calibration_error_and_a_boasting_one_has() -> None:
@@ -48,7 +47,7 @@ def test_lines_of_one_file_and_tasks_of_one_problem_are_in_one_half() -> None:
 
 
 def _write(path: Path, n: int, seed: int) -> Path:
-    x, y = _data(n, {"mean_logprob": 2.0})
+    x, y = _data(n, {"joint_logprob": 2.0})
     rows = [
         {
             "id": f"{seed}/{i % 40}.py:{i}",
@@ -73,7 +72,7 @@ def test_results_files_are_fitted_and_the_held_out_half_is_reported(
     assert (summary["n"], 300 < summary["n_held_out"] < 900) == (1_200, True)
     assert summary["calibration_error"] < 0.1
     assert summary["log_loss"] < summary["log_loss_of_mean"] - 0.05
-    assert '"mean_logprob": ' in printed
+    assert '"joint_logprob": ' in printed
     text = page([read_run(tmp_path / "out.jsonl")])
     assert f"expected calibration error {summary['calibration_error']:.3f} on {summary['n_held_out']} examples" in text
     assert text.count("<svg") == 1

@@ -134,7 +134,7 @@ def _typed(path: Path, n: int, *, held_out: bool, seed: int) -> Path:
     for number in range(n):
         logprob = float(random.uniform(-3, 0))
         is_right = random.random() < 1 / (1 + np.exp(-(2 + 2 * logprob)))
-        features = _FEATURES | {"bias": 1.0, "mean_logprob": round(logprob, 3)}
+        features = _FEATURES | {"bias": 1.0, "joint_logprob": round(logprob, 3)}
         answer = _answer(0, "right" if is_right else "wrong", features=features)
         more = {"id": f"{seed} {number}", "held_out": held_out, "language": ("python", "go")[number % 2]}
         rows.append(json.dumps(_row("right", [answer], **more)))
@@ -156,9 +156,9 @@ def test_the_gate_is_fitted_on_chosen_histories_and_judged_on_those_held_out(
     assert set(summary["calibration_error_by_language"]) == {"go", "python"}
     examples = gate.examples_of(chosen)
     x, y = np.array([each["x"] for each in examples]), np.array([each["kept"] for each in examples])
-    weight = gate.fit(x, y)[gate.NAMES.index("mean_logprob")]
+    weight = gate.fit(x, y)[gate.NAMES.index("joint_logprob")]
     assert weight == pytest.approx(2.0, abs=0.35)
-    assert f'"mean_logprob": {weight:.3f},' in printed  # of the chosen histories alone
+    assert f'"joint_logprob": {weight:.3f},' in printed  # of the chosen histories alone
     assert f"{summary['calibration_error']:.3f} on 1000 examples" in page([read_run(out)])
 
 

@@ -49,7 +49,7 @@ def test_an_explanation_has_what_was_left_of_an_answer_shown_or_not(quietness: f
     deps = deps_with(ScriptedEngine(["a)   \n"]), limits=replace(LIMITS, quietness=quietness))
     told = explanation("w-1", SPOT, asyncio.run(complete(deps, request)), ORIGINS)
     assert (told["candidate"], told["covered"], told["text"]) == ("a)", ")", shown)
-    assert told["features"]["was_cut"] == 0.0
+    assert told["features"]["log_characters"] > 0.0
 
 
 def test_an_explanation_names_context_prompt_text_and_filters() -> None:
@@ -63,8 +63,8 @@ def test_an_explanation_names_context_prompt_text_and_filters() -> None:
     assert (told["raw"], told["text"]) == ("urn 1   ", "urn 1")
     assert told["steps"] == [{"name": "trailing_blanks", "before": "urn 1   ", "after": "urn 1"}]
     assert told["tokenProbability"] == pytest.approx(0.6065, abs=1e-3)  # of -0.5
-    assert 0 < told["probability"] < 1
-    assert (told["features"]["mean_logprob"], told["unknownNames"], told["ranked"]) == (-0.5, [], [])
+    assert 0 <= told["probability"] < 1
+    assert (told["features"]["joint_logprob"], told["unknownNames"], told["ranked"]) == (-5.5, [], [])
 
 
 def test_the_page_shows_all_of_it_in_80_columns() -> None:
