@@ -10,6 +10,7 @@ asking after the acceptance gives: so a second opinion is asked for where it wou
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,16 @@ from completion.newline import indentation_below, line_end_at, with_typed
 from completion.pace import Pace
 from completion.pipeline import Deps, complete_unasked
 from completion.switches import Switch
-from completion.types import Completion, CompletionRequest, Delta, Engine, Priority, Prompt, Trigger
+from completion.types import (
+    Completion,
+    CompletionRequest,
+    Delta,
+    Engine,
+    EngineUnavailable,
+    Priority,
+    Prompt,
+    Trigger,
+)
 
 # Nobody has read a suggestion sooner. Who types on against it has its line computed again for the next key, once what
 # comes ahead was begun (test_typing_on_a_line_computes_only_a_few_tokens_per_key): keys come faster than this.
@@ -36,6 +46,13 @@ class _Later:
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
         return self.engine.generate(prompt, session=session, priority=Priority.NEXT)
+
+
+async def read_ahead(engine: Engine, prompt: Prompt, session: str) -> None:
+    """Have a prompt read as far as a request would have it read, and nothing said; any other request goes first."""
+    with contextlib.suppress(EngineUnavailable):  # then it is read when it is asked for
+        async for _ in engine.generate(replace(prompt, max_tokens=0), session=session, priority=Priority.NEXT):
+            pass
 
 
 def look_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> "asyncio.Task[None] | None":

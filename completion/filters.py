@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate, Filter
 from completion.characters import odd_characters
-from completion.indentation import first_indentation, later_indentation, level_of_below, misplaced_closer
+from completion.indentation import first_indentation, later_indentation, misplaced_closer
 from completion.junk import chat, comment_run, license_header, placeholders
 from completion.loops import phrases, repetition
 from completion.newline import line_end_at
@@ -63,7 +63,6 @@ FILTERS: tuple[Row, ...] = (
     Row(surplus_closers, Switch.SURPLUS),
     Row(trailing_blanks),
     Row(first_indentation, Switch.INDENTATION),
-    Row(level_of_below, Switch.LEVEL_OF_BELOW),
     Row(later_indentation, Switch.INDENTATION),
     Row(misplaced_closer, Switch.INDENTATION),
     Row(next_lines, Switch.OVERLAP),

@@ -8,9 +8,8 @@ import re
 from dataclasses import replace
 
 from completion.candidate import Candidate
-from completion.lines import TAB_COLUMNS, before_cursor, columns, indentation, line_above, lines_below
-from completion.surroundings import blocks_around, code_above, is_branch, is_in_brackets, n_open
-from completion.types import CompletionRequest, Trigger
+from completion.lines import TAB_COLUMNS, before_cursor, columns, indentation, line_above
+from completion.types import CompletionRequest
 from parsers.languages import BlockStyle, by_id
 
 # How far around the cursor to look for the document's way of indenting, in characters on each side.
@@ -89,42 +88,6 @@ def _levels(text: str, end: int) -> set[int]:
             levels.add(level)
         end = start - 1
     return levels
-
-
-def level_of_below(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Move a line of Python to the level at which it can stand together with the line below, where there is but one.
-
-    Behind a header it belongs to the body that is below. A header that somebody asks for has its body below: left where
-    a model puts it, beside that, it would have none. What is typed of an indentation stays.
-    """
-    text, cursor = request.snapshot.text, request.cursor
-    typed, below = before_cursor(text, cursor), next(lines_below(text, cursor), "")
-    line, *more = (typed + candidate.text).split("\n")
-    is_code = below and not below.lstrip().startswith("#") and not is_branch(below)
-    if request.snapshot.language != "python" or typed.strip() or more or not candidate.text.strip() or not is_code:
-        return candidate
-    if n_open(line) > 0 or is_in_brackets(text, cursor):
-        return candidate
-    level = _level_beside(line, columns(below), request)
-    if level is None or level < columns(typed + "x"):
-        return candidate
-    above, _ = line_above(text, cursor)
-    return replace(candidate, text=_blanks(level, typed, above) + line.lstrip(" \t"))
-
-
-def _level_beside(line: str, below: int, request: CompletionRequest) -> int | None:
-    """The level for a line above one of level `below`; None where it may be its own."""
-    above, _ = line_above(request.snapshot.text, request.cursor)
-    is_header, is_body = line.endswith(":"), above.endswith(":") and below > columns(above)
-    if not is_header:
-        return below if is_body and columns(line) > columns(above) else None
-    if request.trigger is not Trigger.INVOKED or columns(line) < below:
-        return None
-    if not is_body:
-        return next((level for level in map(columns, blocks_around(request)) if level < below), None)
-    if below - columns(above) >= 2 * (unit := _unit(request.snapshot.text, request.cursor)):
-        return columns(above) + unit
-    return next((level for level in map(columns, code_above(request)) if columns(above) < level < below), None)
 
 
 def later_indentation(candidate: Candidate, request: CompletionRequest) -> Candidate:

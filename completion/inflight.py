@@ -47,6 +47,7 @@ class _Running:
     request: CompletionRequest
     work: Work
     task: "asyncio.Task[Completion]"
+    impatient_at: float | None  # on the event loop's clock: from then on what there is will do
     grew: asyncio.Event = field(default_factory=asyncio.Event)
     n_waiting: int = 0
     is_answered: bool = False  # in part: it goes on although nobody waits
@@ -71,25 +72,27 @@ class InFlight:
         """Run a completion, and end the session's older one; what there is of it after `patience_s`, if anything."""
         self.cancel(request.session)
         grew = asyncio.Event()
-        running = _Running(request, work, asyncio.create_task(work.run(grew.set)), grew)
+        running = _Running(request, work, asyncio.create_task(work.run(grew.set)), _in(patience_s), grew)
         self._running[request.session] = running
         running.task.add_done_callback(lambda task: self._ended(running))
-        impatient_at = _in(patience_s)
         with self._waiting(running):
             while not running.task.done():
-                await _grown(running, impatient_at)
-                if not running.task.done() and _is_past(impatient_at) and (part := await _part(running, 0)):
+                await _grown(running, running.impatient_at)
+                if not running.task.done() and _is_past(running.impatient_at) and (part := await _part(running, 0)):
                     return part
         return await running.task
 
-    async def join(self, request: CompletionRequest, patience_s: float | None) -> bool:
+    async def join(self, request: CompletionRequest, *, is_patient: bool) -> bool:
         """Wait for the session's completion as long as this request agrees with it; True when it has an answer for it:
-        its end, or after `patience_s` more than was typed of it. One that does not agree is ended.
+        its end, or when its time is over more than was typed of it. One that does not agree is ended.
+
+        The time is that of who began it: with keys that come sooner, one each, nobody would see anything.
         """
         running = self._running.get(request.session)
         if running is None:
             return False
-        impatient_at, typed = _in(patience_s), typed_since(running.request, request)
+        impatient_at = None if is_patient else running.impatient_at
+        typed = typed_since(running.request, request)
         if request.trigger is Trigger.INVOKED and running.request.trigger is not Trigger.INVOKED:
             typed = None
         with self._waiting(running):

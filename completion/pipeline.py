@@ -99,8 +99,7 @@ async def _answer(deps: Deps, request: CompletionRequest) -> Completion:
     )  # what there was of it has been shown: this one waits for the rest
     if not is_again and (reused := deps.cache.reuse(request)):
         return replace(reused, timings_ms=clock.total())
-    joined_s = None if is_again else patience_s
-    if await deps.inflight.join(request, joined_s) and (joined := deps.cache.reuse(request)):
+    if await deps.inflight.join(request, is_patient=is_again) and (joined := deps.cache.reuse(request)):
         return replace(joined, reused=False, timings_ms=clock.total())
     clock.lap("join")
     return await deps.inflight.run(request, _Work(deps, request, clock), patience_s)

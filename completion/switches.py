@@ -21,7 +21,6 @@ class Switch(StrEnum):
     LOOPS = "loops"
     SURPLUS = "surplus"
     INDENTATION = "indentation"  # first_indentation, later_indentation, misplaced_closer
-    LEVEL_OF_BELOW = "level_of_below"
     OVERLAP = "overlap"
     PARSE_CHECK = "parse_check"
     UNFINISHED = "unfinished"  # of the parse check: what is only unfinished is no error

@@ -108,6 +108,11 @@ class Ours:
         item = {"uri": f"{self._root}/{path}", "languageId": for_document(path).id, "version": 1, "text": text}
         self.editor.notify("textDocument/didOpen", {"textDocument": item})
 
+    def move(self, path: str, text: str, offset: int) -> None:
+        """midfill/didMove: the cursor came to an offset."""
+        params = {"textDocument": {"uri": f"{self._root}/{path}"}, "position": _position(text, offset)}
+        self.editor.notify("midfill/didMove", params)
+
     async def press(self, path: str, text: str, offsets: Sequence[int]) -> None:
         """Ask by key at some places of the text as it is, with a pause before each, and note the times."""
         for offset in offsets:
@@ -118,12 +123,11 @@ class Ours:
 
     async def ask(self, path: str, text: str, offset: int, kind: int = AUTOMATIC) -> Any:
         """textDocument/inlineCompletion at an offset."""
-        position = {"line": text.count("\n", 0, offset), "character": offset - (text.rfind("\n", 0, offset) + 1)}
         return await self.editor.request(
             "textDocument/inlineCompletion",
             {
                 "textDocument": {"uri": f"{self._root}/{path}"},
-                "position": position,
+                "position": _position(text, offset),
                 "context": {"triggerKind": kind},
             },
         )
@@ -164,6 +168,10 @@ class Ours:
         after = (await self.status())["daemon"]
         self.run.n_computed = after["n_computed_tokens"] - self._before["n_computed_tokens"]
         self.run.n_ahead = after["n_idle_tokens"] - self._before["n_idle_tokens"]
+
+
+def _position(text: str, offset: int) -> dict[str, int]:
+    return {"line": text.count("\n", 0, offset), "character": offset - (text.rfind("\n", 0, offset) + 1)}
 
 
 def _change(action: Action, after: str) -> dict[str, Any]:

@@ -114,8 +114,9 @@ class TypingOurs:
         return first_line(text)
 
     def enter(self, path: str, text: str, cursor: int) -> None:
-        """A jump asks for nothing."""
+        """A jump asks for nothing; VS Code's extension and the Neovim plugin tell of it."""
         self._cancel()
+        self._ours.move(path, text, cursor)
 
     def change(self, change: TextChange) -> None:
         self._cancel()

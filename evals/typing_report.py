@@ -15,6 +15,7 @@ from evals.typing_figures import LOST, Row, Tally, tally, total
 
 OURS, PEER = "midfill", "llama.vim"
 _RESAMPLES = 1_000
+_BOUNDLESS = 1e9
 # Figure -> (numerator, denominator, factor).
 SHARES = {
     "completed_share": ("completed", "wished", 1.0),
@@ -171,4 +172,7 @@ def cell(keys: Mapping[str, Any], figure: str, suffix: str, n_digits: int = 3) -
         for end in ("low", "high")
     )
     text = f"{value:.{n_digits}f}"
-    return text if low is None else f"{text} [{low:.{n_digits}f}, {high:.{n_digits}f}]"
+    if low is None:
+        return text
+    most = f"{high:.{n_digits}f}" if high < _BOUNDLESS else "∞"  # where a resample of the peer's has nothing
+    return f"{text} [{low:.{n_digits}f}, {most}]"

@@ -15,12 +15,12 @@ from model.fit import WINDOW_TOKENS
 from model.spawn import EngineSettings
 
 MAX_PROMPT_TOKENS = 16_384
-# Of a request: keys come some 170 ms apart, and an editor waits for some of them before it asks.
-_PATIENCE_MS = 150
+# Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it asks.
+_PATIENCE_MS = 100
 # Of the answers that somebody asked for: they are compared behind the first, and there at the next request.
 _RANK_MS = 2_000
 # Joint probability that what is shown unasked has at least.
-_LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.6, 0.6
+_LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.7, 0.7
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
 

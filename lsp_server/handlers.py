@@ -20,7 +20,7 @@ from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
 from completion.types import Completion, Mode, Outcome, Trigger
-from lsp_server import convert, feedback, machine, window
+from lsp_server import convert, feedback, machine, moves, window
 from lsp_server.config import flatten
 from lsp_server.documents import Document
 from lsp_server.explain import Spot
@@ -45,6 +45,7 @@ def build_server() -> Midfill:
     fallback = Fallback(server, _guarded)
     feedback.register(server)
     window.register(server)
+    moves.register(server)
 
     @server.feature(t.INITIALIZE)
     def initialize(ls: Midfill, params: t.InitializeParams) -> None:

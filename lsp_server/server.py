@@ -18,7 +18,7 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
-from completion.ahead import look_ahead
+from completion.ahead import look_ahead, read_ahead
 from completion.cache import ReuseCache
 from completion.context import Ranked, select
 from completion.inflight import InFlight
@@ -302,6 +302,11 @@ class Midfill(LanguageServer):
         self.touched = uri
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._choose, uri)
 
+    def moved(self, uri: str, cursor: int, wait_s: float) -> None:
+        """The cursor came to an offset of a document: have read what is there, unless it goes on within `wait_s`."""
+        self._cursors[uri] = cursor
+        self.touch(uri, wait_s)
+
     def look_again(self, uri: str) -> None:
         """Something may have happened elsewhere: choose a document's context anew, unless a choice is due anyway."""
         is_due = self._pause is not None and self._pause.when() > asyncio.get_running_loop().time()
@@ -348,6 +353,8 @@ class Midfill(LanguageServer):
                 snapshot, cursor, Trigger.AUTOMATIC, self.config.forced_mode(), self.window, snippets, self.without
             )
             for session, prompt in await prompts_for(deps, request):
+                if self.config.daemon.idle != "never":  # what the next key needs, before all of the window
+                    await read_ahead(deps.engine, prompt, session)
                 if self.client is not None:
                     await self.client.warm(prompt, session=session)
             if self.client is not None:

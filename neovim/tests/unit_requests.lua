@@ -40,6 +40,25 @@ return function(test)
     assert(editor:n_told(REQUEST) == n)
   end)
 
+  test('the server is told of lines that the cursor comes to, and not of those that are typed in', {
+    '|abc',
+    'def',
+    'ghi',
+  }, {}, function(editor)
+    local MOVED = 'midfill/didMove'
+    editor:type('j')
+    editor:eventually([[return #fake.told('midfill/didMove') > 0]], true)
+    local n = editor:n_told(MOVED)
+    editor:type('ll')
+    assert(editor:n_told(MOVED) == n, 'along a line nothing is new')
+    editor:type('ix')
+    assert(editor:n_told(MOVED) == n, 'a request tells of itself')
+    editor:type('<Down>')
+    assert(editor:n_told(MOVED) == n + 1)
+    local line = editor:lua([[local all = fake.told('midfill/didMove') return all[#all].position.line]])
+    assert(line == 2)
+  end)
+
   test('each typed key is an edit of its own for the server', { '|' }, {}, function(editor)
     editor:answers({ 'abcd' })
     editor:type('ia')

@@ -31,7 +31,6 @@ ACTING = {
     "surplus_closers": Acting("int a;\n▮", "#endif", "c"),
     "trailing_blanks": Acting("x = ▮\n", "a + b  "),
     "first_indentation": Acting("def f():\n    ▮", "    return 1"),
-    "level_of_below": Acting("for a in b:\n▮\n        break\n", "    c = 1"),
     "later_indentation": Acting("func f() {\n\tif x {\n\t\t▮", "a()\n        b()\n    }", "plaintext"),
     "misplaced_closer": Acting("function f() {\n  g();\n  ▮\n", "}", "javascript"),
     "next_lines": Acting("x = 1\n▮\ny = 2\nz = 3\n", "y = 2"),

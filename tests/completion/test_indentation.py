@@ -4,8 +4,7 @@ import pytest
 
 from completion.candidate import Candidate
 from completion.filters import apply_filters
-from completion.indentation import first_indentation, level_of_below, misplaced_closer
-from completion.types import Trigger
+from completion.indentation import first_indentation, misplaced_closer
 from tests.fakes import CURSOR, request_at
 
 
@@ -49,48 +48,6 @@ def test_the_first_line_continues_what_is_typed(marked: str, model: str, expect:
 )
 def test_tabs_stay_tabs(marked: str, model: str, expect: str) -> None:
     _check(f"package a\n\n{marked}", model, f"package a\n\n{expect}", "go")
-
-
-_LOOP = "def f(a):\n    if not a:\n      return 0\n    for b in a:\n▮\n        return b\n    return 1\n"
-_BLOCKS = "def f(n):\n    while n:\n        if go(n):\n            n -= 1\n▮\n            return n\n"
-
-
-@pytest.mark.parametrize(
-    ("marked", "model", "expect"),
-    [
-        # Behind a header, in the body that is below; a header between the two, where the file has such a level.
-        ("for a in b:\n▮\n        break\n", "    c = 1", "        c = 1"),
-        ("for a in b:\n    ▮\n        break\n", "c = 1", "        c = 1"),
-        ("for a in b:\n▮\n    break\n", "        c = 1", "    c = 1"),
-        (_LOOP, "        if b == 1:", "      if b == 1:"),
-        (_LOOP.replace("      return 0", "        return 0"), "        if b == 1:", None),
-        ("for a in b:\n▮\n        break\n    c()\n", "        if a:", "    if a:"),
-        # Behind other code, a header of one of the blocks around.
-        (_BLOCKS, "            if n == 0:", "        if n == 0:"),
-        (_BLOCKS.replace("▮", "            ▮"), "if n == 0:", None),
-        ("def f(n):\n    n += 1\n▮\n    return n\n", "    if n == 0:", None),
-        # These may stand where they are.
-        (_BLOCKS, "        if n == 0:", None),
-        (_BLOCKS, "            n += 2", None),
-        ("for a in b:\n▮\n    else:\n", "        c = 1", None),
-        ("for a in b:\n▮\n    # why\n", "        c = 1", None),
-        ("for a in b:\n▮\n            d)\n", "    c = (1 +", None),
-        ("x = {a:\n▮\n        b}\n", "    -", None),
-        ("for a in b:\n▮\n", "    c = 1", None),
-    ],
-)
-def test_the_line_below_may_leave_but_one_level(marked: str, model: str, expect: str | None) -> None:
-    asked = request_at(marked, trigger=Trigger.INVOKED)
-    typed = marked[: marked.index("▮")].rpartition("\n")[2]
-    expected = Candidate(model if expect is None else expect[len(typed) :])
-    assert level_of_below(Candidate(model), asked) == expected
-    typing = level_of_below(Candidate(model), request_at(marked, trigger=Trigger.AUTOMATIC))
-    assert typing == (Candidate(model) if model.endswith(":") else expected)  # who types writes the body next
-
-
-def test_in_other_languages_a_line_stays_where_it_is() -> None:
-    marked = "for (a of b) {\n▮\n        break\n}\n"
-    assert level_of_below(Candidate("    c()"), request_at(marked, language="javascript")) == Candidate("    c()")
 
 
 def test_a_line_that_goes_on_is_deeper_than_its_statement() -> None:

@@ -93,6 +93,20 @@ def test_who_types_past_what_was_shown_waits_for_more_of_the_same() -> None:
     _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
 
 
+def test_who_types_faster_than_the_patience_is_shown_something_too() -> None:
+    async def scenario(deps: Deps, whole: _Whole) -> None:
+        deps = replace(deps, limits=replace(_LIMITS, patience_ms=200))
+        first = asyncio.create_task(complete(deps, _typed("x = ▮\n")))
+        await asyncio.sleep(0.12)
+        first.cancel()
+        second = asyncio.create_task(complete(deps, _typed("x = c▮\n")))
+        await asyncio.sleep(0.12)
+        assert second.done()
+        assert second.result().text == "ompute"
+
+    _play(_Slow("compute", "(a", None, ", b)", "\n"), scenario)
+
+
 def test_nothing_is_shown_before_something_is_certain() -> None:
     async def scenario(deps: Deps, whole: _Whole) -> None:
         typing = asyncio.create_task(complete(deps, _typed("x = ▮\n")))

@@ -161,5 +161,5 @@ def test_filters_are_off_where_the_tree_is_too() -> None:
 
 def test_names_make_switches_and_a_wrong_one_is_told_the_right_ones() -> None:
     assert switches(["junk", " loops", ""]) == {Switch.JUNK, Switch.LOOPS}
-    with pytest.raises(UnknownSwitch, match=r"'junks'; there are ranking, openings, .*level_of_below"):
+    with pytest.raises(UnknownSwitch, match=r"'junks'; there are ranking, openings, .*parse_check"):
         switches(["junk", "junks"])

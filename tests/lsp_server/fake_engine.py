@@ -54,6 +54,9 @@ class FakeClient:
                 self.n_closed += 1
                 (self.closed_ahead if is_ahead else self.closed).set()
 
+    async def warm(self, prompt: Prompt, *, session: str) -> None:
+        """Nothing is kept."""
+
     def wake(self) -> None:
         self.n_woken += 1
 

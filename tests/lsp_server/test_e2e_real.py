@@ -71,6 +71,19 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         assert session.status()["last"]["reused"]
 
 
+def test_who_asks_gets_an_answer_at_once_and_others_at_the_next_press(session: Session, tmp_path: Path) -> None:
+    with session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.py").as_uri()
+        text = "def mean(values: list[float]) -> float:\n    total = sum(values)\n    cou\n    return total / count\n"
+        session.open(uri, text)
+        (first,) = session.complete(uri, 2, 7)
+        again = session.complete(uri, 2, 7)
+        assert len(again) > 1
+        assert first["insertText"] in [item["insertText"] for item in again]
+        assert [item["insertText"] for item in session.complete(uri, 2, 7)] == [item["insertText"] for item in again]
+
+
 def test_a_whole_function_is_asked_for_in_a_chat_and_works(session: Session, tmp_path: Path) -> None:
     with session:
         session.wait_for_phase("ready")
@@ -155,6 +168,33 @@ def test_what_was_computed_ahead_costs_the_next_key_nothing(real_cache: Path, tm
         last = session.status()["last"]
         assert not last["reused"]
         assert last["nComputed"] <= 12, last
+
+
+def test_where_the_cursor_came_to_rest_the_first_key_finds_the_window_read(real_cache: Path, tmp_path: Path) -> None:
+    stop_daemons(real_cache)
+    options = {"maxWaitMs": 0, "deadlineMs": 1, "quietness": 0, "maxPromptTokens": 1_024, "daemon": {"idle": "always"}}
+    environment = {"MIDFILL_CACHE": str(real_cache)}
+    with Session(tmp_path, folders=[tmp_path], environment=environment, options=options) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "long.py").as_uri()
+        text = FILLER + FILLER.replace("helper", "other")
+        session.open(uri, text)
+        session.complete(uri, 2, 4, kind=2)
+        n_computed = {}
+        for version, (is_told, line) in enumerate([(False, 150), (True, 300)], 2):
+            place_there = {"line": line, "character": 0}
+            if is_told:
+                before = session.status()["daemon"]["n_computed_tokens"]
+                session.notify("midfill/didMove", {"textDocument": {"uri": uri}, "position": place_there})
+                deadline = time.monotonic() + 60
+                while session.status()["daemon"]["n_computed_tokens"] < before + 100:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+                time.sleep(1.0)
+            session.change(uri, version, [{"range": {"start": place_there, "end": place_there}, "text": "x"}])
+            session.complete(uri, line, 1, kind=2)
+            n_computed[is_told] = session.status()["last"]["nComputed"]
+        assert n_computed[True] < 32 < 100 < n_computed[False], n_computed
 
 
 SHIPPING = '''"""Parcels and their ways."""

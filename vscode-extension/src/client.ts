@@ -105,6 +105,13 @@ export class Client implements vscode.Disposable {
     return this.client.sendRequest<T>(method, params)
   }
 
+  /** Tell the server that the cursor came to another line: it reads there ahead. */
+  moved(uri: string, position: vscode.Position): void {
+    if (this.client?.state !== State.Running) return
+    const { line, character } = position
+    void this.client.sendNotification('midfill/didMove', { textDocument: { uri }, position: { line, character } })
+  }
+
   /** Ask for the status soon; again and again while the model is not ready. */
   poll(afterMs: number): void {
     clearTimeout(this.timer)

@@ -18,8 +18,20 @@ export function activate(context: vscode.ExtensionContext): void {
   const settings = vscode.workspace.onDidChangeConfiguration((change) => {
     if (change.affectsConfiguration('midfill.server.command')) client?.chosenAnew()
   })
-  context.subscriptions.push(settings)
+  context.subscriptions.push(settings, followCursor(client))
   void client.start()
+}
+
+/** Tells of lines that the cursor comes to; what is typed tells of itself. */
+function followCursor(client: Client): vscode.Disposable {
+  let last = ''
+  return vscode.window.onDidChangeTextEditorSelection(({ textEditor, selections }) => {
+    const { uri } = textEditor.document
+    const position = selections[0].active
+    const place = `${uri} ${position.line}`
+    if (place !== last && selections.length === 1) client.moved(uri.toString(), position)
+    last = place
+  })
 }
 
 export async function deactivate(): Promise<void> {

@@ -30,6 +30,7 @@ local function autocommands()
   on('CursorMovedI', function()
     session.on_cursor(false)
   end)
+  on({ 'CursorMoved', 'BufEnter' }, session.on_move)
   on('CompleteChanged', function()
     popup.changed(vim.v.event.completed_item)
     vim.schedule(session.refresh) -- windows and text may not be touched in here

@@ -23,6 +23,7 @@ local INVOKED, AUTOMATIC = 1, 2
 
 local shown = nil -- { buf, choices = { suggestion ... }, index }
 local pending = nil -- { client, number, buf } of the request under way
+local told = nil -- the line that the server was told of
 local seen = nil -- the place and the text that were dealt with last
 local n_asked = 0
 
@@ -102,6 +103,17 @@ local function redraw(selected)
     end
   end
   return false
+end
+
+--- Tell the server of a line that the cursor came to without typing: it reads there ahead.
+local function tell_moved(buf, row)
+  local client = server.client_of(buf)
+  if client and not (told and told.buf == buf and told.row == row) then
+    told = { buf = buf, row = row }
+    local _, col, line = cursor()
+    local position = { line = row, character = encoding.units(line, col, client.offset_encoding) }
+    server.notify(client, 'midfill/didMove', { textDocument = { uri = vim.uri_from_bufnr(buf) }, position = position })
+  end
 end
 
 local function params_of(buf, kind, client, selected)
@@ -217,9 +229,20 @@ function M.on_cursor(is_change)
   end
   seen = { buf = buf, tick = tick, row = row, col = col, size = size }
   if is_new_text or is_change then
+    told = { buf = buf, row = row } -- by the request
     M.refresh()
-  elseif not M.current() then
+    return
+  end
+  if not M.current() then
     M.hide()
+  end
+  tell_moved(buf, row)
+end
+
+--- The cursor moved in normal mode.
+function M.on_move()
+  if M.enabled then
+    tell_moved(vim.api.nvim_get_current_buf(), (cursor()))
   end
 end
 
