@@ -172,7 +172,7 @@ def cell(keys: Mapping[str, Any], figure: str, suffix: str, n_digits: int = 3) -
         for end in ("low", "high")
     )
     text = f"{value:.{n_digits}f}"
-    if low is None:
+    if low is None or high is None:
         return text
     most = f"{high:.{n_digits}f}" if high < _BOUNDLESS else "∞"  # where a resample of the peer's has nothing
     return f"{text} [{low:.{n_digits}f}, {most}]"
