@@ -56,6 +56,8 @@ def _run(arguments: list[str]) -> int:
 
     if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
         return int(importlib.import_module("evals.cli").main(arguments))
+    if arguments[:1] == ["tune"]:  # as above
+        return int(importlib.import_module("tuning.cli").main(arguments[1:]))
     parser = argparse.ArgumentParser(prog="midfill", description="Local code completion: models, checks and evals")
     parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -67,7 +69,11 @@ def _run(arguments: list[str]) -> int:
     cli_outline.add_parser(commands)
     cli_stats.add_parser(commands)
     cli_why.add_parser(commands)
-    for name, text in (("eval", "score the model (midfill eval --help)"), ("bench", "measure speed beside llama.cpp")):
+    for name, text in (
+        ("eval", "score the model (midfill eval --help)"),
+        ("bench", "measure speed beside llama.cpp"),
+        ("tune", "teach the model your code (midfill tune --help)"),
+    ):
         commands.add_parser(name, help=text)
     args = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text

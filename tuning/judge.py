@@ -33,6 +33,7 @@ class Verdict:
     kind: str
     n_tokens: int
     nll: float  # of the whole target, nats
+    end_nll: float  # of its last token, the end
     n_right: int  # tokens
     exact: bool
     early: bool
@@ -64,6 +65,7 @@ def _verdicts(network: Network, examples: ExampleFile, pack: Pack) -> dict[int, 
             kind=examples.examples[number]["kind"],
             n_tokens=len(labels),
             nll=float(nll.double().sum()),
+            end_nll=float(nll[-1]),
             n_right=int(right.sum()),
             exact=wrong is None,
             early=wrong is not None and bool(best[wrong] == end),
@@ -103,6 +105,7 @@ def write_report(path: Path, verdicts: list[Verdict]) -> dict[str, dict[str, flo
     said = report(verdicts)
     each = {
         "exact": "".join(str(int(v.exact)) for v in verdicts),
+        "text": "".join(str(int(v.exact or v.late)) for v in verdicts),
         "nll": [round(v.nll, 4) for v in verdicts],
         "tokens": [v.n_tokens for v in verdicts],
     }

@@ -67,7 +67,7 @@ def climb(arguments: argparse.Namespace) -> None:
         _judge(arguments, network, held_out, "base", {})
         for rung in arguments.rung:
             network = Network(base, arguments.rank, 2.0 * arguments.rank, arguments.seed)
-            network.saves_memory = arguments.saves_memory
+            network.keeps_tokens = arguments.keep_tokens
             try:
                 _climb_one(arguments, network, rung, examples, held_out, order, max_tokens)
             except Exception:  # a rented machine's time is not for waiting
@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--loaders", type=int, default=8, help="threads that unpack the base")
-    parser.add_argument("--saves-memory", action="store_true", help="gradient checkpointing")
+    parser.add_argument("--keep-tokens", type=float, default=math.inf, help="of larger packs less is kept: slower")
     parser.add_argument("--until", type=Path, help="a file that says, in seconds since 1970, when all must be done")
     parser.add_argument("--reserve", type=float, default=0.0, help="seconds before that for judging and sending")
     parser.add_argument("--lock", type=Path, help="wait, once loaded, until nobody else holds this file")

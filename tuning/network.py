@@ -21,8 +21,8 @@ from model.architecture import Architecture
 from tuning.packing import Block, Pack
 
 LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
-# Scores of this many tokens at once: 0.6 GB in fp32.
-_HEAD_ROWS = 1024
+# Scores of this many tokens at once: 0.16 GB in fp32.
+_HEAD_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Network:
 
     def __init__(self, base: Base, rank: int, alpha: float, seed: int) -> None:
         self.base, self.rank, self.alpha = base, rank, alpha
-        self.saves_memory = False  # recompute each layer's inside in the backward pass
+        # Of packs with more tokens, the inside of each layer is computed again in the backward pass: less memory.
+        self.keeps_tokens: float = math.inf
         self.lora = _new_lora(base, rank, seed)
         frequencies = torch.tensor(base.architecture.inverse_frequencies())
         self._frequencies = frequencies.to(base.device)
@@ -94,7 +95,7 @@ class Network:
         rows = _Rows(angles.cos().to(self.base.dtype), angles.sin().to(self.base.dtype), pack.blocks)
         hidden = F.embedding(pack.ids, tensors["embed"])
         for index in range(a.n_layers):
-            if self.saves_memory and torch.is_grad_enabled():
+            if len(pack.ids) > self.keeps_tokens and torch.is_grad_enabled():
                 hidden = _recomputed(self._layer, hidden, index, rows)
             else:
                 hidden = self._layer(hidden, index, rows)
@@ -151,7 +152,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, block: Block, a: 
     """Causal attention within each example of a block: its rows (tokens, heads * head_dim)."""
 
     def padded(x: torch.Tensor, heads: int) -> torch.Tensor:
-        rows: torch.Tensor = _Move.apply(x[block.start : block.end], block.padded, block.places, None)
+        rows = _moved(x[block.start : block.end], block.padded, block.places, None)
         return rows.view(block.n, block.length, heads, a.head_dim).transpose(1, 2)
 
     attended = F.scaled_dot_product_attention(
@@ -162,7 +163,11 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, block: Block, a: 
         enable_gqa=a.n_heads != a.n_kv_heads,
     )
     flat = attended.transpose(1, 2).reshape(block.n * block.length, -1)
-    moved: torch.Tensor = _Move.apply(flat, block.places, block.padded, block.is_real)
+    return _moved(flat, block.places, block.padded, block.is_real)
+
+
+def _moved(x: torch.Tensor, there: torch.Tensor, back: torch.Tensor, is_real: torch.Tensor | None) -> torch.Tensor:
+    moved: torch.Tensor = _Move.apply(x, there, back, is_real)  # type: ignore[no-untyped-call]
     return moved
 
 

@@ -38,8 +38,8 @@ from tuning.plot import plot_losses
 LOG, PICTURE, CHECKPOINT = "log.jsonl", "loss.svg", "checkpoint.safetensors"
 _BETAS = (0.9, 0.95)
 _CLIP = 1.0
-# Between lines for people.
-_SAY_EVERY_S = 5.0
+# Between lines for people, and between looks whether a pause is over.
+_SAY_EVERY_S, _ASK_EVERY_S = 5.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,12 @@ def train(
     look_every: int = 0,
     checkpoint_every_s: float = 60.0,
     say: Callable[[str], None] = print,
+    may_go: Callable[[], bool] = lambda: True,
 ) -> Progress:
-    """Train a network in place, on all examples or on `numbers` of them; `look` is asked every so many steps."""
+    """Train a network in place, on all examples or on `numbers` of them; `look` is asked every so many steps.
+
+    Where `may_go` says no, the run waits; that time does not count.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     numbers = list(range(len(examples))) if numbers is None else numbers
     parameters = network.parameters()
@@ -90,6 +94,8 @@ def train(
     saved_at = said_at = time.monotonic()
     with (folder / LOG).open("a", encoding="utf-8") as log:
         for batch in _batches(numbers, recipe, progress.step):
+            waited = _wait(may_go, say)
+            began += waited
             elapsed = time.monotonic() - began
             # The middle of the step, so that neither the first nor the last one is for nothing.
             done = max((progress.step + 0.5) / steps, elapsed / recipe.seconds if recipe.seconds else 0.0)
@@ -115,6 +121,18 @@ def train(
     plot_losses(folder / LOG, folder / PICTURE)
     save_checkpoint(folder / CHECKPOINT, parameters, optimizer, progress, identity)
     return progress
+
+
+def _wait(may_go: Callable[[], bool], say: Callable[[str], None]) -> float:
+    """Wait until it may go on; the seconds that took."""
+    began = time.monotonic()
+    is_waiting = False
+    while not may_go():
+        if not is_waiting:
+            say("paused: on battery, or others need the processor")
+            is_waiting = True
+        time.sleep(_ASK_EVERY_S)
+    return time.monotonic() - began if is_waiting else 0.0
 
 
 def _identity(network: Network, examples: ExampleFile, recipe: Recipe, numbers: list[int]) -> str:
@@ -200,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--first", type=int, help="only so many of the examples")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--saves-memory", action="store_true", help="gradient checkpointing")
+    parser.add_argument("--keep-tokens", type=float, default=math.inf, help="of larger packs less is kept: slower")
     parser.add_argument("--threads", type=int, help="of torch")
     return parser
 
@@ -215,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
         held_out = read(arguments.held_out) if arguments.held_out else None
         base = load_base(arguments.base, device_of(arguments.device))
         network = Network(base, arguments.rank, arguments.alpha or 2.0 * arguments.rank, arguments.seed)
-        network.saves_memory = arguments.saves_memory
+        network.keeps_tokens = arguments.keep_tokens
         keys = ("rate", "batch", "epochs", "max_tokens", "seconds", "seed")
         recipe = Recipe(**{key: getattr(arguments, key) for key in keys})
         n = min(arguments.first or len(examples), len(examples))

@@ -28,12 +28,12 @@ def started(base: Path, rank: int = 4) -> Network:
 
 
 @pytest.mark.parametrize("max_tokens", [10_000, 100, 1], ids=["one pack", "several packs", "unpacked"])
-@pytest.mark.parametrize("saves_memory", [False, True])
+@pytest.mark.parametrize("keeps_tokens", [10_000, 0], ids=["kept", "computed again"])
 def test_packed_losses_and_gradients_are_those_of_peft_one_by_one(
-    tiny_model: Path, tmp_path: Path, max_tokens: int, saves_memory: bool
+    tiny_model: Path, tmp_path: Path, max_tokens: int, keeps_tokens: int
 ) -> None:
     network = started(tiny_model)
-    network.saves_memory = saves_memory
+    network.keeps_tokens = keeps_tokens
     peft = untrained(tiny_model, r=4, lora_alpha=8, target_modules=LINEAR)
     theirs = dict(peft.named_parameters())
     pairs = {}
