@@ -67,8 +67,8 @@ class Judgement:
 
     @property
     def is_better(self) -> bool:
-        """Surely likelier text, and no fewer texts right."""
-        return self.nll.high < 0 and self.text.mean >= 0
+        """Surely likelier text, and not surely fewer texts right."""
+        return self.nll.high < 0 <= self.text.high
 
 
 def main(argv: list[str]) -> int:

@@ -88,6 +88,17 @@ def test_a_run_with_little_time_finishes_its_schedule_within_it(tiny_model: Path
     assert rates[-1] < 0.1 * recipe.rate
 
 
+def test_a_paused_run_waits_and_the_wait_does_not_count(tiny_model: Path, tmp_path: Path) -> None:
+    examples = simple_examples(tmp_path / "train", 8)
+    answers = iter([True, False, False, True])
+    said: list[str] = []
+    recipe = Recipe(batch=4, seconds=1.5)
+    run = tmp_path / "run"
+    progress = train(network_of(tiny_model), examples, recipe, run, say=said.append, may_go=lambda: next(answers))
+    assert progress.step == 2
+    assert [line for line in said if "paused" in line] == ["paused: on battery, or others need the processor"]
+
+
 def test_the_schedule_warms_up_and_ends_at_nothing() -> None:
     recipe = Recipe(rate=1.0, warmup=0.1)
     assert [round(recipe.rate_at(done), 2) for done in (0.0, 0.05, 0.1, 0.55, 1.0)] == [0.0, 0.5, 1.0, 0.5, 0.0]

@@ -1,0 +1,180 @@
+"""`midfill tune` from end to end on the tiny model, and each thing that can be wrong with what it is given."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lsp_server.cli import main as midfill
+from tuning import cli, own_code
+from tuning.cli import Judgement
+from tuning.own_code import TooLittleCode, counts, find_code
+from tuning.paired import Difference, difference
+
+ROOT = Path(__file__).parents[2]
+
+
+def tree(folder: Path, n_files: int = 48) -> Path:
+    """A source tree of small Python files, all different."""
+    for number in range(n_files):
+        lines = [
+            f"def area_{number}_{k}(width, height):\n    return width * height + {k * number}\n\n" for k in range(40)
+        ]
+        file = folder / f"package_{number % 4}" / f"module_{number}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'"""Areas of kind {number}."""\n\nimport os\n\n' + "\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def pulled(tiny_cache: Path, tiny_model: Path) -> str:
+    """The tiny model, quantized in an empty cache."""
+    assert midfill(["model", "pull", str(tiny_model)]) == 0
+    return str(tiny_model)
+
+
+def tune(folder: Path, model: str, *words: str) -> int:
+    return midfill(["tune", str(folder), "--model", model, "--now", "--device", "cpu", "--examples", "60", *words])
+
+
+def test_it_learns_judges_and_adds_what_the_server_can_use(
+    pulled: str, tiny_cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = tree(tmp_path / "areas")
+    assert tune(code, pulled, "--rate", "1e-2", "--epochs", "4", "--name", "areas") == 0
+    said = capsys.readouterr()
+    assert "files to learn from" in said.out
+    assert "memory: " in said.out
+    assert "before: " in said.out
+    assert "NLL of the text -" in said.out
+    assert "areas is ready" in said.err
+    run = tiny_cache / "tuning" / "areas"
+    assert (run / "train" / "loss.svg").exists()
+    assert (tiny_cache / "adapters" / "areas" / "added.json").exists()
+    # The same again is a run that is over: it is judged and added anew, in place of the old one.
+    assert tune(code, pulled, "--rate", "1e-2", "--epochs", "4", "--name", "areas") == 0
+    assert "going on with the run" in capsys.readouterr().out
+    assert tune(code, pulled, "--examples", "61", "--name", "areas") == 2
+    assert "--anew" in capsys.readouterr().err
+
+
+def test_what_is_not_better_is_not_added(
+    pulled: str, tiny_cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(tree(tmp_path / "areas"), pulled, "--rate", "1e-9", "--name", "areas") == 1
+    said = capsys.readouterr().out
+    assert "not added" in said
+    assert not (tiny_cache / "adapters" / "areas").exists()
+    assert (tiny_cache / "tuning" / "areas" / "adapter" / "adapter_model.safetensors").exists()
+
+
+def test_better_is_likelier_text_for_sure_and_not_fewer_right_for_sure() -> None:
+    none, up, down = Difference(0, -0.1, 0.1), Difference(0.1, 0.05, 0.15), Difference(-0.1, -0.15, -0.05)
+    assert Judgement(exact=none, text=none, nll=down).is_better
+    assert Judgement(exact=up, text=up, nll=down).is_better
+    assert not Judgement(exact=up, text=down, nll=down).is_better
+    assert not Judgement(exact=up, text=up, nll=none).is_better
+
+
+def test_a_difference_is_paired_and_knows_that_a_files_examples_are_alike() -> None:
+    files = [f"file {n // 10}" for n in range(200)]
+    before = [float(n // 10) for n in range(200)]
+    alike = difference(before, [value + 1 for value in before], files)
+    assert (alike.mean, alike.low, alike.high) == (1.0, 1.0, 1.0)
+    by_file = difference(before, [value + float(n // 10 % 2) for n, value in enumerate(before)], files)
+    alone = difference(
+        before, [value + float(n // 10 % 2) for n, value in enumerate(before)], list(map(str, range(200)))
+    )
+    assert by_file.high - by_file.low > 2 * (alone.high - alone.low)
+
+
+def test_files_are_divided_by_their_path_and_all_of_one_is_on_one_side(tmp_path: Path) -> None:
+    code = find_code(tree(tmp_path / "areas"))
+    assert len(code.learned) + len(code.held_out) == 48
+    assert 3 <= len(code.held_out) <= 12
+    (tmp_path / "areas" / "package_0" / "more.py").write_text("\n".join(f"value_{n} = f({n})" for n in range(400)))
+    again = find_code(tmp_path / "areas")
+    assert set(code.held_out) <= set(again.held_out)
+    assert set(code.learned) <= set(again.learned)
+    planned = counts(code.learned, 100)
+    assert {path for path, _ in planned} == set(code.learned)
+    assert 80 <= sum(n for _, n in planned) <= 120
+
+
+def test_what_is_ignored_or_copied_is_not_learned(tmp_path: Path) -> None:
+    root = tree(tmp_path / "areas")
+    (root / ".gitignore").write_text("package_1/\n")
+    (root / "package_0" / "copy.py").write_text((root / "package_0" / "module_0.py").read_text())
+    code = find_code(root)
+    paths = {*code.learned, *code.held_out}
+    assert not any(path.startswith("package_1") for path in paths)
+    assert len({"package_0/copy.py", "package_0/module_0.py"} & paths) == 1
+    assert code.left_out["near-duplicate"] == 1
+
+
+def test_too_little_code_says_how_much_it_takes(
+    pulled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TooLittleCode, match="3000 lines"):
+        find_code(tree(tmp_path / "areas", 4))
+    assert tune(tmp_path / "areas", pulled) == 2
+    assert "too little code" in capsys.readouterr().err
+
+
+def test_what_cannot_be_tuned_is_a_sentence_each(
+    tiny_cache: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = tree(tmp_path / "areas")
+    for words, expected in (
+        ([str(tmp_path / "none")], "there is no folder"),
+        ([str(code)], "midfill model pull qwen2.5-coder-0.5b"),
+        ([str(code), "--name", "Not A Name"], "is no name"),
+        ([str(code), "--model", str(tiny_model)], "midfill model pull"),
+    ):
+        assert midfill(["tune", *words]) == 2
+        assert expected in capsys.readouterr().err
+    for size, expected in (("_DISK_BYTES", "of disk"), ("_MEMORY_SHARE", "of memory")):
+        with monkeypatch.context() as patch:
+            patch.setattr(cli, size, 10**18 if size == "_DISK_BYTES" else 1e-9)
+            assert midfill(["tune", str(code), "--model", str(tiny_model)]) == 2
+        assert expected in capsys.readouterr().err
+
+
+def test_a_child_that_fails_is_told(pulled: str, tmp_path: Path) -> None:
+    code = find_code(tree(tmp_path / "areas"))
+    problem = own_code.make_examples(code, code.held_out, 10, "no-such-model", tmp_path / "out")
+    assert "no-such-model" in problem
+
+
+_MEASURED = """
+import resource, sys
+from pathlib import Path
+import torch
+from model.catalog import Size
+from tests.tuning.simple_examples import simple_examples
+from tuning.device_check import random_base
+from tuning.memory import need_of
+from tuning.network import Network
+from tuning.train import Recipe, train
+folder, keeps, tokens = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+size = Size(n_layers=6, hidden=256, n_heads=4, n_kv_heads=2, head_dim=64, intermediate=2048)
+network = Network(random_base(size, 32000, torch.device("cpu"), torch.float32), 16, 32.0, seed=1)
+network.keeps_tokens = keeps
+examples = simple_examples(folder / "examples", 100, longest=200)
+train(network, examples, Recipe(batch=50, max_tokens=tokens), folder / "run", say=lambda _: None)
+need = need_of(network.base.architecture, 16, is_tied=True, bytes_per_weight=4)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / need.bytes_for(tokens, keeps))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts peak memory as Linux does")
+@pytest.mark.parametrize("keeps", ["inf", "0"])
+def test_a_run_takes_about_the_memory_that_was_said_and_no_more(tmp_path: Path, keeps: str) -> None:
+    command = [sys.executable, "-c", _MEASURED, str(tmp_path), keeps, "3000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert 0.5 < float(done.stdout) < 1.05
