@@ -57,7 +57,12 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
         return int(importlib.import_module("evals.cli").main(arguments))
     if arguments[:1] == ["tune"]:  # as above
-        return int(importlib.import_module("tuning.cli").main(arguments[1:]))
+        try:
+            tuning = importlib.import_module("tuning.cli")
+        except ModuleNotFoundError as error:
+            print(f'midfill: tune needs {error.name}: pip install "midfill[tune]"', file=sys.stderr)
+            return 2
+        return int(tuning.main(arguments[1:]))
     parser = argparse.ArgumentParser(prog="midfill", description="Local code completion: models, checks and evals")
     parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

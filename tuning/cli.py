@@ -36,7 +36,7 @@ from tuning.adapter_file import save_adapter
 from tuning.base import device_of, load_base
 from tuning.checkpoint import CheckpointError
 from tuning.example_file import ExampleFile, ExampleFileError, read
-from tuning.judge import Verdict, judge, summary, write_report
+from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
 from tuning.memory import need_of
 from tuning.network import Network
 from tuning.own_code import Code, TooLittleCode, find_code, make_examples
@@ -121,17 +121,18 @@ def _tune(arguments: argparse.Namespace) -> int:
     network = Network(base, _RANK, 2.0 * _RANK, seed=1)
     network.keeps_tokens = keeps
     before = _judged(network, held_out, run / "before.json", "before")
-    judging = time.monotonic() - began
+    prepared_s = time.monotonic() - began  # most of it is judging, which comes once more
     recipe = Recipe(
         rate=arguments.rate,
         batch=8,
         epochs=arguments.epochs,
         max_tokens=_MAX_TOKENS,
-        seconds=max(arguments.hours * 3600 - 2 * judging, 60.0),
+        seconds=max(arguments.hours * 3600 - 2 * prepared_s, 60.0),
     )
     print(f"learning from {len(learned)} examples; the loss is drawn in {run / 'train' / PICTURE}", flush=True)
     power = IdlePower("always" if arguments.now else "auto")
     train(network, learned, recipe, run / "train", say=_say, may_go=power)
+    (run / "after.json").unlink(missing_ok=True)
     after = _judged(network, held_out, run / "after.json", "after")
     base_name = _hub_name(source)
     save_adapter(network, run / "adapter", base_name, "fp16")
@@ -216,7 +217,8 @@ def _list(code: Code) -> str:
 
 
 def _judged(network: Network, held_out: ExampleFile, path: Path, when: str) -> list[Verdict]:
-    verdicts = judge(network, held_out, _MAX_TOKENS)
+    """Verdicts, those of an interrupted run where it came that far; says them."""
+    verdicts = read_verdicts(path) if path.exists() else judge(network, held_out, _MAX_TOKENS)
     write_report(path, verdicts)
     said = summary(verdicts)
     print(f"{when}: {said['n']} examples, exact {said['exact']:.3f}, text {said['text']:.3f}, NLL {said['nll']:.3f}, "

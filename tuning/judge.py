@@ -12,7 +12,7 @@ target goes on, or going on where it ends.
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -101,13 +101,14 @@ def report(verdicts: list[Verdict]) -> dict[str, dict[str, float]]:
 
 
 def write_report(path: Path, verdicts: list[Verdict]) -> dict[str, dict[str, float]]:
-    """Write the report with each example's own figures, for paired comparisons; returns the report."""
+    """Write the report and the verdicts themselves, for paired comparisons; returns the report."""
     said = report(verdicts)
-    each = {
-        "exact": "".join(str(int(v.exact)) for v in verdicts),
-        "text": "".join(str(int(v.exact or v.late)) for v in verdicts),
-        "nll": [round(v.nll, 4) for v in verdicts],
-        "tokens": [v.n_tokens for v in verdicts],
-    }
+    each = {field.name: [getattr(verdict, field.name) for verdict in verdicts] for field in fields(Verdict)}
     path.write_text(json.dumps({"report": said, "each": each}), encoding="utf-8")
     return said
+
+
+def read_verdicts(path: Path) -> list[Verdict]:
+    """The verdicts of a written report."""
+    each = json.loads(path.read_text(encoding="utf-8"))["each"]
+    return [Verdict(*values) for values in zip(*(each[field.name] for field in fields(Verdict)), strict=True)]

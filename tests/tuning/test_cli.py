@@ -145,6 +145,13 @@ def test_what_cannot_be_tuned_is_a_sentence_each(
         assert expected in capsys.readouterr().err
 
 
+def test_without_the_extra_it_says_what_to_install() -> None:
+    program = "import sys; sys.modules['datasketch'] = None; from lsp_server.cli import main; sys.exit(main(['tune']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == 'midfill: tune needs datasketch: pip install "midfill[tune]"\n'
+
+
 def test_a_child_that_fails_is_told(pulled: str, tmp_path: Path) -> None:
     code = find_code(tree(tmp_path / "areas"))
     problem = own_code.make_examples(code, code.held_out, 10, "no-such-model", tmp_path / "out")

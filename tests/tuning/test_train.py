@@ -9,7 +9,7 @@ import torch
 from tests.tuning.simple_examples import simple_examples
 from tuning.base import load_base
 from tuning.checkpoint import CheckpointError
-from tuning.judge import judge, report, summary
+from tuning.judge import judge, read_verdicts, report, summary, write_report
 from tuning.network import Network
 from tuning.train import CHECKPOINT, LOG, PICTURE, Recipe, main, train
 
@@ -39,6 +39,8 @@ def test_a_run_learns_what_it_is_shown_and_what_is_alike(tiny_model: Path, tmp_p
     assert before["exact"] == 0
     assert after["exact"] > 0.5
     assert after["nll"] < before["nll"] / 4
+    write_report(tmp_path / "report.json", verdicts)
+    assert read_verdicts(tmp_path / "report.json") == verdicts
     assert set(report(verdicts)) == {"all", "kind:line", "language:go", "language:python"}
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / LOG).read_text().splitlines()]
     assert len(losses) == 150
