@@ -28,4 +28,6 @@ examples() { # how many the training file holds: the last rung's name
   "$python" -c "import sys; from safetensors import safe_open; print(safe_open(sys.argv[1], framework='np').get_slice('targets').get_shape()[0])" "$work/in/train"
 }
 
-all_done() { tail -n 1 "$work/ladder-15.log" 2> /dev/null | grep -q ' done$'; }
+all_done() { # both ladders
+  tail -n 1 "$work/ladder.log" 2> /dev/null | grep -q ' done$' && tail -n 1 "$work/ladder-15.log" 2> /dev/null | grep -q ' done$'
+}
