@@ -35,9 +35,9 @@ def features(attempt: Attempt) -> Features:
     )
 
 
-def probability(known: Features, shift: float = 0.0) -> float:
-    """That the user keeps it, 0 to 1. `shift` is added to the log-odds: what recent suggestions met with."""
-    logit = shift + sum(weight * getattr(known, name) for name, weight in WEIGHTS.items())
+def probability(known: Features) -> float:
+    """That the user keeps it, 0 to 1."""
+    logit = sum(weight * getattr(known, name) for name, weight in WEIGHTS.items())
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 

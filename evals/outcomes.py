@@ -41,6 +41,8 @@ def outcomes_of(row: Mapping[str, Any]) -> Iterator[Outcome]:
         text = str(answer.get("candidate") or "")
         if not answer.get("features") or answer.get("reused") or not text.strip():
             continue
+        if answer.get("text") and answer["text"] != text:  # what was left of it for keys that came meanwhile
+            continue
         covered = str(answer.get("covered") or "")
         is_whole = text.endswith(covered)
         added = text.removesuffix(covered)

@@ -71,6 +71,7 @@ def test_what_was_kept_back_is_an_outcome_and_what_was_not_asked_for_is_none() -
         _answer(1, " = 1", reused=True),
         {"position": 2, "asked": 0.0, "answered": None},
         _answer(3, " "),
+        _answer(4, "x = 1", text="1"),  # of a request that this one joined
     ]
     (found,) = outcomes_of(_row("x = 1", answers))
     assert (found.was_shown, found.right_whole, found.id) == (False, True, "click midfill 1 0")
