@@ -20,7 +20,7 @@ _PATIENCE_MS = 100
 # Of the answers that somebody asked for: they are compared behind the first, and there at the next request.
 _RANK_MS = 2_000
 # Joint probability that what is shown unasked has at least.
-_LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.7, 0.7
+_LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.8, 0.8
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
 
