@@ -47,13 +47,9 @@ def _successor(prefix: bytes) -> bytes:
     return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else b"\xff" * (len(prefix) + 8)
 
 
-def pick(logits: torch.Tensor, allowed: list[int] | None) -> tuple[int, float, float]:
-    """The best id among `allowed` (None: all), its log-probability, and that of all `allowed`; logits: (vocab,)."""
+def pick(logits: torch.Tensor, allowed: list[int]) -> tuple[int, float, float]:
+    """The best id among `allowed`, its log-probability among all, and that of all `allowed`; logits: (vocab,)."""
     total = logits.logsumexp(0)
-    if allowed is None:
-        token_id, spelled = int(logits.argmax()), 0.0
-    else:
-        candidates = torch.tensor(allowed, device=logits.device)
-        token_id = int(candidates[logits[candidates].argmax()])
-        spelled = float(logits[candidates].logsumexp(0) - total)
-    return token_id, float(logits[token_id] - total), spelled
+    candidates = torch.tensor(allowed, device=logits.device)
+    token_id = int(candidates[logits[candidates].argmax()])
+    return token_id, float(logits[token_id] - total), float(logits[candidates].logsumexp(0) - total)

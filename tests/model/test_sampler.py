@@ -25,7 +25,7 @@ def test_allowed_equals_the_definition_for_any_vocabulary(vocab: list[bytes], ou
 
 def test_pick_is_the_best_allowed_token_with_its_probability_among_all() -> None:
     logits = torch.tensor([0.0, 3.0, 1.0, 2.0])
-    assert pick(logits, None)[0] == 1
-    token_id, logprob = pick(logits, [0, 2, 3])
+    token_id, logprob, spelled = pick(logits, [0, 2, 3])
     assert token_id == 3
     assert abs(logprob - float(logits.log_softmax(0)[3])) < 1e-6
+    assert abs(spelled - float(logits.softmax(0)[[0, 2, 3]].sum().log())) < 1e-6  # of all that could have stood there
