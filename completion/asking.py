@@ -146,7 +146,7 @@ class Asker:
             return ("" if generation.timed_out and "\n" not in generation.text else raw), False
         end = certain_end(generation.sure, self.certainty)
         is_whole = generation.complete or find_end(self.rule, generation.text) is not None
-        if is_whole and (end is None or end >= len(raw)):
+        if is_whole and (end is None or (raw.strip() and end >= len(raw))):
             return raw, False
         return whole(generation.text, min(len(raw), end if end is not None else len(raw)), is_prose=self.is_prose), True
 

@@ -134,6 +134,10 @@ class InFlight:
         """End the session's completion, and what is computed ahead in it."""
         if running := self._running.pop(session, None):
             running.task.cancel()
+        self.cancel_ahead(session)
+
+    def cancel_ahead(self, session: str) -> None:
+        """End what is computed ahead in a session."""
         if ahead := self._ahead.pop(session, None):
             ahead.task.cancel()
 

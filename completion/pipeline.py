@@ -319,6 +319,8 @@ def _outcome(
         return Outcome.OK, f"changed by: {changed}" if changed else ""
     if attempt.generation.timed_out:
         return Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
+    if attempt.is_cut and not attempt.raw.strip():
+        return Outcome.QUIET, "the model is certain of nothing that it would write here (quietness 0 shows it)"
     if attempt.raw.strip():
         return Outcome.FILTERED, f"nothing was left after: {changed}"
     return Outcome.EMPTY, "the model has nothing to add here"

@@ -83,8 +83,8 @@ class Config:
             quietness=self.quietness,
             rank_ms=_RANK_MS if self.format == "auto" else 0,  # who insists on a format gets that one
             patience_ms=_PATIENCE_MS,
-            line_certainty=_LINE_CERTAINTY,
-            block_certainty=_BLOCK_CERTAINTY,
+            line_certainty=_LINE_CERTAINTY if self.quietness else 0.0,  # who sets it to 0 wants to see all
+            block_certainty=_BLOCK_CERTAINTY if self.quietness else 0.0,
         )
 
     def engine_settings(self) -> EngineSettings:

@@ -304,7 +304,11 @@ class Midfill(LanguageServer):
 
     def moved(self, uri: str, cursor: int, wait_s: float) -> None:
         """The cursor came to an offset of a document: have read what is there, unless it goes on within `wait_s`."""
+        if self._cursors.get(uri) == cursor:  # a request told of it
+            return
         self._cursors[uri] = cursor
+        if self._deps is not None:  # what would have come behind the suggestion there: it is not wanted any more
+            self._deps.inflight.cancel_ahead(convert.session_of(self.window, uri))
         self.touch(uri, wait_s)
 
     def look_again(self, uri: str) -> None:

@@ -98,6 +98,14 @@ def test_unasked_a_line_ends_where_it_is_doubtful_and_the_model_is_not_asked_for
     assert engine.n_said == 3
 
 
+def test_where_nothing_is_certain_the_reason_says_so() -> None:
+    engine = _Doubtful(("compute()", 0.5), ("\n", 1.0))
+    asked = request_at("x = ▮\n", trigger=Trigger.AUTOMATIC)
+    completion = run(complete(deps_with(engine, limits=_CERTAIN), asked))
+    assert (completion.text, completion.outcome) == ("", Outcome.QUIET)
+    assert "certain of nothing" in completion.reason
+
+
 def test_who_asks_gets_all_of_it() -> None:
     completion = run(complete(deps_with(_Doubtful(*_CALL), limits=_CERTAIN), request_at("x = ▮\n")))
     assert completion.text == "compute(total, rate)"

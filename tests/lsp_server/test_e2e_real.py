@@ -181,7 +181,7 @@ def test_where_the_cursor_came_to_rest_the_first_key_finds_the_window_read(real_
         session.open(uri, text)
         session.complete(uri, 2, 4, kind=2)
         n_computed = {}
-        for version, (is_told, line) in enumerate([(False, 150), (True, 300)], 2):
+        for version, (is_told, line) in enumerate([(False, 153), (True, 303)], 2):
             place_there = {"line": line, "character": 0}
             if is_told:
                 before = session.status()["daemon"]["n_computed_tokens"]
