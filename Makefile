@@ -36,7 +36,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
-	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev
+	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev,tune
 	$(BIN)/python -m tests.audit
 
 bench: $(READY)
