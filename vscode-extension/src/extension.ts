@@ -27,9 +27,9 @@ function followCursor(client: Client): vscode.Disposable {
   let last = ''
   return vscode.window.onDidChangeTextEditorSelection(({ textEditor, selections }) => {
     const { uri } = textEditor.document
-    const position = selections[0].active
-    const place = `${uri} ${position.line}`
-    if (place !== last && selections.length === 1) client.moved(uri.toString(), position)
+    const position = selections[0]?.active
+    const place = `${uri} ${position?.line}`
+    if (position && place !== last && selections.length === 1) client.moved(uri.toString(), position)
     last = place
   })
 }
