@@ -6,7 +6,7 @@ answer, and found only where the text is exactly this one; whoever types somethi
 
 The technique is llama.vim's speculative FIM. Rules: pure but for the engine, which gives such a request up for any
 other of the document (`Priority.NEXT`); the document's next completion ends it (`InFlight`). What comes out is what
-asking after the acceptance gives: so a second opinion is asked for where it would be. Only bounds of time do not hold.
+asking after the acceptance gives. Only bounds of time do not hold.
 """
 
 import asyncio

@@ -70,7 +70,7 @@ class Attempt:
     raw: str
     candidate: Candidate
     steps: tuple[FilterStep, ...]
-    is_cut: bool = False  # ends before the model did, or was known to: what comes next is not what it is judged by
+    is_cut: bool = False  # ends before the model did, or was known to
     filters_ms: float = 0.0
 
     @property
@@ -89,11 +89,6 @@ class Attempt:
     def least_logprob(self) -> float:
         """That of the least probable token, the one that ended it included; 0 when there is none."""
         return min((logprob for begins, logprob in self.generation.logprobs if begins <= len(self.raw)), default=0.0)
-
-    def least_sure(self) -> float:
-        """The same, what is typed given; of what was cut off nothing counts."""
-        end = len(self.raw) - self.is_cut
-        return min((logprob for begins, logprob in self.generation.sure if begins <= end), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +117,12 @@ class Asker:
         """
         generations = await self._generate(prompt, session, max_wait_ms, on_reading, opening)
         # In a thread, like the prompt: the filters parse the document with the suggestion in place.
-        return await asyncio.to_thread(lambda: [self._filtered(prompt, generation) for generation in generations])
+        return await asyncio.to_thread(
+            lambda: [self._filtered(prompt, generation, *self._kept(generation)) for generation in generations]
+        )
 
-    def _filtered(self, prompt: Prompt, generation: Generation) -> Attempt:
+    def _filtered(self, prompt: Prompt, generation: Generation, raw: str, is_cut: bool) -> Attempt:
         began = time.perf_counter()
-        raw, is_cut = self._kept(generation)
         candidate, steps = apply_filters(raw, self.request)
         return Attempt(
             prompt=prompt,
@@ -155,7 +151,8 @@ class Asker:
         of it will be at once."""
         if not self.certainty or self._is_enough(generation.text, generation.sure):
             return None
-        return self._filtered(prompt, generation) if self._kept(generation)[0].strip() else None
+        raw, is_cut = self._kept(generation)
+        return self._filtered(prompt, generation, raw, is_cut) if raw.strip() else None
 
     async def score(
         self, prompt: Prompt, session: str, text: str, known: Sequence[Read] = (), begins_in: int | None = None

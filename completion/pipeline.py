@@ -1,7 +1,7 @@
 """One completion from request to what is shown. Read this file first.
 
     reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters
-          -> a second opinion where the first is unsure -> gate -> remember
+          -> for who asks: a second opinion where the first is unsure -> gate -> remember
 
 Rules: no LSP, no torch, no file or socket I/O here. Only the cache, what is under way and `engine.generate` have
 effects; every other step is a pure function. Cancelling the await closes the generation, unless a newer request
@@ -65,20 +65,25 @@ class Deps:
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
 
-async def prompt_for(deps: Deps, request: CompletionRequest) -> Prompt:
-    """The prompt that a request sends to the engine. Built in a thread: 50 ms and more where snippets are new."""
-    return await asyncio.to_thread(
-        lambda: build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, decide(request).mode)
-    )
+async def prompt_for(deps: Deps, request: CompletionRequest, mode: Mode | None = None) -> Prompt:
+    """The prompt that a request sends to the engine; `mode` where it was decided already. Built in a thread: 50 ms and
+    more where snippets are new.
+    """
+
+    def build() -> Prompt:
+        chosen = mode or decide(request).mode
+        return build_prompt(deps.spec, deps.tokenizer, deps.segments, deps.limits, request, chosen)
+
+    return await asyncio.to_thread(build)
 
 
-async def _prompt_in_time(deps: Deps, request: CompletionRequest) -> Prompt:
+async def _prompt_in_time(deps: Deps, request: CompletionRequest, mode: Mode) -> Prompt:
     """The same; a chat only for who asks, or where this machine reads one fast enough for who types."""
-    prompt = await prompt_for(deps, request)
+    prompt = await prompt_for(deps, request, mode)
     is_chat = prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC
     if not is_chat or deps.chat_pace.is_worth_it():
         return prompt
-    return await prompt_for(replace(deps, spec=replace(deps.spec, body_format=None)), request)
+    return await prompt_for(replace(deps, spec=replace(deps.spec, body_format=None)), request, mode)
 
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
@@ -136,7 +141,7 @@ class _Work:
         clock.lap("trigger")
         if decision.skip:
             return replace(_nothing(Outcome.SKIPPED, self._mode, decision.skip, clock), trace=self._trace)
-        self._prompt = prompt = await _prompt_in_time(deps, request)
+        self._prompt = prompt = await _prompt_in_time(deps, request, self._mode)
         self._trace = replace(
             self._trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens
         )

@@ -1,4 +1,4 @@
-"""A second opinion: where the model was not sure of its answer, ask in the other prompt format, and rank all answers.
+"""A second opinion for who asks: where the model was not sure, ask in the other prompt format, and rank all answers.
 
 A small model often ignores the text after the cursor in fill-in-the-middle prompts, and cannot know it in left-to-right
 ones. Of several answers the best one is that which is most probable in the middle, and makes the lines that follow most
