@@ -131,24 +131,24 @@ def answer_of(place: Place, completion: Completion) -> dict[str, Any]:
     }
 
 
-def rows_of(named: Named, asked: Sequence[tuple[Place, Completion]], model: str) -> Iterator[dict[str, Any]]:
-    """One row an edit."""
-    by_edit: dict[int, list[tuple[Place, Completion]]] = {}
-    for place, completion in asked:
-        by_edit.setdefault(place.edit.number, []).append((place, completion))
-    for number, those in by_edit.items():
-        edit = those[0][0].edit
-        yield {
-            "suite": "typing",
-            "id": f"{named.name} midfill {number}",
-            "history": named.name,
-            "language": named.language,
-            "held_out": named.held_out,
-            "contender": "midfill",
-            "model": model,
-            "text": edit.text,
-            "answers": [answer_of(place, completion) for place, completion in those],
-        }
+def row_of(named: Named, asked: Sequence[tuple[Place, Completion]], model: str) -> dict[str, Any]:
+    """The row of an edit."""
+    edit = asked[0][0].edit
+    return {
+        "suite": "typing",
+        "id": _id_of(named, edit),
+        "history": named.name,
+        "language": named.language,
+        "held_out": named.held_out,
+        "contender": "midfill",
+        "model": model,
+        "text": edit.text,
+        "answers": [answer_of(place, completion) for place, completion in asked],
+    }
+
+
+def _id_of(named: Named, edit: Edit) -> str:
+    return f"{named.name} midfill {edit.number}"
 
 
 @dataclass(slots=True)
@@ -255,11 +255,11 @@ async def _history(asking: Asking, named: Named, places: Sequence[Place], result
     by_edit: dict[int, list[Place]] = {}
     for place in places:
         by_edit.setdefault(place.edit.number, []).append(place)
-    for number, those in tracked(list(by_edit.items()), named.name):
-        row = results.resumed("typing", f"{named.name} midfill {number}")
+    for those in tracked(list(by_edit.values()), named.name):
+        row = results.resumed("typing", _id_of(named, those[0].edit))
         if row is None:
             asked = [(place, await ask(asking, named, place)) for place in those]
-            (row,) = rows_of(named, asked, asking.subject.model)
+            row = row_of(named, asked, asking.subject.model)
         results.add(row)
         rows.append(row)
     return rows

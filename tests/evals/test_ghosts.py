@@ -13,7 +13,7 @@ from rich.console import Console
 from completion.types import Mode, Trigger
 from evals import ghosts
 from evals.documents import LIMITS
-from evals.ghosts import Asking, answer_of, ask, places_of, rows_of, shown_at, sweep
+from evals.ghosts import Asking, answer_of, ask, places_of, row_of, shown_at, sweep
 from evals.histories import Named
 from evals.history import Change, History
 from evals.outcomes import outcomes_of
@@ -43,7 +43,7 @@ def test_a_key_is_asked_at_with_the_text_as_it_is_while_one_types(history: None)
 def test_what_is_asked_is_kept_as_the_typing_bench_keeps_it(history: None) -> None:
     place = next(place for place in places_of(_NAMED, 100, 0) if place.wished == "a + 1")
     completion = asyncio.run(ask(Asking(scripted_subject(lambda prompt: "a + 1\nb"), LIMITS), _NAMED, place))
-    (row,) = rows_of(_NAMED, [(place, completion)], "scripted")
+    row = row_of(_NAMED, [(place, completion)], "scripted")
     (outcome,) = outcomes_of(row)
     assert (outcome.right_whole, outcome.n_right, outcome.history) == (True, 5, "small")
     assert answer_of(place, completion)["sure"][0][0] == 0
