@@ -140,7 +140,7 @@ def _identity(network: Network, examples: ExampleFile, recipe: Recipe, numbers: 
     digest = hashlib.sha256(json.dumps(asdict(replace(recipe, seconds=None))).encode())
     for array in (examples.ids, examples.targets, np.array(numbers)):
         digest.update(array.tobytes())
-    digest.update(f"{network.base.architecture} {network.rank} {network.alpha}".encode())
+    digest.update(f"{network.base.architecture} {network.rank} {network.alpha} {sorted(network.lora)}".encode())
     return digest.hexdigest()
 
 
@@ -210,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", required=True, help="what the base is called on the hub, for the adapter's file")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--alpha", type=float, help="twice the rank where not given")
+    parser.add_argument("--layers", type=int, help="only so many of the upper ones learn (default: all)")
     parser.add_argument("--rate", type=float, default=_DEFAULT.rate)
     parser.add_argument("--batch", type=int, default=_DEFAULT.batch)
     parser.add_argument("--epochs", type=int, default=_DEFAULT.epochs)
@@ -232,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
         examples = read(arguments.examples)
         held_out = read(arguments.held_out) if arguments.held_out else None
         base = load_base(arguments.base, device_of(arguments.device))
-        network = Network(base, arguments.rank, arguments.alpha or 2.0 * arguments.rank, arguments.seed)
+        network = Network(base, arguments.rank, arguments.alpha or 2.0 * arguments.rank, arguments.seed, arguments.layers)
         network.keeps_tokens = arguments.keep_tokens
         keys = ("rate", "batch", "epochs", "max_tokens", "seconds", "seed")
         recipe = Recipe(**{key: getattr(arguments, key) for key in keys})
