@@ -123,13 +123,15 @@ class IndexClient:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Close its input, which it takes as the order to leave; after a while it is killed."""
-    if process.returncode is not None:
-        return
+    """Close its input, which it takes as the order to leave; after a while it is killed. Waits until it is gone.
+
+    What it still says is read to its end: a loop that closes earlier complains on standard error.
+    """
     try:
         if process.stdin is not None:
             process.stdin.close()
-        await asyncio.wait_for(process.wait(), _LEAVE_S)
+        await asyncio.wait_for(process.communicate(), _LEAVE_S)
     except OSError:  # a TimeoutError is one
         with contextlib.suppress(OSError):
             process.kill()
+            await asyncio.wait_for(process.communicate(), _LEAVE_S)

@@ -76,3 +76,23 @@ def test_an_index_client_that_never_could_start_its_worker_can_be_closed(
         await until(client, changed, IndexPhase.FAILED)
 
     run(root, scenario)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the worker")
+def test_a_worker_that_does_not_leave_is_gone_when_its_client_is_closed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = root / "deaf"
+    deaf.write_text("#!/bin/sh\nexec sleep 600\n")
+    deaf.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(deaf))
+    monkeypatch.setattr(client_module, "_LEAVE_S", 0.2)
+    seen: list[asyncio.subprocess.Process] = []
+
+    async def scenario(client: IndexClient, changed: asyncio.Event) -> None:
+        while client._process is None:
+            await asyncio.sleep(0.01)
+        seen.append(client._process)
+
+    run(root, scenario)
+    assert seen[0].returncode == -9
