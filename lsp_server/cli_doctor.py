@@ -57,7 +57,7 @@ def _doctor(args: argparse.Namespace) -> int:
     settings = _settings(args, place[0] if place else None)
     config, problems = load(settings.section)
     config = replace(config, max_wait_ms=0)
-    source = resolve(config.model)
+    source = resolve(config.model_name())
     print(f"midfill {version('midfill')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
     cache = cache_dir()
     nearest = next(folder for folder in (cache, *cache.parents) if folder.exists())
@@ -75,7 +75,7 @@ def _doctor(args: argparse.Namespace) -> int:
     print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
     print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
     print(f"files: {codings_in_words(workspace_of(place[0] if place else Path.cwd() / 'any'))}")
-    print(f"event loop: {_event_loop(config.model)}")
+    print(f"event loop: {_event_loop(config.model_name())}")
     print(f"settings: {settings.source}")
     for problem in problems:
         print(f"settings: {problem}")

@@ -31,6 +31,7 @@ from model.catalog import (
     ModelError,
     ModelRow,
     ModelSource,
+    as_published,
     read_added,
     resolve,
 )
@@ -115,7 +116,7 @@ def _quantize(source: ModelSource, file: Path) -> Path:
     try:
         with _bar(TaskProgressColumn()) as bar:
             kind = choose_kind("auto")
-            doing = "quantizing" if source.adapter is None else "merging and quantizing"
+            doing = "merging and quantizing" if source.adapters else "quantizing"
             task = bar.add_task(f"{doing} to {kind}", total=1.0)
             return ensure_store(source, file, kind, lambda done: bar.update(task, completed=done))
     except EXPECTED_FAILURES as error:
@@ -140,7 +141,7 @@ def _list(args: argparse.Namespace) -> int:
         where = str(fetch.place_of(row)) if fetch.is_cached(row) else row.source_repo
         size = f"{'about ' if row.files else ''}{_megabytes(row.size_bytes)}"
         table.add_row(name, size, _license(row), _state(row), where)
-    known = {row.name for row in CATALOG}
+    known = {resolve(row.name).model_id for row in CATALOG}
     for added in adapter.added():
         model_id = resolve(added.name).model_id
         known.add(model_id)
@@ -165,7 +166,7 @@ def _facts(row: ModelRow) -> dict[str, Any]:
         "sizeBytes": row.size_bytes,
         "isDefault": row.name == DEFAULT_MODEL,
         "isCached": fetch.is_cached(row),
-        "stores": _stores(row.name),
+        "stores": _stores(resolve(row.name).model_id),
     }
 
 
@@ -195,7 +196,7 @@ def _license(row: ModelRow) -> str:
 
 
 def _state(row: ModelRow) -> str:
-    ready = "".join(f", store {kind} ready" for kind in _stores(row.name))
+    ready = "".join(f", store {kind} ready" for kind in _stores(resolve(row.name).model_id))
     return ("in cache" if fetch.is_cached(row) else "not downloaded") + ready
 
 
@@ -216,18 +217,22 @@ def _remove(args: argparse.Namespace) -> int:
         freed = adapter.remove(source.adapter)
     else:
         freed = fetch.remove(source.row) if source.row is not None else 0
+    ids = {source.model_id}
+    if source.row is not None and source.adapter is None:
+        ids |= {resolve(source.row.name).model_id, resolve(as_published(source.row.name)).model_id}
     # A folder with a dot in front is what an interrupted quantization left.
-    for store in [*stores_of(source.model_id), *stores_of(f".{source.model_id}")]:
+    for store in [folder for model_id in sorted(ids) for dot in ("", ".") for folder in stores_of(f"{dot}{model_id}")]:
         freed += _size_of(store)
         try:
             shutil.rmtree(store)
         except OSError as error:
             raise ModelError(f"{store} cannot be deleted: {error.strerror}") from error
+    name = source.row.name if source.row is not None and source.adapter is None else source.model_id
     if freed == 0:
-        raise ModelError(f"there is nothing of {source.model_id} to delete")
-    print(f"{source.model_id}: {_megabytes(freed)} freed", file=sys.stderr)
-    users = [added.name for added in adapter.added() if source.row is not None and added.base == source.model_id]
-    for name in users:
+        raise ModelError(f"there is nothing of {name} to delete")
+    print(f"{name}: {_megabytes(freed)} freed", file=sys.stderr)
+    is_base = source.row is not None and source.adapter is None
+    for name in [added.name for added in adapter.added() if is_base and resolve(added.base).row == source.row]:
         print(
             f"{name} is merged into it, and fetches it again when next used: `midfill model rm {name}`?",
             file=sys.stderr,

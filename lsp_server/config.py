@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from completion.types import Format, Limits, Mode, PromptSpec
-from model.catalog import DEFAULT_MODEL
+from model.catalog import DEFAULT_MODEL, as_published
 from model.fit import WINDOW_TOKENS
 from model.spawn import EngineSettings
 
@@ -50,6 +50,7 @@ class Config:
 
     enabled: bool = True
     model: str = DEFAULT_MODEL
+    adapter: str = "auto"
     quantization: str = "auto"
     device: str = "auto"
     mode: str = "auto"
@@ -90,7 +91,7 @@ class Config:
     def engine_settings(self) -> EngineSettings:
         """Which daemon to use."""
         return EngineSettings(
-            model=self.model,
+            model=self.model_name(),
             quantization=self.quantization,
             device=self.device,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
@@ -99,6 +100,10 @@ class Config:
             max_disk_mb=self.daemon.max_disk_mb,
             idle=self.daemon.idle,
         )
+
+    def model_name(self) -> str:
+        """What `model.catalog.resolve` is asked for."""
+        return as_published(self.model) if self.adapter == "none" else self.model
 
     def forced_mode(self) -> Mode | None:
         """The mode every request gets, or None to decide at each."""
@@ -117,6 +122,10 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "model": (
         "A catalog name or an adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder",
         None,
+    ),
+    "adapter": (
+        "What midfill taught the model to fill in the middle: `auto` merges it in where there is one, `none` does not",
+        ("auto", "none"),
     ),
     "quantization": (
         "Bits per weight; `auto` is int4 with the native kernels, else int8; on a card bf16 where it fits, else int4",

@@ -22,7 +22,7 @@ Where to write a key:
   servers; a dot in a key is an object within an object.
 
 A wrong value is named once in a message, and its default is used; so is a key that does not exist. Changes hold at
-once, those of `model`, `quantization` and `daemon` with a new model process.
+once, those of `model`, `adapter`, `quantization` and `daemon` with a new model process.
 """
 
 # key -> (when one would change it, a value to write then)
@@ -33,6 +33,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "model of your own. A model of the catalog is fetched when it is first used.",
         "qwen2.5-coder-1.5b",
     ),
+    "adapter": ("To compare with the model as it was published.", "none"),
     "quantization": (
         "`int8` where memory and speed do not matter and the last bit of accuracy does; a new store is made.",
         "int8",

@@ -23,7 +23,18 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from model.catalog import ADDED, CATALOG, AddedAdapter, ModelError, ModelRow, ModelSource, read_added, resolve
+from model.catalog import (
+    ADDED,
+    CATALOG,
+    SHIPPED,
+    STOCK,
+    AddedAdapter,
+    ModelError,
+    ModelRow,
+    ModelSource,
+    read_added,
+    resolve,
+)
 from model.paths import adapters_dir
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
@@ -220,12 +231,14 @@ def _hash(folder: Path) -> str:
 def find_base(adapter: Adapter, wanted: str | None, *, force: bool = False) -> ModelSource:
     """The model that an adapter is merged into: the one it was trained on, or the one somebody names.
 
-    AdapterError when there is none, or when a catalog model is named that the adapter was not trained on.
+    One that was trained on a published model is merged into that one as it was published; one by `midfill tune`, which
+    records the catalog's name, into what it learned on. AdapterError when there is none, or when a catalog model is
+    named that the adapter was not trained on.
     """
     trained_on = _row_named(adapter.base)
     if wanted is None:
         if trained_on is not None:
-            return resolve(trained_on.name)
+            return _learned_on(adapter, trained_on)
         try:
             source = resolve(adapter.base)
         except ModelError:
@@ -244,14 +257,19 @@ def find_base(adapter: Adapter, wanted: str | None, *, force: bool = False) -> M
             f"the adapter was trained on {adapter.base or 'a model that it does not name'}, not on {source.row.title}: "
             "give the folder of that model with --model, or --force to merge it all the same"
         )
-    return source
+    return source if source.row is None else _learned_on(adapter, source.row)
+
+
+def _learned_on(adapter: Adapter, row: ModelRow) -> ModelSource:
+    return resolve(adapter.base if adapter.base.startswith(row.name) else f"{row.name}{STOCK}")
 
 
 def _row_named(base: str) -> ModelRow | None:
-    """The catalog's row of a hub name or of a folder called like the model."""
+    """The catalog's row of its own name, of a hub name or of a folder called like the model."""
     last = base.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].lower()
     published = {row.source_repo.split("/")[1].removesuffix("-GGUF").lower(): row for row in CATALOG}
-    return published.get(last)
+    named = {f"{row.name}{which}": row for row in CATALOG for which in (SHIPPED, STOCK)}
+    return named.get(base) or published.get(last)
 
 
 def default_name(adapter: Adapter, base: ModelSource) -> str:
@@ -268,7 +286,7 @@ def add(adapter: Adapter, base: ModelSource, name: str) -> ModelSource:
     if any(name == row.name for row in CATALOG):
         raise AdapterError(f"{name} is the name of a catalog model: give another one with --name")
     known = read_added(name)
-    base_name = base.row.name if base.row else str(base.path)
+    base_name = f"{base.row.name}{SHIPPED if base.shipped else STOCK}" if base.row else str(base.path)
     if known is not None:
         if known.sha256 != adapter.sha256 or known.base != base_name:
             raise AdapterError(f"{name} is another adapter already: `midfill model rm {name}` first, or give a --name")

@@ -67,11 +67,15 @@ class ModelRow:
     files: tuple[str, ...] = ()
     revision: str = "main"
     terms: str = ""  # of a license that is not for every use
+    adapter_sha256: str = ""  # of midfill's own adapter for it, which lies in adapters/<name>; none where empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedAdapter:
-    """A LoRA adapter that was added under a name: its copy in the cache, its base, the hash of its files."""
+    """A LoRA adapter under a name: its folder, its base, the hash of its files.
+
+    It was added by a user and lies in the cache, or it is midfill's own and lies in the package.
+    """
 
     name: str
     folder: Path
@@ -83,16 +87,24 @@ class AddedAdapter:
 class ModelSource:
     """A model somebody asked for: a catalog row or a local path, and what is merged into it.
 
-    `model_id` is safe in file names.
+    `model_id` is safe in file names. `shipped` is midfill's own adapter for the row, `adapter` one that was added.
     """
 
     model_id: str
     row: ModelRow | None
     path: Path | None
+    shipped: AddedAdapter | None = None
     adapter: AddedAdapter | None = None
+
+    @property
+    def adapters(self) -> tuple[AddedAdapter, ...]:
+        """What is merged into the published weights, in this order."""
+        return tuple(adapter for adapter in (self.shipped, self.adapter) if adapter is not None)
 
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
+# After a catalog name: with midfill's own adapter, which is what the name alone means as well; or as it was published.
+SHIPPED, STOCK = "@fim", "@none"
 # What a folder must hold to be a model.
 _FOLDER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
 # Written last into the folder of an added adapter.
@@ -170,6 +182,7 @@ CATALOG: tuple[ModelRow, ...] = (
         line_format=Format.FIM,
         block_format=Format.FIM,
         body_format=Format.CHAT,
+        adapter_sha256="c53da479719b1c9c50df270f761c1a0ffbb2e50d60d694a5cb2fd9f76c0d5f40",
     ),
     _on_hub(
         "qwen2.5-coder-3b",
@@ -215,15 +228,17 @@ CATALOG: tuple[ModelRow, ...] = (
 def resolve(name_or_path: str) -> ModelSource:
     """A catalog name (short or official), an added adapter's name, a .gguf file or a safetensors folder.
 
-    ModelError otherwise.
+    A catalog name is the model with midfill's own adapter where it has one; `NAME@none` is the model as it was
+    published. ModelError otherwise.
     """
+    name = name_or_path.lower().removesuffix(SHIPPED).removesuffix(STOCK)
     for row in CATALOG:
-        if name_or_path.lower() in (row.name, row.title.lower(), row.source_repo.lower()):
-            return ModelSource(model_id=row.name, row=row, path=None)
+        if name in (row.name, row.title.lower(), row.source_repo.lower()):
+            return _of_row(row, is_stock=name_or_path.lower().endswith(STOCK))
     if (adapter := read_added(name_or_path)) is not None:
         base = resolve(adapter.base)
         model_id = f"{adapter.name}-{adapter.sha256[:8]}"  # the same name may be given again to another adapter
-        return ModelSource(model_id=model_id, row=base.row, path=base.path, adapter=adapter)
+        return ModelSource(model_id=model_id, row=base.row, path=base.path, shipped=base.shipped, adapter=adapter)
     path = Path(name_or_path).expanduser()
     if path.suffix == ".gguf" and not path.is_dir():
         return _gguf_source(path)
@@ -235,6 +250,20 @@ def resolve(name_or_path: str) -> ModelSource:
     raise ModelError(
         f"unknown model {name_or_path!r}: use one of {known}, or the path of a .gguf file or a safetensors folder"
     )
+
+
+def as_published(name: str) -> str:
+    """The name of a catalog model without midfill's own adapter; any other name as it is."""
+    is_known = any(name.lower() in (row.name, row.title.lower(), row.source_repo.lower()) for row in CATALOG)
+    return f"{name}{STOCK}" if is_known else name
+
+
+def _of_row(row: ModelRow, *, is_stock: bool) -> ModelSource:
+    if is_stock or not row.adapter_sha256:
+        return ModelSource(model_id=row.name, row=row, path=None)
+    folder = Path(__file__).parent / "adapters" / row.name
+    shipped = AddedAdapter(name=f"{row.name}{SHIPPED}", folder=folder, base=row.name, sha256=row.adapter_sha256)
+    return ModelSource(model_id=f"{row.name}-{shipped.sha256[:8]}", row=row, path=None, shipped=shipped)
 
 
 def _gguf_source(path: Path) -> ModelSource:
@@ -257,7 +286,10 @@ def read_added(name: str) -> AddedAdapter | None:
         return None
     try:
         raw = json.loads((folder / ADDED).read_text(encoding="utf-8"))
-        return AddedAdapter(name=name, folder=folder, base=str(raw["base"]), sha256=str(raw["sha256"]))
+        base, sha256 = str(raw["base"]), str(raw["sha256"])
+        if any(base == row.name for row in CATALOG):  # added when the catalog's models had no adapters
+            base += STOCK
+        return AddedAdapter(name=name, folder=folder, base=base, sha256=sha256)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -21,18 +21,16 @@ from model.source import WeightSource, open_source
 
 @contextmanager
 def open_weights(source: ModelSource, file: Path) -> Iterator[WeightSource]:
-    """The fp32 weights of a model: its published file's, with its adapter merged in when it has one."""
+    """The fp32 weights of a model: its published file's, with its adapters merged in."""
     with open_source(file) as weights:
-        if source.adapter is None:
-            yield weights
-            return
-        adapter = open_adapter(source.adapter.folder)
-        if adapter.sha256 != source.adapter.sha256:
-            name = source.adapter.name
-            raise AdapterError(
-                f"the copy of the adapter {name} is damaged: `midfill model rm {name}`, then add it again"
-            )
-        yield merged(weights, adapter)
+        for known in source.adapters:
+            adapter = open_adapter(known.folder)
+            if adapter.sha256 != known.sha256:
+                again = f"`midfill model rm {known.name}`, then add it again"
+                remedy = "install midfill again" if known is source.shipped else again
+                raise AdapterError(f"the copy of the adapter {known.name} is damaged: {remedy}")
+            weights = merged(weights, adapter)
+        yield weights
 
 
 def merged(weights: WeightSource, adapter: Adapter) -> WeightSource:
@@ -60,14 +58,14 @@ def merged(weights: WeightSource, adapter: Adapter) -> WeightSource:
         weight = deltas.get_tensor(HEAD).float() if name == "head" and adapter.has_head else weights.tensor(name)
         if name not in adapter.targets:
             return weight
-        a, b = (_half(deltas, f"base_model.model.{adapter.targets[name]}.lora_{half}.weight") for half in "AB")
+        a, b = (read_half(deltas, f"base_model.model.{adapter.targets[name]}.lora_{half}.weight") for half in "AB")
         return torch.addmm(weight, b, a, alpha=adapter.scale(name))
 
     return replace(weights, tensor=tensor)
 
 
-def _half(deltas: Any, name: str) -> torch.Tensor:
-    """A or B in fp32, whatever it is kept in."""
+def read_half(deltas: Any, name: str) -> torch.Tensor:
+    """A or B of an opened adapter in fp32, whatever it is kept in."""
     weight: torch.Tensor = deltas.get_tensor(name)
     if weight.dtype != torch.int8:
         return weight.float()
@@ -76,7 +74,7 @@ def _half(deltas: Any, name: str) -> torch.Tensor:
 
 
 def combined_hash(base_sha256: str, adapter_sha256: str) -> str:
-    """Identifies a base with an adapter, as a published file's sha256 does."""
+    """Identifies what an adapter makes of a base, as a published file's sha256 identifies that one."""
     return hashlib.sha256(f"{base_sha256} {adapter_sha256}".encode()).hexdigest()
 
 

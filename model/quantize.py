@@ -7,6 +7,7 @@ result. Two processes that quantize at once both end with the same store: the re
 """
 
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -105,9 +106,8 @@ def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[
 
 
 def source_hash(source: ModelSource, file: Path) -> str:
-    """Identify a model's numbers: those of its published files, and of the adapter that is merged into them."""
-    base = _file_hash(source, file)
-    return base if source.adapter is None else combined_hash(base, source.adapter.sha256)
+    """Identify a model's numbers: those of its published files, and of the adapters that are merged into them."""
+    return functools.reduce(combined_hash, (adapter.sha256 for adapter in source.adapters), _file_hash(source, file))
 
 
 def _file_hash(source: ModelSource, file: Path) -> str:
@@ -155,7 +155,7 @@ def _write_weights(folder: Path, weights: WeightSource, kind: str, progress: Cal
 
 def _described(source: ModelSource) -> str:
     file = source.row.file or source.row.source_repo if source.row else str(source.path)
-    return file if source.adapter is None else f"{file} with the adapter {source.adapter.name}"
+    return " ".join([file, *(f"with the adapter {adapter.name}" for adapter in source.adapters)])
 
 
 def _require_space(folder: Path, a: Architecture, kind: str) -> None:

@@ -12,9 +12,11 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from model.adapter import CONFIG, PARTS, TENSORS
+from model.adapter import CONFIG, PARTS, TENSORS, AdapterError, open_adapter
+from model.merge import read_half
 from tuning.network import Network
 
 KINDS = ("fp32", "fp16", "int8")
@@ -50,6 +52,22 @@ def save_adapter(network: Network, folder: Path, base_name: str, kind: str) -> i
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def load_adapter(network: Network, folder: Path) -> None:
+    """Have a network begin with what an adapter learned. AdapterError where it is none, or none for this network."""
+    adapter = open_adapter(folder)
+    if adapter.targets.keys() != network.lora.keys() or any(
+        shape != (len(network.lora[name][1]), network.rank, network.lora[name][0].shape[1])
+        for name, shape in adapter.shapes.items()
+    ):
+        raise AdapterError(f"{folder} adapts other layers, or at another rank, than are to be trained")
+    with safe_open(folder / TENSORS, framework="pt") as file, torch.no_grad():
+        for name, pair in network.lora.items():
+            # The part that is learned does not say by what it is multiplied: put the difference into B.
+            factors = (1.0, adapter.scale(name) * network.rank / network.alpha)
+            for half, weight, factor in zip("AB", pair, factors, strict=True):
+                weight.copy_(read_half(file, f"base_model.model.{_module(name)}.lora_{half}.weight") * factor)
 
 
 def _module(name: str) -> str:

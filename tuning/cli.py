@@ -33,7 +33,7 @@ from model.power import IdlePower
 from model.source import open_source
 from model.system import be_nice, n_cores
 from tuning.adapter_file import save_adapter
-from tuning.base import device_of, load_base
+from tuning.base import device_of, load_model
 from tuning.checkpoint import CheckpointError
 from tuning.example_file import ExampleFile, ExampleFileError, read
 from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
@@ -117,7 +117,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     learned, held_out = _examples(arguments, root, run)
     be_nice(_NICENESS)
     torch.set_num_threads(n_cores())
-    base = load_base(file, device, n_threads=n_cores())
+    base = load_model(source, file, device, n_threads=n_cores())
     network = Network(base, _RANK, 2.0 * _RANK, seed=1)
     network.keeps_tokens = keeps
     before = _judged(network, held_out, run / "before.json", "before")
@@ -158,6 +158,9 @@ def _base(model: str) -> tuple[ModelSource, Path]:
 
 
 def _hub_name(source: ModelSource) -> str:
+    """What the adapter's file says that it was trained on; `model.adapter.find_base` reads it."""
+    if source.shipped is not None:
+        return source.shipped.name
     return source.row.source_repo.removesuffix("-GGUF") if source.row is not None else str(source.path)
 
 
@@ -251,8 +254,8 @@ def _add(arguments: argparse.Namespace, judgement: Judgement, run: Path, source:
         return 0
     if read_added(name) is not None:
         midfill(["model", "rm", name])
-    base = source.row.name if source.row is not None else str(source.path)
-    return midfill(["model", "add", "--adapter", str(adapter), "--model", base, "--name", name])
+    base = ["--model", str(source.path)] if source.row is None else []  # a catalog's name is in the adapter's file
+    return midfill(["model", "add", "--adapter", str(adapter), *base, "--name", name])
 
 
 def _say(line: str) -> None:

@@ -8,6 +8,7 @@ Rules: the head is computed where there is a loss and nowhere else, some rows at
 scores of 152k tokens would be larger than the model. Names are the store's (`model.source`).
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Network:
     """A base with an adapter. `lora` maps a linear's name to its A (rank, in) and B (out, rank), fp32.
 
     With `layers` only so many of the upper layers learn, and no gradient goes below them: a third less arithmetic a
-    token for half of them.
+    token for half of them. The ones below keep what they were given (`tuning.adapter_file.load_adapter`).
     """
 
     def __init__(self, base: Base, rank: int, alpha: float, seed: int, layers: int | None = None) -> None:
@@ -77,7 +78,8 @@ class Network:
 
     def parameters(self) -> dict[str, torch.Tensor]:
         """What is trained, by a name each, in a fixed order."""
-        return {f"{name}.{half}": pair[i] for name, pair in self.lora.items() for i, half in enumerate("AB")}
+        halves = {f"{name}.{half}": pair[i] for name, pair in self.lora.items() for i, half in enumerate("AB")}
+        return {name: weight for name, weight in halves.items() if weight.requires_grad}
 
     def score(self, pack: Pack) -> Scores:
         """Negative log-likelihood and best token of every target token; differentiable in A and B."""
@@ -119,26 +121,23 @@ class Network:
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         plain = F.linear(x, self.base.tensors[name], self.base.tensors.get(f"{name}.bias"))
-        if name not in self.lora:
-            return plain
         a, b = (half.to(x.dtype) for half in self.lora[name])
         return torch.addmm(plain, F.linear(x, a) * (self.alpha / self.rank), b.t())
 
 
-def _new_lora(
-    base: Base, rank: int, seed: int, layers: int | None
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+def _new_lora(base: Base, rank: int, seed: int, layers: int | None) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """As PEFT begins: A uniform (Kaiming with a = sqrt 5), B zero, so that nothing is changed yet."""
     generator = torch.Generator().manual_seed(seed)
     lora = {}
     n_layers = base.architecture.n_layers
     first = 0 if layers is None else max(n_layers - layers, 0)
-    for name in (f"layers.{index}.{part}" for index in range(first, n_layers) for part in LINEARS):
+    for index, part in itertools.product(range(n_layers), LINEARS):
+        name = f"layers.{index}.{part}"
         out, width = base.tensors[name].shape
         bound = 1 / math.sqrt(width)
         a = (torch.rand(rank, width, generator=generator) * 2 - 1) * bound
         pair = (a.to(base.device), torch.zeros(out, rank, device=base.device))
-        lora[name] = (pair[0].requires_grad_(), pair[1].requires_grad_())
+        lora[name] = (pair[0].requires_grad_(index >= first), pair[1].requires_grad_(index >= first))
     return lora
 
 

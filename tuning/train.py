@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from model.catalog import ModelError
-from tuning.adapter_file import save_adapter
+from tuning.adapter_file import load_adapter, save_adapter
 from tuning.base import device_of, load_base
 from tuning.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from tuning.example_file import ExampleFile, ExampleFileError, read
@@ -140,7 +140,8 @@ def _identity(network: Network, examples: ExampleFile, recipe: Recipe, numbers: 
     digest = hashlib.sha256(json.dumps(asdict(replace(recipe, seconds=None))).encode())
     for array in (examples.ids, examples.targets, np.array(numbers)):
         digest.update(array.tobytes())
-    digest.update(f"{network.base.architecture} {network.rank} {network.alpha} {sorted(network.lora)}".encode())
+    learned = sorted(network.parameters())
+    digest.update(f"{network.base.architecture} {network.rank} {network.alpha} {learned}".encode())
     return digest.hexdigest()
 
 
@@ -211,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--alpha", type=float, help="twice the rank where not given")
     parser.add_argument("--layers", type=int, help="only so many of the upper ones learn (default: all)")
+    parser.add_argument("--start", type=Path, metavar="ADAPTER", help="go on from what this one learned")
     parser.add_argument("--rate", type=float, default=_DEFAULT.rate)
     parser.add_argument("--batch", type=int, default=_DEFAULT.batch)
     parser.add_argument("--epochs", type=int, default=_DEFAULT.epochs)
@@ -233,7 +235,10 @@ def main(argv: list[str] | None = None) -> int:
         examples = read(arguments.examples)
         held_out = read(arguments.held_out) if arguments.held_out else None
         base = load_base(arguments.base, device_of(arguments.device))
-        network = Network(base, arguments.rank, arguments.alpha or 2.0 * arguments.rank, arguments.seed, arguments.layers)
+        alpha = arguments.alpha or 2.0 * arguments.rank
+        network = Network(base, arguments.rank, alpha, arguments.seed, arguments.layers)
+        if arguments.start is not None:
+            load_adapter(network, arguments.start)
         network.keeps_tokens = arguments.keep_tokens
         keys = ("rate", "batch", "epochs", "max_tokens", "seconds", "seed")
         recipe = Recipe(**{key: getattr(arguments, key) for key in keys})

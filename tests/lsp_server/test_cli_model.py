@@ -123,7 +123,7 @@ def test_list_follows_the_state_of_a_model(capsys: pytest.CaptureFixture[str]) -
     assert "in cache" in listed(capsys, ROW.name)
     assert "store" not in listed(capsys, ROW.name)
     assert str(path) in listed(capsys, ROW.name)
-    store = put_store(ROW.name, ROW.file)
+    store = put_store(resolve(ROW.name).model_id, ROW.file)
     assert "in cache, store int8 ready" in listed(capsys, ROW.name)
     (store / "weights.safetensors").write_bytes(b"cut")
     assert "store" not in listed(capsys, ROW.name)
@@ -139,7 +139,7 @@ def test_list_shows_the_stores_of_local_models(capsys: pytest.CaptureFixture[str
 
 def test_list_for_programs_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     put_model_file()
-    put_store(ROW.name, ROW.file)
+    put_store(resolve(ROW.name).model_id, ROW.file)
     assert main(["model", "list", "--json"]) == 0
     models = {model["name"]: model for model in json.loads(capsys.readouterr().out)}
     assert list(models) == [row.name for row in CATALOG]
@@ -198,10 +198,10 @@ def test_pull_of_a_local_model_makes_its_store_and_rm_leaves_the_users_file(
 
 
 def test_rm_deletes_the_file_and_its_stores_and_says_what_was_freed(capsys: pytest.CaptureFixture[str]) -> None:
-    path, store = put_model_file(), put_store(ROW.name, ROW.file)
+    path, store = put_model_file(), put_store(resolve(ROW.name).model_id, ROW.file)
     interrupted = store.with_name(f".{store.name}.x1y2")
     interrupted.mkdir()
-    other = put_store(CATALOG[1].name, CATALOG[1].file)
+    other = put_store(resolve(CATALOG[1].name).model_id, CATALOG[1].file)
     assert main(["model", "rm", ROW.name]) == 0
     assert capsys.readouterr().err == f"{ROW.name}: {(ROW.size_bytes + 3_000_000) / 1e6:,.0f} MB freed\n"
     assert not path.exists()

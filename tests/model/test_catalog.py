@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from model import paths
+from model.adapter import find_base, open_adapter
 from model.architecture import SUPPORTED
 from model.catalog import CATALOG, DEFAULT_MODEL, ModelError, ModelRow, resolve
 
@@ -24,7 +25,24 @@ def test_the_default_model_is_in_the_catalog() -> None:
 def test_a_row_is_found_by_its_short_name_its_title_and_its_repository(row: ModelRow) -> None:
     for name in (row.name, row.title, row.source_repo, row.title.upper()):
         source = resolve(name)
-        assert (source.row, source.path, source.model_id) == (row, None, row.name)
+        assert (source.row, source.path) == (row, None)
+        assert source.model_id.startswith(row.name)
+        stock = resolve(f"{name}@none")
+        assert (stock.row, stock.path, stock.model_id, stock.adapters) == (row, None, row.name, ())
+        assert resolve(f"{name}@fim") == source
+
+
+@pytest.mark.parametrize("row", [row for row in CATALOG if row.adapter_sha256], ids=lambda row: row.name)
+def test_a_shipped_adapter_is_there_and_fits_its_row(row: ModelRow) -> None:
+    source = resolve(row.name)
+    assert source.shipped is not None
+    adapter = open_adapter(source.shipped.folder)
+    assert adapter.sha256 == row.adapter_sha256
+    assert find_base(adapter, None).row == row
+    assert row.size is not None
+    size = row.size
+    assert adapter.shapes[f"layers.{size.n_layers - 1}.down"][::2] == (size.hidden, size.intermediate)
+    assert (source.shipped.folder / "CARD.md").is_file()
 
 
 @pytest.mark.parametrize("row", CATALOG, ids=lambda row: row.name)

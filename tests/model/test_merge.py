@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from model.adapter import AdapterError, add, find_base, open_adapter
+from model.catalog import CATALOG, AddedAdapter, ModelSource, resolve
 from model.load import load_fp32
 from model.merge import merged, open_weights
 from model.quantize import ensure_store, source_hash
@@ -124,3 +125,55 @@ def test_without_room_for_the_store_one_sentence_says_so(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OSError, match=r"takes \d+ MB in .* which has 0 MB free: make room, or set MIDFILL_CACHE"):
         ensure_store(resolve(str(tiny_model)), tiny_model, "int8", lambda done: None)
+
+
+def test_an_adapter_that_was_added_is_merged_on_top_of_the_one_that_ships(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    known = []
+    for seed in (1, 2):
+        make_tiny_adapter(tiny_model, folder := tmp_path / f"adapter-{seed}", 4 * seed, target_modules=LINEAR)
+        adapter = open_adapter(folder)
+        known.append(AddedAdapter(name=f"a{seed}", folder=folder, base="x", sha256=adapter.sha256))
+    source = ModelSource(model_id="x", row=None, path=tiny_model, shipped=known[0], adapter=known[1])
+    alone = ModelSource(model_id="x", row=None, path=tiny_model, adapter=known[1])
+    with open_source(tiny_model) as weights, open_weights(source, tiny_model) as both:
+        first, second = (merged(weights, open_adapter(adapter.folder)) for adapter in known)
+        for name in open_adapter(known[0].folder).targets:
+            base = weights.tensor(name)
+            assert torch.allclose(
+                both.tensor(name) - base, first.tensor(name) + second.tensor(name) - 2 * base, atol=1e-6
+            )
+    assert source_hash(source, tiny_model) != source_hash(alone, tiny_model)
+
+
+def test_what_an_adapter_was_trained_on_decides_what_it_is_merged_into(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    row = next(row for row in CATALOG if row.adapter_sha256)
+    make_tiny_adapter(tiny_model, tmp_path / "a", 1)
+    published = row.source_repo.removesuffix("-GGUF")
+    for base, shipped in ((published, False), (f"{row.name}@none", False), (f"{row.name}@fim", True)):
+        config = json.loads((tmp_path / "a/adapter_config.json").read_text())
+        (tmp_path / "a/adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": base}))
+        adapter = open_adapter(tmp_path / "a")
+        for wanted in (None, row.name):
+            source = find_base(adapter, wanted)
+            assert (source.row, source.shipped is not None) == (row, shipped)
+        name = f"of-{base.split('/')[-1].replace('@', '-').lower()}"[:32]
+        added = add(adapter, find_base(adapter, None), name)
+        assert (added.row, added.shipped is not None) == (row, shipped)
+        assert added.adapter is not None
+        assert [known.name for known in added.adapters][-1] == name
+
+
+def test_an_adapter_from_when_nothing_shipped_stays_on_the_published_model(
+    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    row = next(row for row in CATALOG if row.adapter_sha256)
+    make_tiny_adapter(tiny_model, tmp_path / "a", 1)
+    source = add(open_adapter(tmp_path / "a"), resolve(f"{row.name}@none"), "old")
+    assert source.adapter is not None
+    note = source.adapter.folder / "added.json"
+    note.write_text(json.dumps({**json.loads(note.read_text()), "base": row.name}))
+    assert resolve("old").shipped is None

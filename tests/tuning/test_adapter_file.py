@@ -14,7 +14,8 @@ from model.merge import merged
 from model.source import open_source
 from tests.tuning.simple_examples import simple_examples
 from tests.tuning.test_network import started
-from tuning.adapter_file import save_adapter
+from tuning.adapter_file import load_adapter, save_adapter
+from tuning.network import Network
 from tuning.packing import packs_of
 
 
@@ -82,3 +83,22 @@ def test_the_configuration_says_all_that_peft_needs(tiny_model: Path, tmp_path: 
     assert said["r"] == 4
     assert said["lora_alpha"] == 8.0
     assert said["base_model_name_or_path"] == "a/base"
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("fp32", 1e-6), ("int8", 1e-2)])
+def test_training_goes_on_from_what_an_adapter_learned(
+    tiny_model: Path, tmp_path: Path, kind: str, bound: float
+) -> None:
+    network = started(tiny_model)
+    save_adapter(network, tmp_path / "adapter", "a/base", kind)
+    other = Network(network.base, network.rank, 3.0 * network.rank, seed=7)  # another scale: B makes up for it
+    load_adapter(other, tmp_path / "adapter")
+    (pack,) = packs_of(simple_examples(tmp_path / "examples", 5), range(5), 1000)
+    assert torch.allclose(other.score(pack).nll, network.score(pack).nll, atol=bound, rtol=bound)
+
+
+def test_an_adapter_of_another_rank_cannot_be_gone_on_with(tiny_model: Path, tmp_path: Path) -> None:
+    network = started(tiny_model)
+    save_adapter(network, tmp_path / "adapter", "a/base", "fp16")
+    with pytest.raises(AdapterError, match="at another rank"):
+        load_adapter(Network(network.base, network.rank + 1, 8.0, seed=1), tmp_path / "adapter")

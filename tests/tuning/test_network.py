@@ -73,3 +73,20 @@ def test_a_new_adapter_changes_nothing(tiny_model: Path, tmp_path: Path) -> None
     other = Network(load_base(tiny_model, CPU), 8, 8.0, seed=2).score(pack)
     assert torch.equal(plain.nll, other.nll)
     assert not torch.equal(plain.nll, started(tiny_model).score(pack).nll)
+
+
+def test_the_upper_layers_learn_as_they_do_with_all_and_the_lower_ones_stay(tiny_model: Path, tmp_path: Path) -> None:
+    (pack,) = packs_of(simple_examples(tmp_path / "examples.safetensors", 3), range(3), 1000)
+    every, upper = started(tiny_model), Network(load_base(tiny_model, CPU), 4, 8.0, seed=1, layers=1)
+    with torch.no_grad():
+        for name, pair in upper.lora.items():
+            for ours, theirs in zip(pair, every.lora[name], strict=True):
+                ours.copy_(theirs)
+    for network in (every, upper):
+        network.score(pack).nll.sum().backward()
+    assert 0 < len(upper.parameters()) < len(every.parameters())
+    for name, weight in upper.parameters().items():
+        assert torch.equal(weight.grad, every.parameters()[name].grad), name
+    last = every.base.architecture.n_layers - 1
+    assert all(name.startswith(f"layers.{last}.") for name in upper.parameters())
+    assert all(half.grad is None for name, pair in upper.lora.items() for half in pair if f"layers.{last}." not in name)

@@ -90,9 +90,11 @@ def test_a_worker_that_does_not_leave_is_gone_when_its_client_is_closed(
     seen: list[asyncio.subprocess.Process] = []
 
     async def scenario(client: IndexClient, changed: asyncio.Event) -> None:
-        while client._process is None:
+        process = None
+        while process is None:
             await asyncio.sleep(0.01)
-        seen.append(client._process)
+            process = client._process
+        seen.append(process)
 
     run(root, scenario)
     assert seen[0].returncode == -9
