@@ -18,7 +18,7 @@ local KEYS = {
 M.defaults = {
   --- The server's command, as a list, or a function as |vim.lsp.ClientConfig| has it. Nil: it is looked for (`locate`).
   cmd = nil,
-  --- The server's settings: the keys of the README's table, e.g. { model = '...', context = { index = false } }.
+  --- The server's settings: the keys of docs/configuration.md, e.g. { model = '...', context = { index = false } }.
   settings = {},
   --- Nil for every file, a list of filetypes, or a function of the buffer that says whether.
   filetypes = nil,
