@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ MAY_IMPORT = {
     "tuning": {"tuning", "lsp_server", "completion", "parsers", "model"},
     "evals": set(PACKAGES),
 }
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+DECISIONS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 70
 
 
@@ -73,11 +76,42 @@ def test_the_lock_holds_the_pins_and_no_address() -> None:
     assert all("==" in line for line in lock.splitlines() if line and not line.startswith("#"))
 
 
-def test_what_the_architecture_names_exists() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    named = re.findall(r"`((?:completion|lsp_server|model|parsers)/\w+\.py):([\w.]+)`", text)
-    assert len(named) > 10
+def test_what_the_documents_name_exists() -> None:
+    for document in (ROOT / "ARCHITECTURE.md", *DOCS, *sorted((ROOT / "docs/decisions").glob("*.md"))):
+        files = re.findall(rf"`((?:{'|'.join(PACKAGES)}|tests)/[\w/]+\.(?:py|cpp|h))[:`]", document.read_text())
+        assert [file for file in files if not (ROOT / file).is_file()] == [], document.name
+
+
+@pytest.mark.parametrize(
+    ("documents", "at_least"), [(["ARCHITECTURE.md"], 10), (["docs/keystroke.md"], 40), (DECISIONS, 30)]
+)
+def test_what_the_architecture_and_the_decisions_name_exists(documents: Sequence[str], at_least: int) -> None:
+    text = "\n".join((ROOT / document).read_text() for document in documents)
+    named = re.findall(r"`((?:completion|lsp_server|model|parsers)/[\w/]+\.py):([\w.]+)`", text)
+    assert len(named) > at_least
     for file, symbol in named:
         source = (ROOT / file).read_text()
         for name in symbol.split("."):
             assert re.search(rf"(def|class) {name}\b", source), f"{file}:{symbol}"
+
+
+@pytest.mark.parametrize(("document", "most_bytes"), [("README.md", 6_000), ("ARCHITECTURE.md", 20_000)])
+def test_what_everybody_reads_is_short_and_no_laboratory_notebook(document: str, most_bytes: int) -> None:
+    text = (ROOT / document).read_text()
+    assert len(text.encode()) <= most_bytes
+    assert re.findall(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,40}\b", text) == [], "a commit's figures belong to docs/"
+    assert re.findall(r"\[[-+]?\d*\.?\d+, [-+]?[\d.∞]+[\])]", text) == [], "intervals belong to docs/"
+
+
+def test_prose_is_wrapped() -> None:
+    for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / path for path in DECISIONS)):
+        prose = re.sub(r"^```.*?^```|^(?:\||!\[).*?$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+        assert [line for line in prose.splitlines() if len(line) > 120] == [], document.name
+
+
+@pytest.mark.parametrize("path", DECISIONS)
+def test_a_decision_has_its_parts(path: str) -> None:
+    text = (ROOT / path).read_text()
+    assert re.findall(r"^#+ (.*)$", text, re.MULTILINE)[1:] == ["Context", "Decision", "Evidence"]
+    assert text.startswith(f"# {Path(path).name[:3]}. ")
+    assert f"({Path(path).name})" in (ROOT / "docs/decisions/index.md").read_text()
