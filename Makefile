@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup run test test-editors check bench format lock clean
+DOCS := .venv-docs
+
+.PHONY: setup run test test-fast test-editors check bench docs format lock clean
 
 setup: $(READY)
 
@@ -26,6 +28,9 @@ test: $(READY)  ## on all cores; then, one at a time, what starts the real serve
 	$(BIN)/python -m pytest -m "e2e or model" || failed=1; \
 	exit $$failed
 
+test-fast: $(READY)  ## the core, the parsers and the rules: no model, no server, in less than a minute
+	$(BIN)/python -m pytest -m "not e2e and not model" -n auto tests/completion tests/parsers tests/test_repo_rules.py
+
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull
 	neovim/tests/run.sh
@@ -36,11 +41,21 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
-	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev,tune
+	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev,docs,tune
 	$(BIN)/python -m tests.audit
 
 bench: $(READY)
 	$(BIN)/midfill bench
+
+docs: $(DOCS)/.ready  ## the documents as a site, in build/site; a dead link fails
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+# The extra's packages alone: the site needs nothing of midfill, and no torch.
+$(DOCS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $(DOCS)/requirements.txt
+	@touch $@
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -52,4 +67,4 @@ lock: $(READY)  ## write the versions installed now
 		| sed -e 's/+cpu$$//' -e "s/^ik-llama.*/&; sys_platform == 'linux' and platform_machine == 'x86_64'/" >> requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DOCS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

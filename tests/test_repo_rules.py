@@ -104,7 +104,10 @@ def test_what_everybody_reads_is_short_and_no_laboratory_notebook(document: str,
 
 
 def test_prose_is_wrapped() -> None:
-    for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / path for path in DECISIONS)):
+    for document in (
+        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+        *(ROOT / path for path in DECISIONS),
+    ):
         prose = re.sub(r"^```.*?^```|^(?:\||!\[).*?$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
         assert [line for line in prose.splitlines() if len(line) > 120] == [], document.name
 
