@@ -22,7 +22,8 @@ PAGES = {
     "ARCHITECTURE.md": "ARCHITECTURE.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "CHANGELOG.md": "CHANGELOG.md",
-}
+    "evals/LOG.md": "log/index.md",
+} | {f"evals/log/{path.name}": f"log/{path.name}" for path in sorted((ROOT / "evals/log").glob("*.md"))}
 # With or without "!" before it: text, target, anchor.
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 log = logging.getLogger("mkdocs.hooks.site_pages")
