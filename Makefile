@@ -1,4 +1,4 @@
-# Every target sets up what it needs in .venv. A CPU-only torch on Linux: see "Install" in README.md.
+# Every target sets up what it needs in .venv. A CPU-only torch on Linux: see docs/install.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,4 +1,4 @@
-"""Lays out the prompt, what the user types last (see DESIGN 2.2 in ARCHITECTURE.md). Called by the pipeline.
+"""Lays out the prompt, what the user types last (docs/decisions/031). Called by the pipeline.
 
     fim:   header | snippets | file path | <prefix> lines above <suffix> text after <middle> last lines | current line
     left:  header | snippets | file path | lines above | current line

@@ -1,7 +1,7 @@
 """The configuration: nested frozen dataclasses, all with defaults, read from what an editor sends.
 
 Rules: a wrong configuration never stops the server. Unknown keys and wrong types are named in one message
-and their defaults used. Keys are camelCase on the wire; FIELDS is the one table that the README's is
+and their defaults used. Keys are camelCase on the wire; FIELDS is the one table that docs/configuration.md is
 checked against.
 """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from model.catalog import CATALOG, ModelRow
 from model.speed import Shape, Speed
 
-# Where nothing is known, and what the evals and benchmarks of README.md were made with.
+# Where nothing is known, and what the evals and benchmarks of docs/measurements.md were made with.
 WINDOW_TOKENS = 8_192
 _WINDOWS = (2_048, 4_096, WINDOW_TOKENS, 16_384)
 # A whole window is read from nothing once a file, in idle time. After a minute or so it should be there: until then

@@ -1,7 +1,7 @@
 """What differs between operating systems: locks, priorities, signals, processes. Everything else asks here.
 
 Rules: no torch. The branches for Windows are written after its documentation and have never been run; so have
-those for macOS but where they are the ones of Linux (README's table says what has been run where).
+those for macOS but where they are the ones of Linux (docs/install.md says what has been run where).
 """
 
 import asyncio
