@@ -261,7 +261,8 @@ def find_base(adapter: Adapter, wanted: str | None, *, force: bool = False) -> M
 
 
 def _learned_on(adapter: Adapter, row: ModelRow) -> ModelSource:
-    return resolve(adapter.base if adapter.base.startswith(row.name) else f"{row.name}{STOCK}")
+    shipped = f"{row.name}{SHIPPED}"
+    return resolve(shipped if adapter.base == shipped else f"{row.name}{STOCK}")
 
 
 def _row_named(base: str) -> ModelRow | None:

@@ -231,10 +231,8 @@ def resolve(name_or_path: str) -> ModelSource:
     A catalog name is the model with midfill's own adapter where it has one; `NAME@none` is the model as it was
     published. ModelError otherwise.
     """
-    name = name_or_path.lower().removesuffix(SHIPPED).removesuffix(STOCK)
-    for row in CATALOG:
-        if name in (row.name, row.title.lower(), row.source_repo.lower()):
-            return _of_row(row, is_stock=name_or_path.lower().endswith(STOCK))
+    if (row := _row_called(name_or_path.removesuffix(SHIPPED).removesuffix(STOCK))) is not None:
+        return _of_row(row, is_stock=name_or_path.endswith(STOCK))
     if (adapter := read_added(name_or_path)) is not None:
         base = resolve(adapter.base)
         model_id = f"{adapter.name}-{adapter.sha256[:8]}"  # the same name may be given again to another adapter
@@ -254,8 +252,13 @@ def resolve(name_or_path: str) -> ModelSource:
 
 def as_published(name: str) -> str:
     """The name of a catalog model without midfill's own adapter; any other name as it is."""
-    is_known = any(name.lower() in (row.name, row.title.lower(), row.source_repo.lower()) for row in CATALOG)
-    return f"{name}{STOCK}" if is_known else name
+    return name if _row_called(name) is None else f"{name}{STOCK}"
+
+
+def _row_called(name: str) -> ModelRow | None:
+    """The row of a short name, a title or a repository, in any case."""
+    names = ((row, (row.name, row.title.lower(), row.source_repo.lower())) for row in CATALOG)
+    return next((row for row, known in names if name.lower() in known), None)
 
 
 def _of_row(row: ModelRow, *, is_stock: bool) -> ModelSource:
@@ -286,10 +289,8 @@ def read_added(name: str) -> AddedAdapter | None:
         return None
     try:
         raw = json.loads((folder / ADDED).read_text(encoding="utf-8"))
-        base, sha256 = str(raw["base"]), str(raw["sha256"])
-        if any(base == row.name for row in CATALOG):  # added when the catalog's models had no adapters
-            base += STOCK
-        return AddedAdapter(name=name, folder=folder, base=base, sha256=sha256)
+        # A catalog's name alone is from when its models had no adapters.
+        return AddedAdapter(name=name, folder=folder, base=as_published(str(raw["base"])), sha256=str(raw["sha256"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
