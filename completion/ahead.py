@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from completion.candidate import Candidate
-from completion.lines import after_cursor
-from completion.newline import indentation_below, line_end_at, with_typed
-from completion.pace import Pace
+from completion.code.lines import after_cursor
+from completion.code.newline import indentation_below, line_end_at, with_typed
 from completion.pipeline import Deps, complete_unasked
+from completion.ranking.patience import Pace
 from completion.switches import Switch
 from completion.types import (
     Completion,

@@ -14,8 +14,8 @@ from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from completion.candidate import Candidate
-from completion.certainty import certain_end, whole
-from completion.filters import apply_filters
+from completion.filters.chain import apply_filters
+from completion.ranking.certainty import certain_end, whole
 from completion.stop import StopRule, find_end, finish
 from completion.types import CompletionRequest, Engine, FilterStep, Format, GenerationStats, Mode, Prompt, Tokenizer
 

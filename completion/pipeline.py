@@ -13,17 +13,17 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
-from completion import gate, ranking
 from completion.asking import Asker, Attempt, Reading, session_for
-from completion.below_header import begun_below, with_body
 from completion.cache import ReuseCache
+from completion.code.newline import with_typed
+from completion.filters.members import invented_member
+from completion.filters.names import Names, unknown_names
 from completion.inflight import InFlight
-from completion.members import invented_member
-from completion.names import Names, unknown_names
-from completion.newline import with_typed
-from completion.pace import Pace
-from completion.prompt import build_prompt, chat_ahead
-from completion.segments import SegmentCache
+from completion.prompt.below_header import begun_below, with_body
+from completion.prompt.layout import build_prompt, chat_ahead
+from completion.prompt.segments import SegmentCache
+from completion.ranking import comparison, gate
+from completion.ranking.patience import Pace
 from completion.stop import stop_rule
 from completion.switches import Switch
 from completion.trigger import Decision, decide
@@ -196,14 +196,14 @@ class _Work:
         if attempt is None or not attempt.has_text or len(attempt.candidate.text) <= n_known:
             return None
         if self._judged is None or self._judged.text != attempt.candidate.text:
-            self._judged = await self._judge(ranking.Opinion(ranked=(attempt,)))
+            self._judged = await self._judge(comparison.Opinion(ranked=(attempt,)))
         if self._judged.outcome is not Outcome.OK:
             return None
         part = replace(self._judged, is_partial=True, stats=attempt.generation.stats, timings_ms=self._clock.total())
         self._deps.cache.remember(self._request, part)
         return part
 
-    async def _judge(self, opinion: ranking.Opinion) -> Completion:
+    async def _judge(self, opinion: comparison.Opinion) -> Completion:
         names, limits = self._deps.names_of(self._request.snapshot.uri), self._deps.limits
         return await asyncio.to_thread(_judged, opinion, self._request, self._mode, limits, names, self._trace)
 
@@ -223,29 +223,29 @@ def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     )
 
 
-async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_asked: Callable[[], None]) -> ranking.Opinion:
+async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_asked: Callable[[], None]) -> comparison.Opinion:
     """What to make of the first answer: where somebody asks there are others beside it."""
     limits, request = deps.limits, asker.request
-    if ranking.is_wanted(deps.spec, limits, asker, first):
+    if comparison.is_wanted(deps.spec, limits, asker, first):
         on_asked()
         return await _second_opinion(deps, asker, first)
     if request.trigger is Trigger.INVOKED and limits.rank_ms != 0 and first.has_text:  # a sure one is kept company
         on_asked()
-        return ranking.Opinion(ranked=tuple(await ranking.alternatives(asker, first, limits)))
-    return ranking.Opinion(ranked=(first,))
+        return comparison.Opinion(ranked=tuple(await comparison.alternatives(asker, first, limits)))
+    return comparison.Opinion(ranked=(first,))
 
 
-async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> ranking.Opinion:
+async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> comparison.Opinion:
     """Ask in the other format."""
-    chosen = ranking.other_format(deps.spec, first.prompt.format)
+    chosen = comparison.other_format(deps.spec, first.prompt.format)
     assert chosen is not None, "is_wanted says so"
     second = await _second_prompt(deps, asker.request, chosen)
-    return await ranking.second_opinion(asker, first, second, deps.limits)
+    return await comparison.second_opinion(asker, first, second, deps.limits)
 
 
 async def _second_prompt(deps: Deps, request: CompletionRequest, chosen: Format) -> Prompt:
     spec = replace(deps.spec, line_format=chosen, block_format=chosen)
-    limits = ranking.second_limits(deps.limits)
+    limits = comparison.second_limits(deps.limits)
     alone = replace(request, snippets=())
     return await asyncio.to_thread(build_prompt, spec, deps.tokenizer, deps.segments, limits, alone, Mode.LINE)
 
@@ -262,7 +262,12 @@ async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str,
 
 
 def _judged(
-    opinion: ranking.Opinion, request: CompletionRequest, mode: Mode, limits: Limits, names: Names | None, trace: Trace
+    opinion: comparison.Opinion,
+    request: CompletionRequest,
+    mode: Mode,
+    limits: Limits,
+    names: Names | None,
+    trace: Trace,
 ) -> Completion:
     """Whether to show it, and why not. Looks names up: for a worker thread."""
     attempt, logprobs = opinion.best, opinion.best.logprobs()
@@ -301,12 +306,12 @@ def _judged(
     )
 
 
-def _compared(opinion: ranking.Opinion) -> tuple[tuple[str, float], ...]:
+def _compared(opinion: comparison.Opinion) -> tuple[tuple[str, float], ...]:
     scored = zip(opinion.ranked, opinion.scores, strict=False)  # none where there was no second opinion
     return tuple((attempt.candidate.text, score) for attempt, score in scored if score is not None)
 
 
-def _alternatives(opinion: ranking.Opinion) -> tuple[Alternative, ...]:
+def _alternatives(opinion: comparison.Opinion) -> tuple[Alternative, ...]:
     candidates = [attempt.candidate for attempt in opinion.ranked[1:] if attempt.has_text][:_MAX_ALTERNATIVES]
     return tuple(Alternative(text=candidate.text, replace_right=candidate.replace_right) for candidate in candidates)
 

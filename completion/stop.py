@@ -13,7 +13,7 @@ generation by having the stream closed, which costs at most one decode step.
 import re
 from dataclasses import dataclass, field
 
-from completion.lines import before_cursor, columns, header_above, lines_below, opens_block
+from completion.code.lines import before_cursor, columns, header_above, lines_below, opens_block
 from completion.switches import Switch
 from completion.types import CompletionRequest, Mode
 from parsers.languages import BlockStyle, by_id

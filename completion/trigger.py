@@ -6,7 +6,7 @@ Rules: pure. Somebody who asks explicitly (`Trigger.INVOKED`) is never refused.
 import re
 from dataclasses import dataclass
 
-from completion.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
+from completion.code.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
 from completion.switches import Switch
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from parsers.languages import by_id

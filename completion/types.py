@@ -214,7 +214,7 @@ class Trace:
     candidate: str = ""  # what they left, shown or not
     covered: str = ""  # of the document, right of the cursor: what it would replace
     sure: tuple[tuple[int, float], ...] = ()  # of each token the characters of `raw` before it, and its log-probability
-    features: Mapping[str, float] = field(default_factory=dict)  # what the gate knew; of `completion.gate`
+    features: Mapping[str, float] = field(default_factory=dict)  # what the gate knew; of `completion.ranking.gate`
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
     unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have
     refused: str = ""  # why the document is plain text although its language has a grammar

@@ -11,16 +11,16 @@ from typing import Any
 
 from completion.switches import Switch, UnknownSwitch, switches
 from evals.engines import ENGINES, FORMATS, KINDS
-from evals.histories import HISTORIES, SETS
-from evals.history import DEFAULT_HISTORY
-from evals.mceval_languages import SPLITS
+from evals.peers.client import WorkerError
+from evals.replay.histories import HISTORIES, SETS
+from evals.replay.history import DEFAULT_HISTORY
 from evals.report import EvalError
 from evals.runners import BENCHES, CONTEXTS, runner_of
-from evals.worker import WorkerError
+from evals.suites.mceval_languages import SPLITS
 from lsp_server.ablation import switch_off
-from model.catalog import DEFAULT_MODEL, ModelError
+from model.library.catalog import DEFAULT_MODEL, ModelError
 
-# As evals.ladder has them, which imports torch.
+# As evals.bench.ladder has them, which imports torch.
 SHAPES = ("0.5b", "1.5b", "7b", "tiny")
 RUNGS = ("fp32_plain", "fp32", "bf16", "llmint8", "nf4")
 _INFILLING_SPLITS = ("single-line", "multi-line", "random-span", "random-span-light", "all")

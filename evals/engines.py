@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from completion.types import Delta, Engine, Format, Priority, Prompt, PromptSpec, Tokenizer, Trigger
-from evals.llamacpp import LlamaCppEngine
-from evals.peer_library import PeerSettings
+from evals.peers.client import WorkerError
+from evals.peers.library import PeerSettings
+from evals.peers.llamacpp import LlamaCppEngine
 from evals.report import EvalError
-from evals.worker import WorkerError
 from lsp_server.config import Config
-from model.catalog import ModelError, resolve
-from model.client import EngineClient, EngineState, Phase
-from model.fetch import fetch
-from model.spawn import EngineSettings
-from model.store import present_spec, read_manifest
-from model.tokenizer import VocabTokenizer
+from model.library.catalog import ModelError, resolve
+from model.library.fetch import fetch
+from model.library.store import present_spec, read_manifest
+from model.library.tokenizer import VocabTokenizer
+from model.link.client import EngineClient, EngineState, Phase
+from model.link.spawn import EngineSettings
 
 KINDS = ("fp32", "int8", "int4")
 # midfill as it answers who asks, without a bound of time and as it is set up; as it answers who types; with one kind of
@@ -139,7 +139,10 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
 
 def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
     """The model's name, tokenizer and prompt layout as midfill itself would use them."""
-    from model.quantize import choose_kind, ensure_store  # imports torch: only where the store may have to be made
+    from model.weights.quantize import (  # imports torch: only where the store may have to be made
+        choose_kind,
+        ensure_store,
+    )
 
     source = resolve(model)
     store = ensure_store(source, gguf, choose_kind("auto"), lambda done: None)

@@ -9,7 +9,7 @@ OUT=${OUT:-evals/results/gpu}
 mkdir -p "$OUT"
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 status=0
-"$PYTHON" -m pytest -q tests/model/test_cuda.py -rs > "$OUT/tests.txt" 2>&1 || status=$?
+"$PYTHON" -m pytest -q tests/model/decoders/test_cuda.py -rs > "$OUT/tests.txt" 2>&1 || status=$?
 tail -n 15 "$OUT/tests.txt"
 for shape in 1.5b 0.5b 7b; do  # the one that counts first: the time may run out
     timeout 180 "$PYTHON" -c "import sys; from evals.cli import main; sys.exit(main(sys.argv[1:]))" bench ladder --device cuda --shape $shape --repetitions 3 --out "$OUT/ladder-$shape.jsonl" || status=$?

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lsp_server.ablation import without
-from model.system import n_cores
+from model.library.system import n_cores
 
 _RESULTS = Path(__file__).parent / "results"
 

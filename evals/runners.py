@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from evals.history import DEFAULT_HISTORY
-from evals.mceval_languages import SPLITS
+from evals.replay.history import DEFAULT_HISTORY
 from evals.report import EvalError
-from model.catalog import DEFAULT_MODEL
+from evals.suites.mceval_languages import SPLITS
+from model.library.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from evals.setup import Setup
@@ -43,49 +43,49 @@ def _setup(a: argparse.Namespace) -> "Setup":
 
 
 def _humaneval(a: argparse.Namespace) -> int:
-    from evals import humaneval_infilling as suite
+    from evals.suites import humaneval_infilling as suite
 
     selection = suite.Selection(split=a.split, limit=a.limit, half=a.half, seed=a.seed)
     return asyncio.run(suite.run(selection, _setup(a)))
 
 
 def _humaneval_bodies(a: argparse.Namespace) -> int:
-    from evals import humaneval_bodies as suite
-    from evals.humaneval_infilling import Selection
+    from evals.suites import humaneval_bodies as suite
+    from evals.suites.humaneval_infilling import Selection
 
     selection = Selection(split="bodies", limit=a.limit, half=a.half, seed=a.seed)
     return asyncio.run(suite.run(selection, _setup(a)))
 
 
 def _mceval(a: argparse.Namespace) -> int:
-    from evals import mceval
+    from evals.suites import mceval
 
     splits = SPLITS if a.split == "both" else (a.split,)
     return asyncio.run(mceval.run(a.lang, _setup(a), splits=splits, limit=a.limit, seed=a.seed))
 
 
 def _all(a: argparse.Namespace) -> int:
-    from evals import overall
+    from evals.suites import overall
 
     return asyncio.run(overall.run(_setup(a), minutes=a.budget, path=a.path, seed=a.seed))
 
 
 def _lines(a: argparse.Namespace) -> int:
-    from evals import lines
+    from evals.suites import lines
 
     run = lines.run(a.path, _setup(a), limit=a.limit, seed=a.seed, nll=not a.no_nll, window_tokens=a.window)
     return asyncio.run(run)
 
 
 def _gate(a: argparse.Namespace) -> int:
-    from evals import gate
+    from evals.typing import gate
 
     return gate.run(a.results, a.out)
 
 
 def _ghosts(a: argparse.Namespace) -> int:
-    from evals import ghosts
-    from evals.histories import of_set
+    from evals.replay.histories import of_set
+    from evals.typing import ghosts
 
     return asyncio.run(
         ghosts.run(
@@ -103,31 +103,31 @@ def _ghosts(a: argparse.Namespace) -> int:
 
 
 def _quietness(a: argparse.Namespace) -> int:
-    from evals import quietness
+    from evals.typing import quietness
 
     return quietness.run(a.results, a.out)
 
 
 def _refusals(a: argparse.Namespace) -> int:
-    from evals import refusals
+    from evals.suites import refusals
 
     return refusals.run(a.path, limit=a.limit, seed=a.seed, out=a.out)
 
 
 def _nll(a: argparse.Namespace) -> int:
-    from evals import nll
+    from evals.suites import nll
 
     return nll.run(a.path, n_tokens=a.tokens, model=a.model, kinds=a.kind, out=a.out)
 
 
 def _recall(a: argparse.Namespace) -> int:
-    from evals import recall
+    from evals.context import recall
 
     return recall.run(a.path, language=a.lang, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
 
 
 def _repo(a: argparse.Namespace) -> int:
-    from evals import repo
+    from evals.context import repo
 
     return repo.run(
         a.path,
@@ -142,7 +142,7 @@ def _repo(a: argparse.Namespace) -> int:
 
 
 def _retrieval(a: argparse.Namespace) -> int:
-    from evals import retrieval
+    from evals.context import retrieval
 
     return retrieval.run(
         n_chunks=a.synthetic, roots=a.path, n_queries=a.queries, n_exact=a.exact, seed=a.seed, out=a.out
@@ -150,37 +150,39 @@ def _retrieval(a: argparse.Namespace) -> int:
 
 
 def _page(a: argparse.Namespace) -> int:
-    from evals import page
+    from evals.pages import page
 
     return page.run(a.results, a.out)
 
 
 def _blocks(a: argparse.Namespace) -> int:
-    from evals import blocks
+    from evals.context import blocks
 
     return blocks.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
 
 
 def _suffix(a: argparse.Namespace) -> int:
-    from evals import suffix
+    from evals.context import suffix
 
     return suffix.run(a.path, limit=a.limit, seed=a.seed, model=a.model, out=a.out)
 
 
 def _compare(a: argparse.Namespace) -> int:
-    from evals import compare
+    from evals.suites import compare
 
     return compare.run(a.a, a.b, a.measure)
 
 
 def _speed(a: argparse.Namespace) -> int:
-    from evals import bench
+    from evals.bench import speed_bench
 
-    return asyncio.run(bench.run(a.model, repetitions=a.repetitions, quick=a.quick, peer=not a.no_peer, out=a.out))
+    return asyncio.run(
+        speed_bench.run(a.model, repetitions=a.repetitions, quick=a.quick, peer=not a.no_peer, out=a.out)
+    )
 
 
 def _ladder(a: argparse.Namespace) -> int:
-    from evals import ladder
+    from evals.bench import ladder
 
     plan = ladder.Plan(repetitions=a.repetitions)
     return ladder.run(
@@ -194,10 +196,10 @@ def _ladder(a: argparse.Namespace) -> int:
 
 
 def _replay(a: argparse.Namespace) -> int:
-    from evals import replay
+    from evals.replay import replay_bench
 
     return asyncio.run(
-        replay.run(
+        replay_bench.run(
             history=a.history[0] if a.history else DEFAULT_HISTORY,
             names=a.context or list(CONTEXTS),
             n_keystrokes=a.keystrokes or _KEYSTROKES,
@@ -210,8 +212,8 @@ def _replay(a: argparse.Namespace) -> int:
 
 
 def _typing(a: argparse.Namespace) -> int:
-    from evals import typing_bench
-    from evals.histories import named, of_set
+    from evals.replay.histories import named, of_set
+    from evals.typing import typing_bench
 
     if len(a.context or []) > 1:
         raise EvalError("bench typing plays one --context")
@@ -231,7 +233,7 @@ def _typing(a: argparse.Namespace) -> int:
 
 
 def _ablation(a: argparse.Namespace) -> int:
-    from evals import ablation
+    from evals.typing import ablation
 
     if a.out is None:
         raise EvalError("bench ablation needs --out DIR, where its runs are kept")
@@ -245,7 +247,7 @@ def _ablation(a: argparse.Namespace) -> int:
 
 
 def _soak(a: argparse.Namespace) -> int:
-    from evals import soak
+    from evals.replay import soak
 
     return asyncio.run(
         soak.run(
@@ -255,7 +257,7 @@ def _soak(a: argparse.Namespace) -> int:
 
 
 def _index(a: argparse.Namespace) -> int:
-    from evals import index_bench
+    from evals.replay import index_bench
 
     if a.path is None:
         raise EvalError("bench index needs --path DIR")

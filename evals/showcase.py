@@ -23,7 +23,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from lsp_server.editor import Editor, Json, ServerFailed
+from lsp_server.cli.editor import Editor, Json, ServerFailed
 
 _MARKER = "▮"
 _NEEDED = 5

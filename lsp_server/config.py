@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from completion.types import Format, Limits, Mode, PromptSpec
-from model.catalog import DEFAULT_MODEL, as_published
-from model.fit import WINDOW_TOKENS
-from model.spawn import EngineSettings
+from model.library.catalog import DEFAULT_MODEL, as_published
+from model.library.machine_fit import WINDOW_TOKENS
+from model.link.spawn import EngineSettings
 
 MAX_PROMPT_TOKENS = 16_384
 # Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it asks.
@@ -102,7 +102,7 @@ class Config:
         )
 
     def model_name(self) -> str:
-        """What `model.catalog.resolve` is asked for."""
+        """What `model.library.catalog.resolve` is asked for."""
         return as_published(self.model) if self.adapter == "none" else self.model
 
     def forced_mode(self) -> Mode | None:

@@ -23,9 +23,9 @@ from completion.types import (
     Snippet,
     Trigger,
 )
-from lsp_server.acceptance import Suggestion
-from lsp_server.documents import Document, units_of
-from lsp_server.file_names import unquoted
+from lsp_server.documents.file_names import unquoted
+from lsp_server.documents.store import Document, units_of
+from lsp_server.usage.acceptance import Suggestion
 
 # The command of an item, which an editor has the server run when the user accepts it.
 ACCEPTED = "midfill.accepted"

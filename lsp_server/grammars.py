@@ -6,12 +6,12 @@ Rules: while they are kept out no text is parsed in this process; `parsers.guard
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from model.paths import cache_dir
+from model.library.paths import cache_dir
 from parsers.guard import Guard
 from parsers.refusals import Refusals
 
 # Those of `completion` with questions to trees (`parsers.parse.question`).
-MODULES = ("completion.filters", "completion.names", "completion.surroundings")
+MODULES = ("completion.filters.chain", "completion.filters.names", "completion.ranking.surroundings")
 
 
 @contextmanager

@@ -20,15 +20,16 @@ from pygls.exceptions import JsonRpcException
 
 from completion.pipeline import complete
 from completion.types import Completion, Mode, Outcome, Trigger
-from lsp_server import convert, feedback, machine, moves, window
+from lsp_server import convert, machine
 from lsp_server.config import flatten
-from lsp_server.documents import Document
-from lsp_server.explain import Spot
-from lsp_server.fallback import Answered, Fallback
+from lsp_server.documents.store import Document
+from lsp_server.methods import context_request, feedback, moves
+from lsp_server.methods.fallback import Answered, Fallback
 from lsp_server.protocol import PAUSE_S
 from lsp_server.server import Midfill
 from lsp_server.status import status, summary
-from model.client import Phase
+from lsp_server.usage.explain import Spot
+from model.link.client import Phase
 from parsers.languages import for_document
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def build_server() -> Midfill:
     server = Midfill()
     fallback = Fallback(server, _guarded)
     feedback.register(server)
-    window.register(server)
+    context_request.register(server)
     moves.register(server)
 
     @server.feature(t.INITIALIZE)

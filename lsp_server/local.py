@@ -11,14 +11,14 @@ from pathlib import Path
 
 from completion.cache import ReuseCache
 from completion.pipeline import Deps
-from completion.segments import SegmentCache
+from completion.prompt.segments import SegmentCache
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from lsp_server.config import Config
-from lsp_server.file_names import shown
-from model import tasks
-from model.catalog import ModelError, resolve
-from model.client import EngineClient, EngineState, Phase
-from model.store import newest_store
+from lsp_server.documents.file_names import shown
+from model.library.catalog import ModelError, resolve
+from model.library.store import newest_store
+from model.link import tasks
+from model.link.client import EngineClient, EngineState, Phase
 from parsers.languages import for_document
 from parsers.parse import parse
 

@@ -1,7 +1,8 @@
 """What was measured of this machine: kept in `machine.json` of the state folder, by model and quantization.
 
 The server takes what the model process measures anyway while it reads files in idle time; `midfill doctor` and
-`midfill bench --quick` have some text read for it where nothing has been yet. `model.fit` says what follows.
+`midfill bench --quick` have some text read for it where nothing has been yet.
+`model.library.machine_fit` says what follows.
 
 Rules: the server measures nothing, so that nothing stands before a request; who asks for a measurement sends pieces of
 0.1 to 0.3 s, and a window's request goes first. A file that is missing,
@@ -18,11 +19,11 @@ from pathlib import Path
 from completion.types import EngineUnavailable, Format, Limits, Prompt
 from lsp_server.config import Config
 from lsp_server.local import ready_engine
-from model.catalog import ModelError, resolve
-from model.client import EngineClient
-from model.fit import Machine, fit, sentence
-from model.paths import state_dir
-from model.records import read_record, write_record
+from model.library.catalog import ModelError, resolve
+from model.library.machine_fit import Machine, fit, sentence
+from model.library.paths import state_dir
+from model.library.records import read_record, write_record
+from model.link.client import EngineClient
 
 log = logging.getLogger(__name__)
 

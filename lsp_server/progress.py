@@ -11,7 +11,7 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from model import tasks
+from model.link import tasks
 
 log = logging.getLogger(__name__)
 

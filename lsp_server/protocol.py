@@ -12,7 +12,7 @@ from lsprotocol import types as t
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from lsp_server import notebooks
+from lsp_server.documents import notebooks
 
 if TYPE_CHECKING:
     from lsp_server.server import Midfill

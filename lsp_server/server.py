@@ -20,28 +20,28 @@ from pygls.lsp.server import LanguageServer
 
 from completion.ahead import look_ahead, read_ahead
 from completion.cache import ReuseCache
-from completion.context import Ranked, select
+from completion.context.selection import Ranked, select
 from completion.inflight import InFlight
 from completion.pipeline import Deps, prompts_for
-from completion.segments import SegmentCache
+from completion.prompt.segments import SegmentCache
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Outcome, Snippet, Trigger
 from lsp_server import ablation, convert, machine, memory
 from lsp_server.config import Config, load
-from lsp_server.context import Page, Workbench
-from lsp_server.documents import Document
-from lsp_server.explain import Origin
+from lsp_server.documents.notebooks import OpenDocuments
+from lsp_server.documents.store import Document
 from lsp_server.index.state import IndexPhase, IndexState
-from lsp_server.notebooks import OpenDocuments
-from lsp_server.privacy import Privacy
 from lsp_server.progress import ProgressReporter
 from lsp_server.protocol import PAUSE_S, Protocol
-from lsp_server.recorder import Recorder
 from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
-from lsp_server.workspaces import Workspaces
-from model import tasks
-from model.client import EngineClient, EngineState, Phase
-from model.fit import Machine
+from lsp_server.usage.explain import Origin
+from lsp_server.usage.recorder import Recorder
+from lsp_server.workspace.privacy import Privacy
+from lsp_server.workspace.workbench import Page, Workbench
+from lsp_server.workspace.workspaces import Workspaces
+from model.library.machine_fit import Machine
+from model.link import tasks
+from model.link.client import EngineClient, EngineState, Phase
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from completion.types import Completion
 from lsp_server.index.state import IndexState
-from model.client import EngineState, Phase
-from model.wire import StatusReply
+from model.link.client import EngineState, Phase
+from model.link.wire import StatusReply
 
 
 @dataclass(slots=True)

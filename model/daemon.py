@@ -24,15 +24,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from completion.types import Priority
-from model import address, system, tasks, wire
-from model.catalog import ModelError, resolve
-from model.published import check
-from model.spawn import EngineSettings, socket_path
-from model.store import StoreError, read_manifest
+from model.library import system
+from model.library.catalog import ModelError, resolve
+from model.library.published import check
+from model.library.store import StoreError, read_manifest
+from model.link import address, tasks, wire
+from model.link.spawn import EngineSettings, socket_path
 
 if TYPE_CHECKING:
-    from model.generate import Finished
-    from model.scheduler import Scheduler
+    from model.engine.generate import Finished
+    from model.engine.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -201,8 +202,8 @@ class Daemon:
         if problem or self._scheduler is None:
             self._send(writer, wire.refusal(message.id, problem, len(prompt)))
             return
-        from model.generate import Request  # imported long ago by the engine thread: we are ready
-        from model.window import window_of
+        from model.engine.generate import Request  # imported long ago by the engine thread: we are ready
+        from model.engine.layout import window_of
 
         key = (writer, message.id)
         self._running.add(key)
@@ -308,9 +309,9 @@ def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     try:
         if (path := resolve(settings.model).path) is not None:
             check(path)  # here already: torch takes seconds
-        from model import engine
+        from model.engine import startup
 
-        scheduler = engine.prepare(settings, daemon.publish, daemon.ready)
+        scheduler = startup.prepare(settings, daemon.publish, daemon.ready)
     except ModelError as error:
         log.error("model not available: %s", error)
         daemon.failed(str(error))

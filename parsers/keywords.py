@@ -1,4 +1,4 @@
-"""The words that a language's grammar keeps for itself. Called by `completion.surroundings`.
+"""The words that a language's grammar keeps for itself. Called by `completion.ranking.surroundings`.
 
 Rules: data, read from the grammars: a keyword is a token that is spelled like a name and has none in the tree.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from model.catalog import DEFAULT_MODEL, resolve
+from model.library.catalog import DEFAULT_MODEL, resolve
 from tests.model.tiny import make_tiny_model
 
 
@@ -62,7 +62,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def real_model() -> str:
     """The default model, fetched and quantized through the product's own command into the user's cache."""
-    command = [sys.executable, "-c", "from lsp_server.cli import main; main()", "model", "pull", DEFAULT_MODEL]
+    command = [sys.executable, "-c", "from lsp_server.cli.__main__ import main; main()", "model", "pull", DEFAULT_MODEL]
     subprocess.run(command, check=True)
     return DEFAULT_MODEL
 
@@ -70,7 +70,7 @@ def real_model() -> str:
 @pytest.fixture(scope="session")
 def real_cache(real_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache that shares the real model's files with the user's, and no daemon."""
-    from model.paths import models_dir, stores_dir
+    from model.library.paths import models_dir, stores_dir
 
     cache = tmp_path_factory.mktemp("real-cache")
     row = resolve(real_model).row

@@ -12,7 +12,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from completion.cache import ReuseCache
 from completion.pipeline import Deps
-from completion.segments import SegmentCache
+from completion.prompt.segments import SegmentCache
 from completion.types import (
     CompletionRequest,
     Delta,
@@ -29,7 +29,7 @@ from completion.types import (
     Trigger,
 )
 from completion.types import Tokenizer as TokenizerProtocol
-from model.tokenizer import VocabTokenizer
+from model.library.tokenizer import VocabTokenizer
 from parsers.parse import parse
 
 CURSOR = "▮"

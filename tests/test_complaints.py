@@ -320,7 +320,7 @@ def test_16_statistics_are_private_and_local(real_cache: Path, tmp_path: Path) -
                 assert process.net_connections(kind="inet") == []
     state = real_cache / "state"
     assert {stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()} == {0o600}
-    code = "import sys; from lsp_server.cli import main; sys.exit(main(['stats', '--json']))"
+    code = "import sys; from lsp_server.cli.__main__ import main; sys.exit(main(['stats', '--json']))"
     environment = {**os.environ, "MIDFILL_CACHE": str(real_cache)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert json.loads(done.stdout)["languages"]["python"]["accepted"] >= 1

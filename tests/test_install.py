@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[1]
 _PROBE = """
 import sys
 from pathlib import Path
-from model import native
-from model.catalog import resolve
-from model.load import load
-from model.quantize import choose_kind, ensure_store
+from model.native import binding as native
+from model.library.catalog import resolve
+from model.weights.load import load
+from model.weights.quantize import choose_kind, ensure_store
 assert Path(native.__file__).is_relative_to(sys.argv[1]), native.__file__
 folder = Path(sys.argv[2])
 store = ensure_store(resolve(str(folder)), folder, choose_kind("auto"), lambda done: None)
@@ -55,7 +55,7 @@ def test_without_a_compiler_doctor_says_which_kernels_run(installed: Path, tmp_p
     folder = make_tiny_model(tmp_path / "tiny")
     environment = os.environ | {"PYTHONPATH": str(installed), "MIDFILL_CACHE": str(tmp_path / "cache")}
     # What doctor started is stopped: it would wait half an hour for another request.
-    doctor = f"from lsp_server.cli import main; main(['doctor', '--model', {str(folder)!r}]); main(['stop'])"
+    doctor = f"from lsp_server.cli.__main__ import main; main(['doctor', '--model', {str(folder)!r}]); main(['stop'])"
     command = [sys.executable, "-P", "-c", doctor]
     output = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout
     assert "kernels: torch (the native extension was not built" in output

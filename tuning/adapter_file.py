@@ -1,7 +1,7 @@
 """Writes a trained adapter as PEFT does, in fp32, fp16 or int8, for `midfill model add` and for the package.
 
 In int8 a matrix is whole numbers from -127 to 127 and a bf16 scale for each of its rows, in a tensor of its own
-(`...lora_A.scale`): half the size of fp16. PEFT does not read that; `model.merge` does.
+(`...lora_A.scale`): half the size of fp16. PEFT does not read that; `model.weights.merge` does.
 
 Rules: whole, or not at all. The same adapter makes the same bytes.
 """
@@ -15,8 +15,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from model.adapter import CONFIG, PARTS, TENSORS, AdapterError, open_adapter
-from model.merge import read_half
+from model.library.adapter import CONFIG, PARTS, TENSORS, AdapterError, open_adapter
+from model.weights.merge import read_half
 from tuning.network import Network
 
 KINDS = ("fp32", "fp16", "int8")

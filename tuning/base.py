@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from model.catalog import ModelSource
-from model.merge import open_weights
-from model.source import WeightSource, open_source
+from model.library.catalog import ModelSource
+from model.weights.merge import open_weights
+from model.weights.source import WeightSource, open_source
 from tuning.network import Base
 
 

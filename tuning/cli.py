@@ -24,22 +24,22 @@ from pathlib import Path
 import psutil
 import torch
 
-from lsp_server.cli import main as midfill
-from model import fetch
-from model.adapter import NAME
-from model.catalog import DEFAULT_MODEL, ModelError, ModelSource, read_added, resolve
-from model.paths import cache_dir
-from model.power import IdlePower
-from model.source import open_source
-from model.system import be_nice, n_cores
+from lsp_server.cli.__main__ import main as midfill
+from model.library import fetch
+from model.library.adapter import NAME
+from model.library.catalog import DEFAULT_MODEL, ModelError, ModelSource, read_added, resolve
+from model.library.paths import cache_dir
+from model.library.power import IdlePower
+from model.library.system import be_nice, n_cores
+from model.weights.source import open_source
 from tuning.adapter_file import save_adapter
 from tuning.base import device_of, load_model
 from tuning.checkpoint import CheckpointError
-from tuning.example_file import ExampleFile, ExampleFileError, read
+from tuning.data.example_file import ExampleFile, ExampleFileError, read
+from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
 from tuning.memory import need_of
 from tuning.network import Network
-from tuning.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.paired import Difference, difference
 from tuning.train import PICTURE, Recipe, train
 
@@ -158,7 +158,7 @@ def _base(model: str) -> tuple[ModelSource, Path]:
 
 
 def _hub_name(source: ModelSource) -> str:
-    """What the adapter's file says that it was trained on; `model.adapter.find_base` reads it."""
+    """What the adapter's file says that it was trained on; `model.library.adapter.find_base` reads it."""
     if source.shipped is not None:
         return source.shipped.name
     return source.row.source_repo.removesuffix("-GGUF") if source.row is not None else str(source.path)

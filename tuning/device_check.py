@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from model.architecture import Architecture
-from model.catalog import CATALOG, Size
+from model.library.architecture import Architecture
+from model.library.catalog import CATALOG, Size
 from tuning.base import device_of
-from tuning.example_file import ExampleFile, read, write
+from tuning.data.example_file import ExampleFile, read, write
+from tuning.data.packing import packs_of
 from tuning.network import Base, Network
-from tuning.packing import packs_of
 
 _TINY = Size(n_layers=2, hidden=128, n_heads=4, n_kv_heads=2, head_dim=64, intermediate=256)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from tuning.example_file import ExampleFile
+from tuning.data.example_file import ExampleFile
+from tuning.data.packing import Pack, packs_of
 from tuning.network import Network
-from tuning.packing import Pack, packs_of
 
 # Examples are taken this many at a time, longest first: packs of about one length.
 _AT_ONCE = 256

@@ -24,10 +24,10 @@ import torch
 
 from tuning.adapter_file import save_adapter
 from tuning.base import device_of, load_base
-from tuning.example_file import ExampleFile, read
+from tuning.data.example_file import ExampleFile, read
+from tuning.data.packing import packs_of
 from tuning.judge import judge, write_report
 from tuning.network import Network
-from tuning.packing import packs_of
 from tuning.train import CHECKPOINT, Recipe, train
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ Rules: estimates, on the safe side; a test holds them against a real run's.
 
 from dataclasses import dataclass
 
-from model.architecture import Architecture
+from model.library.architecture import Architecture
 
 # What a layer keeps of a token, in units of its sizes: gate, up, silu(gate) and their product; the inputs, norms,
 # queries, keys and attention's results about the residual stream.

@@ -5,7 +5,7 @@ processors); A and B are fp32 and are rounded to that type for each use. Its tru
 the tests compare losses and gradients.
 
 Rules: the head is computed where there is a loss and nowhere else, some rows at a time, since a whole sequence's
-scores of 152k tokens would be larger than the model. Names are the store's (`model.source`).
+scores of 152k tokens would be larger than the model. Names are the store's (`model.weights.source`).
 """
 
 import itertools
@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from model.architecture import Architecture
-from tuning.packing import Block, Pack
+from model.library.architecture import Architecture
+from tuning.data.packing import Block, Pack
 
 LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 # Scores of this many tokens at once: 0.16 GB in fp32.

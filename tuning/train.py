@@ -25,14 +25,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.catalog import ModelError
+from model.library.catalog import ModelError
 from tuning.adapter_file import load_adapter, save_adapter
 from tuning.base import device_of, load_base
 from tuning.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
-from tuning.example_file import ExampleFile, ExampleFileError, read
+from tuning.data.example_file import ExampleFile, ExampleFileError, read
+from tuning.data.packing import packs_of
 from tuning.judge import judge, summary, write_report
 from tuning.network import Network
-from tuning.packing import packs_of
 from tuning.plot import plot_losses
 
 LOG, PICTURE, CHECKPOINT = "log.jsonl", "loss.svg", "checkpoint.safetensors"
@@ -205,7 +205,7 @@ _DEFAULT = Recipe()
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tuning.train", description="Train a LoRA adapter on examples")
     parser.add_argument("base", type=Path, help="a .gguf file or a safetensors folder")
-    parser.add_argument("examples", type=Path, help="as `tuning.example_file` keeps them")
+    parser.add_argument("examples", type=Path, help="as `tuning.data.example_file` keeps them")
     parser.add_argument("folder", type=Path, help="where the adapter, the log and the checkpoint go")
     parser.add_argument("--held-out", type=Path, help="examples to judge by, before and after")
     parser.add_argument("--name", required=True, help="what the base is called on the hub, for the adapter's file")

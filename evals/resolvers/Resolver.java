@@ -1,4 +1,4 @@
-// javac's own attribution of a source tree, for evals/resolve_child.py.
+// javac's own attribution of a source tree, for evals/context/resolve_child.py.
 //
 //   java Resolver.java ROOT EMPTY   paths of the sources, relative to ROOT, on standard input; EMPTY is a class path
 //

@@ -1,4 +1,4 @@
-// TypeScript's language service behind standard input and output, for evals/resolve_child.py.
+// TypeScript's language service behind standard input and output, for evals/context/resolve_child.py.
 //
 //   node typescript.cjs LIBRARY   LIBRARY is the folder of the npm package `typescript`
 //

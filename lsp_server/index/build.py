@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from lsp_server.file_names import shown
+from lsp_server.documents.file_names import shown
 from lsp_server.index.schema import folder_of, writer_lock
 from lsp_server.index.write import IndexWriter
 from lsp_server.index.write import Progress as Pass

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lsp_server.index.schema import folder_of
 from lsp_server.index.state import IndexPhase, IndexState
-from model import tasks
+from model.link import tasks
 
 log = logging.getLogger(__name__)
 

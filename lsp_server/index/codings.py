@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from lsp_server.decoding import UTF_8
-from lsp_server.file_names import shown
+from lsp_server.documents.decoding import UTF_8
+from lsp_server.documents.file_names import shown
 from lsp_server.index.files import read_decoded, walk
 
 # About ten seconds of reading.

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lsp_server.decoding import Decoded, decoded
-from lsp_server.file_names import shown
+from lsp_server.documents.decoding import Decoded, decoded
+from lsp_server.documents.file_names import shown
 from lsp_server.index.ignore import MARKS, Level, Levels, Verdict, top
 from lsp_server.index.regular import read_regular
 from lsp_server.index.secrets import holds_secret, is_secret_name

@@ -21,9 +21,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from completion.imports import Spec, matching, matching_folder, package_of, specs
+from completion.code.words import words
+from completion.context.imports import Spec, matching, matching_folder, package_of, specs
 from completion.types import Definition, Passage
-from completion.words import words
 from lsp_server.index.ranking import saturated, scores, weighted
 from lsp_server.index.schema import database_of, open_for_reading
 from lsp_server.index.write import inflated

@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from lsp_server.file_names import shown
-from model.paths import cache_dir
-from model.system import try_lock
+from lsp_server.documents.file_names import shown
+from model.library.paths import cache_dir
+from model.library.system import try_lock
 from parsers.query_files import QUERY_FOLDER
 
 log = logging.getLogger(__name__)

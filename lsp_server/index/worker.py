@@ -22,7 +22,7 @@ from pathlib import Path
 
 import watchfiles
 
-from lsp_server.file_names import shown
+from lsp_server.documents.file_names import shown
 from lsp_server.grammars import kept_out
 from lsp_server.index.ignore import IGNORE_FILES
 from lsp_server.index.schema import database_of, folder_of, is_full, remove, writer_lock

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from completion.imports import module_of
-from completion.words import words
-from lsp_server.file_names import shown
+from completion.code.words import words
+from completion.context.imports import module_of
+from lsp_server.documents.file_names import shown
 from lsp_server.index.files import FileStat, read, stat_file, walk
 from lsp_server.index.ranking import packed
 from lsp_server.index.schema import open_for_writing

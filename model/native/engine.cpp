@@ -1,5 +1,5 @@
 // A transformer layer of the Llama/Qwen2 family over explicit KV slots, and its parts, behind a C interface
-// that model/native.py calls with ctypes. Divides the kernels' work over a pool of threads.
+// that model/native/binding.py calls with ctypes. Divides the kernels' work over a pool of threads.
 //
 // Rules: one thread calls in (the scheduler's); pointers are checked by the caller. Weights are read where
 // they lie, in the mapped store. Nothing here depends on Python.

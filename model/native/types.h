@@ -1,4 +1,4 @@
-// What the kernels, the engine and model/native.py share. The structs are mirrored there in ctypes.
+// What the kernels, the engine and model/native/binding.py share. The structs are mirrored there in ctypes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,10 +9,10 @@ constexpr int kGroup = 32;     // weights and activations that share a scale
 constexpr int kMaxHeadDim = 256;
 constexpr int kSegment = 512;  // slots of one unfinished softmax; a multiple of 16
 
-// Bytes of one group of 16 rows: 16 fp16 scales, then the codes (see model/store.py).
+// Bytes of one group of 16 rows: 16 fp16 scales, then the codes (see model/library/store.py).
 constexpr size_t group_bytes(int bits) { return 32 + 16 * kGroup * bits / 8; }
 
-// What the 4-bit codes stand for, plus 128 (see model/lowbit.py): denser near zero, where most weights are.
+// What the 4-bit codes stand for, plus 128 (see model/weights/lowbit.py): denser near zero, where most weights are.
 alignas(16) constexpr uint8_t kCodebook[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                                129, 141, 153, 166, 181, 197, 217, 241};
 

@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from model.catalog import DEFAULT_MODEL, resolve
-from model.paths import models_dir, stores_dir
+from model.library.catalog import DEFAULT_MODEL, resolve
+from model.library.paths import models_dir, stores_dir
 from neovim.tests.conftest import SHAPES
 from neovim.tests.terminal import Terminal
 from tests.conftest import stop_daemons

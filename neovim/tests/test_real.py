@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from model.catalog import DEFAULT_MODEL, resolve
-from model.paths import models_dir
+from model.library.catalog import DEFAULT_MODEL, resolve
+from model.library.paths import models_dir
 from neovim.tests.conftest import Open
 from neovim.tests.terminal import Terminal
 from tests.conftest import daemons_of, stop_daemons

@@ -1,4 +1,4 @@
-"""For each filter an answer that it changes: what tests of all rows of `completion.filters` go over."""
+"""For each filter an answer that it changes: what tests of all rows of `completion.filters.chain` go over."""
 
 from typing import NamedTuple
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from completion.filters import apply_filters
-from completion.parse_check import errors
+from completion.filters.chain import apply_filters
+from completion.filters.parse_check import errors
 from completion.types import Mode
 from parsers.languages import for_document
 from parsers.parse import parse

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from completion.ahead import look_ahead
-from completion.below_header import begun_below
 from completion.candidate import Candidate
-from completion.filters import FILTERS, apply_filters
-from completion.members import Members, invented_member
-from completion.names import unknown_names
+from completion.filters.chain import FILTERS, apply_filters
+from completion.filters.members import Members, invented_member
+from completion.filters.names import unknown_names
 from completion.pipeline import complete
-from completion.prompt import function_asked_for
+from completion.prompt.below_header import begun_below
+from completion.prompt.layout import function_asked_for
+from completion.ranking.surroundings import fits, openings
 from completion.stop import finish, stop_rule
-from completion.surroundings import fits, openings
 from completion.switches import Switch, UnknownSwitch, switches
 from completion.trigger import decide
 from completion.types import Completion, CompletionRequest, Format, Limits, Mode, Outcome, Prompt, Trigger
@@ -147,7 +147,7 @@ def test_a_switch_turns_its_mechanism_off(switch: Switch) -> None:
 
 
 def test_filters_are_off_where_the_tree_is_too() -> None:
-    guard = Guard(("completion.filters",))
+    guard = Guard(("completion.filters.chain",))
     try:
         request = ACTING["surplus_closers"].request()
         snapshot = request.snapshot

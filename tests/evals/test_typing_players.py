@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from evals.llama_vim import LlamaVim, VimSettings
-from evals.person import Person, TextChange
-from evals.replay_ours import Ours
-from evals.replay_run import Run
-from evals.screen import Ghost, Screen
-from evals.typing_bench import RealClock
-from evals.typing_ours import TypingOurs, first_line, first_word, ghost_of
-from evals.typing_peer import TypingPeer, shown_text
-from evals.wish import Edit, Pace
-from lsp_server.editor import Editor
+from evals.peers.llama_vim import LlamaVim, VimSettings
+from evals.replay.ours import Ours
+from evals.replay.run import Run
+from evals.typing.ours import TypingOurs, first_line, first_word, ghost_of
+from evals.typing.peer import TypingPeer, shown_text
+from evals.typing.person import Person, TextChange
+from evals.typing.screen import Ghost, Screen
+from evals.typing.typing_bench import RealClock
+from evals.typing.wish import Edit, Pace
+from lsp_server.cli.editor import Editor
 from tests.evals.typing_world import JumpingClock
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evals.person import Person, TextChange
-from evals.screen import Ghost, Screen
-from evals.typing_ours import first_line, first_word
-from evals.wish import Edit, Pace
+from evals.typing.ours import first_line, first_word
+from evals.typing.person import Person, TextChange
+from evals.typing.screen import Ghost, Screen
+from evals.typing.wish import Edit, Pace
 
 KEY_S, NOTICE_S, READ_S, PRESS_S, JUMP_S = 0.2, 0.3, 0.1, 0.15, 2.0
 

@@ -25,7 +25,13 @@ from typing import Any
 
 Failure = Callable[[], Exception]
 # Modules whose calls and awaits count.
-OURS = ("model.", "lsp_server.index.", "lsp_server.recorder", "lsp_server.history", "lsp_server.workspaces")
+OURS = (
+    "model.",
+    "lsp_server.index.",
+    "lsp_server.usage.recorder",
+    "lsp_server.usage.history",
+    "lsp_server.workspace.workspaces",
+)
 
 
 def _os_error(number: int) -> Failure:
@@ -147,9 +153,11 @@ def _targets() -> Iterator[tuple[Any, str, tuple[Failure, ...]]]:
     """The callables that may fail, each with where it is looked up and how it fails."""
     import builtins
 
-    from model import address, engine, spawn, store
-    from model.blocks import BlockStore
-    from model.tokenizer import UnsupportedTokenizer, VocabTokenizer
+    from model.engine import startup
+    from model.engine.blocks import BlockStore
+    from model.library import store
+    from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+    from model.link import address, spawn
 
     for name in ("open", "read_bytes", "read_text", "write_text", "write_bytes", "unlink", "mkdir", "replace",
                  "rename", "stat", "lstat", "chmod", "touch", "glob", "iterdir", "rmdir"):  # fmt: skip
@@ -171,8 +179,8 @@ def _targets() -> Iterator[tuple[Any, str, tuple[Failure, ...]]]:
     yield address, "connect", CONNECT
     yield store, "read_manifest", (_raised(store.StoreError, "injected"), *VALUE)
     yield VocabTokenizer, "open", (_raised(UnsupportedTokenizer, "injected"), *VALUE)
-    yield engine, "fetch", FILE
-    yield engine, "open_decoder", (*VALUE, _raised(MemoryError))
+    yield startup, "fetch", FILE
+    yield startup, "open_decoder", (*VALUE, _raised(MemoryError))
     yield BlockStore, "get", VALUE
     yield BlockStore, "put", VALUE
 

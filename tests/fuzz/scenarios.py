@@ -22,20 +22,22 @@ from typing import Any
 from unittest import mock
 
 from completion.types import EngineUnavailable, Format, Piece, Prompt
-from lsp_server import history
-from lsp_server.documents import DocumentStore
+from lsp_server.documents.store import DocumentStore
 from lsp_server.index import client as index_client
 from lsp_server.index import worker
 from lsp_server.index.client import IndexClient
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import folder_of
 from lsp_server.index.state import IndexPhase, IndexState
-from lsp_server.recorder import Recorder
-from model import client as engine_client
-from model import daemon, spawn, system
-from model.client import EngineClient, EngineState
-from model.paths import stores_dir
-from model.spawn import EngineSettings, socket_path
+from lsp_server.usage import history
+from lsp_server.usage.recorder import Recorder
+from model import daemon
+from model.library import system
+from model.library.paths import stores_dir
+from model.link import client as engine_client
+from model.link import spawn
+from model.link.client import EngineClient, EngineState
+from model.link.spawn import EngineSettings, socket_path
 
 log = logging.getLogger(__name__)
 

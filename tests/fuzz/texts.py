@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
-from completion.filters import apply_filters
+from completion.filters.chain import apply_filters
 from completion.trigger import decide
 from completion.types import CompletionRequest, DocumentSnapshot, Trigger
 from lsp_server.grammars import MODULES

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from completion.types import Delta, Priority, Prompt
-from model.client import EngineState, Phase
+from model.link.client import EngineState, Phase
 from tests.fakes import SPEC, ByteTokenizer
 
 
 class FakeModel:
-    """What model.client.LoadedModel says of a model."""
+    """What model.link.client.LoadedModel says of a model."""
 
     name = "fake"
     tokenizer = ByteTokenizer()
@@ -18,7 +18,7 @@ class FakeModel:
 
 
 class FakeClient:
-    """Stands in for model.client.EngineClient. Each `generate` waits for `go`, then says the bytes of `says`.
+    """Stands in for model.link.client.EngineClient. Each `generate` waits for `go`, then says the bytes of `says`.
 
     What is computed ahead waits for `go_ahead` instead.
     """

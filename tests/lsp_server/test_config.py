@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lsp_server.config import FIELDS, Config, defaults, flatten, load
-from model.spawn import EngineSettings
+from model.link.spawn import EngineSettings
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:

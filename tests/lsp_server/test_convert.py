@@ -7,7 +7,7 @@ from lsprotocol import types as t
 
 from completion.types import Completion, Mode, Outcome, Trigger
 from lsp_server.convert import converter_factory, inline_list, place_of, shown_path, trigger_of
-from lsp_server.documents import Document
+from lsp_server.documents.store import Document
 
 UTF16 = t.PositionEncodingKind.Utf16
 ENCODINGS = [(t.PositionEncodingKind.Utf8, 4), (t.PositionEncodingKind.Utf16, 2), (t.PositionEncodingKind.Utf32, 1)]

@@ -12,7 +12,7 @@ from completion.types import Priority
 from lsp_server.config import Config
 from lsp_server.handlers import build_server
 from lsp_server.server import Midfill
-from model.client import EngineState, Phase
+from model.link.client import EngineState, Phase
 from tests.lsp_server.fake_engine import FakeClient
 
 URI = "file:///w/app/a.py"

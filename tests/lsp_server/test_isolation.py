@@ -64,7 +64,7 @@ def test_a_projects_own_modules_are_not_imported(project: Path, command: list[st
 
 
 def test_the_harness_workers_import_nothing_of_a_project(project: Path) -> None:
-    code = "from evals.worker import Worker, WorkerError\nwith Worker('lsp_server', '--version') as it:\n"
+    code = "from evals.peers.client import Worker, WorkerError\nwith Worker('lsp_server', '--version') as it:\n"
     code += "    print(it._process.stdout.readline())"
     # The parent is isolated as `midfill eval` is, and hands its environment on.
     command = [sys.executable, "-I", "-c", code]

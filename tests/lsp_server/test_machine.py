@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lsp_server import machine
-from lsp_server.cli import main
+from lsp_server.cli.__main__ import main
 from lsp_server.config import Config
-from model.catalog import CATALOG
-from model.fit import WINDOW_TOKENS, Machine
+from model.library.catalog import CATALOG
+from model.library.machine_fit import WINDOW_TOKENS, Machine
 
 SLOW = Machine(model_id=CATALOG[0].name, n_threads=2, kernels="avx2", tokens_per_s=60.0)
 LOADED = SimpleNamespace(name=CATALOG[0].name, architecture=CATALOG[0].size)

@@ -1,14 +1,14 @@
-"""Decoders of `model.gpu_decoder` on tiny weights, for the tests; and what is skipped without a card."""
+"""Decoders of `model.decoders.gpu_decoder` on tiny weights, for the tests; and what is skipped without a card."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from model.gpu_decoder import GpuDecoder
-from model.gpu_steps import Capture
-from model.gpu_store import gpu_decoder, gpu_parts
-from model.source import WeightSource, open_source
+from model.decoders.gpu_decoder import GpuDecoder
+from model.decoders.gpu_steps import Capture
+from model.weights.gpu_store import gpu_decoder, gpu_parts
+from model.weights.source import WeightSource, open_source
 
 CPU = torch.device("cpu")
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA card here: this test has not been run")

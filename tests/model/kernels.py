@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import CDLL
 
-from model import native
+from model.native import binding
 
 THREADS = 2
 ALL = ("avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar")
@@ -15,12 +15,12 @@ ALL = ("avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar")
 
 def available() -> list[str]:
     """The kernels that run here, the best first; none where the extension was not built."""
-    return [name for name in ALL if native.load(THREADS, name) is not None]
+    return [name for name in ALL if binding.load(THREADS, name) is not None]
 
 
 def opened(name: str, n_threads: int = THREADS) -> CDLL:
     """The library, computing with these kernels from here on."""
-    library = native.load(n_threads, name)
+    library = binding.load(n_threads, name)
     assert library is not None
     return library
 
@@ -31,4 +31,4 @@ def computing_with(name: str) -> Iterator[CDLL]:
     try:
         yield opened(name)
     finally:
-        native.load(THREADS)
+        binding.load(THREADS)

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from completion.segments import SegmentCache
-from model import native
-from model.generate import Generation, Request
-from model.score import Scorer
-from model.session import Session
-from model.window import window_of
+from completion.prompt.segments import SegmentCache
+from model.engine.generate import Generation, Request
+from model.engine.layout import window_of
+from model.engine.score import Scorer
+from model.engine.session import Session
+from model.native import binding
 from tests.model.tiny import engine_of
 
 pytestmark = pytest.mark.model
 
 N_TOKENS, WINDOW = 1_024, 512
 # Code of this repository: written after the model was trained.
-HELD_OUT = (Path(__file__).parents[2] / "model" / "scheduler.py", Path(__file__).parents[2] / "model" / "client.py")
+HELD_OUT = (Path(__file__).parents[2] / "model/engine/scheduler.py", Path(__file__).parents[2] / "model/link/client.py")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_quantization_costs_little_against_fp32(real_model: str, held_out: list[
     assert abs(mean_nll(Scorer.open(real_model, "int4"), held_out) - fp32) < 0.06
 
 
-@pytest.mark.skipif(not native.kernel_name(), reason="the native extension was not built")
+@pytest.mark.skipif(not binding.kernel_name(), reason="the native extension was not built")
 def test_guessing_ahead_and_reuse_give_the_bits_of_plain_decoding(real_model: str, held_out: list[int]) -> None:
     decoder = Scorer.open(real_model).decoder
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from model.blocks import BlockStore
-from model.decoder import Decoder
-from model.generate import Engine
-from model.sampler import ByteTable
-from model.speed import Speed
-from model.tokenizer import build_bpe
+from model.decoders.interface import Decoder
+from model.engine.blocks import BlockStore
+from model.engine.generate import Engine
+from model.engine.sampler import ByteTable
+from model.library.speed import Speed
+from model.library.tokenizer import build_bpe
 
 SIZES = {
     "vocab_size": 272,
@@ -50,7 +50,7 @@ def make_tiny_model(folder: Path, seed: int = 7) -> Path:
 
 def byte_tokens() -> list[str]:
     """The 256 single-byte tokens, id == byte."""
-    from model.tokenizer import _byte_alphabet
+    from model.library.tokenizer import _byte_alphabet
 
     alphabet = {byte: character for character, byte in _byte_alphabet().items()}
     return [alphabet[byte] for byte in range(256)]

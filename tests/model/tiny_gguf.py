@@ -6,7 +6,7 @@ import torch
 from gguf import GGUFWriter
 from safetensors.torch import load_file
 
-from model.source import _GGUF_LAYER, _HF_LAYER
+from model.weights.source import _GGUF_LAYER, _HF_LAYER
 from tests.model.tiny import SIZES, SPECIAL, byte_tokens, make_tiny_model
 
 _WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}

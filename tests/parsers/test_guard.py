@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from completion.filters import apply_filters
-from completion.names import _uses_between
-from completion.surroundings import missing_names
+from completion.filters.chain import apply_filters
+from completion.filters.names import _uses_between
+from completion.ranking.surroundings import missing_names
 from completion.types import CompletionRequest, DocumentSnapshot, Trigger
 from parsers.chunks import chunks
 from parsers.guard import Guard, GuardedTree
@@ -23,7 +23,7 @@ from parsers.refusals import Refusals
 from parsers.scope import cursor_kind, enclosing_block, enclosing_definition, error_count
 
 SAMPLES = sorted((Path(__file__).parent / "samples").iterdir())
-MODULES = ("completion.filters", "completion.names", "completion.surroundings")
+MODULES = ("completion.filters.chain", "completion.filters.names", "completion.ranking.surroundings")
 # Texts on which a grammar crashes, and one on which it takes seconds.
 CRASHES = [("markdown", ">" * 300), ("markdown", "- " * 300), ("markdown", "1. " * 260)]
 HANG = ("swift", "/*" * 1_200)

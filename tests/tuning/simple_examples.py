@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from tuning.example_file import ExampleFile, read, write
+from tuning.data.example_file import ExampleFile, read, write
 
 END = 256
 

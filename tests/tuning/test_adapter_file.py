@@ -9,14 +9,14 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from model.adapter import TENSORS, AdapterError, open_adapter
-from model.merge import merged
-from model.source import open_source
+from model.library.adapter import TENSORS, AdapterError, open_adapter
+from model.weights.merge import merged
+from model.weights.source import open_source
 from tests.tuning.simple_examples import simple_examples
 from tests.tuning.test_network import started
 from tuning.adapter_file import load_adapter, save_adapter
+from tuning.data.packing import packs_of
 from tuning.network import Network
-from tuning.packing import packs_of
 
 
 def deltas(base: Path, folder: Path) -> dict[str, torch.Tensor]:

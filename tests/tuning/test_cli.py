@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.cli import main as midfill
-from tuning import cli, own_code
+from lsp_server.cli.__main__ import main as midfill
+from tuning import cli
 from tuning.cli import Judgement
-from tuning.own_code import TooLittleCode, counts, find_code
+from tuning.data import own_code
+from tuning.data.own_code import TooLittleCode, counts, find_code
 from tuning.paired import Difference, difference
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +147,7 @@ def test_what_cannot_be_tuned_is_a_sentence_each(
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    program = "import sys; sys.modules['datasketch'] = None; from lsp_server.cli import main; sys.exit(main(['tune']))"
+    program = "import sys; sys.modules['datasketch'] = None; from lsp_server.cli.__main__ import main; sys.exit(main(['tune']))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == 'midfill: tune needs datasketch: pip install "midfill[tune]"\n'
@@ -162,7 +163,7 @@ _MEASURED = """
 import resource, sys
 from pathlib import Path
 import torch
-from model.catalog import Size
+from model.library.catalog import Size
 from tests.tuning.simple_examples import simple_examples
 from tuning.device_check import random_base
 from tuning.memory import need_of

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from model.adapter import PARTS
+from model.library.adapter import PARTS
 from tests.model.tiny_adapter import LINEAR, untrained
 from tests.tuning.simple_examples import simple_examples
 from tuning.base import load_base
+from tuning.data.packing import packs_of
 from tuning.network import Network
-from tuning.packing import packs_of
 
 CPU = torch.device("cpu")
 HUGGING_FACE = {store: module for module, store in PARTS.items()}

@@ -13,7 +13,7 @@ from lsp_server.index.files import FileStat
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import database_of, folder_of, open_for_writing, remove
 from lsp_server.index.write import Contents, IndexWriter, Progress
-from lsp_server.repository import Repository
+from lsp_server.workspace.repository import Repository
 from parsers.chunks import Chunk
 
 SHOP = '''\

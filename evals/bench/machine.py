@@ -1,0 +1,105 @@
+"""What `midfill bench` measures besides speed: memory bandwidth, memory, and the daemon's start.
+
+A step of one token reads every weight once, so bandwidth is the bound on its speed, whatever computes it.
+"""
+
+import asyncio
+import random
+import time
+from array import array
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from completion.types import Format, Prompt
+from evals.engines import connect, disconnect
+from evals.peers.library import PeerSettings
+from evals.peers.llamacpp import load_peer, open_peer
+from evals.report import EvalError
+from model.library.system import n_cores, try_lock
+from model.link.client import EngineClient
+from model.link.spawn import EngineSettings, socket_path
+
+_RSS_TOKENS = 4096
+_FIRST_PROMPT_TOKENS = 64
+# Ids of ordinary text in every byte-level vocabulary of this size; which ones does not change the time.
+_ID_RANGE = (1000, 20_000)
+_LEAVE_TIMEOUT_S, _LEAVE_POLL_S = 20.0, 0.2
+# Larger than any cache; summed by all cores.
+_BANDWIDTH_BYTES = 1 << 30
+_BANDWIDTH_SAMPLES = 7
+
+
+def some_ids(n: int) -> list[int]:
+    """Token ids to be timed with, the same in every run."""
+    return random.Random(0).choices(range(*_ID_RANGE), k=n)
+
+
+def read_bandwidth() -> float:
+    """Bytes per second that all cores together read from memory: the best of several sums of a large array."""
+    torch.set_num_threads(n_cores())
+    values = torch.ones(_BANDWIDTH_BYTES // 8, dtype=torch.int64)  # so that adding costs less than reading
+    best = 0.0
+    for _ in range(_BANDWIDTH_SAMPLES):
+        started = time.perf_counter()
+        values.sum()
+        best = max(best, _BANDWIDTH_BYTES / (time.perf_counter() - started))
+    return best
+
+
+def measure_peer_rss(name: str, gguf: Path) -> float:
+    """Resident MB of a peer's process with a 4k context, its mapped model file included."""
+    with open_peer(name) as peer:
+        load_peer(peer, gguf, PeerSettings(n_ctx=_RSS_TOKENS + 256))
+        peer.ask("time_prefill", ids=some_ids(512))
+        peer.ask("fill", n=_RSS_TOKENS)
+        return float(peer.ask("rss")["mb"])
+
+
+async def measure_daemon(model: str) -> tuple[float, float]:
+    """Seconds from the daemon's start to its first token, and its resident MB with a 4k context.
+
+    A daemon that runs already is asked to leave, so an editor that uses it loads its model again.
+    """
+    settings = EngineSettings(model=model)
+    client, running = await connect(settings)  # makes the store, if this is the first time
+    await disconnect(client, running)
+    await _stop_daemon(settings)
+    started = time.perf_counter()
+    client, running = await connect(settings)
+    try:
+        ids = some_ids(_RSS_TOKENS)
+        prompt = Prompt(
+            token_ids=array("I", ids[:_FIRST_PROMPT_TOKENS]),
+            heal=b"",
+            stop_token_ids=(),
+            max_tokens=1,
+            format=Format.LEFT,
+        )
+        async for _ in client.generate(prompt, session="bench"):
+            break
+        first_token_s = time.perf_counter() - started
+        async for _ in client.generate(replace(prompt, token_ids=array("I", ids)), session="bench"):
+            pass
+        status = await client.daemon_status()
+        if status is None:
+            raise EvalError("the daemon does not answer")
+        return first_token_s, status.rss_mb
+    finally:
+        await disconnect(client, running)
+        await _stop_daemon(settings)
+
+
+async def _stop_daemon(settings: EngineSettings) -> None:
+    """Have the daemon leave, and wait until it has: it holds its lock for its whole life."""
+    path = socket_path(settings)
+    deadline = time.monotonic() + _LEAVE_TIMEOUT_S
+    with path.with_suffix(".lock").open("ab") as lock:
+        while True:
+            if try_lock(lock):
+                return
+            if time.monotonic() > deadline:
+                raise EvalError("the running daemon does not leave")
+            await EngineClient.stop_daemon(path)
+            await asyncio.sleep(_LEAVE_POLL_S)

@@ -1,0 +1,74 @@
+"""Where a model's daemon lives, and how one is started. Used by the client; no torch.
+
+Rules: a daemon is found by its socket's path alone, which holds the protocol version, the model and its
+quantization. Anyone may start a daemon at any time: the lock file beside the socket, held for the daemon's
+whole life, lets one of them live and the others leave at once. The daemon runs isolated (`python -I`): a workspace that
+holds its own `model/` or `msgpack.py`, or a PYTHONPATH that points there, is never imported.
+"""
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from model.library.catalog import resolve
+from model.library.paths import runtime_dir
+from model.library.system import start_detached
+from model.link.address import uses_tcp
+from model.link.wire import PROTOCOL_VERSION
+
+# A Unix socket's path may have 107 bytes; the folder takes its share.
+_MAX_NAME = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Which daemon to use. All but the model, quantization and device apply only when this process starts it."""
+
+    model: str  # catalog name, or path of a GGUF file or safetensors folder
+    idle_exit_s: float = 1800.0
+    quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss; on a card "bf16"
+    device: str = "auto"  # of device.DEVICES
+    n_threads: int = 0  # 0: all cores this process may use
+    max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
+    max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
+    idle: str = "auto"  # when to compute ahead: "auto" not on battery or under load, "always", "never"
+
+
+def socket_path(settings: EngineSettings) -> Path:
+    """The daemon's address; ModelError when the model is unknown."""
+    kind = "" if settings.quantization == "auto" else f"-{settings.quantization}"
+    tcp = "-tcp" if uses_tcp() else ""  # another transport is another daemon
+    device = "" if settings.device == "auto" else f"-{settings.device}"
+    name = f"{resolve(settings.model).model_id}{kind}{device}{tcp}-{version('midfill')}-w{PROTOCOL_VERSION}"
+    if len(name) > _MAX_NAME:
+        name = f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return runtime_dir() / f"{name}.sock"
+
+
+def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
+    """Start a daemon in a session of its own; it leaves at once when another one has the lock."""
+    log = socket_path(settings).with_suffix(".log").open("ab")
+    source = resolve(settings.model)
+    # A path as it is from anywhere: the daemon's folder is another one.
+    model = settings.model if source.path is None or source.adapter is not None else str(source.path)
+    command = [sys.executable, "-I", "-m", "model.daemon"]
+    command += ["--model", model, "--idle-exit-s", str(settings.idle_exit_s)]
+    command += [
+        "--quantization",
+        settings.quantization,
+        "--device",
+        settings.device,
+        "--threads",
+        str(settings.n_threads),
+        "--max-cache-mb",
+        str(settings.max_cache_mb),
+        "--max-disk-mb",
+        str(settings.max_disk_mb),
+        "--idle",
+        settings.idle,
+    ]
+    with log:
+        return start_detached(command, log)

@@ -1,0 +1,160 @@
+"""The native kernels (model/native/*.cpp) behind Python: loading, and the structs of their C interface.
+
+The extension is optional: without a compiler at install time, `load` returns None and the torch path serves.
+
+Rules: only addresses and sizes cross; whoever calls keeps the tensors alive and has checked shapes and
+types. One thread at a time may call. ctypes releases the GIL during a call.
+"""
+
+import ctypes
+import functools
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_void_p
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from model.weights.lowbit import GROUP
+from model.weights.packing import ROWS, bits_of
+
+STORE, ADD, SWIGLU = 0, 1, 2
+MAX_HEAD_DIM = 256  # `kMaxHeadDim`
+
+
+class Matrix(ctypes.Structure):
+    """`struct Matrix`: packed blocks (see `packing`) and an optional bias."""
+
+    _fields_: ClassVar = [
+        ("blocks", c_void_p),
+        ("bias", c_void_p),
+        ("rows", c_int32),
+        ("cols", c_int32),
+        ("bits", c_int32),
+    ]
+
+
+class KV(ctypes.Structure):
+    """`struct KV`: one layer's fp16 keys and values."""
+
+    _fields_: ClassVar = [("keys", c_void_p), ("values", c_void_p), ("capacity", c_int64)]
+
+
+class Span(ctypes.Structure):
+    """`struct Span`: tokens of one sequence. `ranges` is an (n_ranges, 2) int32 tensor, kept alive by the caller."""
+
+    _fields_: ClassVar = [("ranges", c_void_p), ("n_ranges", c_int32), ("n", c_int32), ("write", c_int32)]
+
+
+class Shape(ctypes.Structure):
+    """`struct Shape`."""
+
+    _fields_: ClassVar = [
+        ("n_heads", c_int32),
+        ("n_kv_heads", c_int32),
+        ("head_dim", c_int32),
+        ("hidden", c_int32),
+        ("ffn", c_int32),
+        ("eps", c_float),
+    ]
+
+
+class Layer(ctypes.Structure):
+    """`struct Layer`."""
+
+    _fields_: ClassVar = [
+        ("attn_norm", c_void_p),
+        ("ffn_norm", c_void_p),
+        ("qkv", Matrix),
+        ("o", Matrix),
+        ("gate_up", Matrix),
+        ("down", Matrix),
+    ]
+
+
+_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "midfill_best": (c_char_p, []),
+    "midfill_open": (c_char_p, [c_char_p, c_int32]),
+    "midfill_layer": (
+        None,
+        [
+            POINTER(Layer),
+            POINTER(Shape),
+            c_void_p,
+            c_int32,
+            c_void_p,
+            c_void_p,
+            POINTER(KV),
+            POINTER(Span),
+            c_int32,
+        ],
+    ),
+    "midfill_move": (
+        None,
+        [
+            POINTER(Shape),
+            c_int32,
+            POINTER(KV),
+            c_int32,
+            POINTER(KV),
+            c_int32,
+            c_int32,
+            c_void_p,
+            c_void_p,
+        ],
+    ),
+    "midfill_rms_norm": (None, [c_void_p, c_void_p, c_float, c_int32, c_int32, c_void_p]),
+    "midfill_greedy": (None, [c_void_p, c_int32, c_int32, c_void_p, c_void_p]),
+    "midfill_linear": (None, [POINTER(Matrix), c_int32, c_void_p, c_int32, c_void_p]),
+    "midfill_attention": (
+        None,
+        [POINTER(Shape), c_void_p, c_void_p, c_void_p, POINTER(KV), POINTER(Span), c_void_p],
+    ),
+}
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """The built extension, typed; None when this install has none or it does not load here."""
+    built = [
+        path for suffix in EXTENSION_SUFFIXES if (path := Path(__file__).parents[1] / f"_native{suffix}").is_file()
+    ]
+    if not built:
+        return None
+    try:
+        library = ctypes.CDLL(str(built[0]))
+    except OSError:
+        return None
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def load(n_threads: int, name: str = "") -> ctypes.CDLL | None:
+    """The kernels, set to `n_threads`: the best ones for this processor, or those called `name`.
+
+    None when the extension was not built, or `name` does not run here.
+    """
+    library = _library()
+    if library is None or library.midfill_open(name.encode(), n_threads) is None:
+        return None
+    return library
+
+
+def kernel_name() -> str:
+    """What runs here, for people: "avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar", or "" for none."""
+    library = _library()
+    return library.midfill_best().decode() if library else ""
+
+
+def matrix(blocks: torch.Tensor, bias: torch.Tensor | None) -> Matrix:
+    """Describe packed blocks (contiguous) and a bias (out,) fp32, both kept alive by the caller."""
+    assert blocks.is_contiguous()
+    return Matrix(
+        blocks=blocks.data_ptr(),
+        bias=None if bias is None else bias.data_ptr(),
+        rows=blocks.shape[0] * ROWS,
+        cols=blocks.shape[1] * GROUP,
+        bits=bits_of(blocks),
+    )

@@ -1,0 +1,255 @@
+"""Turns a published model into the local low-bit store (see `store` for its layout).
+
+Called by the daemon on first use, by `midfill model pull`, and never by the editor's server.
+
+Rules: weights pass through one matrix at a time, so memory stays at one fp32 matrix beside the packed
+result. Two processes that quantize at once both end with the same store: the rename decides.
+"""
+
+import errno
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from completion.types import Format, PromptSpec, Tokenizer
+from model.library.architecture import Architecture, UnsupportedModel
+from model.library.catalog import ModelSource
+from model.library.fetch import files_hash
+from model.library.paths import stores_dir
+from model.library.shards import files_of
+from model.library.speed import weights_per_layer
+from model.library.store import (
+    GPU_KINDS,
+    KINDS,
+    NUMERICS_VERSION,
+    SOURCE_DIGITS,
+    SPECIAL_TOKENS,
+    WEIGHTS,
+    Manifest,
+    StoreError,
+    read_manifest,
+    write_manifest,
+)
+from model.library.system import n_cores
+from model.library.tokenizer import VocabTokenizer
+from model.native import binding
+from model.weights.calibrate import Choose, calibration_windows, quantize_layers
+from model.weights.gpu_store import gpu_parts
+from model.weights.linear import quantize_rows
+from model.weights.lowbit import Groups, quantize_compensated, quantize_groups
+from model.weights.merge import combined_hash, open_weights
+from model.weights.packing import pack, packable
+from model.weights.source import WeightSource
+
+# Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
+_CALIBRATION_WINDOWS = 4
+_SMALL_HIDDEN = 1024
+# An upper bound: codes and scales. 4-bit stores hold some matrices in 8 bits.
+_BYTES_PER_WEIGHT = {"int8": 1.07, "int4": 0.8, "bf16": 2.1, "llmint8": 1.4, "nf4": 1.4}
+_HEADROOM_BYTES = 16 << 20
+# Sentinel spellings by family, for models that are not in the catalog.
+_REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
+_FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
+_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>")
+_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>")
+_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>")
+
+
+def choose_kind(setting: str) -> str:
+    """The kind of store for a setting: "auto" is int4 for the native kernels, int8 for torch (which gains nothing)."""
+    if setting in KINDS:
+        return setting
+    return "int4" if binding.kernel_name() else "int8"
+
+
+def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
+    """Where the store of this model file lives; `kind` of store.KINDS or GPU_KINDS."""
+    return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:SOURCE_DIGITS]}-n{NUMERICS_VERSION}"
+
+
+def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:
+    """The complete store of `file`, made now if it is missing or damaged; progress goes from 0 to 1.
+
+    UnsupportedModel when the file is not one midfill can run; OSError when the disk is full.
+    """
+    sha256 = source_hash(source, file)
+    folder = store_folder(source, kind, sha256)
+    try:
+        read_manifest(folder)
+        return folder
+    except StoreError:
+        shutil.rmtree(folder, ignore_errors=True)
+    torch.set_num_threads(min(torch.get_num_threads(), n_cores()))  # torch knows no container's quota
+    progress(0.0)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        with open_weights(source, file) as weights:
+            if not weights.architecture.foreign:  # transformers reads the published files
+                _require_space(partial, weights.architecture, kind)
+            _write_store(partial, weights, source, kind, sha256, progress)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            read_manifest(folder)  # another process was faster: its store is as good, or this raises
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def source_hash(source: ModelSource, file: Path) -> str:
+    """Identify a model's numbers: those of its published files, and of the adapters that are merged into them."""
+    return functools.reduce(combined_hash, (adapter.sha256 for adapter in source.adapters), _file_hash(source, file))
+
+
+def _file_hash(source: ModelSource, file: Path) -> str:
+    """The catalog's verified sha256, else a hash of the files' names, sizes and times."""
+    if source.row is not None:
+        return files_hash(source.row)
+    facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files_of(file)]
+    return hashlib.sha256(json.dumps([str(file.resolve()), facts]).encode()).hexdigest()
+
+
+def _write_store(
+    folder: Path,
+    weights: WeightSource,
+    source: ModelSource,
+    kind: str,
+    sha256: str,
+    progress: Callable[[float], None],
+) -> None:
+    (folder / "tokenizer.json").write_text(weights.tokenizer_json)
+    (folder / SPECIAL_TOKENS).write_text(json.dumps(weights.special_tokens))
+    if not weights.architecture.foreign:
+        _write_weights(folder, weights, kind, progress)
+    manifest = Manifest(
+        model_id=source.model_id,
+        kind=kind,
+        numerics_version=NUMERICS_VERSION,
+        source=_described(source),
+        source_sha256=sha256,
+        architecture=weights.architecture,
+        prompt=prompt_spec(weights, source),
+        n_tokens=weights.architecture.vocab,
+        file_bytes={f.name: f.stat().st_size for f in folder.iterdir()},
+    )
+    write_manifest(folder, manifest)
+
+
+def _write_weights(folder: Path, weights: WeightSource, kind: str, progress: Callable[[float], None]) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    steps = weights.architecture.n_layers + 2
+    for done, part in enumerate(_parts(weights, kind, VocabTokenizer.open(folder))):
+        tensors.update(part)
+        progress((done + 1) / steps)
+    save_file(tensors, folder / WEIGHTS)
+
+
+def _described(source: ModelSource) -> str:
+    file = source.row.file or source.row.source_repo if source.row else str(source.path)
+    return " ".join([file, *(f"with the adapter {adapter.name}" for adapter in source.adapters)])
+
+
+def _require_space(folder: Path, a: Architecture, kind: str) -> None:
+    """OSError when the store will not fit on the disk."""
+    n_weights = a.n_layers * weights_per_layer(a) + a.vocab * a.hidden
+    n_bytes = int(_BYTES_PER_WEIGHT[kind] * n_weights) + a.vocab * a.hidden
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes + _HEADROOM_BYTES:
+        raise OSError(
+            errno.ENOSPC,
+            f"the quantized model takes {n_bytes / 1e6:,.0f} MB in {folder.parent}, which has {free / 1e6:,.0f} MB "
+            "free: make room, or set MIDFILL_CACHE to a folder elsewhere",
+        )
+
+
+def _parts(weights: WeightSource, kind: str, tokenizer: Tokenizer) -> Iterator[dict[str, torch.Tensor]]:
+    """The store's tensors in order: embedding, each layer, then the head and the last norm."""
+    if kind in GPU_KINDS:
+        yield from gpu_parts(weights, kind)
+        return
+    rows, scale = quantize_rows(weights.tensor("embed"))
+    yield {"embed.weight": rows, "embed.scale": scale}
+    if kind == "int4":
+        layers = quantize_layers(
+            weights, calibration_windows(tokenizer, _CALIBRATION_WINDOWS), _choice(weights.architecture)
+        )
+    else:
+        layers = _rounded_to_8_bits(weights)
+    for index, groups in enumerate(layers):
+        prefix = f"layers.{index}." if index < weights.architecture.n_layers else ""
+        part = {f"{prefix}{name}.blocks": _packed(matrix) for name, matrix in groups.items()}
+        part |= {name: weights.tensor(name) for name in _small(prefix)}
+        if prefix and weights.architecture.qkv_bias:
+            part[f"{prefix}qkv.bias"] = torch.cat([weights.tensor(f"{prefix}{name}.bias") for name in "qkv"])
+        yield part
+
+
+def _small(prefix: str) -> list[str]:
+    """The tensors that stay fp32: a layer's norms, or at the end the last one."""
+    return [f"{prefix}attn_norm", f"{prefix}ffn_norm"] if prefix else ["norm"]
+
+
+def _choice(a: Architecture) -> Choose:
+    """Rounds to 4 bits where that costs least: a matrix that `_needs_8_bits` gets them."""
+
+    def choose(name: str, weight: torch.Tensor, hessian: torch.Tensor) -> Groups:
+        return quantize_groups(weight, 8) if _needs_8_bits(name, a) else quantize_compensated(weight, hessian)
+
+    return choose
+
+
+def _needs_8_bits(name: str, a: Architecture) -> bool:
+    """Queries, keys and values: the most sensitive per byte, and a twentieth of the bytes. In models below a billion
+    weights also gate and up in the middle half of the layers, where most of the loss is (evals/LOG.md)."""
+    _, index, part = name.split(".") if "." in name else ("", "0", name)
+    middle = a.n_layers // 4 <= int(index) < a.n_layers - a.n_layers // 4
+    return part == "qkv" or (part == "gate_up" and a.hidden < _SMALL_HIDDEN and middle)
+
+
+def _rounded_to_8_bits(weights: WeightSource) -> Iterator[dict[str, Groups]]:
+    """Every matrix by itself, without a calibration text: in 8 bits nothing is gained from one."""
+    for index in range(weights.architecture.n_layers):
+        parts = {"qkv": ("q", "k", "v"), "o": ("o",), "gate_up": ("gate", "up"), "down": ("down",)}
+        yield {
+            name: quantize_groups(torch.cat([weights.tensor(f"layers.{index}.{part}") for part in names]), 8)
+            for name, names in parts.items()
+        }
+    yield {"head": quantize_groups(weights.tensor("head"), 8)}
+
+
+def _packed(groups: Groups) -> torch.Tensor:
+    if not packable(*groups.codes.shape):
+        rows, columns = groups.codes.shape
+        raise UnsupportedModel(f"a matrix of {rows} x {columns} is no multiple of 16 x 32")
+    return pack(groups)
+
+
+def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:
+    """The prompt layout: sentinels found in the vocabulary, formats from the catalog where it has the model."""
+    special = weights.special_tokens
+
+    def find(spellings: tuple[str, ...]) -> int | None:
+        return next((special[s] for s in spellings if s in special), None)
+
+    has_fim = all(find(s) is not None for s in (_FIM_PREFIX, _FIM_SUFFIX, _FIM_MIDDLE))
+    default = Format.FIM if has_fim else Format.LEFT
+    return PromptSpec(
+        repo_name=find(_REPO_NAME),
+        file_sep=find(_FILE_SEP),
+        fim_prefix=find(_FIM_PREFIX),
+        fim_suffix=find(_FIM_SUFFIX),
+        fim_middle=find(_FIM_MIDDLE),
+        stop_token_ids=tuple(sorted({*special.values(), *weights.end_of_text})),
+        bos=weights.add_bos,
+        line_format=source.row.line_format if source.row else default,
+        block_format=source.row.block_format if source.row else default,
+    )

@@ -1,0 +1,129 @@
+"""Training examples: the prompt is the one that the product sends, the target what the engine is to answer."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from completion.pipeline import complete, prompt_for
+from completion.prompt.segments import SegmentCache
+from completion.trigger import decide
+from completion.types import CompletionRequest, Format, Limits, Mode, Prompt, Snippet
+from lsp_server.config import Config
+from parsers.parse import SyntaxTree, parse
+from tests.fakes import END, FILE, MIDDLE, SPEC, SUFFIX, ByteTokenizer, ScriptedEngine, bpe_tokenizer, deps_with
+from tests.tuning.data.test_spans import PYTHON, TYPESCRIPT
+from tuning.data.examples import Example, Maker, SourceText, request_at, target_ids
+from tuning.data.spans import Places, Span
+
+_SPEC = replace(SPEC, block_format=Format.FIM, body_format=Format.CHAT)
+_FILES = [
+    SourceText(path="src/area.py", repo="shapes", text=PYTHON, source="a/shapes"),
+    SourceText(path="src/load.ts", repo="shapes", text=TYPESCRIPT, source="a/shapes"),
+]
+_SNIPPETS = (Snippet(path="src/os.py", text="def getpid() -> int: ...\n"), Snippet(path="src/b.py", text="x = 1\n"))
+
+
+class Retriever:
+    """Remembers for what texts it was asked, and with how much room."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def __call__(self, text: str, cursor: int, tree: SyntaxTree, room: int) -> Sequence[Snippet]:
+        self.asked.append((text, room))
+        return _SNIPPETS
+
+
+def made(file: SourceText, n: int, seed: int = 1) -> list[Example]:
+    maker = Maker(spec=_SPEC, tokenizer=bpe_tokenizer(), rng=random.Random(seed))
+    return maker.examples(file, n, Retriever())
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
+def test_examples_end_with_end_of_text_and_say_it_nowhere_else(file: SourceText) -> None:
+    examples = made(file, 200)
+    assert len(examples) > 30
+    for example in examples:
+        assert example.ids[-1] == END
+        assert example.ids.count(END) == 1
+        assert example.ids.count(MIDDLE) == example.ids[: example.target].count(MIDDLE) == 1
+        assert example.ids.index(SUFFIX) < example.ids.index(MIDDLE)
+    assert {True, False} == {example.has_snippets for example in examples}
+    assert any(example.ids.count(FILE) == 1 + len(_SNIPPETS) for example in examples)
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
+def test_prompt_and_target_are_a_text_of_the_file(file: SourceText) -> None:
+    tokenizer = bpe_tokenizer()
+    for example in made(file, 200):
+        ids = example.ids[example.ids.index(MIDDLE) + 1 : -1]
+        written = b"".join(tokenizer.token_bytes(token_id) for token_id in ids).decode()
+        assert written.endswith(example.truth)
+        assert written in file.text or example.kind in ("block", "body")  # which may be closed by their targets
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
+def test_a_prompt_is_the_one_that_the_pipeline_sends(file: SourceText) -> None:
+    """Id for id, as a recording engine gets it, with the window and the snippets of the example."""
+    places, n_compared = Places(file.text, parse(file.language, file.text)), 0
+    rng = random.Random(3)
+    for kind in ("line", "inside", "bracket", "dot", "statement", "block", "body", "nothing") * 6:
+        span = places.draw(kind, rng)
+        if span is None:
+            continue
+        maker = Maker(spec=_SPEC, tokenizer=ByteTokenizer(), rng=random.Random(5))
+        retrieve = Retriever()
+        example = maker.example(file, places, span, retrieve)
+        if example is None or not retrieve.asked:
+            continue
+        ((text, room),) = retrieve.asked
+        limits = Config(max_prompt_tokens=2 * room).limits()
+        request = replace(request_at(file, text, span.begin), snippets=_SNIPPETS)
+        sent = asyncio.run(_sent(request, limits))
+        assert list(sent.token_ids) == list(example.ids[: example.target])
+        assert sent.format is Format.FIM
+        assert bytes(example.ids[example.target : -1]) == sent.heal + example.truth.encode()
+        n_compared += 1
+    assert n_compared > 5
+
+
+async def _sent(request: CompletionRequest, limits: Limits) -> Prompt:
+    engine = ScriptedEngine(["x"])
+    deps = deps_with(engine, limits=limits, spec=replace(_SPEC, body_format=None))
+    await complete(deps, request)
+    assert engine.prompts[0] == await prompt_for(deps, request)
+    return engine.prompts[0]
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
+def test_where_the_product_asks_for_a_block_the_target_is_a_body(file: SourceText) -> None:
+    """A line's first half below an empty header is no example: asked there, the model goes on to the block's end."""
+    places = Places(file.text, parse(file.language, file.text))
+    maker = Maker(spec=_SPEC, tokenizer=ByteTokenizer(), rng=random.Random(5))
+    last = "return value * factor" if file.language == "python" else "items.push(parse(line));"
+    begin = file.text.index(last)
+    span = Span("line", begin, begin + len(last), begin + len(last))
+    text = file.text[:begin] + file.text[begin + len(last) :]
+    assert decide(request_at(file, text, begin)).mode is Mode.BLOCK
+    assert all(maker.example(file, places, span, None) is None for _ in range(10))
+    assert any(maker.example(file, places, replace(span, kind="block"), None) for _ in range(10))
+
+
+def test_the_target_goes_on_with_what_healing_took_back_as_one_text() -> None:
+    """`retu` is healed: the target is how one writes `return x`, not the half word and its rest."""
+    tokenizer = bpe_tokenizer()
+    file = SourceText(path="a.py", repo="r", text="def f(x):\n    retu\n", source="s")
+    request = request_at(file, file.text, len("def f(x):\n    retu"))
+    prompt = asyncio.run(_sent_with_bpe(request))
+    healed = prompt.heal.decode()
+    assert healed.endswith("retu")
+    assert target_ids(tokenizer, prompt, "rn x") == [*tokenizer.encode(healed + "rn x"), END]
+    assert tokenizer.encode(healed + "rn x") != [*tokenizer.encode(healed), *tokenizer.encode("rn x")]
+
+
+async def _sent_with_bpe(request: CompletionRequest) -> Prompt:
+    deps = replace(deps_with(ScriptedEngine(["x"]), spec=_SPEC), tokenizer=bpe_tokenizer())
+    return await prompt_for(replace(deps, segments=SegmentCache(bpe_tokenizer())), request)

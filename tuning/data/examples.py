@@ -1,0 +1,158 @@
+"""Training examples: what the engine is asked while somebody types, and what it should answer up to end-of-text.
+
+A file as it was when the target was not written yet (see `spans`) goes through the product's own prompt builder with
+the product's own budgets; what token healing takes back is the beginning of the target. So a prompt is, id for id, the
+one that `completion.pipeline` sends.
+
+Rules: an example is made only where the product would ask, and in the mode that it would ask in: where that is a
+block, the target is a whole body. Everything follows from the file, the snippets and the random generator.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from completion.prompt.layout import build_prompt
+from completion.prompt.segments import SegmentCache
+from completion.trigger import decide
+from completion.types import CompletionRequest, DocumentSnapshot, Mode, Prompt, PromptSpec, Snippet, Tokenizer, Trigger
+from lsp_server.config import Config
+from parsers.languages import for_document
+from parsers.parse import SyntaxTree, parse
+from tuning.data.spans import BELOW, SHARES, Places, Span, below
+
+# (text with the cursor's target taken away, cursor, its tree, room in tokens) -> snippets, the best first.
+Retrieve = Callable[[str, int, SyntaxTree, int], Sequence[Snippet]]
+
+# Windows in tokens (setting maxPromptTokens; half of it, and at least 256, is the file's): share, from, to. Most are
+# short: what is learned from a long one is the same, and costs many times more.
+_WINDOWS = ((0.73, 512, 640), (0.18, 640, 1_200), (0.07, 1_200, 2_600), (0.02, 2_600, 8_192))
+_WITH_SNIPPETS = 0.4
+_MAX_TARGET_TOKENS = {Mode.LINE: 96, Mode.BLOCK: 256}
+_DRAWS = 6  # a place that nothing can be made of is drawn again
+_BLOCKS = ("block", "body")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceText:
+    """A file to make examples of. `path` is relative to its repository, of which `repo` is the folder's name."""
+
+    path: str
+    repo: str
+    text: str
+    source: str  # where it comes from, for the list
+
+    @property
+    def language(self) -> str:
+        """Its language's id."""
+        return for_document(self.path, None).id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """Ids of a prompt and its target; the target begins at `target`."""
+
+    ids: tuple[int, ...]
+    target: int
+    language: str
+    kind: str
+    source: str
+    has_snippets: bool
+    truth: str
+
+    def label(self) -> dict[str, str]:
+        """What the file of examples says of it."""
+        return {"language": self.language, "kind": self.kind, "source": self.source}
+
+
+@dataclass(slots=True)
+class Maker:
+    """Makes examples for one model."""
+
+    spec: PromptSpec
+    tokenizer: Tokenizer
+    rng: random.Random
+    segments: SegmentCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.segments = SegmentCache(self.tokenizer)
+        # A function's body is asked for in a chat where nothing was learned yet: here it is, so that one prompt does.
+        self.spec = replace(self.spec, body_format=None)
+
+    def examples(self, file: SourceText, n: int, retrieve: Retrieve | None) -> list[Example]:
+        """At most `n` different examples of a file, of kinds in their shares."""
+        places = Places(file.text, parse(file.language, file.text))
+        if not places.code:
+            return []
+        found: dict[tuple[int, int], Example] = {}
+        for kind in self.rng.choices(list(SHARES), list(SHARES.values()), k=n):
+            for _ in range(_DRAWS):
+                span = places.draw(kind, self.rng)
+                if span is None or (span.begin, span.end) in found:
+                    continue
+                if (example := self.example(file, places, span, retrieve)) is not None:
+                    found[span.begin, span.end] = example
+                    break
+        return list(found.values())
+
+    def example(self, file: SourceText, places: Places, span: Span, retrieve: Retrieve | None) -> Example | None:
+        """The example of a place; None where the product would not ask, or would ask for more or less."""
+        rng = self.rng
+        how = "complete" if span.kind == "nothing" else rng.choices(list(BELOW), list(BELOW.values()))[0]
+        after = below(places, span, how)
+        truth = span.truth(file.text)
+        if how == "end" and span.kind in _BLOCKS:
+            truth += _closing(places, span)
+        text = file.text[: span.begin] + file.text[span.end : span.right] + after
+        request = request_at(file, text, span.begin)
+        decision = decide(request)
+        if decision.skip or (decision.mode is Mode.BLOCK) != (span.kind in _BLOCKS):
+            return None
+        _, low, high = rng.choices(_WINDOWS, [share for share, _, _ in _WINDOWS])[0]
+        limits = Config(max_prompt_tokens=rng.randint(low, high)).limits()
+        if retrieve is not None and rng.random() < _WITH_SNIPPETS:
+            room = limits.max_prompt_tokens - limits.max_file_tokens
+            snippets = retrieve(text, span.begin, request.snapshot.tree, room)
+            request = replace(request, snippets=tuple(snippets))
+        prompt = build_prompt(self.spec, self.tokenizer, self.segments, limits, request, decision.mode)
+        target = target_ids(self.tokenizer, prompt, truth)
+        if len(target) > _MAX_TARGET_TOKENS[decision.mode]:
+            return None
+        return Example(
+            ids=(*prompt.token_ids, *target),
+            target=len(prompt.token_ids),
+            language=file.language,
+            kind=span.kind,
+            source=file.source,
+            has_snippets=any(prompt.n_snippet_tokens),
+            truth=truth,
+        )
+
+
+def request_at(file: SourceText, text: str, cursor: int) -> CompletionRequest:
+    """What an editor asks by itself at a cursor of a text."""
+    snapshot = DocumentSnapshot(
+        uri=f"file:///{file.path}",
+        path=file.path,
+        repo=file.repo,
+        version=1,
+        text=text,
+        language=file.language,
+        tree=parse(file.language, text),
+    )
+    return CompletionRequest(
+        snapshot=snapshot, cursor=cursor, mode=None, trigger=Trigger.AUTOMATIC, session="tuning", snippets=()
+    )
+
+
+def target_ids(tokenizer: Tokenizer, prompt: Prompt, truth: str) -> list[int]:
+    """What is to be generated: the healed bytes with the truth behind them as one text, and end-of-text."""
+    text = prompt.heal.decode("utf-8", "replace") + truth
+    return [*tokenizer.encode(text), prompt.stop_token_ids[0]]
+
+
+def _closing(places: Places, span: Span) -> str:
+    """What closes a body, where nothing below the cursor does: the line below it, if that only closes."""
+    number = places.text.count("\n", 0, span.end) + 1
+    line = places.lines[number] if number < len(places.lines) else ""
+    return f"\n{line.rstrip()}" if line.strip() in ("}", "};", "})", "});", "end", "fi", "done") else ""
