@@ -25,7 +25,7 @@ def test_each_row_has_its_example_and_each_step_its_row() -> None:
     assert {row.name for row in FILTERS} == set(ACTING)
     named = {
         keyword.value.value if isinstance(keyword.value, ast.Constant) else "a row's"
-        for path in Path(chain.__file__).parent.glob("*.py")
+        for path in Path(chain.__file__).parents[1].rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == FilterStep.__name__
         for keyword in node.keywords

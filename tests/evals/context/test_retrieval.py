@@ -44,16 +44,16 @@ def test_an_index_has_the_real_files_and_as_many_copies_as_it_takes() -> None:
         result, reader = built(workspace, 400)
         n_real = sum(len(real.contents.chunks) for real in result.files)
         assert n_real < 400 <= result.n_chunks < 400 + max(len(real.contents.chunks) for real in result.files)
-        words_file = next(real for real in result.files if real.file.path == "words.py")
-        text = (CODE / "words.py").read_text()
+        words_file = next(real for real in result.files if real.file.path == "code/words.py")
+        text = (CODE / "code/words.py").read_text()
         chunk = words_file.contents.chunks[0][0]
-        assert reader.lines("copy0/0-completion/words.py", 0, chunk.last_line).startswith(chunk.text.rstrip("\n"))
+        assert reader.lines("copy0/0-completion/code/words.py", 0, chunk.last_line).startswith(chunk.text.rstrip("\n"))
         copied = reader.lines("copy1/0-completion/words.py", 0, text.count("\n") - 1)
         assert copied.count("\n") == text.count("\n")
         assert copied != text
-        assert [d.name for d in reader.defined_in("copy0/0-completion/words.py")] != []
+        assert [d.name for d in reader.defined_in("copy0/0-completion/code/words.py")] != []
         assert [(d.line, d.kind) for d in reader.defined_in("copy1/0-completion/words.py")] == [
-            (d.line, d.kind) for d in reader.defined_in("copy0/0-completion/words.py")
+            (d.line, d.kind) for d in reader.defined_in("copy0/0-completion/code/words.py")
         ]
         reader.close()
 
@@ -62,14 +62,14 @@ def test_fewer_chunks_than_there_are_take_some_of_the_files() -> None:
     with own_cache() as workspace:
         result, reader = built(workspace, 20)
         assert 20 <= result.n_chunks == sum(len(real.contents.chunks) for real in result.files)
-        assert result.n_files == len(result.files) < len(list(CODE.glob("*.py")))
+        assert result.n_files == len(result.files) < len(list(CODE.rglob("*.py")))
         reader.close()
 
 
 def test_a_copy_renames_the_same_way_everywhere_and_keeps_what_is_frequent() -> None:
     files = list(real_files([CODE], 10_000, 0))
     names = Names(files, 0)
-    text = (CODE / "words.py").read_text()
+    text = (CODE / "code/words.py").read_text()
     for number in (1, 2):
         pairs = list(zip(identifiers(text), identifiers(names.copy(number).text(text)), strict=True))
         assert len(set(pairs)) == len({before for before, _ in pairs})
