@@ -125,7 +125,7 @@ class _Work:
         self._prompt: Prompt | None = None
         self._reading: Reading | None = None
         self._is_said = False  # all that the first prompt has to say is there
-        self._first: Attempt | None = None  # what it said, while a second opinion is asked for
+        self._best: Attempt | None = None  # of what was found so far, while more is asked for
         self._judged: Completion | None = None  # of what there was so far, the last time somebody wanted it
 
     @property
@@ -168,11 +168,11 @@ class _Work:
             if prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC:
                 deps.chat_pace.learn(stats.prefill_ms <= _CHAT_PREFILL_MS)
 
-        def on_asked() -> None:
-            self._first = first
+        def on_found(best: Attempt) -> None:
+            self._best = best
             on_growth()
 
-        opinion = await _opinion(deps, asker, first, on_asked)
+        opinion = await _opinion(deps, asker, first, on_found)
         clock.lap("opinion")
         completion = replace(await self._judge(opinion), stats=stats)
         clock.lap("gate")
@@ -187,7 +187,7 @@ class _Work:
         """
         if self._asker is None or self._prompt is None:
             return None
-        attempt, reading = self._first, self._reading
+        attempt, reading = self._best, self._reading
         if attempt is None:
             if self._is_said or reading is None or self._request.trigger is Trigger.INVOKED:
                 return None
@@ -223,24 +223,26 @@ def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     )
 
 
-async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_asked: Callable[[], None]) -> comparison.Opinion:
+async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_found: Callable[[Attempt], None]) -> comparison.Opinion:
     """What to make of the first answer: where somebody asks there are others beside it."""
     limits, request = deps.limits, asker.request
     if comparison.is_wanted(deps.spec, limits, asker, first):
-        on_asked()
-        return await _second_opinion(deps, asker, first)
+        on_found(first)
+        return await _second_opinion(deps, asker, first, on_found)
     if request.trigger is Trigger.INVOKED and limits.rank_ms != 0 and first.has_text:  # a sure one is kept company
-        on_asked()
+        on_found(first)
         return comparison.Opinion(ranked=tuple(await comparison.alternatives(asker, first, limits)))
     return comparison.Opinion(ranked=(first,))
 
 
-async def _second_opinion(deps: Deps, asker: Asker, first: Attempt) -> comparison.Opinion:
+async def _second_opinion(
+    deps: Deps, asker: Asker, first: Attempt, on_found: Callable[[Attempt], None]
+) -> comparison.Opinion:
     """Ask in the other format."""
     chosen = comparison.other_format(deps.spec, first.prompt.format)
     assert chosen is not None, "is_wanted says so"
     second = await _second_prompt(deps, asker.request, chosen)
-    return await comparison.second_opinion(asker, first, second, deps.limits)
+    return await comparison.second_opinion(asker, first, second, deps.limits, on_found)
 
 
 async def _second_prompt(deps: Deps, request: CompletionRequest, chosen: Format) -> Prompt:

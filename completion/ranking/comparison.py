@@ -14,7 +14,7 @@ and on real lines (evals/LOG.md).
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from completion.asking import Asker, Attempt, Read, session_for
@@ -102,10 +102,15 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
     return different([first, *others])
 
 
-async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: Limits) -> Opinion:
-    """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked."""
+async def second_opinion(
+    asker: Asker, first: Attempt, second: Prompt, limits: Limits, on_found: Callable[[Attempt], None]
+) -> Opinion:
+    """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked.
+
+    `on_found` hears of the best so far whenever there are more.
+    """
     n_following = _FOLLOWING_CHARACTERS if limits.rank_ms is None else _FOLLOWING_IN_TIME
-    compared = _Comparison(asker, first, second, n_following)
+    compared = _Comparison(asker, first, second, n_following, on_found)
     try:
         async with asyncio.timeout(None if limits.rank_ms is None else limits.rank_ms / 1e3):
             await compared.run()
@@ -118,8 +123,10 @@ async def second_opinion(asker: Asker, first: Attempt, second: Prompt, limits: L
 class _Comparison:
     """What has been found and scored so far: kept here, so that it counts when the time is up."""
 
-    def __init__(self, asker: Asker, first: Attempt, second: Prompt, n_following: int) -> None:
-        self._asker, self._first, self._second = asker, first, second
+    def __init__(
+        self, asker: Asker, first: Attempt, second: Prompt, n_following: int, on_found: Callable[[Attempt], None]
+    ) -> None:
+        self._asker, self._first, self._second, self._on_found = asker, first, second, on_found
         self._second_session = session_of(asker.request.session)
         asked = [(first.prompt, asker.request.session), (second, self._second_session)]
         if first.prompt.format is Format.LEFT:
@@ -140,10 +147,11 @@ class _Comparison:
         # In threads, here and below: these read all of the text above the cursor.
         self._missing = set(await asyncio.to_thread(lambda: missing_names(request, called=True)))
         is_fit = self._is_fit(first)
-        is_near = is_fit and first.prompt.format is Format.FIM
+        # Where it says nothing, others from the same prompt are there soonest, and somebody looks at an empty line.
+        is_near = first.prompt.format is Format.FIM and (is_fit or not first.has_text)
         if is_near:
             await self._ask(self._fim, self._fim_session, _N_NEAR)
-        elif not is_fit:  # the second prompt often has the same answer
+        if not is_fit:  # the second prompt often has the same answer
             await self._ask_opened(ending(request))
         other = await self._other()
         await self._add([other])
@@ -194,6 +202,7 @@ class _Comparison:
     async def _add(self, attempts: Sequence[Attempt]) -> None:
         """What cannot well stand there is compared with nothing else, and chosen only where there is nothing else."""
         self._found = different([*self._found, *attempts])
+        self._on_found(self.ranked()[0][0])
         await self._compare([attempt for attempt in self._found if self._is_fit(attempt)])
 
     async def _compare_misfits(self) -> None:

@@ -114,8 +114,9 @@ class Ours:
         self.editor.notify("midfill/didMove", params)
 
     async def press(self, path: str, text: str, offsets: Sequence[int]) -> None:
-        """Ask by key at some places of the text as it is, with a pause before each, and note the times."""
+        """Go to some places of the text as it is, pause, and ask by key; note the times."""
         for offset in offsets:
+            self.move(path, text, offset)
             await asyncio.sleep(_BETWEEN_PRESSES_S)
             began = time.perf_counter()
             await self.ask(path, text, offset, INVOKED)

@@ -181,6 +181,28 @@ def test_who_asks_gets_the_first_answer_at_once_and_others_at_the_next_press() -
     run(body())
 
 
+class _NothingAtFirst:
+    """Has nothing to say when it is asked for one answer; of several it has one. It never reads left to right."""
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        if prompt.format is Format.LEFT:
+            await asyncio.Event().wait()
+        for number in range(prompt.n_candidates):
+            ids = tuple(prompt.heal) + (tuple(b"b = a\n") if number else (ord("\n"),))
+            yield Delta(token_ids=ids, logprobs=(math.log(0.8),) * len(ids), candidate=number)
+
+
+def test_who_asks_where_the_model_has_nothing_at_first_gets_the_first_that_it_has() -> None:
+    async def body() -> None:
+        deps = deps_with(_NothingAtFirst(), limits=_LIMITS)  # type: ignore[arg-type]
+        completion = await asyncio.wait_for(complete(deps, request_at(_ASKED)), 10)
+        assert (completion.text, completion.is_partial) == ("b = a", True)
+
+    run(body())
+
+
 @pytest.mark.parametrize("patience_ms", [30, None])
 def test_who_asks_does_not_wait_for_what_was_begun_unasked(patience_ms: int | None) -> None:
     async def body() -> None:

@@ -126,7 +126,11 @@ def test_status_and_stop_start_nothing_beside_a_socket_that_a_dead_process_left(
 def test_nothing_is_said_to_a_reader_that_has_left(tiny_cache: Path, words: tuple[str, ...], code: int) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-c", "import sys; from lsp_server.cli.__main__ import main; sys.exit(main(sys.argv[1:]))"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from lsp_server.cli.__main__ import main; sys.exit(main(sys.argv[1:]))",
+    ]
     with open(writing, "wb") as pipe:
         told = subprocess.run([*command, *words], stdout=pipe, stderr=subprocess.PIPE, timeout=120, check=False)
     assert (told.stderr, told.returncode) == (b"", code)
