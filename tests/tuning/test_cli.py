@@ -147,7 +147,8 @@ def test_what_cannot_be_tuned_is_a_sentence_each(
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    program = "import sys; sys.modules['datasketch'] = None; from lsp_server.cli.__main__ import main; sys.exit(main(['tune']))"
+    main = "from lsp_server.cli.__main__ import main; sys.exit(main(['tune']))"
+    program = f"import sys; sys.modules['datasketch'] = None; {main}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == 'midfill: tune needs datasketch: pip install "midfill[tune]"\n'

@@ -234,6 +234,7 @@ def test_an_action_is_required(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_looking_at_models_does_not_load_torch() -> None:
-    code = "import sys; from lsp_server.cli.__main__ import main; main(['model', 'list']); sys.exit('torch' in sys.modules)"
+    main = "import sys; from lsp_server.cli.__main__ import main"
+    code = f"{main}; main(['model', 'list']); sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL).returncode == 0
