@@ -1,7 +1,7 @@
 """One completion from request to what is shown. Read this file first.
 
     reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters
-          -> for who asks: a second opinion where the first is unsure -> gate -> remember
+          -> for who asks: a second opinion where the first is unsure -> judge -> remember
 
 Rules: no LSP, no torch, no file or socket I/O here. Only the cache, what is under way and `engine.generate` have
 effects; every other step is a pure function. Cancelling the await closes the generation, unless a newer request
@@ -9,9 +9,10 @@ joins it within a moment; nothing swallows the cancel.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from completion.asking import Asker, Attempt, Reading, session_for
 from completion.cache import ReuseCache
@@ -22,8 +23,9 @@ from completion.inflight import InFlight
 from completion.prompt.below_header import begun_below, with_body
 from completion.prompt.layout import build_prompt, chat_ahead
 from completion.prompt.segments import SegmentCache
-from completion.ranking import comparison, gate
+from completion.ranking import comparison
 from completion.ranking.patience import Pace
+from completion.ranking.trust import Trust
 from completion.stop import stop_rule
 from completion.switches import Switch
 from completion.trigger import Decision, decide
@@ -62,6 +64,7 @@ class Deps:
     segments: SegmentCache
     inflight: InFlight = field(default_factory=InFlight)
     chat_pace: Pace = field(default_factory=Pace)  # of chats
+    trust: Trust = field(default_factory=Trust)
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
 
 
@@ -175,7 +178,7 @@ class _Work:
         opinion = await _opinion(deps, asker, first, on_found)
         clock.lap("opinion")
         completion = replace(await self._judge(opinion), stats=stats)
-        clock.lap("gate")
+        clock.lap("judge")
         completion = replace(completion, timings_ms=clock.total())
         deps.cache.remember(request, completion)
         return completion
@@ -204,15 +207,15 @@ class _Work:
         return part
 
     async def _judge(self, opinion: comparison.Opinion) -> Completion:
-        names, limits = self._deps.names_of(self._request.snapshot.uri), self._deps.limits
-        return await asyncio.to_thread(_judged, opinion, self._request, self._mode, limits, names, self._trace)
+        names = self._deps.names_of(self._request.snapshot.uri)
+        return await asyncio.to_thread(_judged, self._deps, opinion, self._request, self._mode, names, self._trace)
 
 
 def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     """Whoever asks gets the whole; unasked what is certain."""
-    limits, certainty = deps.limits, 0.0
+    certainty = 0.0
     if request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without:
-        certainty = limits.block_certainty if decision.mode is Mode.BLOCK else limits.line_certainty
+        certainty = _trust(deps, request).least_joint(deps.limits.quietness)
     return Asker(
         engine=deps.engine,
         tokenizer=deps.tokenizer,
@@ -263,11 +266,15 @@ async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str,
     return found
 
 
+def _trust(deps: Deps, request: CompletionRequest) -> Trust:
+    return Trust() if Switch.TRUST in request.without else deps.trust
+
+
 def _judged(
+    deps: Deps,
     opinion: comparison.Opinion,
     request: CompletionRequest,
     mode: Mode,
-    limits: Limits,
     names: Names | None,
     trace: Trace,
 ) -> Completion:
@@ -287,10 +294,9 @@ def _judged(
     probability = None
     if attempt.has_text:
         unknown = unknown_names(attempt.candidate, request, names)
-        known = gate.features(attempt)
-        trace = replace(trace, unknown_names=unknown, features=asdict(known))
-        probability = gate.probability(known)
-    outcome, reason = _outcome(attempt, request, limits, probability)
+        trace = replace(trace, unknown_names=unknown)
+        probability = _trust(deps, request).probability(math.exp(sum(attempt.sure())))
+    outcome, reason = _outcome(attempt, deps.limits, probability)
     is_unasked = outcome is Outcome.OK and request.trigger is Trigger.AUTOMATIC
     if is_unasked and (invented := invented_member(attempt.candidate, request, names)):
         outcome, reason = Outcome.FILTERED, invented
@@ -318,21 +324,16 @@ def _alternatives(opinion: comparison.Opinion) -> tuple[Alternative, ...]:
     return tuple(Alternative(text=candidate.text, replace_right=candidate.replace_right) for candidate in candidates)
 
 
-def _outcome(
-    attempt: Attempt, request: CompletionRequest, limits: Limits, probability: float | None
-) -> tuple[Outcome, str]:
+def _outcome(attempt: Attempt, limits: Limits, probability: float | None) -> tuple[Outcome, str]:
     """(how it ends, why in words)."""
     changed = ", ".join(step.name for step in attempt.steps)
     if probability is not None:
-        is_judged = request.trigger is Trigger.AUTOMATIC and Switch.GATE not in request.without
-        if is_judged and probability < limits.quietness:
-            reason = f"kept with a probability of {probability:.0%}, and quietness is {limits.quietness:.0%}"
-            return Outcome.QUIET, reason
         return Outcome.OK, f"changed by: {changed}" if changed else ""
     if attempt.generation.timed_out:
         return Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
     if attempt.is_cut and not attempt.raw.strip():
-        return Outcome.QUIET, "the model is certain of nothing that it would write here (quietness 0 shows it)"
+        reason = f"nothing that the model would write is likely to be kept, and quietness is {limits.quietness:.0%}"
+        return Outcome.QUIET, reason
     if attempt.raw.strip():
         return Outcome.FILTERED, f"nothing was left after: {changed}"
     return Outcome.EMPTY, "the model has nothing to add here"

@@ -26,10 +26,10 @@ class Switch(StrEnum):
     UNFINISHED = "unfinished"  # of the parse check: what is only unfinished is no error
     CLOSING = "closing"  # of the parse check: brackets that a block left open are closed
     BLOCK_END = "block_end"  # the syntax tree is asked whether a line ends a block
-    NAMES = "names"  # looked up, and told the gate
+    NAMES = "names"  # that nobody knows are looked up, for `midfill why`
     MEMBERS = "members"
-    GATE = "gate"
-    CERTAINTY = "certainty"  # unasked, what is not certain is cut off
+    CERTAINTY = "certainty"  # of automatic answers what is not certain is cut off
+    TRUST = "trust"  # what became of ghosts tells how certain is certain enough
     PATIENCE = "patience"  # what there is after a while is shown, and the rest later
     TRIGGER = "trigger"  # the model is not asked where an answer would be in the way
     BODY_CHAT = "body_chat"

@@ -105,13 +105,9 @@ class Limits:
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
     max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
     deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
-    quietness: float = 0.0  # what is shown unasked is kept with at least this probability
+    quietness: float = 0.0  # an automatic answer is kept with at least this probability; it is cut where it would not
     rank_ms: int | None = 0  # what comparing a line that was asked for with others may take; 0: nothing, None: no bound
     patience_ms: int | None = None  # after so long what there is by then is the answer; None: the whole is waited for
-    line_certainty: float = (
-        0.0  # a line shown unasked has at least this joint probability; it is cut where it would not
-    )
-    block_certainty: float = 0.0  # the same of a block
 
 
 class Priority(IntEnum):
@@ -214,7 +210,6 @@ class Trace:
     candidate: str = ""  # what they left, shown or not
     covered: str = ""  # of the document, right of the cursor: what it would replace
     sure: tuple[tuple[int, float], ...] = ()  # of each token the characters of `raw` before it, and its log-probability
-    features: Mapping[str, float] = field(default_factory=dict)  # what the gate knew; of `completion.ranking.gate`
     ranked: tuple[tuple[str, float], ...] = ()  # answers that were compared, with their scores, the best first
     unknown_names: tuple[str, ...] = ()  # names in what is left that neither file, snippets nor repository have
     refused: str = ""  # why the document is plain text although its language has a grammar
@@ -241,7 +236,7 @@ class Completion:
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through
     mean_logprob: float = 0.0
-    probability: float | None = None  # that the user keeps it, as the gate estimates; None when there is no text
+    probability: float | None = None  # that the user keeps it in whole; None when there is no text
     stats: GenerationStats | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     trace: Trace | None = None  # None when nothing was decided here: the engine is not ready, the editor cancelled

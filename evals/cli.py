@@ -132,9 +132,9 @@ def _add_generated(suites: Any) -> None:
     lines.add_argument("--window", type=_positive, default=4096, help="longest prompt in tokens (default 4096)")
     _add_generation(lines, limit=100)
 
-    gate = suites.add_parser("gate", help="fit the weights of the confidence gate, and its calibration")
-    gate.add_argument("results", type=Path, nargs="+", help="of bench typing --quietness 0, or of lines, mceval, ...")
-    _add_out(gate)
+    calibration = suites.add_parser("calibration", help="whether what ghosts promise comes true")
+    calibration.add_argument("results", type=Path, nargs="+", help="of bench typing")
+    _add_out(calibration)
 
     ghosts = suites.add_parser(
         "ghosts", help="what would be shown at many keys of real edits, and how far it was right"

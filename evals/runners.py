@@ -77,10 +77,10 @@ def _lines(a: argparse.Namespace) -> int:
     return asyncio.run(run)
 
 
-def _gate(a: argparse.Namespace) -> int:
-    from evals.typing import gate
+def _calibration(a: argparse.Namespace) -> int:
+    from evals.typing import calibration
 
-    return gate.run(a.results, a.out)
+    return calibration.run(a.results, a.out)
 
 
 def _ghosts(a: argparse.Namespace) -> int:
@@ -288,7 +288,7 @@ SUITES: dict[str, Runner] = {
     "all": _all,
     "lines": _lines,
     "refusals": _refusals,
-    "gate": _gate,
+    "calibration": _calibration,
     "ghosts": _ghosts,
     "quietness": _quietness,
     "nll": _nll,

@@ -19,8 +19,6 @@ MAX_PROMPT_TOKENS = 16_384
 _PATIENCE_MS = 100
 # Of the answers that somebody asked for: they are compared behind the first, and there at the next request.
 _RANK_MS = 2_000
-# Joint probability that what is shown unasked has at least.
-_LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.8, 0.8
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
 
@@ -62,7 +60,7 @@ class Config:
     suffix_share: float = 0.25
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
-    quietness: float = 0.15
+    quietness: float = 0.8
     automatic: bool = True
     disabled_languages: tuple[str, ...] = ()
     completion_fallback: bool = False
@@ -84,8 +82,6 @@ class Config:
             quietness=self.quietness,
             rank_ms=_RANK_MS if self.format == "auto" else 0,  # who insists on a format gets that one
             patience_ms=_PATIENCE_MS,
-            line_certainty=_LINE_CERTAINTY if self.quietness else 0.0,  # who sets it to 0 wants to see all
-            block_certainty=_BLOCK_CERTAINTY if self.quietness else 0.0,
         )
 
     def engine_settings(self) -> EngineSettings:
@@ -147,7 +143,10 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
-    "quietness": ("What is shown unasked would be kept with at least this probability; 0 shows all", (0.0, 1.0)),
+    "quietness": (
+        "How probably a suggestion is kept at least: it ends where it would not; 0 shows all",
+        (0.0, 1.0),
+    ),
     "automatic": ("Suggest while typing; else only when asked", None),
     "disabledLanguages": ("Language ids that are never completed", None),
     "completionFallback": ("Also suggest in the completion popup, for editors without inline completion", None),

@@ -24,6 +24,7 @@ from completion.context.selection import Ranked, select
 from completion.inflight import InFlight
 from completion.pipeline import Deps, prompts_for
 from completion.prompt.segments import SegmentCache
+from completion.ranking.trust import Trust
 from completion.types import Completion, CompletionRequest, DocumentSnapshot, Outcome, Snippet, Trigger
 from lsp_server import ablation, convert, machine, memory
 from lsp_server.config import Config, load
@@ -67,7 +68,8 @@ class Midfill(LanguageServer):
         self.stalls = StallMonitor()
         self.window = uuid.uuid4().hex[:12]
         self.without = ablation.without()
-        self.recorder = Recorder(self.documents, self.window)
+        self.trust = Trust()
+        self.recorder = Recorder(self.documents, self.window, lambda promised, kept: self.trust.learn(promised, kept))
         self.zero_based_triggers = False
         self.snoozed_until = 0.0  # on the monotonic clock
         self.was_shut_down = False
@@ -143,6 +145,7 @@ class Midfill(LanguageServer):
     async def start_engine(self) -> None:
         """Use the daemon of the present settings; how it gets on comes through the state."""
         self.machine = machine.remembered(self.config)
+        self.trust = Trust()  # another model is sure in another way
         client = EngineClient(self.config.engine_settings(), self._on_state)
         await self._replace_engine(client, tasks.start(client.run(), "engine client"))
 
@@ -216,6 +219,7 @@ class Midfill(LanguageServer):
                 cache=ReuseCache(),
                 segments=SegmentCache(loaded.tokenizer),
                 inflight=InFlight(self._on_whole),
+                trust=self.trust,
                 names_of=self.workspaces.of,
             )
         return self._deps

@@ -1,7 +1,7 @@
 """`midfill eval page RESULTS...`: an HTML page with tables, plots and examples of what the results files hold.
 
 Sections are in `page_context` (`repo`, `recall`, `retrieval`) and `page_quality` (all suites that generate),
-`page_gate` and `page_typing`.
+`calibration` and `typing`.
 
 Rules: only what the results files hold is shown, with their machine and commit; the page has everything in itself and
 fetches nothing. Intervals are 95 % bootstrap intervals over examples (`stats`).
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.pages import context, gate, quality, typing
+from evals.pages import calibration, context, quality, typing
 from evals.pages.parts import Run, listed, read_run
 from evals.report import EvalError
 
@@ -38,7 +38,7 @@ _SECTIONS: dict[str, Callable[[Sequence[Run]], str]] = {
     "humaneval-infilling": quality.section,
     "humaneval-bodies": quality.section,
     "lines": quality.section,
-    "gate": gate.section,
+    "calibration": calibration.section,
     "typing": typing.section,
     "repo": context.repo,
     "recall": context.recall,

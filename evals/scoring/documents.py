@@ -91,7 +91,6 @@ class Answer:
             "outcome": self.completion.outcome.value,
             "reason": self.completion.reason,
             "mode": self.completion.mode.value,
-            "features": dict(self.completion.trace.features) if self.completion.trace else {},
             "probability": self.completion.probability,
             "ranked": list(self.completion.trace.ranked) if self.completion.trace else [],
             "prompt_tokens": list(self.prompt.token_ids) if self.prompt else [],

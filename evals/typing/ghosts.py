@@ -124,7 +124,6 @@ def answer_of(place: Place, completion: Completion) -> dict[str, Any]:
         "reused": False,
         "raw": trace.raw if trace else "",
         "sure": [[begins, round(logprob, 4)] for begins, logprob in trace.sure] if trace else [],
-        "features": dict(trace.features) if trace else {},
         "candidate": trace.candidate if trace else "",
         "covered": trace.covered if trace else "",
         "probability": completion.probability,
@@ -221,7 +220,7 @@ async def run(
     """Ask, print the tables and the JSON line."""
     console, rows = Console(width=120), list[dict[str, Any]]()
     own = Config().limits()
-    certain = replace(LIMITS, line_certainty=own.line_certainty, block_certainty=own.block_certainty)
+    certain = replace(LIMITS, quietness=own.quietness)
     limits = LIMITS if is_whole else certain
     async with open_subject(_ENGINE, model, "auto") as subject:
         subject = replace(subject, trigger=Trigger.AUTOMATIC, is_ahead=False)

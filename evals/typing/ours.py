@@ -31,13 +31,12 @@ _KEPT = (
         "reason",
         "reused",
         "raw",
-        "probability",
         "tokenProbability",
         "timingsMs",
         "latencyMs",
         "nGenerated",
     ),
-    *("features", "candidate", "covered"),  # what the gate is fitted on, by `outcomes`
+    *("probability", "candidate", "covered"),  # what came of it, by `outcomes`
 )
 _LAST = 3
 _EXPLAINED_S = 5.0

@@ -1,8 +1,7 @@
-"""What became of suggestions while real edits were typed: what the gate is fitted on. Made of rows of `bench typing`.
+"""What became of suggestions while real edits were typed: what `calibration` judges. Made of rows of `bench typing`.
 
-An outcome is one answer that the model was asked for while somebody typed, shown or kept back: what the gate knew of
-it, and how much of it was what the person went on to write. So `bench typing --quietness 0` tells of all of them, and a
-run at another `quietness` of those below it, too.
+An outcome is one answer that the model was asked for while somebody typed, shown or kept back: how probably it
+would be kept, and how much of it was what the person went on to write.
 
 Rules: pure. An answer that was left of an earlier one is no outcome: it is the earlier one's. What cannot be accepted
 without changing the text behind the cursor is not right in whole.
@@ -19,13 +18,13 @@ _OURS = "midfill"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One answer. `features` are those of `completion.ranking.gate.Features`."""
+    """One answer."""
 
     id: str
     history: str
     language: str
     is_held_out: bool
-    features: Mapping[str, float]
+    probability: float  # that it is kept in whole, as it was promised
     was_shown: bool
     right_whole: bool
     right_line: bool  # its first line, at least
@@ -39,7 +38,7 @@ def outcomes_of(row: Mapping[str, Any]) -> Iterator[Outcome]:
         return
     for number, answer in enumerate(row["answers"]):
         text = str(answer.get("candidate") or "")
-        if not answer.get("features") or answer.get("reused") or not text.strip():
+        if answer.get("probability") is None or answer.get("reused") or not text.strip():
             continue
         if answer.get("text") and answer["text"] != text:  # what was left of it for keys that came meanwhile
             continue
@@ -53,7 +52,7 @@ def outcomes_of(row: Mapping[str, Any]) -> Iterator[Outcome]:
             history=row["history"],
             language=row["language"],
             is_held_out=row["held_out"],
-            features=answer["features"],
+            probability=float(answer["probability"]),
             was_shown=bool(answer.get("text")),
             right_whole=is_whole and n_right == len(added),
             right_line=n_right >= _end_of_first_line(added),

@@ -66,8 +66,8 @@ ADVICE: dict[str, tuple[str, Any]] = {
         500,
     ),
     "quietness": (
-        "0.3 to 0.5 if suggestions come too often; 0 to see everything. Who asks by key sees everything.",
-        0.4,
+        "0.9 for fewer and shorter ones, 0.5 for more; 0 to see everything. The key that asks shows everything.",
+        0.9,
     ),
     "automatic": ("To see suggestions only when you press the key that asks.", False),
     "disabledLanguages": ("For prose and data, where suggestions disturb.", ["markdown", "plaintext"]),

@@ -75,7 +75,7 @@ def render(known: Mapping[str, Any], now: float) -> RenderableType:
     for step in known["steps"]:
         page.add_row("filter", Group(Text(step["name"], style="bold"), *_difference(step["before"], step["after"])))
     if known["probability"] is not None:
-        page.add_row("gate", _gate(known))
+        page.add_row("judge", _judge(known))
     if known["text"] and (known["steps"] or known["text"] != known["raw"]):
         page.add_row("shown", _quoted(known["text"], "green", known["column"]))
     if known.get("acceptedInstead"):
@@ -127,7 +127,7 @@ def _compared(ranked: Sequence[tuple[str, float]]) -> RenderableType:
     return table
 
 
-def _gate(known: Mapping[str, Any]) -> str:
+def _judge(known: Mapping[str, Any]) -> str:
     told = f"kept with a probability of {known['probability']:.0%}"
     if known["unknownNames"]:
         told += f"; nobody knows {', '.join(known['unknownNames'])}"
@@ -167,7 +167,7 @@ def stages(known: Mapping[str, Any]) -> list[tuple[str, float]]:
         ("rest", laps.get("rest", 0.0)),
         ("filters", laps.get("filters", 0.0)),
         ("second answer", laps.get("opinion", 0.0)),
-        ("gate", laps.get("gate", 0.0)),
+        ("judge", laps.get("judge", 0.0)),
     ]
     return [(name, max(0.0, ms)) for name, ms in found]
 

@@ -70,6 +70,7 @@ class Verdict:
     line: int
     word: str
     instead: bool = False
+    is_refused: bool = False  # the user wrote something else there, or said so
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class _Open:
     n_reported: int = 0  # characters of the item that the editor says are accepted
     n_missed: int = 0
     instead: bool = False  # another item was chosen
-
+    is_refused: bool = False
     answered: Suggestion | None = None  # the last answer that this came in, if not the first: it numbers the others
 
     def others(self) -> list[str]:
@@ -124,6 +125,7 @@ class _Open:
             line=self.first.line,
             word=before[begin:],
             instead=self.instead,
+            is_refused=self.is_refused,
         )
 
 
@@ -182,8 +184,10 @@ class Tracker:
 
     def dismissed(self, suggestion_id: str) -> list[Verdict]:
         """The editor says that the user did not want a suggestion."""
-        found = self._find(suggestion_id)
-        return self.closed(found.first.uri) if found else []
+        if (found := self._find(suggestion_id)) is None:
+            return []
+        found.is_refused = True
+        return self.closed(found.first.uri)
 
     def closed(self, uri: str) -> list[Verdict]:
         """Nothing more happens to the document's suggestion."""
@@ -215,6 +219,8 @@ class Tracker:
             found.n_missed += 1
             if document.line(found.now.line) == found.now.line_text:  # the edit was further down
                 found.now = replace(found.now, n_lines=document.n_lines)
+            else:
+                found.is_refused = True
             return self.closed(uri) if found.n_missed >= _MAX_MISSED_EDITS else []
         n_characters, n_replaced = came
         if n_characters == 0:

@@ -76,7 +76,6 @@ def explanation(
         "replaceRight": completion.replace_right,
         "tokenProbability": round(math.exp(completion.mean_logprob), 4),
         "probability": None if completion.probability is None else round(completion.probability, 4),
-        "features": {name: round(value, 3) for name, value in trace.features.items()} if trace else {},
         "unknownNames": list(trace.unknown_names) if trace else [],
         "refused": trace.refused if trace else "",
         "ranked": [[text, round(score, 2)] for text, score in trace.ranked] if trace else [],

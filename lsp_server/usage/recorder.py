@@ -10,13 +10,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lsprotocol import types as t
 
-from completion.types import Completion, Outcome, Snippet
+from completion.types import Completion, Outcome, Snippet, Trigger
 from lsp_server.documents.store import Document, DocumentStore, index_of_units
 from lsp_server.usage import keeping
 from lsp_server.usage.acceptance import Fate, Suggestion, Tracker, Verdict
@@ -45,14 +45,22 @@ class _Accepted:
 class Recorder:
     """The memory of one editor window."""
 
-    def __init__(self, documents: DocumentStore, window: str) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        window: str,
+        on_outcome: Callable[[float, bool], None] = lambda promised, was_kept: None,
+    ) -> None:
+        """`on_outcome` hears whether an automatic suggestion, shown with a probability, was kept in whole."""
         self.kept_after_s = KEPT_AFTER_S
+        self._on_outcome = on_outcome
         self._documents, self._window = documents, window
         self._tracker = Tracker()
         self._history: History | None = None
         self._leaving: History | None = None  # what `close` left to be written
         self._n_answers = 0
         self._shown: dict[str, Event] = {}  # of the open suggestions
+        self._promised: dict[str, float] = {}  # of those that nobody asked for
         self._accepted: list[_Accepted] = []
         self._explanations: deque[dict[str, Any]] = deque(maxlen=MAX_EXPLANATIONS)  # the newest first
 
@@ -119,6 +127,9 @@ class Recorder:
                 reused=completion.reused,
                 probability=completion.probability,
             )
+            is_automatic = completion.trace is not None and completion.trace.trigger is Trigger.AUTOMATIC
+            if is_automatic and completion.probability is not None:
+                self._promised[number] = completion.probability
             self._follow(self._tracker.answered(replace(suggestion, id=number)))
         return number
 
@@ -176,6 +187,7 @@ class Recorder:
                 self._write(shown)
                 continue
             del self._shown[verdict.id]
+            self._tell(verdict)
             event = replace(shown, at=time.time(), kind=verdict.fate, characters=len(verdict.text))
             self._write(event)
             if verdict.instead:
@@ -185,6 +197,16 @@ class Recorder:
                 self._look_later(verdict, event)
         if len(self._shown) > MAX_EXPLANATIONS:  # never shown by an editor that says what it shows
             self._shown = dict(list(self._shown.items())[-MAX_EXPLANATIONS:])
+            self._promised = {number: p for number, p in self._promised.items() if number in self._shown}
+
+    def _tell(self, verdict: Verdict) -> None:
+        """What is only superseded says nothing: it may be the beginning of what the user goes on to write."""
+        if (promised := self._promised.pop(verdict.id, None)) is None:
+            return
+        if verdict.fate in (Fate.ACCEPTED, Fate.TYPED):
+            self._on_outcome(promised, True)
+        elif verdict.is_refused:
+            self._on_outcome(promised, False)
 
     def _look_later(self, verdict: Verdict, event: Event) -> None:
         def look() -> None:

@@ -15,6 +15,7 @@ from completion.pipeline import complete
 from completion.prompt.below_header import begun_below
 from completion.prompt.layout import function_asked_for
 from completion.ranking.surroundings import fits, openings
+from completion.ranking.trust import Trust
 from completion.stop import finish, stop_rule
 from completion.switches import Switch, UnknownSwitch, switches
 from completion.trigger import decide
@@ -67,7 +68,7 @@ def _prompts(request: CompletionRequest, limits: Limits) -> list[Prompt]:
 
 def _hurried(without: frozenset[Switch]) -> object:
     """Whether what there is after a while is the answer."""
-    limits = replace(LIMITS, patience_ms=10, max_wait_ms=300, line_certainty=1e-9)
+    limits = replace(LIMITS, patience_ms=10, max_wait_ms=300, quietness=1e-9)
     deps = deps_with(ScriptedEngine(["compute() "], hangs=True), limits=limits)
     return asyncio.run(complete(deps, _request("x = ▮\n", without))).is_partial
 
@@ -92,6 +93,15 @@ def _ahead(without: frozenset[Switch]) -> object:
         return task is not None
 
     return asyncio.run(run())
+
+
+def _distrusted(without: frozenset[Switch]) -> object:
+    """What is shown where the last ghosts were all refused."""
+    trust = Trust()
+    for _ in range(20):
+        trust.learn(0.9, was_kept=False)
+    deps = replace(deps_with(ScriptedEngine(["f(a)\n"]), limits=replace(LIMITS, quietness=0.5)), trust=trust)
+    return asyncio.run(complete(deps, _request("x = ▮\n", without))).text
 
 
 _IN_A_TEXT = 'def f():\n    a = """\n    ▮'
@@ -123,9 +133,9 @@ MECHANISMS: dict[Switch, list[_Mechanism]] = {
             Candidate("c.vanish()"), _request("class Customer: ...\n\nc = Customer()\n▮\n", without), _Repository()
         )
     ],
-    Switch.CERTAINTY: [_asked(replace(LIMITS, line_certainty=0.9))],
+    Switch.CERTAINTY: [_asked(replace(LIMITS, quietness=0.9))],
     Switch.PATIENCE: [_hurried],
-    Switch.GATE: [_asked(replace(LIMITS, quietness=1.0))],
+    Switch.TRUST: [_distrusted],
     Switch.TRIGGER: [lambda without: bool(decide(_request("x = ▮name\n", without)).skip)],
     Switch.BODY_CHAT: [
         lambda without: function_asked_for(_CHAT, _request('def f(a):\n    """Say a."""\n    ▮\n', without), Mode.BLOCK)

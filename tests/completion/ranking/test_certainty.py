@@ -86,7 +86,7 @@ class _Doubtful:
             yield Delta(token_ids=ids, logprobs=(math.log(probability),) + (0.0,) * (len(ids) - 1))
 
 
-_CERTAIN = replace(LIMITS, line_certainty=0.7, block_certainty=0.7)
+_CERTAIN = replace(LIMITS, quietness=0.7)
 _CALL = (("compute", 0.9), ("(total", 0.9), (", rate", 0.5), (")", 0.9), ("\n", 1.0))
 
 

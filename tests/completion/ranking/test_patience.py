@@ -14,7 +14,7 @@ from completion.types import Completion, CompletionRequest, Delta, Format, Outco
 from tests.completion.awaited import run
 from tests.fakes import LIMITS, deps_with, request_at
 
-_LIMITS = replace(LIMITS, patience_ms=30, line_certainty=0.5, block_certainty=0.5, rank_ms=None)
+_LIMITS = replace(LIMITS, patience_ms=30, quietness=0.5, rank_ms=None)
 
 
 class _Slow:

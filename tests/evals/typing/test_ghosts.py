@@ -98,8 +98,8 @@ def test_what_was_said_is_told_again_and_each_mechanism_left_out(
     with ghosts.open_results("ghosts", tmp_path / "without.jsonl") as results:
         asyncio.run(ghosts.ablate(quiet, [_NAMED], 100, 0, results, Console(file=io.StringIO())))
     rows = {row["id"]: row for row in map(json.loads, (tmp_path / "without.jsonl").read_text().splitlines()[:-1])}
-    assert rows["gate"]["n_changed"] > 0
-    assert rows["gate"]["right_difference"] > 0
+    assert rows["certainty"]["n_changed"] > 0
+    assert rows["certainty"]["right_difference"] > 0
     assert rows["loops"]["n_changed"] == 0
 
 
