@@ -332,7 +332,7 @@ def _outcome(attempt: Attempt, limits: Limits, probability: float | None) -> tup
     if attempt.generation.timed_out:
         return Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"
     if attempt.is_cut and not attempt.raw.strip():
-        reason = f"nothing that the model would write is likely to be kept, and quietness is {limits.quietness:.0%}"
+        reason = f"the model is certain of nothing that it would write here, and quietness is {limits.quietness:.0%}"
         return Outcome.QUIET, reason
     if attempt.raw.strip():
         return Outcome.FILTERED, f"nothing was left after: {changed}"

@@ -100,7 +100,7 @@ def _distrusted(without: frozenset[Switch]) -> object:
     trust = Trust()
     for _ in range(20):
         trust.learn(0.9, was_kept=False)
-    deps = replace(deps_with(ScriptedEngine(["f(a)\n"]), limits=replace(LIMITS, quietness=0.5)), trust=trust)
+    deps = replace(deps_with(ScriptedEngine(["f(a)\n"]), limits=replace(LIMITS, quietness=0.05)), trust=trust)
     return asyncio.run(complete(deps, _request("x = ▮\n", without))).text
 
 

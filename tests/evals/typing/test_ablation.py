@@ -85,14 +85,14 @@ def test_all_that_a_typing_person_meets_is_left_out_one_at_a_time(
     assert without == typed
     assert all(asked[asked.index("--history") + 1] == "click" for asked in bench.asked)
     printed = capsys.readouterr().out
-    assert "| gate | 0.500 | +0.000 [+0.000, +0.000] |" in printed
+    assert "| trust | 0.500 | +0.000 [+0.000, +0.000] |" in printed
     assert json.loads(printed.splitlines()[-1])["n"] == len(names)
 
 
 def test_a_run_that_cannot_be_is_told_by_the_bench_and_ends_the_table(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", "ablation", "--history", "nowhere", "--only", "gate", "--out", str(tmp_path)]) == 1
+    assert main(["bench", "ablation", "--history", "nowhere", "--only", "trust", "--out", str(tmp_path)]) == 1
     printed = capfd.readouterr()
     assert "'nowhere' is no history" in printed.err
     assert "everything ended with code 1" in printed.err

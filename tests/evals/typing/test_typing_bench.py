@@ -82,13 +82,13 @@ def test_a_run_that_was_cut_off_goes_on_behind_its_last_edit(tmp_path: Path) -> 
 
 def test_the_command_line_has_what_the_bench_takes() -> None:
     words = (
-        "bench typing --history click --history gin --set all --quietness 0.2 --without gate --without junk --speed 2"
+        "bench typing --history click --history gin --set all --quietness 0.2 --without trust --without junk --speed 2"
     )
     found = _parser().parse_args([*words.split(), "--transcript", "--resume", "--no-peer"])
     assert (found.what, found.history, found.without, found.speed) == (
         "typing",
         ["click", "gin"],
-        ["gate", "junk"],
+        ["trust", "junk"],
         2,
     )
     with pytest.raises(SystemExit):
