@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import torch
 
+from model.library.catalog import ModelError
 from model.weights.lowbit import GROUP
 from model.weights.packing import ROWS, bits_of
 
@@ -72,6 +73,8 @@ class Layer(ctypes.Structure):
     ]
 
 
+# `kAbi` and the structs of `midfill_abi`, in its order.
+_ABI, _STRUCTS = 1, (Matrix, KV, Span, Shape, Layer)
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "midfill_best": (c_char_p, []),
     "midfill_open": (c_char_p, [c_char_p, c_int32]),
@@ -113,9 +116,23 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
 }
 
 
+def _refuse_another_version(library: ctypes.CDLL) -> None:
+    """ModelError when the extension was built from other source than this module: calls would corrupt memory."""
+    sizes = (c_int32 * len(_STRUCTS))()
+    version = library.midfill_abi(sizes) if hasattr(library, "midfill_abi") else None
+    if version != _ABI or list(sizes) != [ctypes.sizeof(struct) for struct in _STRUCTS]:
+        raise ModelError(
+            "the native kernels were built from another version of midfill; build them again: `make setup` in a "
+            "checkout, else `pip install --force-reinstall midfill`"
+        )
+
+
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    """The built extension, typed; None when this install has none or it does not load here."""
+    """The built extension, typed; None when this install has none or it does not load here.
+
+    ModelError when it was built from other source.
+    """
     built = [
         path for suffix in EXTENSION_SUFFIXES if (path := Path(__file__).parents[1] / f"_native{suffix}").is_file()
     ]
@@ -125,6 +142,7 @@ def _library() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(built[0]))
     except OSError:
         return None
+    _refuse_another_version(library)
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 #include "threads.h"
 #include "types.h"
@@ -212,6 +213,15 @@ static std::vector<const Kernels*> available() {
     for (const Kernels* each : {avx512_kernels(), avxvnni_kernels(), avx2_kernels(), neon_kernels(), scalar_kernels()})
         if (each != nullptr) found.push_back(each);
     return found;
+}
+
+// What binding.py asks before it calls anything else: this interface's version, and the bytes of what crosses it.
+// Raise kAbi when a signature changes; structs that change are seen by their sizes.
+constexpr int32_t kAbi = 1;
+EXPORT int32_t midfill_abi(int32_t* sizes) {
+    const size_t structs[] = {sizeof(Matrix), sizeof(KV), sizeof(Span), sizeof(Shape), sizeof(Layer)};
+    std::copy(std::begin(structs), std::end(structs), sizes);
+    return kAbi;
 }
 
 // The name of the fastest kernels that run here.

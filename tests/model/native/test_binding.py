@@ -4,12 +4,14 @@ import ctypes
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.library.catalog import ModelError
 from model.native import binding
 from model.weights.lowbit import GROUP, quantize_groups
 from model.weights.packing import pack, unpack
@@ -218,3 +220,25 @@ def test_packing_loses_nothing(rows: int, groups: int, bits: int, seed: int) -> 
     assert torch.equal(again.codes, quantized.codes)
     assert torch.equal(again.scales, quantized.scales)
     assert again.bits == bits
+
+
+@pytest.mark.parametrize("change", ["version", "struct"])
+def test_kernels_that_were_built_from_other_source_are_refused(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if change == "version":
+        monkeypatch.setattr(binding, "_ABI", binding._ABI + 1)
+    else:
+
+        class Longer(ctypes.Structure):
+            _fields_: ClassVar = [("first", binding.KV), ("more", ctypes.c_int64)]
+
+        monkeypatch.setattr(binding, "_STRUCTS", (binding.Matrix, Longer, *binding._STRUCTS[2:]))
+    with pytest.raises(ModelError, match="built from another version of midfill"):
+        binding._library.__wrapped__()
+
+
+def test_kernels_from_before_there_was_a_version_are_refused() -> None:
+    class Old:
+        """Has none of the newer functions."""
+
+    with pytest.raises(ModelError, match="make setup"):
+        binding._refuse_another_version(Old())  # type: ignore[arg-type]
