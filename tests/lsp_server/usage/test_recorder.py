@@ -37,7 +37,7 @@ def edit(server: Midfill, line: int, begin: int, end: int, text: str) -> None:
     document = server.documents.get(URI)
     assert document is not None
     where = t.Range(t.Position(line, begin), t.Position(line, end))
-    server.protocol.lsp_text_document__did_change(
+    server.protocol.fm.features[t.TEXT_DOCUMENT_DID_CHANGE](
         t.DidChangeTextDocumentParams(
             text_document=t.VersionedTextDocumentIdentifier(uri=URI, version=document.version + 1),
             content_changes=[t.TextDocumentContentChangePartial(range=where, text=text)],
@@ -47,7 +47,7 @@ def edit(server: Midfill, line: int, begin: int, end: int, text: str) -> None:
 
 def close(server: Midfill) -> None:
     identifier = t.TextDocumentIdentifier(uri=URI)
-    server.protocol.lsp_text_document__did_close(t.DidCloseTextDocumentParams(text_document=identifier))
+    server.protocol.fm.features[t.TEXT_DOCUMENT_DID_CLOSE](t.DidCloseTextDocumentParams(text_document=identifier))
 
 
 def feature(server: Midfill, method: str, params: Any) -> Any:
