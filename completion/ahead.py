@@ -72,7 +72,7 @@ async def _once_it_is_read(deps: Deps, request: CompletionRequest, shown: Comple
 async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> None:
     """Compute and remember it. Cancelling ends it at once."""
     # A pace of its own: how long a chat takes to be read here says nothing of how long somebody would wait for it.
-    limits = replace(deps.limits, max_wait_ms=0)
+    limits = replace(deps.limits, max_wait_ms=None)
     later = replace(deps, engine=_Later(deps.engine), limits=limits, chat_pace=Pace())
     await complete_unasked(later, await asyncio.to_thread(request_after, request, shown))
 

@@ -145,7 +145,7 @@ class _Work:
         self._trace = replace(
             self._trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens
         )
-        self._asker = asker = _asker(deps, request, decision)
+        self._asker = asker = _asker(deps, replace(request, mode=decision.mode), decision)
         clock.lap("prompt")
 
         def on_reading(reading: Reading) -> None:

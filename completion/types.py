@@ -96,21 +96,21 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Budgets in tokens. `max_prompt_tokens` covers the whole prompt, snippets and sentinels included."""
+    """Budgets in tokens and in time; None means no bound. `max_prompt_tokens` covers the whole prompt, snippets and
+    sentinels included.
+    """
 
     max_prompt_tokens: int
     max_file_tokens: int  # of it, for the file itself
     max_line_tokens: int
     max_block_tokens: int
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
-    max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
-    deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
-    quietness: float = 0.0  # what is shown unasked is kept with at least this probability
-    rank_ms: int | None = 0  # what comparing a line that was asked for with others may take; 0: nothing, None: no bound
-    patience_ms: int | None = None  # after so long what there is by then is the answer; None: the whole is waited for
-    line_certainty: float = (
-        0.0  # a line shown unasked has at least this joint probability; it is cut where it would not
-    )
+    max_wait_ms: int | None  # from request to answer; what is there by then is used
+    deadline_ms: int | None  # what the engine may spend on a prompt that is not ready
+    quietness: float = 0.0  # an automatic suggestion is kept with at least this probability
+    rank_ms: int | None = 0  # what an invoked line's comparison with others may take; 0: it is not compared
+    patience_ms: int | None = None  # after so long what there is by then is the answer
+    line_certainty: float = 0.0  # an automatic line is cut where its joint probability falls below this
     block_certainty: float = 0.0  # the same of a block
 
 
@@ -155,7 +155,7 @@ class Prompt:
         int, ...
     ] = ()  # scored instead of generating: these very tokens come back with their log-probabilities
     pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
-    deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
+    deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: no bound
     n_snippet_tokens: tuple[int, ...] = ()  # of each of the request's snippets; 0: it found no room
 
 
@@ -261,6 +261,7 @@ class PromptSpec:
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # for the whole body of a function; None: as for any block
+    chat_system: str = ""  # what a chat begins with, as the model was trained
     turn_start: int | None = None  # around each turn of a chat
     turn_end: int | None = None
 

@@ -46,7 +46,7 @@ class ContextConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything a user can set."""
+    """Everything a user can set, as the user sets it: 0 of what has no bound, which is None everywhere else."""
 
     enabled: bool = True
     model: str = DEFAULT_MODEL
@@ -79,8 +79,8 @@ class Config:
             max_line_tokens=self.max_line_tokens,
             max_block_tokens=self.max_block_tokens,
             suffix_share=self.suffix_share,
-            max_wait_ms=self.max_wait_ms,
-            deadline_ms=self.deadline_ms,
+            max_wait_ms=self.max_wait_ms or None,
+            deadline_ms=self.deadline_ms or None,
             quietness=self.quietness,
             rank_ms=_RANK_MS if self.format == "auto" else 0,  # who insists on a format gets that one
             patience_ms=_PATIENCE_MS,
@@ -95,7 +95,7 @@ class Config:
             quantization=self.quantization,
             device=self.device,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
-            n_threads=self.daemon.threads,
+            n_threads=self.daemon.threads or None,
             max_cache_mb=self.daemon.max_cache_mb,
             max_disk_mb=self.daemon.max_disk_mb,
             idle=self.daemon.idle,

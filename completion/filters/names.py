@@ -18,6 +18,7 @@ from tree_sitter import Node
 
 from completion.candidate import Candidate
 from completion.code.builtins import builtins_of
+from completion.code.words import is_word_character
 from completion.filters.members import Classes
 from completion.switches import Switch
 from completion.types import CompletionRequest
@@ -73,14 +74,10 @@ def _stands_in(name: str, text: str) -> bool:
     at = text.find(name)
     while at >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(name) : at + len(name) + 1]
-        if not _is_word(before) and not _is_word(after):
+        if not is_word_character(before) and not is_word_character(after):
             return True
         at = text.find(name, at + 1)
     return False
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 @question

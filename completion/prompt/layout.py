@@ -58,7 +58,6 @@ _MIDDLE_LINES, _MIDDLE_STEP = 3, 4
 _CHAT_TOKENS = 1_024
 # A function above which more than this stands has a file to go by.
 _ALONE_CHARACTERS = 1_000
-_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
 @dataclass(slots=True)
@@ -168,7 +167,7 @@ def _build(
         line_only=mode is Mode.LINE,
         format=chosen,
         pieces=tuple(_ending_required(layout.pieces)),
-        deadline_ms=limits.deadline_ms or None,
+        deadline_ms=limits.deadline_ms,
         n_snippet_tokens=tuple(map(len, fitted)),
     )
 
@@ -205,7 +204,7 @@ def _turns(spec: PromptSpec, cache: SegmentCache, language_id: str) -> tuple[lis
     start, end = ([i for i in (mark,) if i is not None] for mark in (spec.turn_start, spec.turn_end))
     end += cache.encode("\n")
     language = by_id(language_id)
-    system = [*start, *cache.encode(f"system\n{_SYSTEM}"), *end]
+    system = [*start, *cache.encode(f"system\n{spec.chat_system}"), *end]
     asked = cache.encode(f"user\nComplete the function at the end of this {language.name} file.\n```{language.id}\n")
     answered = cache.encode(f"assistant\n```{language.id}\n")
     return [*system, *start, *asked], [*cache.encode("```\n"), *end, *start, *answered]

@@ -11,6 +11,8 @@ Called by `asking`. Rules: pure. What is typed counts as certain: of a token tha
 import math
 from collections.abc import Sequence
 
+from completion.code.words import is_word_character
+
 _QUOTES = frozenset("\"'`")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 # A ghost that was cut and shows less than this is no help: accepting it is a key, too.
@@ -54,11 +56,7 @@ def _ends_word(text: str, at: int) -> bool:
     before, behind = text[at - 1], text[at : at + 1]
     if before.isspace():
         return False
-    return not _is_word(before) or (bool(behind) and not _is_word(behind))
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return not is_word_character(before) or (bool(behind) and not is_word_character(behind))
 
 
 def _is_open(text: str) -> bool:

@@ -83,7 +83,7 @@ def second_limits(limits: Limits) -> Limits:
         limits,
         max_prompt_tokens=n_tokens,
         max_file_tokens=min(n_tokens, limits.max_file_tokens),
-        deadline_ms=0 if limits.rank_ms is None else max(1, int(limits.rank_ms / 2)),
+        deadline_ms=None if limits.rank_ms is None else max(1, int(limits.rank_ms / 2)),
     )
 
 
@@ -94,7 +94,7 @@ async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Att
         others = await asker.attempts(
             prompt,
             session_for(prompt, asker.request),
-            limits.rank_ms or 0,
+            limits.rank_ms,
             opening=_lead(asker, first),
         )
     except EngineUnavailable:
@@ -172,14 +172,14 @@ class _Comparison:
 
     async def _other(self) -> Attempt:
         """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
-        (other,) = await self._asker.attempts(self._second, self._second_session, 0, opening=self._lead)
+        (other,) = await self._asker.attempts(self._second, self._second_session, None, opening=self._lead)
         self._name(other)
         return other
 
     async def _ask(self, prompt: Prompt, session: str, n: int, opening: str | None = None) -> None:
         """Compare n more answers to a prompt; they begin with `opening`, or with the first answer's indentation."""
         opening = self._lead if opening is None else opening
-        attempts = await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening)
+        attempts = await self._asker.attempts(replace(prompt, n_candidates=n), session, None, opening=opening)
         for attempt in attempts:
             self._name(attempt)
         # What says no more than it was made to begin with says nothing: `key =`.

@@ -24,7 +24,6 @@ from evals.scoring.documents import Document
 from evals.scoring.stats import mean_interval
 from evals.suites.lines import MaskedLine, masked_lines
 
-SITUATIONS = ("line", "end", "inside", "block")
 _MAX_BLOCK_LINES = 16
 
 

@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from completion.code.words import is_word_character
+
 # Texts that are remembered, for how many notifications, and how much of a long one.
 _MAX_DELETED, _MAX_NOTIFICATIONS, _MAX_CHARACTERS = 8, 200, 4_000
 # Earlier texts of the document that an undo is known by.
@@ -212,7 +214,7 @@ def _is_same(typed: str, there: str, deleted: _Deleted) -> bool:
     if len(whole) <= len(typed) or len(said) <= len(lead):
         return False
     if there.startswith(whole):
-        return not (_in_word(whole[-1]) and _in_word(there[len(whole) : len(whole) + 1]))
+        return not (is_word_character(whole[-1]) and is_word_character(there[len(whole) : len(whole) + 1]))
     return whole.startswith(said + "\n")
 
 
@@ -222,8 +224,4 @@ def _plain(text: str) -> str:
 
 def _has_word(text: str) -> bool:
     """Whether a text holds two characters of a word in a row: less than that is typed."""
-    return any(_in_word(one) and _in_word(other) for one, other in itertools.pairwise(text))
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return any(is_word_character(one) and is_word_character(other) for one, other in itertools.pairwise(text))

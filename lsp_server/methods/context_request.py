@@ -6,12 +6,13 @@ Rules: the model is not asked. What is shown is what a completion would be sent:
 its snippets, a later one does not choose anew. Custom methods arrive as nested named tuples.
 """
 
+import asyncio
 from typing import Any
 
 from lsprotocol import types as t
 
 from completion.pipeline import prompt_for
-from completion.trigger import decide
+from completion.trigger import Decision, decide
 from completion.types import CompletionRequest, Prompt, Trigger
 from lsp_server.server import Midfill
 
@@ -40,7 +41,8 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
     snippets = () if private else await ls.epochs.snippets(snapshot, cursor)
     ls.epochs.look_again(snapshot.uri)
     request = ls.request(snapshot, cursor, snippets, Trigger.AUTOMATIC)
-    prompt = await prompt_for(deps, request)
+    decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
+    prompt = await prompt_for(deps, request, decision.mode)
     return {
         "message": "",
         "path": snapshot.path,
@@ -48,14 +50,14 @@ async def _window(ls: Midfill, uri: str, position: t.Position) -> dict[str, Any]
         "column": column + 1,
         "language": snapshot.language,
         "maxTokens": deps.limits.max_prompt_tokens,
-        **_of_prompt(ls, request, prompt),
+        **_of_prompt(ls, request, decision, prompt),
         **({"skip": private} if private else {}),
     }
 
 
-def _of_prompt(ls: Midfill, request: CompletionRequest, prompt: Prompt) -> dict[str, Any]:
+def _of_prompt(ls: Midfill, request: CompletionRequest, decision: Decision, prompt: Prompt) -> dict[str, Any]:
     """How it would be asked, and what is in the prompt. A snippet of 0 tokens found no room."""
-    decision, origins = decide(request), ls.epochs.origins(request.snapshot.uri)
+    origins = ls.epochs.origins(request.snapshot.uri)
     snippets = [
         {
             "path": snippet.path,

@@ -7,6 +7,7 @@ Rules: answered with an empty list while the configuration says no.
 
 from lsprotocol import types as t
 
+from completion.code.words import is_word_character
 from lsp_server import convert
 from lsp_server.handlers import Answered, answer
 from lsp_server.server import Midfill
@@ -32,7 +33,7 @@ def item_of(answered: Answered, encoding: t.PositionEncodingKind | str) -> t.Com
     """The suggestion with the word it begins with: popups filter by that word."""
     completion, place = answered.completion, answered.place
     begin = place.column
-    while begin > 0 and (place.line[begin - 1].isalnum() or place.line[begin - 1] == "_"):
+    while begin > 0 and is_word_character(place.line[begin - 1]):
         begin -= 1
     text = place.line[begin : place.column] + completion.text
     first, *more = text.strip().split("\n")

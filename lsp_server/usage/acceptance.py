@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from completion.code.words import is_word_character
+
 # A suggestion that so many edits in a row passed by is not going to be accepted.
 _MAX_MISSED_EDITS = 3
 
@@ -114,7 +116,7 @@ class _Open:
 
     def verdict(self, fate: Fate, text: str) -> Verdict:
         before, begin = self.item[: self.n_own], self.n_own
-        while begin > 0 and _in_word(before[begin - 1]):
+        while begin > 0 and is_word_character(before[begin - 1]):
             begin -= 1
         return Verdict(
             id=self.first.id,
@@ -281,11 +283,7 @@ def _is_accepted(piece: str, rest: str) -> bool:
     """
     if len(piece) < 2 or not any(character.isalnum() for character in piece):
         return False
-    return not rest or not (_in_word(piece[-1]) and _in_word(rest[0]))
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return not rest or not (is_word_character(piece[-1]) and is_word_character(rest[0]))
 
 
 def _advanced(now: Suggestion, n_characters: int, n_replaced: int, document: Lines) -> Suggestion:

@@ -31,7 +31,13 @@ _NAMES = {
     REPO: "<repo>", FILE: "<file>", PREFIX: "<pre>", SUFFIX: "<suf>", MIDDLE: "<mid>", BOS: "<bos>",
     TURN: "<turn>", OVER: "<over>",
 }  # fmt: skip
-_CHAT = replace(SPEC, body_format=Format.CHAT, turn_start=TURN, turn_end=OVER)
+_CHAT = replace(
+    SPEC,
+    body_format=Format.CHAT,
+    chat_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+    turn_start=TURN,
+    turn_end=OVER,
+)
 _BARE = replace(SPEC, repo_name=None, file_sep=None, fim_middle=None)
 
 

@@ -134,7 +134,7 @@ def test_what_the_model_has_said_is_scored_as_anybody_elses_text(answer: str, n_
         deps = deps_with(engine, limits=_RANKED)
         asker = Asker(engine=engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, Mode.LINE))
         prompt = await prompt_for(deps, request)
-        (said,) = await asker.attempts(prompt, "s", 0)
+        (said,) = await asker.attempts(prompt, "s", None)
         text = f"{answer}\n    return a\n"
         slow = await asker.score(prompt, "s", text)
         n_slow = engine.n_scored
