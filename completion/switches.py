@@ -3,7 +3,7 @@
 `midfill bench ... --without NAME` and `midfill eval ... --without NAME` measure without it; no setting of users does. A
 request carries what is off (`CompletionRequest.without`), since parts of one run in other processes.
 
-Rules: pure; who reads the environment is `lsp_server.ablation`. Each mechanism looks at its own switch alone.
+Rules: pure; `lsp_server.ablation` reads the environment. Each mechanism looks at its own switch alone.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class Switch(StrEnum):
     NAMES = "names"  # looked up, and told the gate
     MEMBERS = "members"
     GATE = "gate"
-    CERTAINTY = "certainty"  # unasked, what is not certain is cut off
+    CERTAINTY = "certainty"  # of an automatic suggestion, what is not certain is cut off
     PATIENCE = "patience"  # what there is after a while is shown, and the rest later
     TRIGGER = "trigger"  # the model is not asked where an answer would be in the way
     BODY_CHAT = "body_chat"

@@ -1,6 +1,6 @@
 """Whether to ask the model at all, and for how much: a line or a block. Called by the pipeline and `doctor`.
 
-Rules: pure. Somebody who asks explicitly (`Trigger.INVOKED`) is never refused.
+Rules: pure. An invoked request is never refused.
 """
 
 import re

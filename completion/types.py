@@ -28,7 +28,7 @@ class Mode(StrEnum):
 
 
 class Trigger(Enum):
-    """Whether the user asked for a completion, or merely typed."""
+    """What made the editor send a request: the user pressed the key for it, or typed."""
 
     INVOKED = "invoked"
     AUTOMATIC = "automatic"
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     OK = "ok"
     EMPTY = "empty"  # the model had nothing to add here
     FILTERED = "filtered"  # the model answered, a filter removed all of it
-    QUIET = "quiet"  # the user would probably not keep it, and has not asked for it
+    QUIET = "quiet"  # automatic, and the user would probably not keep it
     SKIPPED = "skipped"  # a trigger rule said not to ask
     STALE = "stale"  # the document changed while the model was working
     CANCELLED = "cancelled"
@@ -117,8 +117,8 @@ class Limits:
 class Priority(IntEnum):
     """How urgent a request is to the engine; a lower value goes first."""
 
-    INTERACTIVE = 0  # somebody waits for it
-    NEXT = 1  # somebody may ask for it next
+    INTERACTIVE = 0  # a request waits for it
+    NEXT = 1  # the next request may want it
     WARM = 2  # only to have the window ready; generates nothing
 
 
@@ -236,7 +236,7 @@ class Completion:
     outcome: Outcome
     mode: Mode
     replace_right: int = 0
-    alternatives: tuple[Alternative, ...] = ()  # for who asked: the next best, in order
+    alternatives: tuple[Alternative, ...] = ()  # of an invoked request: the next best, in order
     is_partial: bool = False  # there is more to come: the rest of the text, or a second opinion
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through

@@ -15,11 +15,11 @@ from model.library.machine_fit import WINDOW_TOKENS
 from model.link.spawn import EngineSettings
 
 MAX_PROMPT_TOKENS = 16_384
-# Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it asks.
+# Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it sends one.
 _PATIENCE_MS = 100
-# Of the answers that somebody asked for: they are compared behind the first, and there at the next request.
+# Of the answers to invoked requests: they are compared behind the first, and there at the next request.
 _RANK_MS = 2_000
-# Joint probability that what is shown unasked has at least.
+# Joint probability that an automatic suggestion has at least.
 _LINE_CERTAINTY, _BLOCK_CERTAINTY = 0.8, 0.8
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
@@ -82,9 +82,9 @@ class Config:
             max_wait_ms=self.max_wait_ms or None,
             deadline_ms=self.deadline_ms or None,
             quietness=self.quietness,
-            rank_ms=_RANK_MS if self.format == "auto" else 0,  # who insists on a format gets that one
+            rank_ms=_RANK_MS if self.format == "auto" else 0,  # a user who insists on a format gets that one
             patience_ms=_PATIENCE_MS,
-            line_certainty=_LINE_CERTAINTY if self.quietness else 0.0,  # who sets it to 0 wants to see all
+            line_certainty=_LINE_CERTAINTY if self.quietness else 0.0,  # a user who sets it to 0 wants to see all
             block_certainty=_BLOCK_CERTAINTY if self.quietness else 0.0,
         )
 
@@ -147,7 +147,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
-    "quietness": ("What is shown unasked would be kept with at least this probability; 0 shows all", (0.0, 1.0)),
+    "quietness": ("An automatic suggestion would be kept with at least this probability; 0 shows all", (0.0, 1.0)),
     "automatic": ("Suggest while typing; else only when asked", None),
     "disabledLanguages": ("Language ids that are never completed", None),
     "completionFallback": ("Also suggest in the completion popup, for editors without inline completion", None),

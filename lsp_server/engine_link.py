@@ -1,6 +1,6 @@
 """The editor window's link to the model process: it follows the settings, and says what the completion core needs.
 
-Rules: one asyncio thread owns it. Nobody waits here for the model to become ready: where it stands is the `state`.
+Rules: one asyncio thread owns it. Nothing waits here for the model to become ready: where it stands is the `state`.
 """
 
 import asyncio

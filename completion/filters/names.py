@@ -1,4 +1,4 @@
-"""Which names in a suggestion nobody knows: neither the file, nor the repository, nor the language.
+"""Which names in a suggestion are unknown: neither the file, nor the repository, nor the language.
 
 Called by the pipeline. Small models invent functions. A name that a suggestion uses and that stands nowhere is a sign
 of it: one of what a gate may weigh, and shown in the trace; nothing is dropped for it here.
@@ -55,7 +55,7 @@ class _Use:
 
 
 def unknown_names(candidate: Candidate, request: CompletionRequest, known: Names | None) -> tuple[str, ...]:
-    """The names that a suggestion uses and nobody knows, in order; () in plain text, and with nobody to ask."""
+    """The unknown names that a suggestion uses, in order; () in plain text, and where no repository is known."""
     if known is None or not candidate.text.strip() or Switch.NAMES in request.without:
         return ()
     snapshot = request.snapshot

@@ -1,6 +1,6 @@
 """How far a ghost goes: as long as the model is sure of all of it together, and to an end that a reader sees.
 
-A long guess is seldom right to its end, and a wrong end costs reading. So while somebody types a ghost ends before the
+A long guess is seldom right to its end, and a wrong end costs reading. So an automatic ghost ends before the
 token that takes the joint probability of its text below a threshold (ending ghosts by joint probability: tsugi), and
 there at the end of a line, or of a word that stands in no string or bracket which the ghost left open, where there is
 such a word.

@@ -2,7 +2,7 @@
 
 A logistic regression over what is known when the model is done. Called by the pipeline; `midfill eval gate` fits the
 weights on what became of answers while real edits were typed, and says how well they are calibrated on histories that
-it has not seen. What is shown unasked was cut where it became doubtful before (`certainty`): beside the joint
+it has not seen. An automatic suggestion was cut before where it became doubtful (`certainty`): beside the joint
 probability of what is left and its length nothing that was tried told more (evals/LOG.md).
 
 Rules: pure. The weights are data, printed by that command; nothing here is tuned by hand.

@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
             sys.stdout.flush()  # not as the interpreter ends, where nobody hears of it
-    except BrokenPipeError:  # who reads our output has enough of it (`| head -1`)
+    except BrokenPipeError:  # the reader of our output has enough of it (`| head -1`)
         to_nowhere(sys.stdout)
         return _PIPE_CLOSED
 

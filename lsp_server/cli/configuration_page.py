@@ -66,7 +66,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
         500,
     ),
     "quietness": (
-        "0.3 to 0.5 if suggestions come too often; 0 to see everything. Who asks by key sees everything.",
+        "0.3 to 0.5 if suggestions come too often; 0 to see everything. An invoked request shows everything.",
         0.4,
     ),
     "automatic": ("To see suggestions only when you press the key that asks.", False),

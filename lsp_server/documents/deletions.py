@@ -1,4 +1,5 @@
-"""What a document's last edits took away: right after a deletion nothing is suggested unasked, nor the deleted text.
+"""What a document's last edits took away: right after a deletion automatic requests are answered empty, and
+later not with the deleted text.
 
 Called by `documents`, which says what each notification changed, and asked by `handlers`. An edit is judged by what it
 makes of the lines, however the editor cuts it: key by key, the whole line anew, several changes, the whole document.
@@ -102,7 +103,7 @@ class Deletions:
             self._trimmed.clear()
 
     def silence(self, line: int, column: int) -> str:
-        """Why nothing is suggested unasked with the cursor there, in words; "" when it is."""
+        """Why automatic requests with the cursor there are answered empty, in words; "" when they are not."""
         is_there = self._is_silent or (line, column) in self._trimmed
         return "nothing is suggested right after a deletion or an undo, until something is typed" if is_there else ""
 

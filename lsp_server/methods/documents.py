@@ -1,4 +1,4 @@
-"""What the editor says of documents and notebooks: it goes to the store, and to who follows the edits.
+"""What the editor says of documents and notebooks: it goes to the store, and to what follows the edits.
 
 Rules: these run on the event loop, in the order of the messages, and take less than 2 ms. A message about a document
 that is not open is ignored.

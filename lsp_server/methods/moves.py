@@ -1,4 +1,4 @@
-"""The notification `midfill/didMove`: the cursor went to another line, and somebody may type there next.
+"""The notification `midfill/didMove`: the cursor went to another line, and the user may type there next.
 
 Editors tell servers of no cursor. Without this the first keys behind a jump wait for what stands around them to be
 read: at 300 tokens a second a dozen keys. VS Code's extension and the Neovim plugin send it; the window there is then
@@ -13,7 +13,7 @@ from lsprotocol import types as t
 
 from lsp_server.server import Midfill
 
-# Somebody who holds an arrow key passes a line sooner.
+# A user who holds an arrow key passes a line sooner.
 _RESTS_S = 0.15
 
 

@@ -27,7 +27,7 @@ from lsp_server.usage.keeping import LineChange
 log = logging.getLogger(__name__)
 
 KEPT_AFTER_S = 300.0
-# Superseded while somebody types: the answer that counts comes right after.
+# Superseded while the user types: the answer that counts comes right after.
 _UNEXPLAINED = (Outcome.CANCELLED, Outcome.STALE)
 
 

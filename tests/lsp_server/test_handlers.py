@@ -89,7 +89,7 @@ def test_beside_a_selected_item_of_the_popup_there_is_what_goes_on_from_it_or_no
 
 
 @pytest.mark.parametrize("how", ["snoozed", "by hand"])
-def test_nothing_is_suggested_unasked_while_snoozed_or_by_hand(how: str) -> None:
+def test_no_automatic_request_is_answered_while_snoozed_or_by_hand(how: str) -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         client.go.set()
         if how == "snoozed":
@@ -209,7 +209,7 @@ def test_accepting_finds_what_was_computed_ahead() -> None:
 
 
 @pytest.mark.parametrize(("kind", "idle"), [(1, "auto"), (2, "never")])
-def test_nothing_is_computed_ahead_for_who_asks_or_where_nothing_shall_be(kind: int, idle: str) -> None:
+def test_nothing_is_computed_ahead_for_an_invoked_request_or_where_nothing_shall_be(kind: int, idle: str) -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         client.go.set()
         server.config = replace(server.config, daemon=replace(server.config.daemon, idle=idle))

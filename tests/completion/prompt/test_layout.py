@@ -96,7 +96,9 @@ def test_blank_lines_and_a_short_window_leave_no_line_out() -> None:
 
 
 @pytest.mark.parametrize(("trigger", "expected"), [(Trigger.AUTOMATIC, ["\ny = 2\n"]), (Trigger.INVOKED, [])])
-def test_who_types_takes_the_text_after_the_cursor_as_it_was_computed(trigger: Trigger, expected: list[str]) -> None:
+def test_an_automatic_request_takes_the_text_after_the_cursor_as_it_was_computed(
+    trigger: Trigger, expected: list[str]
+) -> None:
     prompt = _prompt(request_at("x = ▮\ny = 2\n", trigger=trigger))
     ends = list(itertools.accumulate(piece.n_tokens for piece in prompt.pieces))
     loose = [

@@ -1,4 +1,4 @@
-"""The window fits, is the whole file when that fits, and stands still while somebody types."""
+"""The window fits, is the whole file when that fits, and stands still while the user types."""
 
 import itertools
 

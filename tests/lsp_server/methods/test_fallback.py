@@ -75,7 +75,7 @@ def test_many_lines_have_their_first_as_label_and_all_as_documentation() -> None
 
 def test_closers_that_the_suggestion_brings_are_replaced() -> None:
     (item,) = popup("f(a, b)\n", 0, 2, says="xyz)\n").items or [None]  # type: ignore[list-item]
-    assert item is None  # code to the right: nothing is asked while somebody types
+    assert item is None  # code to the right: no automatic request is made
     (item,) = popup("f()\n", 0, 2, says="xyz)\n").items
     assert isinstance(item.text_edit, t.TextEdit)
     assert item.text_edit.range == t.Range(t.Position(0, 2), t.Position(0, 3))

@@ -1,4 +1,4 @@
-"""Lines that the cursor comes to: what is around them is read before somebody types there."""
+"""Lines that the cursor comes to: what is around them is read before the user types there."""
 
 import asyncio
 from collections import namedtuple
