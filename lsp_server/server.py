@@ -50,7 +50,7 @@ class Midfill(LanguageServer):
         super().__init__(
             "midfill", version("midfill"), protocol_cls=Protocol, converter_factory=convert.converter_factory
         )
-        self.window = uuid.uuid4().hex[:12]
+        self.editor_window = uuid.uuid4().hex[:12]
         self.without = ablation.without()
         self.config = Config()
         self.options: dict[str, Any] = {}  # initializationOptions: what every later configuration is laid over
@@ -64,7 +64,7 @@ class Midfill(LanguageServer):
         self.stalls = StallMonitor()
         self.documents = OpenDocuments()
         self.snapshots = Snapshots(self.documents, self.folders)
-        self.recorder = Recorder(self.documents, self.window)
+        self.recorder = Recorder(self.documents, self.editor_window)
         self.privacy = Privacy(self.folders)
         self.workspaces = Workspaces(self._on_index)
         self._index_progress = ProgressReporter(self, "midfill: reading the workspace")
@@ -180,7 +180,7 @@ class Midfill(LanguageServer):
 
     def session_of(self, uri: str) -> str:
         """The name of a document's KV session: one per editor window and document."""
-        return f"{self.window}:{uri}"
+        return f"{self.editor_window}:{uri}"
 
     def stop_choosing(self) -> None:
         """No more epochs, and nothing is computed any more."""

@@ -159,6 +159,13 @@ def test_what_the_architecture_and_the_decisions_name_exists(documents: Sequence
             assert re.search(rf"(def|class) {name}\b", source), f"{file}:{symbol}"
 
 
+def test_the_architecture_has_a_heading_for_every_room() -> None:
+    rooms = {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in MODULES if path.stat().st_size}
+    headings = re.findall(r"^##+ ([\w/]+/)$", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert rooms - set(headings) == set()
+    assert [room for room in headings if not (ROOT / room).is_dir()] == []
+
+
 @pytest.mark.parametrize(("document", "most_bytes"), [("README.md", 6_000), ("ARCHITECTURE.md", 20_000)])
 def test_what_everybody_reads_is_short_and_no_laboratory_notebook(document: str, most_bytes: int) -> None:
     text = (ROOT / document).read_text()

@@ -1,4 +1,4 @@
-"""The request `midfill/context`: the window that a completion at a place would see, of the text as it is now.
+"""The request `midfill/context`: the prompt window that a completion at a place would see, of the text as it is now.
 
 `midfill context` shows the same for a file on disk, and the index's whole ranking.
 

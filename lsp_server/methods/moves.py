@@ -1,8 +1,8 @@
 """The notification `midfill/didMove`: the cursor went to another line, and the user may type there next.
 
 Editors tell servers of no cursor. Without this the first keys behind a jump wait for what stands around them to be
-read: at 300 tokens a second a dozen keys. VS Code's extension and the Neovim plugin send it; the window there is then
-read while the person looks for the first key.
+read: at 300 tokens a second a dozen keys. VS Code's extension and the Neovim plugin send it; the prompt window there
+is then read while the person looks for the first key.
 
 Rules: nothing is answered, and nothing shown; a message that makes no sense is ignored.
 """

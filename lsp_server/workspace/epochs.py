@@ -165,7 +165,7 @@ class Epochs:
         """Have the model read what the next requests there are asked with."""
         request = self._next_request(snapshot, cursor, self._workbench.present(snapshot.uri) or ())
         for session, prompt in await prompts_for(deps, request):
-            if self._config().daemon.idle != "never":  # what the next key needs, before all of the window
+            if self._config().daemon.idle != "never":  # what the next key needs, before all of the prompt window
                 await read_ahead(deps.engine, prompt, session)
             if self._engine.client is not None:
                 await self._engine.client.warm(prompt, session=session)
