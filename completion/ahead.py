@@ -2,7 +2,7 @@
 
 Called by the server after an answer. Where the suggestion ends its line, the user will go on in the next one: the
 document is that with a line end and the indentation that editors put there. What comes out is remembered like any
-answer, and found only where the text is exactly this one; whoever types something else has lost nothing.
+answer, and found only where the text is exactly this one; a user who types something else has lost nothing.
 
 The technique is llama.vim's speculative FIM. Rules: pure but for the engine, which gives such a request up for any
 other of the document (`Priority.NEXT`); the document's next completion ends it (`InFlight`). What comes out is what
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from completion.candidate import Candidate
 from completion.code.lines import after_cursor
 from completion.code.newline import indentation_below, line_end_at, with_typed
-from completion.pipeline import Deps, complete_unasked
+from completion.pipeline import Deps, complete_ahead_of_request
 from completion.ranking.patience import Pace
 from completion.switches import Switch
 from completion.types import (
@@ -31,14 +31,14 @@ from completion.types import (
     Trigger,
 )
 
-# Nobody has read a suggestion sooner. Who types on against it has its line computed again for the next key, once what
-# comes ahead was begun (test_typing_on_a_line_computes_only_a_few_tokens_per_key): keys come faster than this.
+# No user has read a suggestion sooner. One who types on against it has the line computed again for the next key, once
+# what comes ahead was begun (test_typing_on_a_line_computes_only_a_few_tokens_per_key): keys come faster than this.
 _READING_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class _Later:
-    """An engine whose requests nobody waits for yet."""
+    """An engine whose requests are less urgent than any that the editor sent."""
 
     engine: Engine
 
@@ -71,10 +71,10 @@ async def _once_it_is_read(deps: Deps, request: CompletionRequest, shown: Comple
 
 async def complete_ahead(deps: Deps, request: CompletionRequest, shown: Completion) -> None:
     """Compute and remember it. Cancelling ends it at once."""
-    # A pace of its own: how long a chat takes to be read here says nothing of how long somebody would wait for it.
-    limits = replace(deps.limits, max_wait_ms=0)
+    # A pace of its own: how long a chat takes to be read here says nothing of how long a request would wait for it.
+    limits = replace(deps.limits, max_wait_ms=None)
     later = replace(deps, engine=_Later(deps.engine), limits=limits, chat_pace=Pace())
-    await complete_unasked(later, await asyncio.to_thread(request_after, request, shown))
+    await complete_ahead_of_request(later, await asyncio.to_thread(request_after, request, shown))
 
 
 def request_after(request: CompletionRequest, shown: Completion) -> CompletionRequest:

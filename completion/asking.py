@@ -106,13 +106,13 @@ class Asker:
         self,
         prompt: Prompt,
         session: str,
-        max_wait_ms: float,
+        max_wait_ms: float | None,
         on_reading: Callable[["Reading"], None] = lambda reading: None,
         opening: str = "",
     ) -> list[Attempt]:
         """Generate the prompt's candidates, the most probable first, until the rule is satisfied for each of them.
 
-        At most `max_wait_ms` (0: no bound). There is always a first, perhaps without text; `on_reading` hears of it.
+        At most `max_wait_ms`. There is always a first, perhaps without text; `on_reading` hears of it.
         With an `opening` the texts begin with it: what the model is made to begin with, as with what is healed.
         """
         generations = await self._generate(prompt, session, max_wait_ms, on_reading, opening)
@@ -187,7 +187,12 @@ class Asker:
         return replace(_extended(prompt, ids), heal=self.tokenizer.token_bytes(last))
 
     async def _generate(
-        self, prompt: Prompt, session: str, max_wait_ms: float, on_reading: Callable[["Reading"], None], opening: str
+        self,
+        prompt: Prompt,
+        session: str,
+        max_wait_ms: float | None,
+        on_reading: Callable[["Reading"], None],
+        opening: str,
     ) -> list[Generation]:
         """One generation for each candidate that said something, the first always among them."""
         prompt = self._opened(prompt, opening)
@@ -195,7 +200,7 @@ class Asker:
         stats, prefilled_at, timed_out = None, 0.0, False
         stream = self.engine.generate(prompt, session=session)
         try:
-            async with asyncio.timeout(max_wait_ms / 1e3 or None):
+            async with asyncio.timeout(None if max_wait_ms is None else max_wait_ms / 1e3):
                 async for delta in stream:
                     if delta.stats is not None:
                         stats, prefilled_at = delta.stats, time.perf_counter()

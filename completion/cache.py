@@ -1,9 +1,10 @@
-"""Reuse: who types what is suggested gets the rest without another request, and who comes back to a place (with the
-cursor, or asking after an undo) gets what was shown there.
+"""Reuse: a user who types what is suggested gets the rest without another request, and one who comes back to a place
+(with the cursor, or by an undo) gets what was shown there.
 
 Called by the pipeline. Rules: an entry is found by the whole text before the cursor and the whole text after it: an
 edit anywhere in the document may have made it wrong. A suggestion that was typed to its end is not an answer any more,
-and the model is asked again; so it is for somebody who asks where one was made unasked: there are no others beside it.
+and the model is asked again. So it is for an invoked request where an automatic one was answered: that answer has no
+alternatives.
 """
 
 from collections import deque
@@ -73,7 +74,7 @@ def _may_answer(entry: _Entry, request: CompletionRequest) -> bool:
     return (
         entry.session == request.session
         and request.mode in (None, entry.completion.mode)
-        and (request.trigger is Trigger.AUTOMATIC or _was_asked_for(entry.completion))
+        and (request.trigger is Trigger.AUTOMATIC or _was_invoked(entry.completion))
     )
 
 
@@ -100,7 +101,7 @@ def _hashes(text: str, end: int, begin: int) -> tuple[int, int]:
     return hash(text[:end]), hash(text[begin:])
 
 
-def _was_asked_for(completion: Completion) -> bool:
+def _was_invoked(completion: Completion) -> bool:
     return completion.trace is not None and completion.trace.trigger is Trigger.INVOKED
 
 

@@ -1,16 +1,16 @@
 """Requests under way: a user who types on while the model works, and types what it is writing, need not start over.
 
-A completion runs in a task of its own. Whoever waits has patience for some time only: then what there is by then is
-the answer, if that is anything, and the task goes on for the next key. When its request is cancelled because the next
+A completion runs in a task of its own. A request has patience for some time only: then what there is by then is the
+answer, if that is anything, and the task goes on for the next key. When its request is cancelled because the next
 key came, the task lives on for a moment; a request that goes on from the same place with text that agrees with what has
-been generated so far joins it, and is answered from the reuse cache. A request that does not agree ends it, and so does
-one of somebody who asks, unless it was asked for itself.
+been generated so far joins it, and is answered from the reuse cache. A request that does not agree ends it. An
+invoked request ends one that an automatic request began.
 
 What is computed ahead (`ahead.py`) is known here, too: the session's next completion ends it at once. A request that is
-answered from memory does not: who types what is shown will want what comes after it.
+answered from memory does not: a user who types what is shown will want what comes after it.
 
-Rules: one completion, and one work ahead, per session. A completion that nobody waits for ends after a fraction of a
-second.
+Rules: one completion, and one work ahead, per session. A completion whose last request has gone ends within a fraction
+of a second.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class _Running:
     impatient_at: float | None  # on the event loop's clock: from then on what there is will do
     grew: asyncio.Event = field(default_factory=asyncio.Event)
     n_waiting: int = 0
-    is_answered: bool = False  # in part: it goes on although nobody waits
+    is_answered: bool = False  # in part: it goes on without a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class InFlight:
         """Wait for the session's completion as long as this request agrees with it; True when it has an answer for it:
         its end, or when its time is over more than was typed of it. One that does not agree is ended.
 
-        The time is that of who began it: with keys that come sooner, one each, nobody would see anything.
+        The time is that of the request which began it: with keys that come sooner, one each, no ghost would be seen.
         """
         running = self._running.get(request.session)
         if running is None:
@@ -106,7 +106,7 @@ class InFlight:
         return False
 
     def is_wanted_again(self, request: CompletionRequest) -> bool:
-        """Whether somebody asks where what was asked for at that very place is being made: for more than before."""
+        """Whether an invoked request comes where the completion of an earlier one is being made: for the rest."""
         running = self._running.get(request.session)
         return (
             running is not None
@@ -148,7 +148,7 @@ class InFlight:
 
     @contextmanager
     def _waiting(self, running: _Running) -> Iterator[None]:
-        """Be one of those who wait for the task; when the last has gone, it ends soon."""
+        """Around a request that waits for the task; when the last has gone, the task ends soon."""
         running.n_waiting += 1
         try:
             yield
@@ -165,7 +165,7 @@ class InFlight:
         running.grew.set()
         if self._running.get(running.request.session) is running:
             del self._running[running.request.session]
-        if running.task.cancelled() or running.task.exception() is not None:  # seen by whoever waits; nobody may
+        if running.task.cancelled() or running.task.exception() is not None:  # seen by the requests that wait
             return
         if running.is_answered:
             self._on_whole(running.request, running.task.result())

@@ -1,7 +1,7 @@
 """One completion from request to what is shown. Read this file first.
 
     reuse -> join what is under way -> trigger -> window and prompt -> generate -> stop -> filters
-          -> for who asks: a second opinion where the first is unsure -> judge -> remember
+           -> invoked: a second opinion where the first is unsure -> judge -> remember
 
 Rules: no LSP, no torch, no file or socket I/O here. Only the cache, what is under way and `engine.generate` have
 effects; every other step is a pure function. Cancelling the await closes the generation, unless a newer request
@@ -46,9 +46,9 @@ from completion.types import (
     Trigger,
 )
 
-# A chat reads a function anew, once its docstring is written: longer than this nobody who types should wait for it.
+# A chat reads a function anew, once its docstring is written: no automatic request should wait longer for it.
 _CHAT_PREFILL_MS = 1_500
-# More than these nobody looks through.
+# More alternatives than these no user looks through.
 _MAX_ALTERNATIVES = 5
 
 
@@ -81,7 +81,7 @@ async def prompt_for(deps: Deps, request: CompletionRequest, mode: Mode | None =
 
 
 async def _prompt_in_time(deps: Deps, request: CompletionRequest, mode: Mode) -> Prompt:
-    """The same; a chat only for who asks, or where this machine reads one fast enough for who types."""
+    """The same; an automatic request gets a chat only where this machine reads one fast enough."""
     prompt = await prompt_for(deps, request, mode)
     is_chat = prompt.format is Format.CHAT and request.trigger is Trigger.AUTOMATIC
     if not is_chat or deps.chat_pace.is_worth_it():
@@ -91,8 +91,8 @@ async def _prompt_in_time(deps: Deps, request: CompletionRequest, mode: Mode) ->
 
 async def complete(deps: Deps, request: CompletionRequest) -> Completion:
     """Answer a request; every way it can end is an `Outcome`. Cancellation propagates."""
-    is_asked = request.trigger is Trigger.INVOKED
-    if is_asked and (begun := await asyncio.to_thread(begun_below, request)):  # asks the syntax tree
+    is_invoked = request.trigger is Trigger.INVOKED
+    if is_invoked and (begun := await asyncio.to_thread(begun_below, request)):  # asks the syntax tree
         below = await asyncio.to_thread(with_typed, request, begun)
         return with_body(request, begun, await _answer(deps, below))
     return await _answer(deps, request)
@@ -113,8 +113,8 @@ async def _answer(deps: Deps, request: CompletionRequest) -> Completion:
     return await deps.inflight.run(request, _Work(deps, request, clock), patience_s)
 
 
-async def complete_unasked(deps: Deps, request: CompletionRequest) -> Completion:
-    """The same answer, with nobody waiting for it: it joins nothing, and ends at once when cancelled."""
+async def complete_ahead_of_request(deps: Deps, request: CompletionRequest) -> Completion:
+    """The same answer before the editor has sent the request: it joins nothing, and ends at once when cancelled."""
     return deps.cache.reuse(request) or await _Work(deps, request, _Clock()).run(lambda: None)
 
 
@@ -129,7 +129,7 @@ class _Work:
         self._reading: Reading | None = None
         self._is_said = False  # all that the first prompt has to say is there
         self._best: Attempt | None = None  # of what was found so far, while more is asked for
-        self._judged: Completion | None = None  # of what there was so far, the last time somebody wanted it
+        self._judged: Completion | None = None  # of what there was so far, the last time a request wanted it
 
     @property
     def text(self) -> str:
@@ -148,7 +148,7 @@ class _Work:
         self._trace = replace(
             self._trace, format=prompt.format, snippets=request.snippets, n_snippet_tokens=prompt.n_snippet_tokens
         )
-        self._asker = asker = _asker(deps, request, decision)
+        self._asker = asker = _asker(deps, replace(request, mode=decision.mode), decision)
         clock.lap("prompt")
 
         def on_reading(reading: Reading) -> None:
@@ -184,7 +184,7 @@ class _Work:
         return completion
 
     async def so_far(self, n_known: int) -> Completion | None:
-        """What can be shown by now, if that is more than so many characters; it is remembered for who goes on.
+        """What can be shown by now, if that is more than so many characters; it is remembered for later requests.
 
         Of an answer that is still being said what is certain; of one that is being compared with others the answer.
         """
@@ -212,7 +212,7 @@ class _Work:
 
 
 def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
-    """Whoever asks gets the whole; unasked what is certain."""
+    """An invoked request gets the whole text, an automatic one what is certain of it."""
     certainty = 0.0
     if request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without:
         certainty = _trust(deps, request).least_joint(deps.limits.quietness)
@@ -227,7 +227,7 @@ def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
 
 
 async def _opinion(deps: Deps, asker: Asker, first: Attempt, on_found: Callable[[Attempt], None]) -> comparison.Opinion:
-    """What to make of the first answer: where somebody asks there are others beside it."""
+    """What to make of the first answer: an invoked request gets others beside it."""
     limits, request = deps.limits, asker.request
     if comparison.is_wanted(deps.spec, limits, asker, first):
         on_found(first)
@@ -256,7 +256,7 @@ async def _second_prompt(deps: Deps, request: CompletionRequest, chosen: Format)
 
 
 async def prompts_for(deps: Deps, request: CompletionRequest) -> list[tuple[str, Prompt]]:
-    """(session, prompt) of all that the next keys may need: what to have computed while nobody waits."""
+    """(session, prompt) of all that the next keys may need: what to have computed while no request waits."""
     first = await prompt_for(deps, request)
     found = [(session_for(first, request), first)]
     if first.format is not Format.CHAT:
@@ -297,8 +297,8 @@ def _judged(
         trace = replace(trace, unknown_names=unknown)
         probability = _trust(deps, request).probability(math.exp(sum(attempt.sure())))
     outcome, reason = _outcome(attempt, deps.limits, probability)
-    is_unasked = outcome is Outcome.OK and request.trigger is Trigger.AUTOMATIC
-    if is_unasked and (invented := invented_member(attempt.candidate, request, names)):
+    is_shown_automatically = outcome is Outcome.OK and request.trigger is Trigger.AUTOMATIC
+    if is_shown_automatically and (invented := invented_member(attempt.candidate, request, names)):
         outcome, reason = Outcome.FILTERED, invented
     shown = outcome is Outcome.OK
     return Completion(

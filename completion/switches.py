@@ -3,7 +3,7 @@
 `midfill bench ... --without NAME` and `midfill eval ... --without NAME` measure without it; no setting of users does. A
 request carries what is off (`CompletionRequest.without`), since parts of one run in other processes.
 
-Rules: pure; who reads the environment is `lsp_server.ablation`. Each mechanism looks at its own switch alone.
+Rules: pure; `lsp_server.ablation` reads the environment. Each mechanism looks at its own switch alone.
 """
 
 from collections.abc import Iterable

@@ -1,12 +1,13 @@
 """Whether to ask the model at all, and for how much: a line or a block. Called by the pipeline and `doctor`.
 
-Rules: pure. Somebody who asks explicitly (`Trigger.INVOKED`) is never refused.
+Rules: pure. An invoked request is never refused.
 """
 
 import re
 from dataclasses import dataclass
 
 from completion.code.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
+from completion.code.words import is_word_character
 from completion.switches import Switch
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from parsers.languages import by_id
@@ -37,11 +38,16 @@ def decide(request: CompletionRequest) -> Decision:
         return Decision(mode, "", is_prose)
     right = after_cursor(request.snapshot.text, request.cursor)
     skip = ""
-    if right[:1].isalnum() or right[:1] == "_":
+    if is_word_character(right[:1]):
         skip = "a word stands right behind the cursor"
     elif len(_CLOSERS.sub("", right)) > _MAX_RIGHT_CHARACTERS:
         skip = f"more than {_MAX_RIGHT_CHARACTERS} characters stand to the right of the cursor"
     return Decision(mode, skip, is_prose)
+
+
+def mode_of(request: CompletionRequest) -> Mode:
+    """The mode of a request: that of the decision which the pipeline hands on, decided here where none was."""
+    return request.mode or decide(request).mode
 
 
 def opens_empty_block(request: CompletionRequest) -> bool:

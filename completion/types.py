@@ -28,7 +28,7 @@ class Mode(StrEnum):
 
 
 class Trigger(Enum):
-    """Whether the user asked for a completion, or merely typed."""
+    """What made the editor send a request: the user pressed the key for it, or typed."""
 
     INVOKED = "invoked"
     AUTOMATIC = "automatic"
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     OK = "ok"
     EMPTY = "empty"  # the model had nothing to add here
     FILTERED = "filtered"  # the model answered, a filter removed all of it
-    QUIET = "quiet"  # the user would probably not keep it, and has not asked for it
+    QUIET = "quiet"  # automatic, and the user would probably not keep it
     SKIPPED = "skipped"  # a trigger rule said not to ask
     STALE = "stale"  # the document changed while the model was working
     CANCELLED = "cancelled"
@@ -96,25 +96,27 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Budgets in tokens. `max_prompt_tokens` covers the whole prompt, snippets and sentinels included."""
+    """Budgets in tokens and in time; None means no bound. `max_prompt_tokens` covers the whole prompt, snippets and
+    sentinels included.
+    """
 
     max_prompt_tokens: int
     max_file_tokens: int  # of it, for the file itself
     max_line_tokens: int
     max_block_tokens: int
     suffix_share: float  # part of the window's text budget reserved for the text after the cursor
-    max_wait_ms: int  # from request to answer; what is there by then is used, 0 means no bound
-    deadline_ms: int  # what the engine may spend on a prompt that is not ready; 0 means all it takes
+    max_wait_ms: int | None  # from request to answer; what is there by then is used
+    deadline_ms: int | None  # what the engine may spend on a prompt that is not ready
     quietness: float = 0.0  # an automatic answer is kept with at least this probability; it is cut where it would not
-    rank_ms: int | None = 0  # what comparing a line that was asked for with others may take; 0: nothing, None: no bound
-    patience_ms: int | None = None  # after so long what there is by then is the answer; None: the whole is waited for
+    rank_ms: int | None = 0  # what an invoked line's comparison with others may take; 0: it is not compared
+    patience_ms: int | None = None  # after so long what there is by then is the answer
 
 
 class Priority(IntEnum):
     """How urgent a request is to the engine; a lower value goes first."""
 
-    INTERACTIVE = 0  # somebody waits for it
-    NEXT = 1  # somebody may ask for it next
+    INTERACTIVE = 0  # a request waits for it
+    NEXT = 1  # the next request may want it
     WARM = 2  # only to have the window ready; generates nothing
 
 
@@ -151,7 +153,7 @@ class Prompt:
         int, ...
     ] = ()  # scored instead of generating: these very tokens come back with their log-probabilities
     pieces: tuple[Piece, ...] = ()  # cut the ids into parts; without any, all of them are required
-    deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: all it takes
+    deadline_ms: float | None = None  # what the engine may spend on other than required pieces; None: no bound
     n_snippet_tokens: tuple[int, ...] = ()  # of each of the request's snippets; 0: it found no room
 
 
@@ -231,7 +233,7 @@ class Completion:
     outcome: Outcome
     mode: Mode
     replace_right: int = 0
-    alternatives: tuple[Alternative, ...] = ()  # for who asked: the next best, in order
+    alternatives: tuple[Alternative, ...] = ()  # of an invoked request: the next best, in order
     is_partial: bool = False  # there is more to come: the rest of the text, or a second opinion
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through
@@ -256,6 +258,7 @@ class PromptSpec:
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # for the whole body of a function; None: as for any block
+    chat_system: str = ""  # what a chat begins with, as the model was trained
     turn_start: int | None = None  # around each turn of a chat
     turn_end: int | None = None
 

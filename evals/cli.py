@@ -95,7 +95,7 @@ def _add_typing(typing: Any) -> None:
         action="append",
         default=[],
         type=_switch_name,
-        help="of the ablation: a mechanism to leave out alone; repeatable (default: each that who types meets)",
+        help="of the ablation: a mechanism to leave out alone; repeatable (default: each of automatic requests)",
     )
     typing.add_argument("--speed", type=_speed, default=1.0, help="divides how long the person takes for everything")
     typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")

@@ -26,8 +26,8 @@ from model.link.client import EngineClient, EngineState, Phase
 from model.link.spawn import EngineSettings
 
 KINDS = ("fp32", "int8", "int4")
-# midfill as it answers who asks, without a bound of time and as it is set up; as it answers who types; with one kind of
-# weights; and the peer.
+# midfill as it answers invoked requests, without a bound of time and as it is set up; as it answers automatic ones;
+# with one kind of weights; and the peer.
 _AS_SET_UP = (INVOKED, TYPING) = ("midfill-invoked", "midfill-typing")
 ENGINES = ("midfill", INVOKED, TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
 FORMATS = ("auto", "fim", "left")

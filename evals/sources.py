@@ -1,7 +1,7 @@
 """Finds the code of a source tree that is worth scoring on. Used by `lines`, `nll` and `blocks`.
 
 Rules: hidden, vendored and built folders are left out, and so are minified and generated files, and all
-languages that have no blocks (data and prose): nobody asks for completions there.
+languages that have no blocks (data and prose): no completions are wanted there.
 """
 
 import os

@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     from completion.switches import UnknownSwitch
     from lsp_server.grammars import kept_out
-    from lsp_server.handlers import build_server
     from lsp_server.memory import be_frugal
+    from lsp_server.methods.table import build_server
     from lsp_server.output import Output
 
     be_frugal()

@@ -15,9 +15,9 @@ from model.library.machine_fit import WINDOW_TOKENS
 from model.link.spawn import EngineSettings
 
 MAX_PROMPT_TOKENS = 16_384
-# Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it asks.
+# Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it sends one.
 _PATIENCE_MS = 100
-# Of the answers that somebody asked for: they are compared behind the first, and there at the next request.
+# Of the answers to invoked requests: they are compared behind the first, and there at the next request.
 _RANK_MS = 2_000
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
@@ -44,7 +44,7 @@ class ContextConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything a user can set."""
+    """Everything a user can set, as the user sets it: 0 of what has no bound, which is None everywhere else."""
 
     enabled: bool = True
     model: str = DEFAULT_MODEL
@@ -77,10 +77,10 @@ class Config:
             max_line_tokens=self.max_line_tokens,
             max_block_tokens=self.max_block_tokens,
             suffix_share=self.suffix_share,
-            max_wait_ms=self.max_wait_ms,
-            deadline_ms=self.deadline_ms,
+            max_wait_ms=self.max_wait_ms or None,
+            deadline_ms=self.deadline_ms or None,
             quietness=self.quietness,
-            rank_ms=_RANK_MS if self.format == "auto" else 0,  # who insists on a format gets that one
+            rank_ms=_RANK_MS if self.format == "auto" else 0,  # a user who insists on a format gets that one
             patience_ms=_PATIENCE_MS,
         )
 
@@ -91,7 +91,7 @@ class Config:
             quantization=self.quantization,
             device=self.device,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
-            n_threads=self.daemon.threads,
+            n_threads=self.daemon.threads or None,
             max_cache_mb=self.daemon.max_cache_mb,
             max_disk_mb=self.daemon.max_disk_mb,
             idle=self.daemon.idle,
@@ -144,7 +144,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "quietness": (
-        "How probably a suggestion is kept at least: it ends where it would not; 0 shows all",
+        "How probably an automatic suggestion is kept at least: it ends where it would not; 0 shows all",
         (0.0, 1.0),
     ),
     "automatic": ("Suggest while typing; else only when asked", None),

@@ -12,17 +12,7 @@ import cattrs
 from lsprotocol import types as t
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, default_converter
 
-from completion.switches import Switch
-from completion.types import (
-    Alternative,
-    Completion,
-    CompletionRequest,
-    DocumentSnapshot,
-    Mode,
-    Outcome,
-    Snippet,
-    Trigger,
-)
+from completion.types import Alternative, Completion, Outcome, Trigger
 from lsp_server.documents.file_names import unquoted
 from lsp_server.documents.store import Document, units_of
 from lsp_server.usage.acceptance import Suggestion
@@ -191,32 +181,6 @@ def place_of(
         selected=inserted,
         covered=end,
     )
-
-
-def completion_request(
-    snapshot: DocumentSnapshot,
-    cursor: int,
-    trigger: Trigger,
-    mode: Mode | None,
-    window: str,
-    snippets: tuple[Snippet, ...],
-    without: frozenset[Switch],
-) -> CompletionRequest:
-    """Our request; the KV session is one per editor window and document."""
-    return CompletionRequest(
-        snapshot=snapshot,
-        cursor=cursor,
-        mode=mode,
-        trigger=trigger,
-        session=session_of(window, snapshot.uri),
-        snippets=snippets,
-        without=without,
-    )
-
-
-def session_of(window: str, uri: str) -> str:
-    """The name of a document's KV session."""
-    return f"{window}:{uri}"
 
 
 def suggestion_of(completion: Completion, place: Place, document: Document) -> Suggestion:

@@ -57,7 +57,7 @@ def deps_for(client: EngineClient, config: Config) -> Deps:
         engine=client,
         tokenizer=loaded.tokenizer,
         spec=config.prompt_spec(loaded.spec),
-        limits=replace(config.limits(), deadline_ms=0),  # asked once, and then gone: nothing would come later
+        limits=replace(config.limits(), deadline_ms=None),  # asked once, and then gone: nothing would come later
         cache=ReuseCache(),
         segments=SegmentCache(loaded.tokenizer),
     )

@@ -4,7 +4,7 @@ The server takes what the model process measures anyway while it reads files in 
 `midfill bench --quick` have some text read for it where nothing has been yet.
 `model.library.machine_fit` says what follows.
 
-Rules: the server measures nothing, so that nothing stands before a request; who asks for a measurement sends pieces of
+Rules: the server measures nothing, so that nothing stands before a request; a command that measures sends pieces of
 0.1 to 0.3 s, and a window's request goes first. A file that is missing,
 damaged or cannot be written means that nothing is known, and never disturbs.
 """

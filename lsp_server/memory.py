@@ -1,7 +1,7 @@
 """Gives memory back to the system after a large document was closed. Called by the server.
 
 The allocator keeps what was freed, and the children that parse keep trees for as long as nothing pushes them out: right
-while somebody types, and 300 MB too much for the rest of the day after one look at a generated file.
+while the user types, and 300 MB too much for the rest of the day after one look at a generated file.
 
 Rules: off the event loop; nothing is lost that cannot be computed again.
 """
@@ -19,7 +19,7 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _MMAP_BYTES, _MAX_ARENAS = 128 * 1024, 2
 # Smaller texts are not worth a child's start.
 _LARGE_BYTES = 200_000
-# Whoever closes one file and opens the next has it parsed first.
+# A user who closes one file and opens the next has that parsed first.
 _WAIT_S = 5.0
 
 

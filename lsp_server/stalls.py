@@ -1,7 +1,7 @@
 """Measures how long the event loop keeps what comes to it waiting: for `midfill/status`, doctor and `bench index`.
 
 A timer is due every few milliseconds; how late it runs is what a key would have waited that had come at that moment,
-whoever blocked the loop: a callback, or a thread that held the interpreter's lock. A stall longer than the period also
+whatever blocked the loop: a callback, or a thread that held the interpreter's lock. A stall longer than the period also
 counts for the timers that fell into it (Tene's coordinated omission): so percentiles are over moments, not over timers.
 
 Rules: it samples only for a few seconds after a document was opened or changed or a completion asked for, so that an
@@ -15,7 +15,7 @@ import math
 import sys
 
 # A wake-up costs about what two sleeps cost: 110 us in a nested virtual machine, where a mere `time.sleep` takes
-# 40 us of processor time. That is 1 % of a core there while somebody types, and nothing otherwise.
+# 40 us of processor time. That is 1 % of a core there while the user types, and nothing otherwise.
 PERIOD_S = 0.010
 # A choice of context begins 1.5 s after the last key, and belongs to what a key meets that comes then.
 _AWAKE_S = 3.0

@@ -376,7 +376,7 @@ def settings_of(arguments: list[str]) -> EngineSettings:
         idle_exit_s=args.idle_exit_s,
         quantization=args.quantization,
         device=args.device,
-        n_threads=args.threads,
+        n_threads=args.threads or None,
         max_cache_mb=args.max_cache_mb,
         max_disk_mb=args.max_disk_mb,
         idle=args.idle,

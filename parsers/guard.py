@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 FIRST_SIGHT_S, EDIT_S = 1.0, 0.1
 # Beyond these sizes they grow with the text: an edit in 1.5 MB of C++ takes 190 ms, of Markdown 270.
 _LARGE_BYTES, _LARGE_BYTES_FOR_EDITS = 500_000, 200_000
-# Of a question: while somebody types (checking a suggestion may take two dozen parses), and over a whole file.
+# Of a question: for an automatic request (checking a suggestion may take two dozen parses), and over a whole file.
 ANSWER_S, SLOW_ANSWER_S = 1.0, 5.0
 # Children that look at new texts and answer slow questions; the second is started where the first is busy.
 _MAX_SCOUTS = 2

@@ -1,6 +1,6 @@
 """The process in which grammars run for another: `python -I -m parsers.guard_child MODULE...`, modules with questions.
 
-It reads requests on standard input and answers each on standard output, both in msgpack; see `guard` for who asks.
+It reads requests on standard input and answers each on standard output, both in msgpack; `guard` is its other end.
 
 Rules: it may die at any text, and is then started anew: nothing here is worth keeping but trees, which cost a parse.
 What takes too much processor time is ended by the kernel (SIGPROF), since a hanging scanner runs no Python; wall

@@ -1,7 +1,7 @@
 """The child processes of `guard`: one `Child` is a process, a `Lane` is those of one purpose.
 
-Rules: a child is for one caller at a time; whoever it dies over hears of it (`Died`), and nobody else. A process that
-cannot be started is an OSError.
+Rules: a child is for one caller at a time; the caller it dies over hears of it (`Died`), and nobody else. A process
+that cannot be started is an OSError.
 """
 
 import os
@@ -101,7 +101,7 @@ class Child:
         return Died(f"crashes on it ({_signal_name(code)})", is_slow=False)
 
     def kill(self) -> None:
-        """End it whatever it does; who waits for its answer sees it die."""
+        """End it whatever it does; the caller that waits for its answer sees it die."""
         self._process.kill()
 
     def end(self) -> None:

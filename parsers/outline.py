@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from tree_sitter import Node
 
-from parsers.outline_matches import Definition, Found, find, indentation
+from parsers.outline_matches import Definition, Found, find, indentation, last_row
 from parsers.parse import SyntaxTree, parse_here, question, to_bytes
 
 # Keeps a table of numbers out of prompts; long parameter lists pass whole.
@@ -185,7 +185,7 @@ class _Sweep:
             return
         if kind in _DATA:
             self.data.add((parent, name))
-        last_line = _last_row(self.found.outermost(definition.last))
+        last_line = last_row(self.found.outermost(definition.last))
         before = self.children.get(parent)
         if is_clause and before is not None and self.symbols[before].name == name:
             self.symbols[before] = replace(self.symbols[before], last_line=last_line)
@@ -293,11 +293,6 @@ def _name(source: bytes, node: Node | None) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
         return text.strip(text[0])
     return text[1:-1] if node.type == _C_SYSTEM_PATH else text
-
-
-def _last_row(node: Node) -> int:
-    end = node.end_point
-    return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
 
 
 def _signature(source: bytes, start: int, end: int, is_whole: bool) -> str:

@@ -144,14 +144,14 @@ def _is_before(body: int | None, other: int | None) -> bool:
 
 def _add_other(found: Found, captures: _Captures) -> None:
     if (comments := captures.get("comment")) is not None:
-        found.comments[_end_row(comments[0])] = comments[0]
+        found.comments[last_row(comments[0])] = comments[0]
         found.comment_starts[comments[0].end_byte] = comments[0].start_byte
     elif (scopes := captures.get("scope")) is not None:
         found.scopes.append(scopes[0])
     elif (wrapped := captures.get("wrapped")) is not None:
         found.wrappers[wrapped[0].id] = captures["wrapper"][0]
     elif (decorators := captures.get("decorator")) is not None:
-        found.decorators.setdefault(_end_row(decorators[0]), []).append(decorators[0])
+        found.decorators.setdefault(last_row(decorators[0]), []).append(decorators[0])
     elif (path := captures.get("import.path")) is not None:
         name, alias = captures.get("import.name"), captures.get("import.alias")
         found.imports.append((path, name[0] if name else None, alias[0] if alias else None))
@@ -162,7 +162,7 @@ def _add_other(found: Found, captures: _Captures) -> None:
                 found.embedded.update({node.start_byte: (language, node) for node in nodes})
 
 
-def _end_row(node: Node) -> int:
+def last_row(node: Node) -> int:
     """The last row with text of the node: a line comment may hold its line end."""
     end = node.end_point
     return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row

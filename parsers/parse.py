@@ -82,7 +82,7 @@ class PlainTree(SyntaxTree):
 class Question:
     """A function of a tree and of plain data, which may run in another process; known there by its name.
 
-    `is_slow`: it goes over the whole file, and nobody who types waits for it.
+    `is_slow`: it goes over the whole file, and no automatic request waits for it.
     """
 
     name: str

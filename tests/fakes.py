@@ -56,8 +56,8 @@ LIMITS = Limits(
     max_line_tokens=64,
     max_block_tokens=256,
     suffix_share=0.25,
-    max_wait_ms=0,
-    deadline_ms=0,
+    max_wait_ms=None,
+    deadline_ms=None,
 )
 
 

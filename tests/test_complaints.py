@@ -151,7 +151,7 @@ def test_5_typing_never_waits_for_the_model(window: Window) -> None:
 
 
 def test_7_silence_for_a_while(window: Window) -> None:
-    """7: "snooze, on-demand". Snoozed, nothing is suggested while typing; who asks is answered all the same."""
+    """7: "snooze, on-demand". Snoozed, nothing is suggested while typing; an invoked request is answered."""
     document = window.open("def fibonacci(n):\n    if n < 2:\n        return n\n    ret▮")
     window.session.request("workspace/executeCommand", {"command": "midfill.snooze", "arguments": [5]})
     assert document.ask(_TYPING) == []
@@ -161,9 +161,9 @@ def test_7_silence_for_a_while(window: Window) -> None:
     assert document.ask(_TYPING)
 
 
-def test_7_what_would_hardly_be_kept_is_shown_to_who_asks_only(real_cache: Path, tmp_path: Path) -> None:
+def test_7_what_would_hardly_be_kept_is_shown_to_invoked_requests_only(real_cache: Path, tmp_path: Path) -> None:
     """7: "Show fewer, better: a calibrated gate with a single knob". What is less probable to be kept than `quietness`
-    is not shown while typing, what is more probable is; who asks gets it all the same.
+    is not shown while typing, what is more probable is; an invoked request gets it all the same.
     """
     marked = [
         "def fibonacci(n):\n    if n < 2:\n        return n\n    ret▮\n",

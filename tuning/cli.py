@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from lsp_server.cli.__main__ import main as midfill
+from lsp_server.cli import commands
 from model.library import fetch
 from model.library.adapter import NAME
 from model.library.catalog import DEFAULT_MODEL, ModelError, ModelSource, read_added, resolve
@@ -253,9 +253,9 @@ def _add(arguments: argparse.Namespace, judgement: Judgement, run: Path, source:
         print(f"better; it is in {adapter}")
         return 0
     if read_added(name) is not None:
-        midfill(["model", "rm", name])
+        commands.run(["model", "rm", name])
     base = ["--model", str(source.path)] if source.row is None else []  # a catalog's name is in the adapter's file
-    return midfill(["model", "add", "--adapter", str(adapter), *base, "--name", name])
+    return commands.run(["model", "add", "--adapter", str(adapter), *base, "--name", name])
 
 
 def _say(line: str) -> None:

@@ -1,5 +1,7 @@
 """Whether one thing is better than another on the same examples: the mean difference and its interval.
 
+`evals.scoring.stats` has other intervals: it draws examples, and nothing but the evals may import the evals.
+
 Rules: examples of one file are alike, so what is drawn anew, again and again, are the files (a cluster bootstrap).
 """
 

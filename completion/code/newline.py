@@ -83,7 +83,7 @@ def indentation_below(text: str, cursor: int, language: str) -> str:
 
 
 def with_typed(request: CompletionRequest, typed: str) -> CompletionRequest:
-    """The request after somebody has typed a text. Parses: for a worker thread."""
+    """The request after the user has typed a text. Parses: for a worker thread."""
     old, cursor = request.snapshot, request.cursor
     text = old.text[:cursor] + typed + old.text[cursor:]
     snapshot = replace(old, text=text, tree=parse(old.language, text, old.tree))

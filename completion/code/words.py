@@ -12,6 +12,11 @@ PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 _MIN_CHARS, _MAX_CHARS = 3, 60
 
 
+def is_word_character(character: str) -> bool:
+    """Whether a character stands in words of code; "" does not."""
+    return character.isalnum() or character == "_"
+
+
 def identifiers(text: str) -> Iterator[str]:
     """Every identifier and keyword in order, as it is spelled."""
     for match in IDENTIFIER.finditer(text):

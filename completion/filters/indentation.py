@@ -55,7 +55,9 @@ def first_indentation(candidate: Candidate, request: CompletionRequest) -> Candi
     total = columns(typed + lead + "x")
     if _is_deeper(above) and total > columns(above) >= columns(typed + "x"):
         return replace(candidate, text=_blanks(total, typed, above) + candidate.text[len(lead) :])
-    levels = _levels(text, end) | ({columns(above) + _unit(text, request.cursor)} if _is_deeper(above) else set())
+    levels = _levels(text, end) | (
+        {columns(above) + _narrowest_level(text, request.cursor)} if _is_deeper(above) else set()
+    )
     # Typed blanks are right if they reach a level; of none at all that is not so certain.
     if typed and columns(typed + "x") in levels:
         return replace(candidate, text=candidate.text[len(lead) :])
@@ -102,12 +104,15 @@ def later_indentation(candidate: Candidate, request: CompletionRequest) -> Candi
         unit = TAB_COLUMNS if all(width % TAB_COLUMNS == 0 for width in widths) else 2
         rest = [_with_tabs(line, unit) for line in rest]
     elif n_spaced:
-        rest = [_with_spaces(line, _unit(text, cursor)) for line in rest]
+        rest = [_with_spaces(line, _narrowest_level(text, cursor)) for line in rest]
     return replace(candidate, text="\n".join([first, *rest]))
 
 
-def _unit(text: str, cursor: int) -> int:
-    """The columns of one level, by the lines around the cursor: the narrowest indentation of more than one space."""
+def _narrowest_level(text: str, cursor: int) -> int:
+    """Columns of one level where text comes in tabs: the narrowest indentation of more than one space near the cursor.
+
+    (`newline.unit_at` is what an editor begins a body with, which most blocks decide.)
+    """
     around = text[max(0, cursor - _SURROUNDINGS) : cursor + _SURROUNDINGS]
     widths = [len(spaces) for spaces in _SPACES_AT_LINE_START.findall(around)]
     return min((width for width in widths if width > 1), default=TAB_COLUMNS)

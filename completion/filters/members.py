@@ -1,6 +1,6 @@
 """A method that a suggestion calls and that the receiver's class has not: small models make up what would be handy.
 
-Called by the pipeline for who types: such a suggestion is not shown unasked. Which class a receiver has is seen from
+Called by the pipeline for automatic requests: such a suggestion is not shown. Which class a receiver has is seen from
 the lines above the cursor: an annotated parameter or variable, or an assignment from a constructor. A class is judged
 only if all of it is in the repository: its bases too, and nothing that answers to any name (`__getattr__`).
 

@@ -1,7 +1,7 @@
-"""Which names in a suggestion nobody knows: neither the file, nor the repository, nor the language.
+"""Which names in a suggestion are unknown: neither the file, nor the repository, nor the language.
 
 Called by the pipeline. Small models invent functions. A name that a suggestion uses and that stands nowhere is a sign
-of it: one of what a gate may weigh, and shown in the trace; nothing is dropped for it here.
+of it: shown in the trace; nothing is dropped for it here.
 
 Not counted are names behind a dot (what type stands before it is not known), keyword arguments, what the suggestion
 itself binds (assigned, declared, imported, a parameter), and words too short to be looked up.
@@ -18,6 +18,7 @@ from tree_sitter import Node
 
 from completion.candidate import Candidate
 from completion.code.builtins import builtins_of
+from completion.code.words import is_word_character
 from completion.filters.members import Classes
 from completion.switches import Switch
 from completion.types import CompletionRequest
@@ -54,7 +55,7 @@ class _Use:
 
 
 def unknown_names(candidate: Candidate, request: CompletionRequest, known: Names | None) -> tuple[str, ...]:
-    """The names that a suggestion uses and nobody knows, in order; () in plain text, and with nobody to ask."""
+    """The unknown names that a suggestion uses, in order; () in plain text, and where no repository is known."""
     if known is None or not candidate.text.strip() or Switch.NAMES in request.without:
         return ()
     snapshot = request.snapshot
@@ -73,14 +74,10 @@ def _stands_in(name: str, text: str) -> bool:
     at = text.find(name)
     while at >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(name) : at + len(name) + 1]
-        if not _is_word(before) and not _is_word(after):
+        if not is_word_character(before) and not is_word_character(after):
             return True
         at = text.find(name, at + 1)
     return False
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 @question

@@ -27,7 +27,7 @@ from completion.code.lines import opens_block
 from completion.code.unfinished import closing, endings, wants_operand
 from completion.filters.overlap import suffix_overlap
 from completion.switches import Switch
-from completion.trigger import decide
+from completion.trigger import mode_of
 from completion.types import CompletionRequest, Mode
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, byte_offset, parse, to_bytes
@@ -89,7 +89,7 @@ def _endings(tree: SyntaxTree, at: int, request: CompletionRequest) -> list[str]
 
 def _closed(candidate: Candidate, request: CompletionRequest, after: SyntaxTree, n_open: int) -> Candidate:
     """A block with the brackets closed that it left open behind something; `n_open` were open before it."""
-    if Switch.CLOSING in request.without or decide(request).mode is Mode.LINE or wants_operand(candidate.text):
+    if Switch.CLOSING in request.without or mode_of(request) is Mode.LINE or wants_operand(candidate.text):
         return candidate
     opened = closing(after, _end(candidate, request))
     own = opened[: max(0, len(opened) - n_open)]

@@ -1,7 +1,7 @@
-"""Drops what is never suggested unasked: closers of what nothing opens, the end of the file in words, runs of digits.
+"""Drops what no automatic suggestion holds: closers of nothing, the end of the file in words, runs of digits.
 
-Filters, for automatic requests alone: who asks may have a reason. To a grammar most of these are no errors: a directive
-may stand anywhere, a word is an expression, and a number has any number of digits.
+Filters, for automatic requests alone: an invoked one may have a reason. To a grammar most of these are no errors: a
+directive may stand anywhere, a word is an expression, and a number has any number of digits.
 
 Rules: pure; by lines, so words in strings and comments may count as openers. When in doubt a closer has its opener.
 """

@@ -4,8 +4,8 @@ Nothing belongs behind such a line's end, so a model asked there writes a commen
 next line were begun, and the answer begins with that line end and indentation. A block that nothing closes, neither the
 answer nor the lines below, is closed.
 
-Rules: pure. Where a header's end cannot be told from the middle of a line (`import {`, Python's `x:`), it is none. Who
-types is asked for as before: the next key is theirs.
+Rules: pure. Where a header's end cannot be told from the middle of a line (`import {`, Python's `x:`), it is none. An
+automatic request is asked as it is: the user is about to type the next key.
 """
 
 import re

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from completion.prompt.body import function_near, missing_body
 from completion.prompt.segments import SegmentCache
-from completion.prompt.window import Window, choose_window, split
+from completion.prompt.window import PromptWindow, choose_window, split
 from completion.switches import Switch
 from completion.types import (
     CompletionRequest,
@@ -58,7 +58,6 @@ _MIDDLE_LINES, _MIDDLE_STEP = 3, 4
 _CHAT_TOKENS = 1_024
 # A function above which more than this stands has a file to go by.
 _ALONE_CHARACTERS = 1_000
-_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
 @dataclass(slots=True)
@@ -168,7 +167,7 @@ def _build(
         line_only=mode is Mode.LINE,
         format=chosen,
         pieces=tuple(_ending_required(layout.pieces)),
-        deadline_ms=limits.deadline_ms or None,
+        deadline_ms=limits.deadline_ms,
         n_snippet_tokens=tuple(map(len, fitted)),
     )
 
@@ -182,7 +181,7 @@ def _middle_begin(text: str, cursor: int) -> int:
     return begin
 
 
-def _add_fim(layout: _Layout, window: Window, spec: PromptSpec, *, n_lines: int, loose: bool) -> None:
+def _add_fim(layout: _Layout, window: PromptWindow, spec: PromptSpec, *, n_lines: int, loose: bool) -> None:
     """The last `n_lines` of those above are the middle's beginning.
 
     `loose`: even the nearest text after the cursor may be as it was computed before lines moved up, above it. That
@@ -205,13 +204,13 @@ def _turns(spec: PromptSpec, cache: SegmentCache, language_id: str) -> tuple[lis
     start, end = ([i for i in (mark,) if i is not None] for mark in (spec.turn_start, spec.turn_end))
     end += cache.encode("\n")
     language = by_id(language_id)
-    system = [*start, *cache.encode(f"system\n{_SYSTEM}"), *end]
+    system = [*start, *cache.encode(f"system\n{spec.chat_system}"), *end]
     asked = cache.encode(f"user\nComplete the function at the end of this {language.name} file.\n```{language.id}\n")
     answered = cache.encode(f"assistant\n```{language.id}\n")
     return [*system, *start, *asked], [*cache.encode("```\n"), *end, *start, *answered]
 
 
-def _add_chat(layout: _Layout, window: Window, turns: tuple[list[int], list[int]], n_lines: int) -> None:
+def _add_chat(layout: _Layout, window: PromptWindow, turns: tuple[list[int], list[int]], n_lines: int) -> None:
     """The lines above, and of them the last `n_lines`, the function's, once more as the beginning of the answer."""
     asked, answered = turns
     layout.add(asked)
@@ -251,7 +250,7 @@ def _fitted(spec: PromptSpec, cache: SegmentCache, snippets: Sequence[Snippet], 
     return fitted
 
 
-def _add_above(layout: _Layout, window: Window) -> None:
+def _add_above(layout: _Layout, window: PromptWindow) -> None:
     """The lines above in pieces that begin with a line; the nearest is required."""
     cuts, end, near = [len(window.above)], len(window.above), _NEAR_TOKENS
     for cut in reversed(window.cuts):

@@ -22,7 +22,7 @@ _STEP_CHARACTERS_PER_TOKEN = 3.5
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PromptWindow:
     """Token ids of the lines above, of the current line's text before the cursor, of the text after it.
 
     `cuts` are the indices in `above` where a line begins.
@@ -34,20 +34,20 @@ class Window:
     cuts: tuple[int, ...] = ()
 
 
-def split(window: Window, n_lines: int) -> tuple[Window, list[int]]:
+def split(window: PromptWindow, n_lines: int) -> tuple[PromptWindow, list[int]]:
     """The window without the last lines above, blank ones not counted, and their ids: all where there are no more."""
     first = max(0, len(window.cuts) - n_lines)
     cut = window.cuts[first] if first < len(window.cuts) else len(window.above)
-    return Window(window.above[:cut], window.line, window.after, window.cuts[:first]), window.above[cut:]
+    return PromptWindow(window.above[:cut], window.line, window.after, window.cuts[:first]), window.above[cut:]
 
 
-def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cache: SegmentCache) -> Window:
+def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cache: SegmentCache) -> PromptWindow:
     """Fit a window of at most `budget` tokens around `cursor`; `suffix_share` 0 leaves out the text after it.
 
     What the text after the cursor does not need of its share goes to the lines above.
     """
     if budget <= 0:
-        return Window([], [], [])
+        return PromptWindow([], [], [])
     line_budget = min(_LINE_TOKENS, budget // 4)
     line_start = text.rfind("\n", 0, cursor) + 1
     line = _line(text[line_start:cursor], line_budget, cache)
@@ -57,7 +57,7 @@ def choose_window(text: str, cursor: int, budget: int, suffix_share: float, cach
     step = max(1, int((budget - line_budget) * _STEP_CHARACTERS_PER_TOKEN / 4))
     above = _above(text, line_start, budget - line_budget - len(after), step, cache)
     cuts = tuple(itertools.accumulate((len(ids) for ids in above[:-1]), initial=0)) if above else ()
-    return Window([token_id for ids in above for token_id in ids], line, after, cuts)
+    return PromptWindow([token_id for ids in above for token_id in ids], line, after, cuts)
 
 
 def _line(line: str, budget: int, cache: SegmentCache) -> list[int]:

@@ -1,6 +1,6 @@
 """How far a ghost goes: as long as the model is sure of all of it together, and to an end that a reader sees.
 
-A long guess is seldom right to its end, and a wrong end costs reading. So while somebody types a ghost ends before the
+A long guess is seldom right to its end, and a wrong end costs reading. So an automatic ghost ends before the
 token that takes the joint probability of its text below a threshold (ending ghosts by joint probability: tsugi), and
 there at the end of a line, or of a word that stands in no string or bracket which the ghost left open, where there is
 such a word.
@@ -10,6 +10,8 @@ Called by `asking`. Rules: pure. What is typed counts as certain: of a token tha
 
 import math
 from collections.abc import Sequence
+
+from completion.code.words import is_word_character
 
 _QUOTES = frozenset("\"'`")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
@@ -54,11 +56,7 @@ def _ends_word(text: str, at: int) -> bool:
     before, behind = text[at - 1], text[at : at + 1]
     if before.isspace():
         return False
-    return not _is_word(before) or (bool(behind) and not _is_word(behind))
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return not is_word_character(before) or (bool(behind) and not is_word_character(behind))
 
 
 def _is_open(text: str) -> bool:

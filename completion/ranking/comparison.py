@@ -1,10 +1,8 @@
-"""A second opinion for who asks: where the model was not sure, ask in the other prompt format, and rank all answers.
+"""A second opinion for invoked requests: where the model was not sure, ask in the other prompt format, and rank all.
 
 A small model often ignores the text after the cursor in fill-in-the-middle prompts, and cannot know it in left-to-right
 ones. Of several answers the best one is that which is most probable in the middle, and makes the lines that follow most
-probable, read left to right:
-
-    log p(answer | text before, text after) + w * log p(first following lines | text before, answer)
+probable, read left to right (`scores`).
 
 Called by the pipeline, and by nobody else. Rules: never makes an answer later than its time allows: what is not done by
 then is given up, and the best of what has been compared stands. What cannot well stand there gives way, and what the
@@ -13,26 +11,21 @@ and on real lines (evals/LOG.md).
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from completion.asking import Asker, Attempt, Read, session_for
+from completion.asking import Asker, Attempt, session_for
 from completion.code.lines import before_cursor, indentation
-from completion.ranking.surroundings import ending, fits, misfits, missing_names, n_bound, openings
+from completion.ranking.scores import MAX_FOLLOWING_CHARACTERS, Place, Scores
+from completion.ranking.surroundings import ending, fits, misfits, openings
 from completion.switches import Switch
 from completion.types import EngineUnavailable, Format, Limits, Mode, Prompt, PromptSpec, Trigger
 
 # Unsure: some token of the answer had less than this.
 _SURE_LOGPROB = -0.15
-_FOLLOWING_WEIGHT = 2.0
-# Of what follows, so many characters: with little time more answers serve better than more of what follows.
-_FOLLOWING_IN_TIME, _FOLLOWING_CHARACTERS = 32, 45
-_FOLLOWING_LINES = 5
-_LEAST_LEFT = 0.01  # of the probability: the line's end does not count to it, so what is left may be less than nothing
-# What it is worth that a line binds a name which the lines below miss, beside them; twice for two names.
-_BINDS_BONUS = 10.0
-# Somebody who asks gets several answers to choose from.
+# With little time more answers serve better than more of what follows.
+_FOLLOWING_IN_TIME = 32
+# An invoked request gets several answers to choose from.
 N_INVOKED = 3
 # Of fill-in-the-middle answers, which know what follows: before other formats where that is the model's own, and last.
 _N_NEAR, _N_FAR = 3, 8
@@ -83,173 +76,129 @@ def second_limits(limits: Limits) -> Limits:
         limits,
         max_prompt_tokens=n_tokens,
         max_file_tokens=min(n_tokens, limits.max_file_tokens),
-        deadline_ms=0 if limits.rank_ms is None else max(1, int(limits.rank_ms / 2)),
+        deadline_ms=None if limits.rank_ms is None else max(1, int(limits.rank_ms / 2)),
     )
 
 
 async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Attempt]:
-    """The first answer and others to its prompt, for somebody who asks; what is not done in time is cut short."""
+    """The first answer and others to its prompt, for an invoked request; what is not done in time is cut short."""
     prompt = replace(first.prompt, n_candidates=N_INVOKED)
     try:
-        others = await asker.attempts(
-            prompt,
-            session_for(prompt, asker.request),
-            limits.rank_ms or 0,
-            opening=_lead(asker, first),
-        )
+        session = session_for(prompt, asker.request)
+        others = await asker.attempts(prompt, session, limits.rank_ms, opening=_indentation_of(asker, first))
     except EngineUnavailable:
         others = []
     return different([first, *others])
 
 
 async def second_opinion(
-    asker: Asker, first: Attempt, second: Prompt, limits: Limits, on_found: Callable[[Attempt], None]
+    asker: Asker,
+    first: Attempt,
+    second: Prompt,
+    limits: Limits,
+    on_found: Callable[[Attempt], None] = lambda best: None,
 ) -> Opinion:
-    """Ask with the second prompt, and rank; without time, or an engine, what there is by then is ranked.
-
-    `on_found` hears of the best so far whenever there are more.
-    """
-    n_following = _FOLLOWING_CHARACTERS if limits.rank_ms is None else _FOLLOWING_IN_TIME
-    compared = _Comparison(asker, first, second, n_following, on_found)
+    """The first answer, that to the second prompt and others, compared; `on_found` hears of the best so far."""
+    n_following = MAX_FOLLOWING_CHARACTERS if limits.rank_ms is None else _FOLLOWING_IN_TIME
+    comparison = _Comparison(asker, first, second, n_following, on_found)
     try:
         async with asyncio.timeout(None if limits.rank_ms is None else limits.rank_ms / 1e3):
-            await compared.run()
+            await comparison.run()
     except (TimeoutError, EngineUnavailable):
         pass
-    ranked, scores = compared.ranked()
-    return Opinion(ranked=ranked, scores=scores)
+    return comparison.opinion()
 
 
 class _Comparison:
-    """What has been found and scored so far: kept here, so that it counts when the time is up."""
+    """The answers that have been found so far, and their scores: kept here, so that they count when the time is up."""
 
     def __init__(
         self, asker: Asker, first: Attempt, second: Prompt, n_following: int, on_found: Callable[[Attempt], None]
     ) -> None:
-        self._asker, self._first, self._second, self._on_found = asker, first, second, on_found
-        self._second_session = session_of(asker.request.session)
-        asked = [(first.prompt, asker.request.session), (second, self._second_session)]
-        if first.prompt.format is Format.LEFT:
-            asked.reverse()
-        (self._fim, self._fim_session), (self._left, self._left_session) = asked
-        self._n_following = n_following
-        self._missing = set[str]()
-        self._lead = _lead(asker, first)
-        self._found, self._scores = different([first]), dict[str, float]()
-        self._known: list[Read] = []  # behind the left-to-right prompt
-        self._named = dict[str, float]()  # how probable answers are in the middle, of those that were said there
-        self._name(first)
-        self._opened = set[str]()
+        self._asker, self._first, self._on_found = asker, first, on_found
+        own = Place(first.prompt, asker.request.session)
+        self._second = Place(second, session_of(asker.request.session))
+        self._middle, self._left = (self._second, own) if first.prompt.format is Format.LEFT else (own, self._second)
+        self._scores = Scores(asker, middle=self._middle, left=self._left, n_following=n_following)
+        self._scores.note_said(first)
+        self._indentation = _indentation_of(asker, first)
+        self._answers = different([first])
+        self._tried_openings = set[str]()
 
     async def run(self) -> None:
         """Find answers and score them, those first that are the likeliest to be right: time may not suffice for all."""
-        request, first = self._asker.request, self._first
-        # In threads, here and below: these read all of the text above the cursor.
-        self._missing = set(await asyncio.to_thread(lambda: missing_names(request, called=True)))
-        is_fit = self._is_fit(first)
-        # Where it says nothing, others from the same prompt are there soonest, and somebody looks at an empty line.
-        is_near = first.prompt.format is Format.FIM and (is_fit or not first.has_text)
-        if is_near:
-            await self._ask(self._fim, self._fim_session, _N_NEAR)
-        if not is_fit:  # the second prompt often has the same answer
-            await self._ask_opened(ending(request))
-        other = await self._other()
-        await self._add([other])
-        found = [it.candidate for it in self._found]
-        await self._ask_opened(await asyncio.to_thread(openings, request, found))
-        if not is_near:
-            await self._ask(self._fim, self._fim_session, _N_NEAR)
-        await self._compare_misfits()
-        await self._ask(self._left, self._left_session, N_INVOKED)
-        await self._ask(self._fim, self._fim_session, _N_FAR)
+        await self._scores.look_below()
+        first, request = self._first, self._asker.request
+        first_fits = self._is_fit(first)
+        # More from the prompt that was just read are there soonest. Where the first says nothing, that counts: the user
+        # looks at an empty line.
+        middle_comes_first = first.prompt.format is Format.FIM and (first_fits or not first.has_text)
+        if middle_comes_first:
+            await self._find(self._middle, _N_NEAR)
+        if not first_fits:  # the second prompt often has the same answer
+            await self._find_beginning_with(ending(request))
+        await self._find_by_second_prompt()
+        candidates = [answer.candidate for answer in self._answers]
+        await self._find_beginning_with(await asyncio.to_thread(openings, request, candidates))
+        if not middle_comes_first:
+            await self._find(self._middle, _N_NEAR)
+        if not any(map(self._is_fit, self._answers)):  # nothing better was found: of these, too, one is the best
+            await self._score(self._answers)
+        await self._find(self._left, N_INVOKED)
+        await self._find(self._middle, _N_FAR)
 
-    async def _ask_opened(self, beginnings: Sequence[str]) -> None:
-        for opening in beginnings:
-            if opening not in self._opened:
-                self._opened.add(opening)
-                # What is assigned is less certain than what is looped over.
-                await self._ask(self._left, self._left_session, _N_OPENING if opening.endswith("=") else 1, opening)
+    def opinion(self) -> Opinion:
+        """All answers: what fits comes first, and of that what has a score, the best first."""
 
-    async def _other(self) -> Attempt:
-        """The best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
-        (other,) = await self._asker.attempts(self._second, self._second_session, 0, opening=self._lead)
-        self._name(other)
-        return other
+        def rank(answer: Attempt) -> tuple[bool, bool, float]:
+            score = self._scores.get(answer)
+            return not self._is_fit(answer), score is None, -(score or 0.0)
 
-    async def _ask(self, prompt: Prompt, session: str, n: int, opening: str | None = None) -> None:
-        """Compare n more answers to a prompt; they begin with `opening`, or with the first answer's indentation."""
-        opening = self._lead if opening is None else opening
-        attempts = await self._asker.attempts(replace(prompt, n_candidates=n), session, 0, opening=opening)
-        for attempt in attempts:
-            self._name(attempt)
+        ranked = tuple(sorted(self._answers, key=rank))
+        return Opinion(ranked=ranked, scores=tuple(map(self._scores.get, ranked)))
+
+    async def _find(self, place: Place, n: int, opening: str | None = None) -> None:
+        """Compare `n` more answers; they begin with `opening`, or with the first answer's indentation."""
+        opening = self._indentation if opening is None else opening
+        prompt = replace(place.prompt, n_candidates=n)
+        answers = await self._asker.attempts(prompt, place.session, None, opening=opening)
+        for answer in answers:
+            self._scores.note_said(answer)
         # What says no more than it was made to begin with says nothing: `key =`.
-        await self._add([attempt for attempt in attempts if attempt.candidate.text.strip() != opening.strip()])
+        await self._compare([answer for answer in answers if answer.candidate.text.strip() != opening.strip()])
 
-    def _name(self, attempt: Attempt) -> None:
-        if attempt.prompt.format is Format.FIM:
-            self._named.setdefault(attempt.candidate.text, sum(attempt.logprobs()))
+    async def _find_by_second_prompt(self) -> None:
+        """Compare the best answer to the second prompt. One decodes much faster than three: it guesses ahead."""
+        prompt, session = self._second
+        (answer,) = await self._asker.attempts(prompt, session, None, opening=self._indentation)
+        self._scores.note_said(answer)
+        await self._compare([answer])
 
-    def ranked(self) -> tuple[tuple[Attempt, ...], tuple[float | None, ...]]:
-        """All answers, and their scores: what fits comes first, and of that what was compared, the best first."""
+    async def _find_beginning_with(self, beginnings: Sequence[str]) -> None:
+        """Compare answers that are made to begin so, each beginning once."""
+        for opening in beginnings:
+            if opening not in self._tried_openings:
+                self._tried_openings.add(opening)
+                # What is assigned is less certain than what is looped over.
+                await self._find(self._left, _N_OPENING if opening.endswith("=") else 1, opening)
 
-        def place(attempt: Attempt) -> tuple[bool, bool, float]:
-            score = self._scores.get(attempt.candidate.text)
-            return not self._is_fit(attempt), score is None, -(score or 0.0)
+    async def _compare(self, new: Sequence[Attempt]) -> None:
+        """Take new answers in, and score what fits: nothing else is chosen where something does."""
+        self._answers = different([*self._answers, *new])
+        self._on_found(self.opinion().best)
+        await self._score([answer for answer in self._answers if self._is_fit(answer)])
 
-        ranked = tuple(sorted(self._found, key=place))
-        return ranked, tuple(self._scores.get(attempt.candidate.text) for attempt in ranked)
+    async def _score(self, answers: Sequence[Attempt]) -> None:
+        """Score those that are not yet; one alone needs no score."""
+        if len(answers) > 1:
+            for answer in answers:
+                await self._scores.add(answer)
 
-    async def _add(self, attempts: Sequence[Attempt]) -> None:
-        """What cannot well stand there is compared with nothing else, and chosen only where there is nothing else."""
-        self._found = different([*self._found, *attempts])
-        self._on_found(self.ranked()[0][0])
-        await self._compare([attempt for attempt in self._found if self._is_fit(attempt)])
-
-    async def _compare_misfits(self) -> None:
-        """Where nothing else was found."""
-        if not any(map(self._is_fit, self._found)):
-            await self._compare(self._found)
-
-    async def _compare(self, attempts: Sequence[Attempt]) -> None:
-        """Score those that are not yet, where there are several."""
-        if len(attempts) > 1:
-            for attempt in attempts:
-                if attempt.candidate.text not in self._scores:
-                    self._scores[attempt.candidate.text] = await self._score(attempt)
-
-    def _is_fit(self, attempt: Attempt) -> bool:
-        return attempt.has_text and fits(attempt.candidate, self._asker.request)
-
-    async def _score(self, attempt: Attempt) -> float:
-        """How probable an answer is in the middle, and, weighted, what follows behind it; and what it is worth that it
-        binds what is missing."""
-        text = attempt.candidate.text
-        bonus = _BINDS_BONUS * n_bound(attempt.candidate, self._asker.request, self._missing)
-        score = bonus + _FOLLOWING_WEIGHT * await self._following(attempt)
-        if text in self._named:
-            return score + self._named[text]
-        # Not more probable than what is left beside those that were said: if that is too little, no more is asked.
-        most = score + math.log(max(_LEAST_LEFT, 1 - sum(map(math.exp, self._named.values()))))
-        if most <= max(self._scores.values(), default=-math.inf):
-            return most
-        scored = await self._asker.score(self._fim, self._fim_session, text)
-        return score + sum(scored.read.logprobs)
-
-    async def _following(self, attempt: Attempt) -> float:
-        """How probable the first of what follows is, read left to right behind the answer."""
-        request, left, text = self._asker.request, self._left, attempt.candidate.text
-        after = request.snapshot.text[request.cursor + attempt.candidate.replace_right :]
-        said = attempt.generation.read
-        is_own = (attempt.prompt.token_ids, attempt.prompt.heal) == (left.token_ids, left.heal)
-        below = _first_lines(after)
-        until = len((text + below[: self._n_following]).encode())
-        known = [*self._known, said] if is_own else self._known  # answers begin alike
-        scored = await self._asker.score(left, self._left_session, text + below, known, until)
-        self._known.append(scored.read)
-        return scored.behind(len(text.encode()) + 1)  # its line end belongs to it
+    def _is_fit(self, answer: Attempt) -> bool:
+        return answer.has_text and fits(answer.candidate, self._asker.request)
 
 
-def _lead(asker: Asker, first: Attempt) -> str:
+def _indentation_of(asker: Asker, first: Attempt) -> str:
     """The indentation that an answer begins with: others are to differ in what comes behind it."""
     text, request = first.raw, asker.request
     if before_cursor(request.snapshot.text, request.cursor).strip() or misfits(first.candidate, request):
@@ -271,10 +220,3 @@ def different(attempts: Sequence[Attempt]) -> list[Attempt]:
 def session_of(session: str) -> str:
     """The name of the session that second prompts have."""
     return f"{session}#second"
-
-
-def _first_lines(after: str) -> str:
-    """The rest of the cursor's line, and the first lines below it that are not blank: more of them than is scored."""
-    rest, *below = after[: _FOLLOWING_CHARACTERS * 12].split("\n")
-    lines = [line for line in below if line.strip()][:_FOLLOWING_LINES]
-    return "\n".join([rest, *lines, ""])[: 3 * _FOLLOWING_CHARACTERS]

@@ -1,6 +1,6 @@
 """Whether something that makes answers better comes in time on this machine. Called by the pipeline.
 
-Rules: where it never does, nobody who types should wait for it; a machine that was busy gets another chance.
+Rules: where it never does, no automatic request waits for it; a machine that was busy gets another chance.
 """
 
 # The share of late that came in time and is worth the wait, how fast that is learned, and how often one is tried where
@@ -9,7 +9,7 @@ _LEAST_IN_TIME, _STEP, _TRY_EVERY = 0.25, 0.2, 20
 
 
 class Pace:
-    """Learns from what was asked for while somebody typed, and now and then tries again."""
+    """Learns from automatic requests, and now and then tries again."""
 
     def __init__(self) -> None:
         self._in_time, self._n_left_out = 1.0, 0

@@ -2,8 +2,8 @@
 
 A left-to-right prompt does not know the text below, and a small model often ignores it. Two things can be told without
 any model: that a line there makes what follows dead, or takes it out of its block; and that the lines below use a name
-which nothing above defines, so that the line missing here is likely to define it. A third thing can where somebody asks
-for a line in finished code: that with it the code is not finished.
+which nothing above defines, so that the line missing here is likely to define it. A third holds for invoked requests in
+finished code: that with the line the code is not finished.
 
 Rules: pure; by lines and names, not by syntax: half-typed code has little of it. Nothing is dropped here, only ranked.
 """
@@ -69,7 +69,7 @@ _STRINGS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 
 
 def fits(candidate: Candidate, request: CompletionRequest) -> bool:
-    """Whether a line can well stand there, and where somebody asks, needs nothing more."""
+    """Whether a line can well stand there; of an invoked request, whether it needs nothing more, too."""
     if Switch.FITS in request.without:
         return True
     return not misfits(candidate, request) and not is_unfinished(candidate, request)
@@ -105,8 +105,8 @@ def misfits(candidate: Candidate, request: CompletionRequest) -> bool:
 
 
 def is_unfinished(candidate: Candidate, request: CompletionRequest) -> bool:
-    """Whether a line that somebody asks for leaves the code unfinished: it begins a block that has no body below, or is
-    the last of a function and assigns what nothing reads. Who types will go on with it.
+    """Whether an invoked request's line leaves the code unfinished: it begins a block that has no body below, or is the
+    last of a function and assigns what nothing reads. An automatic line is never unfinished: the user goes on.
     """
     if request.trigger is not Trigger.INVOKED:
         return False

@@ -4,18 +4,17 @@ The same protocol as `evals.peers.worker_process`: one JSON object per line each
 scheduler runs, in the same chunks, without sockets and sessions around it.
 """
 
-import json
 import os
 import sys
 import time
 from array import array
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from safetensors import safe_open
 
+from evals.operations import Operations, serve
 from model.decoders.interface import run_to_end
 from model.engine.blocks import BlockStore
 from model.engine.generate import CHUNK_TOKENS, Engine, Finished, Generation, Request
@@ -167,10 +166,9 @@ def n_weights(scorer: Scorer) -> int:
     return a.n_layers * (attention + 3 * a.hidden * a.intermediate) + a.vocab * a.hidden
 
 
-def serve(lines: TextIO, out: TextIO) -> None:
-    """Answer every line with one line until the input ends."""
-    timing = Timing()
-    operations: dict[str, Callable[..., dict[str, Any]]] = {
+def operations_of(timing: Timing) -> Operations:
+    """What it can be asked for."""
+    return {
         "load": timing.load,
         "time_prefill": timing.time_prefill,
         "time_chunk": timing.time_chunk,
@@ -179,15 +177,7 @@ def serve(lines: TextIO, out: TextIO) -> None:
         "fill": timing.fill,
         "rss": timing.rss,
     }
-    for line in lines:
-        message = json.loads(line)
-        try:
-            reply = operations[message.pop("op")](**message)
-        except ModelError as error:
-            reply = {"error": str(error)}
-        out.write(json.dumps(reply) + "\n")
-        out.flush()
 
 
 if __name__ == "__main__":
-    serve(sys.stdin, sys.stdout)
+    serve(operations_of(Timing()), ModelError, sys.stdin, sys.stdout)

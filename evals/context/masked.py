@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from completion.types import CompletionRequest, Mode, Snippet
-from evals.context.resolve import NeededLine, Target, needed_bodies, needed_lines
+from evals.context.needs import NeededLine, Target
+from evals.context.resolve import needed_bodies, needed_lines
 from evals.report import EvalError
 from evals.scoring.documents import Document
 from evals.sources import SourceFile

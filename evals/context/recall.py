@@ -18,7 +18,8 @@ from rich.console import Console
 
 from completion.context.selection import Ranked
 from completion.types import Tokenizer
-from evals.context.resolve import NeededLine, Target, needed_lines
+from evals.context.needs import NeededLine, Target
+from evals.context.resolve import needed_lines
 from evals.progress import tracked
 from evals.report import EvalError, open_results
 from evals.scoring.stats import ratio_interval

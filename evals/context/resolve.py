@@ -12,13 +12,14 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tree_sitter import Node
 
+from evals.context.needs import NeededLine, Open, Resolver, Target
+from evals.context.resolve_child import open_java, open_typescript
+from evals.context.resolve_python import open_python
 from evals.progress import tracked
 from evals.report import EvalError
 from evals.sources import SourceFile
@@ -47,34 +48,6 @@ _IMPORTS = frozenset(
 _BODIES = frozenset(("block", "statement_block", "constructor_body"))
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a needed definition stands: the line (from 1) of its name in a file of the tree."""
-
-    path: str
-    line: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class NeededLine:
-    """Line `number` (from 1) of a file, or `n_lines` lines from it, which use `needs` of other files."""
-
-    path: str
-    number: int
-    needs: tuple[Target, ...]
-    n_lines: int = 1
-
-
-class Resolver(Protocol):
-    """Knows what the names of a tree mean."""
-
-    def uses(self, file: SourceFile, numbers: Sequence[int]) -> dict[int, tuple[Target, ...]]:
-        """For lines (from 1) of a file: the definitions in other files that they use. Lines without are left out."""
-        ...
-
-
-Open = Callable[[Path, Sequence[SourceFile]], AbstractContextManager[Resolver]]
 # A candidate: the first line and the number of lines to hide, and the lines whose needs are asked for.
 Candidate = tuple[int, int, Sequence[int]]
 
@@ -87,18 +60,14 @@ class Family:
     open: Open
 
 
-def _families() -> dict[str, Family]:
-    from evals.context.resolve_child import open_java, open_typescript
-    from evals.context.resolve_python import open_python
-
-    script = Family(("typescript", "tsx", "javascript"), open_typescript)
-    return {
-        "python": Family(("python",), open_python),
-        "typescript": script,
-        "tsx": script,
-        "javascript": script,
-        "java": Family(("java",), open_java),
-    }
+_SCRIPT = Family(("typescript", "tsx", "javascript"), open_typescript)
+_FAMILIES = {
+    "python": Family(("python",), open_python),
+    "typescript": _SCRIPT,
+    "tsx": _SCRIPT,
+    "javascript": _SCRIPT,
+    "java": Family(("java",), open_java),
+}
 
 
 def needed_lines(root: Path, language: str, files: Sequence[SourceFile], limit: int, seed: int) -> list[NeededLine]:
@@ -114,10 +83,9 @@ def needed_bodies(root: Path, language: str, files: Sequence[SourceFile], limit:
 def _needed(
     split: str, root: Path, language: str, files: Sequence[SourceFile], limit: int, seed: int
 ) -> list[NeededLine]:
-    families = _families()
-    if language not in families:
-        raise EvalError(f"no resolver for {language!r}: use --lang {', '.join(sorted(families))}")
-    family = families[language]
+    if language not in _FAMILIES:
+        raise EvalError(f"no resolver for {language!r}: use --lang {', '.join(sorted(_FAMILIES))}")
+    family = _FAMILIES[language]
     known = [file for file in files if file.language in family.languages]
     if not known:
         raise EvalError(f"{root} holds no {language} files")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from evals.context.resolve import Resolver, Target
+from evals.context.needs import Resolver, Target, Uses
 from evals.report import EvalError
 from evals.sources import SourceFile
 from model.library.paths import cache_dir
@@ -26,8 +26,6 @@ _FETCH_TIMEOUT_S = 300
 _JAVA_TIMEOUT_S = 1_800
 # A tree of thousands of files needs more than node's default.
 _NODE_HEAP_MB = 4096
-
-Uses = dict[int, tuple[Target, ...]]
 
 
 class TypeScriptResolver:

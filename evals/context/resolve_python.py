@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evals.context.resolve import Resolver, Target
+from evals.context.needs import Resolver, Target, Uses
 from evals.report import EvalError
 from evals.sources import SourceFile
 
@@ -37,10 +37,10 @@ class JediResolver:
         self._project = jedi.Project(root, sys_path=_search_path(root), smart_sys_path=True)
         self._script: tuple[str, Any, dict[int, list[Place]]] | None = None
 
-    def uses(self, file: SourceFile, numbers: Sequence[int]) -> dict[int, tuple[Target, ...]]:
+    def uses(self, file: SourceFile, numbers: Sequence[int]) -> Uses:
         """As the protocol says."""
         script, names = self._open(file)
-        result = {}
+        result: Uses = {}
         for number in numbers:
             targets = [target for place in names.get(number, ()) if (target := self._target(script, file, place))]
             if targets:

@@ -78,7 +78,6 @@ class LlamaVim:
     on_shown: Callable[[bool], None]  # whether it came from the cache at once
     on_skipped: Callable[[], None] = lambda: None  # too much text to the right of the cursor
     shown: str = ""  # what `on_shown` is about
-    n_requests: int = 0
     n_prompt_tokens: int = 0  # computed for requests
     n_ahead_tokens: int = 0  # computed for the ring
     _cache: "OrderedDict[tuple[str, str], str]" = field(default_factory=OrderedDict)
@@ -332,9 +331,7 @@ class LlamaVim:
         self.n_ahead_tokens += answer.get("timings", {}).get("prompt_n", 0)
 
     async def _post(self, request: dict[str, Any]) -> dict[str, Any]:
-        answer = await post_json(self.address, "/infill" if self.settings.infill else "/completion", request)
-        self.n_requests += 1
-        return answer
+        return await post_json(self.address, "/infill" if self.settings.infill else "/completion", request)
 
 
 def _similarity(a: tuple[str, ...], b: tuple[str, ...]) -> float:

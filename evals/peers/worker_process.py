@@ -1,6 +1,6 @@
 """A peer's own process: `python -m evals.peers.worker_process llamacpp|ik_llama`. Used by the peers and the bench.
 
-One JSON object per line in, one per line out; {"op": name, ...} is answered by the result or {"error": text}.
+What is said each way is in `evals.operations`.
 Generation is pulled: `start` runs the prompt, then each `next` gives one token, so a caller that has enough
 simply stops asking and nothing needs to be cancelled.
 
@@ -18,11 +18,12 @@ from collections.abc import Callable
 from ctypes import c_int8, create_string_buffer
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evals.operations import Operations, serve
 from evals.peers.ik_llama_binding import IkLlama
 from evals.peers.library import PeerLibrary, PeerSettings, PeerUnavailable
 from evals.peers.llamacpp_binding import LlamaCpp
@@ -247,9 +248,9 @@ def _logsumexp(row: Row) -> float:
     return float(top + np.log(np.exp(row - top).sum(dtype=np.float64)))
 
 
-def serve(peer: Peer, lines: TextIO, out: TextIO) -> None:
-    """Answer every line with one line until the input ends."""
-    operations: dict[str, Callable[..., dict[str, Any]]] = {
+def operations_of(peer: Peer) -> Operations:
+    """What a peer can be asked for."""
+    return {
         "load": peer.load,
         "table": peer.table,
         "start": peer.start,
@@ -261,14 +262,6 @@ def serve(peer: Peer, lines: TextIO, out: TextIO) -> None:
         "fill": peer.fill,
         "rss": peer.rss,
     }
-    for line in lines:
-        message = json.loads(line)
-        try:
-            reply = operations[message.pop("op")](**message)
-        except PeerUnavailable as error:
-            reply = {"error": str(error)}
-        out.write(json.dumps(reply) + "\n")
-        out.flush()
 
 
 def main() -> int:
@@ -276,7 +269,7 @@ def main() -> int:
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
         try:
-            serve(Peer(LIBRARIES[sys.argv[1]]()), sys.stdin, out)
+            serve(operations_of(Peer(LIBRARIES[sys.argv[1]]())), PeerUnavailable, sys.stdin, out)
         except PeerUnavailable as error:
             out.write(json.dumps({"error": str(error)}) + "\n")
             return 1

@@ -1,7 +1,7 @@
 """One completion as a user would get it: a document, a cursor, and `completion.pipeline.complete`.
 
 Used by every suite that generates. Rules: the limits are the product's defaults, but for the deadline: what is scored
-must not depend on this machine's load, unless the engine is the one that answers somebody who types. Nothing is reused
+must not depend on this machine's load, unless the engine is the one that answers automatic requests. Nothing is reused
 from one request's answer to the next.
 """
 
@@ -34,8 +34,8 @@ LIMITS = Limits(
     max_line_tokens=64,
     max_block_tokens=256,
     suffix_share=0.25,
-    max_wait_ms=0,
-    deadline_ms=0,
+    max_wait_ms=None,
+    deadline_ms=None,
 )
 # Every request names the same KV session: what it holds changes the time, never the answer.
 _SESSION = "eval"
@@ -134,6 +134,6 @@ async def _type_up_to(deps: Deps, document: Document) -> None:
     before = replace(document, text=document.text[:above] + document.text[document.cursor :], cursor=above)
     for session, prompt in await prompts_for(deps, before.request(trigger=Trigger.AUTOMATIC)):
         if prompt.format is Format.CHAT and document.mode is Mode.LINE:
-            continue  # it would be there, and nobody asks for it
+            continue  # it would be there, and no request wants it
         async for _ in deps.engine.generate(replace(prompt, max_tokens=1, deadline_ms=None), session=session):
             pass

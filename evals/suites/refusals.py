@@ -24,7 +24,6 @@ from evals.scoring.documents import Document
 from evals.scoring.stats import mean_interval
 from evals.suites.lines import MaskedLine, masked_lines
 
-SITUATIONS = ("line", "end", "inside", "block")
 _MAX_BLOCK_LINES = 16
 
 
@@ -82,7 +81,7 @@ def _block_end(text: str, begin: int) -> int:
 
 def judge(case: Case) -> Verdict:
     """Put the true text through the filters."""
-    request = case.document.request(trigger=Trigger.AUTOMATIC)  # unasked more is refused
+    request = case.document.request(trigger=Trigger.AUTOMATIC)  # more is refused than to an invoked one
     began = time.perf_counter()
     candidate, steps = apply_filters(case.truth, request)
     ms = (time.perf_counter() - began) * 1e3

@@ -1,4 +1,4 @@
-"""`midfill bench ablation --out DIR`: what each mechanism is worth to who types, in one table.
+"""`midfill bench ablation --out DIR`: what each mechanism is worth to a user who types, in one table.
 
     bench typing with everything -> without each of `completion.switches` -> with everything once more
 
@@ -7,7 +7,7 @@ that was cut off goes on. Differences are paired by edit, with bootstrap interva
 a mechanism pays where completed is below zero, or noise above. The second run with everything says what no difference
 looks like on this machine.
 
-Rules: nothing is measured here; who types never meets what is only for who asks, so that is left out.
+Rules: nothing is measured here; what acts on invoked requests alone is left out, since the typist sends none.
 """
 
 import subprocess

@@ -1,8 +1,8 @@
 """`midfill eval ghosts`: how far a ghost should go, and what became of answers at many keys of real edits.
 
-At keys of the edits that `bench typing` plays, the model is asked as for somebody who types, and what it says is
+At keys of the edits that `bench typing` plays, the model is asked as by automatic requests, and what it says is
 compared with what is typed next. Nothing is kept back, and answers are cut as the product cuts them: one row an edit,
-of the form that `bench typing` writes, so that `midfill eval gate` can be fitted on it. With `--whole` they are not
+of the form that `bench typing` writes, so that the two can be compared. With `--whole` they are not
 cut, and a table says what would be shown at each joint probability: `_LINE_CERTAINTY` in `lsp_server/config.py` and
 its neighbour are chosen from that.
 With `--told FILE` the answers of such an uncut run are told again (`retold`) in place of the model's: the path as it is
@@ -100,7 +100,7 @@ class Asking:
 
 
 async def ask(asking: Asking, named: Named, place: Place) -> Completion:
-    """What would be said there, unasked."""
+    """What an automatic request there would be answered."""
     if asking.teller is not None:
         asking.teller.turn_to(named, place)
     document = Document(

@@ -1,4 +1,4 @@
-"""midfill for a person who types: its server over stdio with its default settings, driven as VS Code does.
+"""midfill for a typist: its server over stdio with its default settings, driven as VS Code does.
 
 Each change is followed by a request, which cancels the one before. What is left of a ghost stays on the screen until
 the answer is there. Where the server says that it knows a longer one by now, it is asked once more, as the Neovim

@@ -1,4 +1,4 @@
-"""llama.cpp's server with llama.vim's client for a person who types. Used by `typing_bench`.
+"""llama.cpp's server with llama.vim's client for a typist. Used by `typing_bench`.
 
 What the plugin does with an answer before it shows it, and what its keys accept, follow its behaviour at the commit
 that `llama_vim` names: answers that only repeat the text below or to the right are not shown, blanks that the line has

@@ -1,4 +1,4 @@
-"""A person who types what she wants, and takes of what is suggested what she wants: the loop of `midfill bench typing`.
+"""A typist: she types what she wants, and takes what she wants of suggestions: the loop of `midfill bench typing`.
 
     each key comes after its own wait (`wish.Pace`), whatever is shown
     a ghost that has been there long enough before the next key is due catches her eye; she reads it

@@ -1,6 +1,6 @@
 """Answers that were recorded, told again: the path as it is now over what the model said then, in milliseconds a key.
 
-Used by `ghosts`: thresholds, filters and the gate can so be tried on the same answers, one at a time, and what differs
+Used by `ghosts`: thresholds and filters can so be tried on the same answers, one at a time, and what differs
 is theirs alone. Implements `Engine` and `Tokenizer`.
 
 Rules: what is told is a whole answer, recorded without cutting; an engine asked for anything else says nothing.

@@ -1,4 +1,4 @@
-"""`midfill bench typing`: what a person gets who types real edits: characters completed, at what cost in wrong ghosts.
+"""`midfill bench typing`: what a typist of real edits gets: characters completed, at what cost in wrong ghosts.
 
 A simulated person (`evals.typing.person`) types the edits of histories of 2026 (`evals.replay.histories`) once with
 midfill, over stdio with its default settings, and once with llama.cpp's server and llama.vim's client with the

@@ -1,4 +1,4 @@
-"""Asks at a place in a file as an editor does, unasked and asked, and says in words what would be shown. For `doctor`.
+"""Asks at a place in a file as an editor does, automatic and invoked, and says what would be shown. For `doctor`.
 
 A server of its own is started as editors start theirs, with the settings in force, so that whatever keeps a suggestion
 from being shown keeps it here: a language that is switched off, quietness, the file itself. The model process and the

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from lsp_server import machine
 from lsp_server.index.schema import index_dir, writer_lock
-from model.library.paths import blocks_dir, cache_dir, models_dir, stores_dir
+from model.library.paths import blocks_dir, bytes_below, cache_dir, models_dir, stores_dir
 
 _PARTS = {
     "models": (models_dir, "model files as they were published"),
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
 def _show(args: argparse.Namespace) -> int:
     if args.json:
         parts = [
-            {"name": name, "path": str(folder()), "sizeBytes": _size(folder()), "about": text}
+            {"name": name, "path": str(folder()), "sizeBytes": bytes_below(folder()), "about": text}
             for name, (folder, text) in _PARTS.items()
         ]
         print(json.dumps({"cache": str(cache_dir()), "parts": parts}))
@@ -52,11 +52,11 @@ def _show(args: argparse.Namespace) -> int:
     for column in ("part", "size", "what it is"):
         table.add_column(column, justify="right" if column == "size" else "left")
     for name, (folder, text) in _PARTS.items():
-        table.add_row(name, _megabytes(_size(folder())), text, style="bold")
+        table.add_row(name, _megabytes(bytes_below(folder())), text, style="bold")
         for one in _folders(folder()):
             label = one / "workspace"
             name = label.read_text(encoding="utf-8").strip() if label.is_file() else one.name
-            table.add_row("", _megabytes(_size(one)), Text(name))
+            table.add_row("", _megabytes(bytes_below(one)), Text(name))
     Console().print(table)
     return 0
 
@@ -65,13 +65,13 @@ def _clear(args: argparse.Namespace) -> int:
     names = list(_PARTS) if "all" in args.what else args.what
     for name in names:
         folder = _PARTS[name][0]()
-        size = _size(folder)
+        size = bytes_below(folder)
         for one in [*_folders(folder), folder]:
             if _is_kept(one):
                 print(f"midfill: {one} is in use by a running editor, and left", file=sys.stderr)
             elif one is not folder or not any(_folders(folder)):
                 shutil.rmtree(one, ignore_errors=True)
-        print(f"{name}: {_megabytes(size - _size(folder))} freed", file=sys.stderr)
+        print(f"{name}: {_megabytes(size - bytes_below(folder))} freed", file=sys.stderr)
     if "all" in args.what:
         machine.forget()
     return 0
@@ -88,17 +88,6 @@ def _is_kept(folder: Path) -> bool:
 def _folders(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         yield from sorted(entry for entry in folder.iterdir() if entry.is_dir())
-
-
-def _size(folder: Path) -> int:
-    """Bytes below a folder; what goes away meanwhile counts nothing."""
-    total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.lstat().st_size
-        except OSError:
-            continue
-    return total
 
 
 def _megabytes(n_bytes: int) -> str:

@@ -66,7 +66,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
         500,
     ),
     "quietness": (
-        "0.9 for fewer and shorter ones, 0.5 for more; 0 to see everything. The key that asks shows everything.",
+        "0.9 for fewer and shorter ones, 0.5 for more; 0 to see everything. An invoked request shows everything.",
         0.9,
     ),
     "automatic": ("To see suggestions only when you press the key that asks.", False),

@@ -1,4 +1,4 @@
-"""`midfill context FILE:LINE[:COL]`: the window that a completion there sees, and why it holds what it holds.
+"""`midfill context FILE:LINE[:COL]`: the prompt window of a completion there, and why it holds what it holds.
 
 Rules: the index is brought up to date first, with a progress bar, unless an editor keeps it. No model process is
 needed: tokens are counted with the store's tokenizer, and what is warm is looked up in the block cache on disk.

@@ -94,7 +94,7 @@ def _kernels(source: ModelSource) -> str:
 
 
 def _event_loop(model: str) -> str:
-    """How long a server of its own is blocked while somebody types; takes some seconds."""
+    """How long a server of its own is blocked while a user types; takes some seconds."""
     try:
         return typing_check.in_words(asyncio.run(typing_check.stalls_while_typing(model)))
     except ServerFailed as error:

@@ -37,6 +37,7 @@ from model.library.catalog import (
 )
 from model.library.hub import HUB
 from model.library.hub import Progress as Loaded
+from model.library.paths import bytes_below
 from model.library.store import Manifest, StoreError, read_manifest, stores_of
 
 # A table read by a program is not folded to a window's width.
@@ -146,12 +147,12 @@ def _list(args: argparse.Namespace) -> int:
         model_id = resolve(added.name).model_id
         known.add(model_id)
         kinds = ", ".join(f"store {kind} ready" for kind in _stores(model_id)) or "not merged yet"
-        table.add_row(added.name, _megabytes(_size_of(added.folder)), "", f"adapter, {kinds}", f"on {added.base}")
+        table.add_row(added.name, _megabytes(bytes_below(added.folder)), "", f"adapter, {kinds}", f"on {added.base}")
     for folder in stores_of("*"):
         manifest = _manifest(folder)
         if manifest is not None and manifest.model_id not in known:
             table.add_row(
-                manifest.model_id, _megabytes(_size_of(folder)), "", f"store {manifest.kind} ready", manifest.source
+                manifest.model_id, _megabytes(bytes_below(folder)), "", f"store {manifest.kind} ready", manifest.source
             )
     Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS, markup=False, highlight=False).print(table)
     return 0
@@ -177,7 +178,7 @@ def _facts_of_adapter(added: AddedAdapter) -> dict[str, Any]:
         "name": added.name,
         "title": added.name,
         "license": base.row.license if base.row else "",
-        "sizeBytes": _size_of(added.folder),
+        "sizeBytes": bytes_below(added.folder),
         "isDefault": False,
         "isCached": base.row is None or fetch.is_cached(base.row),
         "stores": _stores(resolve(added.name).model_id),
@@ -222,7 +223,7 @@ def _remove(args: argparse.Namespace) -> int:
         ids |= {resolve(source.row.name).model_id, resolve(as_published(source.row.name)).model_id}
     # A folder with a dot in front is what an interrupted quantization left.
     for store in [folder for model_id in sorted(ids) for dot in ("", ".") for folder in stores_of(f"{dot}{model_id}")]:
-        freed += _size_of(store)
+        freed += bytes_below(store)
         try:
             shutil.rmtree(store)
         except OSError as error:
@@ -246,10 +247,6 @@ def _manifest(store: Path) -> Manifest | None:
         return read_manifest(store)
     except StoreError:
         return None
-
-
-def _size_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _megabytes(n_bytes: int) -> str:

@@ -1,4 +1,5 @@
-"""What a document's last edits took away: right after a deletion nothing is suggested unasked, nor the deleted text.
+"""What a document's last edits took away: right after a deletion automatic requests are answered empty, and
+later not with the deleted text.
 
 Called by `documents`, which says what each notification changed, and asked by `handlers`. An edit is judged by what it
 makes of the lines, however the editor cuts it: key by key, the whole line anew, several changes, the whole document.
@@ -18,6 +19,8 @@ import itertools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from completion.code.words import is_word_character
 
 # Texts that are remembered, for how many notifications, and how much of a long one.
 _MAX_DELETED, _MAX_NOTIFICATIONS, _MAX_CHARACTERS = 8, 200, 4_000
@@ -100,7 +103,7 @@ class Deletions:
             self._trimmed.clear()
 
     def silence(self, line: int, column: int) -> str:
-        """Why nothing is suggested unasked with the cursor there, in words; "" when it is."""
+        """Why automatic requests with the cursor there are answered empty, in words; "" when they are not."""
         is_there = self._is_silent or (line, column) in self._trimmed
         return "nothing is suggested right after a deletion or an undo, until something is typed" if is_there else ""
 
@@ -212,7 +215,7 @@ def _is_same(typed: str, there: str, deleted: _Deleted) -> bool:
     if len(whole) <= len(typed) or len(said) <= len(lead):
         return False
     if there.startswith(whole):
-        return not (_in_word(whole[-1]) and _in_word(there[len(whole) : len(whole) + 1]))
+        return not (is_word_character(whole[-1]) and is_word_character(there[len(whole) : len(whole) + 1]))
     return whole.startswith(said + "\n")
 
 
@@ -222,8 +225,4 @@ def _plain(text: str) -> str:
 
 def _has_word(text: str) -> bool:
     """Whether a text holds two characters of a word in a row: less than that is typed."""
-    return any(_in_word(one) and _in_word(other) for one, other in itertools.pairwise(text))
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return any(is_word_character(one) and is_word_character(other) for one, other in itertools.pairwise(text))

@@ -1,6 +1,6 @@
 """What editors tell of suggestions (accepted, shown, accepted in part, dismissed), and the request `midfill/why`.
 
-Called by `handlers`. The notifications have the names of Copilot's language server, which editors speak already;
+The notifications have the names of Copilot's language server, which editors speak already;
 those that send nothing are understood from their edits (`acceptance`).
 
 Rules: a message that makes no sense is ignored. Custom methods arrive as nested named tuples.
@@ -8,47 +8,46 @@ Rules: a message that makes no sense is ignored. Custom methods arrive as nested
 
 from typing import Any
 
-from lsp_server.convert import ACCEPTED
 from lsp_server.server import Midfill
 from lsp_server.usage.history import MAX_EXPLANATIONS
 
-# The command that silences suggestions while typing for some minutes ([minutes], 0 ends it).
-SNOOZE = "midfill.snooze"
 _SNOOZE_MINUTES = 30
 
 
-def register(server: Midfill) -> None:
-    """Add the methods to a server."""
+def accepted(ls: Midfill, *arguments: Any) -> None:
+    """An item was accepted: [id, number of the alternative]."""
+    if arguments:
+        number = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) else 0
+        ls.recorder.accepted(str(arguments[0]), number)
 
-    @server.command(ACCEPTED)
-    def accepted(ls: Midfill, *arguments: Any) -> None:
-        if arguments:
-            number = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) else 0
-            ls.recorder.accepted(str(arguments[0]), number)
 
-    @server.feature("textDocument/didShowCompletion")
-    def did_show(ls: Midfill, params: Any) -> None:
-        ls.recorder.shown(_suggestion_id(params))
+def did_show(ls: Midfill, params: Any) -> None:
+    """An item is shown: {item}."""
+    ls.recorder.shown(_suggestion_id(params))
 
-    @server.feature("textDocument/didPartiallyAcceptCompletion")
-    def did_partially_accept(ls: Midfill, params: Any) -> None:
-        length = getattr(params, "acceptedLength", None)
-        if isinstance(length, int):
-            ls.recorder.partially(_suggestion_id(params), length)
 
-    @server.feature("midfill/didDismissCompletion")
-    def did_dismiss(ls: Midfill, params: Any) -> None:
-        ls.recorder.dismissed(_suggestion_id(params))
+def did_partially_accept(ls: Midfill, params: Any) -> None:
+    """The first characters of an item were accepted: {item, acceptedLength}."""
+    length = getattr(params, "acceptedLength", None)
+    if isinstance(length, int):
+        ls.recorder.partially(_suggestion_id(params), length)
 
-    @server.command(SNOOZE)
-    def snooze(ls: Midfill, *arguments: Any) -> None:
-        minutes = arguments[0] if arguments and isinstance(arguments[0], int | float) else _SNOOZE_MINUTES
-        ls.snooze(float(minutes))
 
-    @server.feature("midfill/why")
-    async def why(ls: Midfill, params: Any) -> dict[str, Any]:
-        n_last = getattr(params, "last", None)
-        return {"explanations": ls.recorder.why(n_last if isinstance(n_last, int) else MAX_EXPLANATIONS)}
+def did_dismiss(ls: Midfill, params: Any) -> None:
+    """An item was dismissed: {item} or {id}."""
+    ls.recorder.dismissed(_suggestion_id(params))
+
+
+def snooze(ls: Midfill, *arguments: Any) -> None:
+    """Suggest nothing to automatic requests for some minutes: [minutes], 0 ends it."""
+    minutes = arguments[0] if arguments and isinstance(arguments[0], int | float) else _SNOOZE_MINUTES
+    ls.snooze(float(minutes))
+
+
+async def why(ls: Midfill, params: Any) -> dict[str, Any]:
+    """How the last answers came about: {last: N}."""
+    n_last = getattr(params, "last", None)
+    return {"explanations": ls.recorder.why(n_last if isinstance(n_last, int) else MAX_EXPLANATIONS)}
 
 
 def _suggestion_id(params: Any) -> str:

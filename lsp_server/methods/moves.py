@@ -1,10 +1,10 @@
-"""The notification `midfill/didMove`: the cursor went to another line, and somebody may type there next.
+"""The notification `midfill/didMove`: the cursor went to another line, and the user may type there next.
 
 Editors tell servers of no cursor. Without this the first keys behind a jump wait for what stands around them to be
-read: at 300 tokens a second a dozen keys. VS Code's extension and the Neovim plugin send it; the window there is then
-read while the person looks for the first key.
+read: at 300 tokens a second a dozen keys. VS Code's extension and the Neovim plugin send it; the prompt window there
+is then read while the person looks for the first key.
 
-Called by `handlers`. Rules: nothing is answered, and nothing shown; a message that makes no sense is ignored.
+Rules: nothing is answered, and nothing shown; a message that makes no sense is ignored.
 """
 
 from typing import Any
@@ -13,20 +13,18 @@ from lsprotocol import types as t
 
 from lsp_server.server import Midfill
 
-# Somebody who holds an arrow key passes a line sooner.
+# A user who holds an arrow key passes a line sooner.
 _RESTS_S = 0.15
 
 
-def register(server: Midfill) -> None:
-    """Add the notification: `{textDocument: {uri}, position}`."""
-
-    @server.feature("midfill/didMove")
-    def did_move(ls: Midfill, params: Any) -> None:
-        document = ls.documents.get(str(getattr(getattr(params, "textDocument", None), "uri", "")))
-        position = getattr(params, "position", None)
-        line, character = getattr(position, "line", None), getattr(position, "character", None)
-        if document is None or not isinstance(line, int) or not isinstance(character, int) or ls.silence():
-            return
-        above, _ = ls.documents.around(document)
-        place = t.Position(max(line, 0), max(character, 0))
-        ls.moved(ls.documents.whole(document).uri, len(above) + document.offset(place, ls.encoding), _RESTS_S)
+def did_move(ls: Midfill, params: Any) -> None:
+    """{textDocument: {uri}, position}."""
+    document = ls.documents.get(str(getattr(getattr(params, "textDocument", None), "uri", "")))
+    position = getattr(params, "position", None)
+    line, character = getattr(position, "line", None), getattr(position, "character", None)
+    if document is None or not isinstance(line, int) or not isinstance(character, int) or ls.silence():
+        return
+    above, _ = ls.documents.around(document)
+    place = t.Position(max(line, 0), max(character, 0))
+    uri, cursor = ls.documents.whole(document).uri, len(above) + document.offset(place, ls.encoding)
+    ls.epochs.moved(uri, ls.session_of(uri), cursor, _RESTS_S)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from completion.code.words import is_word_character
+
 # A suggestion that so many edits in a row passed by is not going to be accepted.
 _MAX_MISSED_EDITS = 3
 
@@ -115,7 +117,7 @@ class _Open:
 
     def verdict(self, fate: Fate, text: str) -> Verdict:
         before, begin = self.item[: self.n_own], self.n_own
-        while begin > 0 and _in_word(before[begin - 1]):
+        while begin > 0 and is_word_character(before[begin - 1]):
             begin -= 1
         return Verdict(
             id=self.first.id,
@@ -197,6 +199,11 @@ class Tracker:
         if accepted := found.accepted_text():
             return [found.verdict(Fate.PARTIAL if found.now.text else Fate.ACCEPTED, accepted)]
         return [found.verdict(Fate.DISMISSED if found.now.text else Fate.TYPED, "")]
+
+    def refused(self, uri: str) -> str | None:
+        """The id of the document's open suggestion, if something else was written in its place; else None."""
+        found = self._open.get(uri)
+        return found.first.id if found is not None and found.is_refused else None
 
     def uris(self) -> list[str]:
         """The documents with an open suggestion."""
@@ -287,11 +294,7 @@ def _is_accepted(piece: str, rest: str) -> bool:
     """
     if len(piece) < 2 or not any(character.isalnum() for character in piece):
         return False
-    return not rest or not (_in_word(piece[-1]) and _in_word(rest[0]))
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return not rest or not (is_word_character(piece[-1]) and is_word_character(rest[0]))
 
 
 def _advanced(now: Suggestion, n_characters: int, n_replaced: int, document: Lines) -> Suggestion:

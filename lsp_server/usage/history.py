@@ -59,7 +59,7 @@ class Event:
     characters: int  # shown, accepted or looked for
     latency_ms: float  # from the request to its answer
     reused: bool
-    probability: float | None  # that it is kept, as the gate estimated
+    probability: float | None  # that it is kept in whole
     share: float | None = None  # of an accepted text that still stood
     early: bool = False  # looked before the five minutes were over: the document or the editor was closed
 

@@ -27,7 +27,7 @@ from lsp_server.usage.keeping import LineChange
 log = logging.getLogger(__name__)
 
 KEPT_AFTER_S = 300.0
-# Superseded while somebody types: the answer that counts comes right after.
+# Superseded while the user types: the answer that counts comes right after.
 _UNEXPLAINED = (Outcome.CANCELLED, Outcome.STALE)
 
 
@@ -143,6 +143,8 @@ class Recorder:
                 if accepted.uri == uri:
                     accepted.line = keeping.moved(accepted.line, lines)
             self._follow(self._tracker.edited(uri, document))
+            if (refused := self._tracker.refused(uri)) is not None:  # its fate is open for a few edits more
+                self._tell(refused, was_kept=False)
 
     def closed(self, uri: str) -> None:
         """A document is about to be closed: its accepted texts are judged now."""
@@ -187,7 +189,11 @@ class Recorder:
                 self._write(shown)
                 continue
             del self._shown[verdict.id]
-            self._tell(verdict)
+            if verdict.fate in (Fate.ACCEPTED, Fate.TYPED):
+                self._tell(verdict.id, was_kept=True)
+            elif verdict.is_refused:  # what is only superseded may be the beginning of what the user goes on to write
+                self._tell(verdict.id, was_kept=False)
+            self._promised.pop(verdict.id, None)
             event = replace(shown, at=time.time(), kind=verdict.fate, characters=len(verdict.text))
             self._write(event)
             if verdict.instead:
@@ -199,14 +205,10 @@ class Recorder:
             self._shown = dict(list(self._shown.items())[-MAX_EXPLANATIONS:])
             self._promised = {number: p for number, p in self._promised.items() if number in self._shown}
 
-    def _tell(self, verdict: Verdict) -> None:
-        """What is only superseded says nothing: it may be the beginning of what the user goes on to write."""
-        if (promised := self._promised.pop(verdict.id, None)) is None:
-            return
-        if verdict.fate in (Fate.ACCEPTED, Fate.TYPED):
-            self._on_outcome(promised, True)
-        elif verdict.is_refused:
-            self._on_outcome(promised, False)
+    def _tell(self, suggestion_id: str, *, was_kept: bool) -> None:
+        """What became of an automatic suggestion, once."""
+        if (promised := self._promised.pop(suggestion_id, None)) is not None:
+            self._on_outcome(promised, was_kept)
 
     def _look_later(self, verdict: Verdict, event: Event) -> None:
         def look() -> None:

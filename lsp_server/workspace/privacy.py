@@ -1,9 +1,9 @@
-"""Which documents are private: no other file is shown their text, and nothing is suggested in them unasked.
+"""Which documents are private: no other file is shown their text, and automatic requests in them are answered empty.
 
 A document is private when a rule of the user's or of git's ignores its file, when its name is that of a secret, or when
 its text, saved or not, holds a key. One that lies in no folder of the workspace, or was never saved, goes by its name
-and its text. What is built in about dependencies, builds and hidden folders makes nothing private: who opens such a
-file means to work with it.
+and its text. What is built in about dependencies, builds and hidden folders makes nothing private: a user who opens
+such a file means to work with it.
 
 Rules: `reason` reads ignore files and long texts, and is for worker threads. Rules are read anew at every context
 epoch; a request goes by what was read last, and by the text as it is.

@@ -100,7 +100,7 @@ class Repository:
     def pinned(self, patterns: Collection[str]) -> list[Item]:
         """The passages of the files that patterns below the workspace name, in order; nothing outside of it.
 
-        Who pins a file has said that it is a source: no ignore rule holds for it, but secrets are left out.
+        A user who pins a file has said that it is a source: no ignore rule holds for it, but secrets are left out.
         """
         found: list[Item] = []
         for file in _matching(self._root, patterns):

@@ -1,4 +1,4 @@
-"""What the window's user works with: open documents cut into passages, those edited last, each document's snippets.
+"""What the user works with: open documents cut into passages, those edited last, each document's snippets.
 
 `Workbench` follows the documents: those visited last come first, closed ones stay known for a while. Cutting and
 ranking run in a thread.

@@ -35,7 +35,7 @@ from model.library.catalog import (
     read_added,
     resolve,
 )
-from model.library.paths import adapters_dir
+from model.library.paths import adapters_dir, bytes_below
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 HEAD = "base_model.model.lm_head.base_layer.weight"
@@ -316,7 +316,7 @@ def added() -> list[AddedAdapter]:
 
 def remove(adapter: AddedAdapter) -> int:
     """Delete an added adapter's copy; the bytes freed."""
-    freed = sum(file.stat().st_size for file in adapter.folder.iterdir())
+    freed = bytes_below(adapter.folder)
     try:
         shutil.rmtree(adapter.folder)
     except OSError as error:

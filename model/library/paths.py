@@ -85,3 +85,13 @@ def runtime_dir() -> Path:
 
 def _is_usable(folder: Path) -> bool:
     return len(os.fsencode(folder)) <= _MAX_FOLDER_BYTES and os.access(folder.parent, os.W_OK)
+
+
+def bytes_below(folder: Path) -> int:
+    """The size of all files below a folder; what goes away meanwhile counts nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size
+    return total

@@ -31,7 +31,7 @@ class EngineSettings:
     idle_exit_s: float = 1800.0
     quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss; on a card "bf16"
     device: str = "auto"  # of device.DEVICES
-    n_threads: int = 0  # 0: all cores this process may use
+    n_threads: int | None = None  # None: all cores this process may use
     max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
     max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
     idle: str = "auto"  # when to compute ahead: "auto" not on battery or under load, "always", "never"
@@ -62,7 +62,7 @@ def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
         "--device",
         settings.device,
         "--threads",
-        str(settings.n_threads),
+        str(settings.n_threads or 0),
         "--max-cache-mb",
         str(settings.max_cache_mb),
         "--max-disk-mb",

@@ -57,7 +57,7 @@ void quantize(const float* x, int n, int8_t* q, float* scale, int32_t* sum) {
     }
 }
 
-// Sixteen output rows for M tokens from one row block: groups of [16 fp16 scales][codes] (see store.py).
+// Sixteen output rows for M tokens from one row block: groups of [16 fp16 scales][codes] (see weights/packing.py).
 template <int BITS, int M>
 void tile(const uint8_t* block, int n_groups, const Activations& x, int token, f32x16* out) {
     const int cols = n_groups * kGroup;

@@ -14,7 +14,7 @@ class Acting(NamedTuple):
     language: str = "python"
 
     def request(self) -> CompletionRequest:
-        """As while somebody types."""
+        """An automatic request."""
         return request_at(self.marked, language=self.language, trigger=Trigger.AUTOMATIC)
 
 

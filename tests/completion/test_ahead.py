@@ -165,7 +165,7 @@ def test_it_is_what_asking_after_the_acceptance_gives(marked: str, text: str) ->
     asyncio.run(run())
 
 
-def test_who_types_on_at_once_has_nothing_computed_ahead() -> None:
+def test_typing_on_at_once_has_nothing_computed_ahead() -> None:
     async def run() -> None:
         engine = Counting()
         deps = deps_with(engine)

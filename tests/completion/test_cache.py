@@ -16,7 +16,7 @@ _SHOWN = Completion(text="foo(a, b)", outcome=Outcome.OK, mode=Mode.LINE, replac
 
 
 def request_at(marked: str, **options: Any) -> CompletionRequest:
-    """As somebody types."""
+    """An automatic request."""
     return fakes.request_at(marked, **{"trigger": Trigger.AUTOMATIC, **options})
 
 
@@ -80,7 +80,7 @@ def test_what_was_used_longest_ago_is_forgotten() -> None:
     assert cache.reuse(request_at("x1 = ▮")) is None
 
 
-def test_who_asks_is_answered_from_memory_only_where_asked_before() -> None:
+def test_an_invoked_request_is_answered_from_memory_only_where_one_was_before() -> None:
     cache = ReuseCache()
     cache.remember(request_at("x = ▮\n"), replace(_SHOWN, trace=Trace(trigger=Trigger.AUTOMATIC)))
     assert cache.reuse(request_at("x = ▮\n", trigger=Trigger.INVOKED)) is None

@@ -56,7 +56,7 @@ def test_a_request_that_agrees_joins_the_one_under_way(typed: str) -> None:
         await engine.waiting.wait()
         first.cancel()
         second = ask(f"x = {typed}▮\ny = 1\n")
-        await asyncio.sleep(0.4)  # longer than a completion that nobody waits for may live
+        await asyncio.sleep(0.4)  # longer than a completion that no request waits for may live
         engine.go.set()
         completion = await second
         assert completion.text == "compute(a, b)"[len(typed) :]
@@ -97,7 +97,7 @@ def test_text_that_turns_out_to_disagree_ends_the_one_under_way_at_once() -> Non
     play(scenario)
 
 
-def test_a_completion_that_nobody_waits_for_ends_by_itself() -> None:
+def test_a_completion_that_no_request_waits_for_ends_by_itself() -> None:
     async def scenario(engine: GatedEngine, ask: Callable[[str], "asyncio.Task[Completion]"]) -> None:
         first = ask("x = ▮\ny = 1\n")
         await engine.waiting.wait()

@@ -204,7 +204,7 @@ def test_typing_through_a_suggestion_does_not_ask_again_until_its_end() -> None:
     assert len(engine.prompts) == 2
 
 
-def test_what_would_hardly_be_kept_is_shown_only_to_who_asks() -> None:
+def test_what_would_hardly_be_kept_is_shown_only_to_invoked_requests() -> None:
     quiet = replace(LIMITS, quietness=1.0)
     completion, _ = _run("x = ▮\n", ["1", "\n"], limits=quiet, trigger=Trigger.AUTOMATIC)
     assert (completion.outcome, completion.text) == (Outcome.QUIET, "")
@@ -255,7 +255,7 @@ def test_a_whole_body_is_asked_for_in_a_chat_with_a_session_of_its_own() -> None
     assert found == [("here", Format.FIM), ("here#chat", Format.CHAT)]
 
 
-def test_who_types_gets_no_chats_where_these_take_too_long_but_now_and_then() -> None:
+def test_automatic_requests_get_no_chats_where_these_take_too_long_but_now_and_then() -> None:
     spec = replace(SPEC, body_format=Format.CHAT, turn_start=TURN, turn_end=OVER)
 
     def formats(prefill_ms: float, trigger: Trigger) -> list[Format]:

@@ -1,4 +1,4 @@
-"""A world without real time for a person who types: a clock that jumps, and a player whose ghosts are scripted."""
+"""A world without real time for a typist: a clock that jumps, and a player whose ghosts are scripted."""
 
 import asyncio
 import heapq

@@ -75,7 +75,7 @@ class _Typist:
 
     def _provoke(self, name: str, language: str, text: str, column: int) -> None:
         uri = (self._folder / f"{self._n}-{name}").as_uri()
-        if column == 2:  # a request has it parsed; nobody waits for the answer
+        if column == 2:  # a request has it parsed; nothing waits for the answer
             self._session.open(uri, f"{text}\n{self._n}", language)
             self._session.start("textDocument/inlineCompletion", self._session.complete_params(uri, 1, 1, 2))
         if column > 2:

@@ -2,7 +2,7 @@
 
 import sys
 
-from lsp_server.handlers import build_server
+from lsp_server.methods.table import build_server
 from tests.lsp_server.fake_engine import FakeClient
 
 
@@ -24,7 +24,7 @@ class ReadyClient(FakeClient):
 def main() -> None:
     """Serve until the editor says exit."""
     server = build_server()
-    server.client = ReadyClient(sys.argv[1])  # type: ignore[assignment]
+    server.engine.client = ReadyClient(sys.argv[1])  # type: ignore[assignment]
     server.start_io()
 
 

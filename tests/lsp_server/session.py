@@ -37,7 +37,7 @@ class Session:
         environment: dict[str, str] | None = None,
         progress: bool = True,
     ) -> None:
-        self.messages: list[dict[str, Any]] = []  # everything the server said unasked
+        self.messages: list[dict[str, Any]] = []  # everything the server said beside answers
         self.answered: list[int] = []  # ids of requests in the order in which their answers came
         self.allowed_errors = 0
         self._configuration = configuration

@@ -83,3 +83,10 @@ def test_a_value_out_of_bounds_is_refused_with_what_is_allowed(raw: object, word
 def test_the_server_and_the_command_line_start_the_same_daemon_by_default() -> None:
     assert Config(model="m").engine_settings() == EngineSettings(model="m")
     assert Config().max_file_tokens <= Config().max_prompt_tokens
+
+
+def test_no_bound_is_zero_to_the_user_and_none_to_everybody_else() -> None:
+    config, problems = load({"maxWaitMs": 0, "deadlineMs": 0, "daemon": {"threads": 0}})
+    assert problems == []
+    assert (config.limits().max_wait_ms, config.limits().deadline_ms) == (None, None)
+    assert config.engine_settings().n_threads is None

@@ -10,7 +10,7 @@ from lsprotocol import types as t
 
 from completion.types import Priority
 from lsp_server.config import Config
-from lsp_server.handlers import build_server
+from lsp_server.methods.table import build_server
 from lsp_server.server import Midfill
 from model.link.client import EngineState, Phase
 from tests.lsp_server.fake_engine import FakeClient
@@ -28,7 +28,7 @@ def run(scenario: Callable[[Midfill, FakeClient], Awaitable[None]], says: str = 
         initialize = t.InitializeParams(capabilities=t.ClientCapabilities(), workspace_folders=[folder])
         for _ in server.protocol.lsp_initialize(initialize):
             pass
-        server.client = client  # type: ignore[assignment]
+        server.engine.client = client  # type: ignore[assignment]
         server.config = Config(max_wait_ms=0)  # nothing ends by itself
         item = t.TextDocumentItem(uri=URI, language_id="python", version=1, text=TEXT)
         server.documents.open(item)
@@ -89,7 +89,7 @@ def test_beside_a_selected_item_of_the_popup_there_is_what_goes_on_from_it_or_no
 
 
 @pytest.mark.parametrize("how", ["snoozed", "by hand"])
-def test_nothing_is_suggested_unasked_while_snoozed_or_by_hand(how: str) -> None:
+def test_no_automatic_request_is_answered_while_snoozed_or_by_hand(how: str) -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         client.go.set()
         if how == "snoozed":
@@ -198,7 +198,7 @@ def test_accepting_finds_what_was_computed_ahead() -> None:
         client.go_ahead.set()
         insert(server, "urn 1\n    ", 1, 7)
         client.go.clear()  # another generation would wait for ever
-        deps = server.deps()
+        deps = server.engine.deps()
         assert deps is not None
         await asyncio.wait([ahead.task for ahead in deps.inflight._ahead.values()])
         (item,) = (await ask(server, line=2, character=4, kind=2)).items
@@ -209,7 +209,7 @@ def test_accepting_finds_what_was_computed_ahead() -> None:
 
 
 @pytest.mark.parametrize(("kind", "idle"), [(1, "auto"), (2, "never")])
-def test_nothing_is_computed_ahead_for_who_asks_or_where_nothing_shall_be(kind: int, idle: str) -> None:
+def test_nothing_is_computed_ahead_for_an_invoked_request_or_where_nothing_shall_be(kind: int, idle: str) -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
         client.go.set()
         server.config = replace(server.config, daemon=replace(server.config.daemon, idle=idle))
@@ -225,7 +225,7 @@ def test_closing_the_document_ends_its_request() -> None:
         task = ask(server)
         await client.started.wait()
         close = t.DidCloseTextDocumentParams(text_document=t.TextDocumentIdentifier(uri=URI))
-        server.protocol.lsp_text_document__did_close(close)
+        server.protocol.fm.features[t.TEXT_DOCUMENT_DID_CLOSE](close)
         assert (await task).items == []
         assert client.n_closed == 1
 
@@ -238,7 +238,7 @@ def test_closing_the_document_ends_what_is_computed_ahead() -> None:
         await ask(server, kind=2)
         await client.started_ahead.wait()
         close = t.DidCloseTextDocumentParams(text_document=t.TextDocumentIdentifier(uri=URI))
-        server.protocol.lsp_text_document__did_close(close)
+        server.protocol.fm.features[t.TEXT_DOCUMENT_DID_CLOSE](close)
         await client.closed_ahead.wait()
 
     run(scenario)
@@ -296,7 +296,7 @@ def test_the_log_has_one_line_per_request_without_source_text(caplog: pytest.Log
 
 def test_the_status_before_initialized_is_an_answer_too() -> None:
     async def scenario(server: Midfill, client: FakeClient) -> None:
-        server.client = None
+        server.engine.client = None
         report = await server.protocol.fm.features["midfill/status"](None)
         assert (report["phase"], report["daemon"], report["last"]) == ("starting", None, None)
 

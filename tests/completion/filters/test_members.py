@@ -1,4 +1,4 @@
-"""A method that the receiver's class has not is never suggested unasked, where the repository knows the class."""
+"""No automatic suggestion calls a method that the receiver's class has not, where the repository knows the class."""
 
 import asyncio
 from dataclasses import replace

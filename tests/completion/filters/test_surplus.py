@@ -1,4 +1,4 @@
-"""What is never suggested unasked: closers of nothing, the end of the file in words, runs of digits."""
+"""What no automatic suggestion holds: closers of nothing, the end of the file in words, runs of digits."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def _shown(marked: str, says: str, language: str, trigger: Trigger = Trigger.AUT
         ("javascript", "const n = ▮\n", "9999999999999n;"),
     ],
 )
-def test_never_unasked(language: str, marked: str, says: str) -> None:
+def test_never_automatic(language: str, marked: str, says: str) -> None:
     assert _shown(marked, says, language) == ""
 
 
@@ -97,5 +97,5 @@ def test_of_a_block_what_stands_before_such_a_line_is_kept() -> None:
         ("python", "n = big(▮\n", "1000000000000000000000000000)"),
     ],
 )
-def test_who_asks_may_have_a_reason(language: str, marked: str, says: str) -> None:
+def test_an_invoked_request_may_have_a_reason(language: str, marked: str, says: str) -> None:
     assert _shown(marked, says, language, Trigger.INVOKED) == says

@@ -31,7 +31,13 @@ _NAMES = {
     REPO: "<repo>", FILE: "<file>", PREFIX: "<pre>", SUFFIX: "<suf>", MIDDLE: "<mid>", BOS: "<bos>",
     TURN: "<turn>", OVER: "<over>",
 }  # fmt: skip
-_CHAT = replace(SPEC, body_format=Format.CHAT, turn_start=TURN, turn_end=OVER)
+_CHAT = replace(
+    SPEC,
+    body_format=Format.CHAT,
+    chat_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+    turn_start=TURN,
+    turn_end=OVER,
+)
 _BARE = replace(SPEC, repo_name=None, file_sep=None, fim_middle=None)
 
 
@@ -90,7 +96,9 @@ def test_blank_lines_and_a_short_window_leave_no_line_out() -> None:
 
 
 @pytest.mark.parametrize(("trigger", "expected"), [(Trigger.AUTOMATIC, ["\ny = 2\n"]), (Trigger.INVOKED, [])])
-def test_who_types_takes_the_text_after_the_cursor_as_it_was_computed(trigger: Trigger, expected: list[str]) -> None:
+def test_an_automatic_request_takes_the_text_after_the_cursor_as_it_was_computed(
+    trigger: Trigger, expected: list[str]
+) -> None:
     prompt = _prompt(request_at("x = ▮\ny = 2\n", trigger=trigger))
     ends = list(itertools.accumulate(piece.n_tokens for piece in prompt.pieces))
     loose = [

@@ -1,4 +1,4 @@
-"""The window fits, is the whole file when that fits, and stands still while somebody types."""
+"""The window fits, is the whole file when that fits, and stands still while the user types."""
 
 import itertools
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from completion.prompt.segments import SegmentCache
-from completion.prompt.window import Window, choose_window
+from completion.prompt.window import PromptWindow, choose_window
 from tests.fakes import ByteTokenizer, bpe_tokenizer
 
 _LINES = "".join(f"    value_{number} = compute({number})\n" for number in range(4_000))
@@ -22,7 +22,7 @@ class _MeasuringTokenizer(ByteTokenizer):
         return super().encode(text)
 
 
-def _window(before: str, after: str, budget: int, share: float = 0.25) -> Window:
+def _window(before: str, after: str, budget: int, share: float = 0.25) -> PromptWindow:
     return choose_window(before + after, len(before), budget, share, SegmentCache(ByteTokenizer()))
 
 
@@ -30,7 +30,7 @@ def _text(ids: list[int]) -> str:
     return bytes(ids).decode()
 
 
-def _size(window: Window) -> int:
+def _size(window: PromptWindow) -> int:
     return len(window.above) + len(window.line) + len(window.after)
 
 

@@ -90,7 +90,7 @@ _CERTAIN = replace(LIMITS, quietness=0.7)
 _CALL = (("compute", 0.9), ("(total", 0.9), (", rate", 0.5), (")", 0.9), ("\n", 1.0))
 
 
-def test_unasked_a_line_ends_where_it_is_doubtful_and_the_model_is_not_asked_for_more() -> None:
+def test_an_automatic_line_ends_where_it_is_doubtful_and_the_model_is_not_asked_for_more() -> None:
     engine = _Doubtful(*_CALL)
     asked = request_at("x = ▮\n", trigger=Trigger.AUTOMATIC)
     completion = run(complete(deps_with(engine, limits=_CERTAIN), asked))
@@ -106,7 +106,7 @@ def test_where_nothing_is_certain_the_reason_says_so() -> None:
     assert "certain of nothing" in completion.reason
 
 
-def test_who_asks_gets_all_of_it() -> None:
+def test_an_invoked_request_gets_all_of_it() -> None:
     completion = run(complete(deps_with(_Doubtful(*_CALL), limits=_CERTAIN), request_at("x = ▮\n")))
     assert completion.text == "compute(total, rate)"
 

@@ -81,7 +81,7 @@ def test_the_answer_that_the_model_finds_more_likely_wins(likely: str, expected:
     assert completion.trace is not None
     assert completion.trace.ranked[0][0] == expected
     assert {other.text for other in completion.alternatives} == {"b = a", "c = 1"} - {expected}
-    # Who asks gets alternatives, too: those that know what follows before all others.
+    # An invoked request gets alternatives, too: those that know what follows before all others.
     assert engine.asked == [Format.FIM, Format.FIM, Format.LEFT, Format.LEFT, Format.FIM]
     assert engine.scored[:2] == ["    c = 1\n    return a\n", "    b = a\n    return a\n"]
     # What the middle did not say is scored there, where it may be the best.
@@ -105,7 +105,7 @@ def test_what_follows_decides_between_answers_of_the_same_probability() -> None:
     assert _complete(Follows(fim="c = 1", left="b = a", likely="")).text == "b = a"
 
 
-def test_who_asks_gets_what_leaves_the_code_finished() -> None:
+def test_an_invoked_request_gets_what_leaves_the_code_finished() -> None:
     completion = _complete(TwoMinds(fim="b = a + 1 + 2 + 3 + 4", left="if a:", likely="", first_logprob=-0.2))
     assert completion.text == "b = a + 1 + 2 + 3 + 4"
     # What would have to be gone on with is there, too.
@@ -134,7 +134,7 @@ def test_what_the_model_has_said_is_scored_as_anybody_elses_text(answer: str, n_
         deps = deps_with(engine, limits=_RANKED)
         asker = Asker(engine=engine, tokenizer=deps.tokenizer, request=request, rule=stop_rule(request, Mode.LINE))
         prompt = await prompt_for(deps, request)
-        (said,) = await asker.attempts(prompt, "s", 0)
+        (said,) = await asker.attempts(prompt, "s", None)
         text = f"{answer}\n    return a\n"
         slow = await asker.score(prompt, "s", text)
         n_slow = engine.n_scored
@@ -172,7 +172,7 @@ class Several(TwoMinds):
             yield Delta(token_ids=ids, logprobs=(-1.0,) * len(ids), candidate=candidate)
 
 
-def test_who_asks_gets_different_answers_the_best_first() -> None:
+def test_an_invoked_request_gets_different_answers_the_best_first() -> None:
     completion = _complete(Several("c = 1", "c = 1  ", "b = a", likely="b = a"))
     assert (completion.text, [other.text for other in completion.alternatives]) == ("b = a", ["c = 1"])
 
@@ -182,7 +182,7 @@ def test_a_comment_gives_way_to_code() -> None:
     assert (completion.text, [other.text for other in completion.alternatives]) == ("b = 2", ["# the sum of a"])
 
 
-def test_who_types_gets_one_answer() -> None:
+def test_an_automatic_request_gets_one_answer() -> None:
     engine = TwoMinds(fim="c = 1", left="b = a", likely="b = a")
     completion = _complete(engine, trigger=Trigger.AUTOMATIC)
     assert (completion.text, completion.alternatives, engine.asked) == ("c = 1", (), [Format.FIM])
@@ -286,7 +286,7 @@ def test_what_the_lines_below_need_is_tried_as_well_and_nothing_that_is_only_its
     assert "    total =" not in {other.text for other in completion.alternatives}
 
 
-def test_who_asks_gets_no_more_answers_than_can_be_looked_through() -> None:
+def test_an_invoked_request_gets_no_more_answers_than_can_be_looked_through() -> None:
     class Many(TwoMinds):
         async def generate(
             self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE

@@ -80,7 +80,7 @@ def test_what_is_certain_by_then_is_shown_and_the_rest_comes_with_the_next_key()
     _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
 
 
-def test_who_types_past_what_was_shown_waits_for_more_of_the_same() -> None:
+def test_typing_past_what_was_shown_waits_for_more_of_the_same() -> None:
     async def scenario(deps: Deps, whole: _Whole) -> None:
         assert (await complete(deps, _typed("x = ▮\n"))).text == "compute"
         typing = asyncio.create_task(complete(deps, _typed("x = compute(▮\n")))
@@ -93,7 +93,7 @@ def test_who_types_past_what_was_shown_waits_for_more_of_the_same() -> None:
     _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
 
 
-def test_who_types_faster_than_the_patience_is_shown_something_too() -> None:
+def test_typing_faster_than_the_patience_shows_something_too() -> None:
     async def scenario(deps: Deps, whole: _Whole) -> None:
         deps = replace(deps, limits=replace(_LIMITS, patience_ms=200))
         first = asyncio.create_task(complete(deps, _typed("x = ▮\n")))
@@ -130,10 +130,10 @@ def test_what_does_not_agree_ends_it_also_after_a_part_was_shown() -> None:
     _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
 
 
-def test_it_goes_on_although_nobody_waits_any_more() -> None:
+def test_it_goes_on_although_no_request_waits_any_more() -> None:
     async def scenario(deps: Deps, whole: _Whole) -> None:
         assert (await complete(deps, _typed("x = ▮\n"))).is_partial
-        await asyncio.sleep(0.5)  # longer than what nobody waits for and nobody was shown may live
+        await asyncio.sleep(0.5)  # longer than what no request waits for and no user was shown may live
         engine.go.set()
         await whole.come.wait()
         assert whole.text == "compute(a, b)"
@@ -164,7 +164,7 @@ class _Minds:
 _ASKED = "def f(a):\n    ▮\n    return b\n"
 
 
-def test_who_asks_gets_the_first_answer_at_once_and_others_at_the_next_press() -> None:
+def test_an_invoked_request_gets_the_first_answer_at_once_and_others_at_the_next_press() -> None:
     async def body() -> None:
         deps = deps_with(engine := _Minds(), limits=_LIMITS)  # type: ignore[arg-type]
         first = await complete(deps, request_at(_ASKED))
@@ -194,7 +194,7 @@ class _NothingAtFirst:
             yield Delta(token_ids=ids, logprobs=(math.log(0.8),) * len(ids), candidate=number)
 
 
-def test_who_asks_where_the_model_has_nothing_at_first_gets_the_first_that_it_has() -> None:
+def test_an_invoked_request_where_the_model_has_nothing_at_first_gets_the_first_that_it_has() -> None:
     async def body() -> None:
         deps = deps_with(_NothingAtFirst(), limits=_LIMITS)  # type: ignore[arg-type]
         completion = await asyncio.wait_for(complete(deps, request_at(_ASKED)), 10)
@@ -204,9 +204,9 @@ def test_who_asks_where_the_model_has_nothing_at_first_gets_the_first_that_it_ha
 
 
 @pytest.mark.parametrize("patience_ms", [30, None])
-def test_who_asks_does_not_wait_for_what_was_begun_unasked(patience_ms: int | None) -> None:
+def test_an_invoked_request_does_not_wait_for_what_an_automatic_one_began(patience_ms: int | None) -> None:
     async def body() -> None:
-        engine = _Slow(None, "unasked", "\n")
+        engine = _Slow(None, "automatic", "\n")
         deps = deps_with(engine, limits=replace(_LIMITS, rank_ms=0, patience_ms=patience_ms))
         typing = asyncio.create_task(complete(deps, _typed("x = ▮\n")))
         await asyncio.sleep(0.05)
@@ -215,6 +215,6 @@ def test_who_asks_does_not_wait_for_what_was_begun_unasked(patience_ms: int | No
         await asyncio.sleep(0.05)
         assert (engine.n_started, engine.n_closed) == (2, 1)
         engine.go.set()
-        assert (await asking).text == "unasked"
+        assert (await asking).text == "automatic"
 
     run(body())

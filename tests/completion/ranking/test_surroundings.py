@@ -83,7 +83,7 @@ def test_what_leaves_finished_code_unfinished(marked: str, text: str) -> None:
     asked = _at(marked)
     assert is_unfinished(Candidate(text), asked)
     assert not fits(Candidate(text), asked)
-    # Who types will go on.
+    # A user who types will go on.
     assert fits(Candidate(text), replace(asked, trigger=Trigger.AUTOMATIC))
 
 

@@ -3,8 +3,8 @@
 from completion.context.selection import Ranked
 from completion.context.sources import Item
 from completion.types import Snippet
+from evals.context.needs import Target
 from evals.context.recall import found
-from evals.context.resolve import Target
 from tests.evals.scripted import ByteTokenizer
 
 

@@ -8,8 +8,8 @@ import pytest
 from completion.types import Mode
 from evals.cli import main
 from evals.context.masked import Masked, Oracle, masked
+from evals.context.needs import Target
 from evals.context.repo import Budget, Condition, Score, by_file_size, f1, summarize
-from evals.context.resolve import Target
 from evals.report import read_results
 from evals.sources import SourceFile, source_files
 from tests.model.tiny import make_tiny_model

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from evals.context import resolve
-from evals.context.resolve import NeededLine, Target, code_lines, function_bodies, needed_bodies, needed_lines, sample
+from evals.context.needs import NeededLine, Target
+from evals.context.resolve import code_lines, function_bodies, needed_bodies, needed_lines, sample
 from evals.context.resolve_child import typescript_library
 from evals.report import EvalError
 from evals.sources import SourceFile, source_files
@@ -190,7 +191,7 @@ def write(root: Path, texts: dict[str, str]) -> list[SourceFile]:
 def uses(root: Path, language: str, texts: dict[str, str]) -> dict[str, dict[str, set[str]]]:
     """By path and line of code: what is needed, as "path:line name". Every line is asked, whatever the sample."""
     files = write(root, texts)
-    family = resolve._families()[language]
+    family = resolve._FAMILIES[language]
     known = [file for file in files if file.language in family.languages]
     found: dict[str, dict[str, set[str]]] = {}
     with family.open(root, known) as resolver:

@@ -48,11 +48,11 @@ def test_an_index_has_the_real_files_and_as_many_copies_as_it_takes() -> None:
         text = (CODE / "code/words.py").read_text()
         chunk = words_file.contents.chunks[0][0]
         assert reader.lines("copy0/0-completion/code/words.py", 0, chunk.last_line).startswith(chunk.text.rstrip("\n"))
-        copied = reader.lines("copy1/0-completion/words.py", 0, text.count("\n") - 1)
+        copied = reader.lines("copy1/0-completion/code/words.py", 0, text.count("\n") - 1)
         assert copied.count("\n") == text.count("\n")
         assert copied != text
         assert [d.name for d in reader.defined_in("copy0/0-completion/code/words.py")] != []
-        assert [(d.line, d.kind) for d in reader.defined_in("copy1/0-completion/words.py")] == [
+        assert [(d.line, d.kind) for d in reader.defined_in("copy1/0-completion/code/words.py")] == [
             (d.line, d.kind) for d in reader.defined_in("copy0/0-completion/code/words.py")
         ]
         reader.close()

@@ -1,4 +1,4 @@
-"""A person who types: when she looks, what she accepts, and what it costs her. No real time passes."""
+"""The typist: when she looks, what she accepts, and what it costs her. No real time passes."""
 
 import asyncio
 from collections.abc import Callable, Sequence

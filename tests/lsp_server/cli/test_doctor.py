@@ -1,4 +1,4 @@
-"""`midfill doctor FILE:LINE:COL` asks as the editor does, with the settings in force, unasked and asked."""
+"""`midfill doctor FILE:LINE:COL` asks as the editor does, with the settings in force, automatic and invoked."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ def test_what_the_settings_switch_off_is_named(
 
 
 @pytest.mark.model
-def test_quietness_is_named_and_who_asks_is_answered(
+def test_quietness_is_named_and_an_invoked_request_is_answered(
     real_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MIDFILL_CACHE", str(real_cache))

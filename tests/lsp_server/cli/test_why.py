@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,8 @@ def test_an_explanation_has_what_was_left_of_an_answer_shown_or_not(quietness: f
     request = request_at("foo(▮)\n", trigger=Trigger.AUTOMATIC)
     deps = deps_with(ScriptedEngine(["a)   \n"]), limits=replace(LIMITS, quietness=quietness))
     told = explanation("w-1", SPOT, asyncio.run(complete(deps, request)), ORIGINS)
-    assert (told["candidate"], told["covered"], told["text"]) == ("a)", ")", shown)
-    assert told["features"]["log_characters"] > 0.0
+    assert (told["candidate"], told["covered"], told["text"]) == (shown, shown[1:], shown)
+    assert (told["probability"] is None) == (not shown)
 
 
 def test_an_explanation_names_context_prompt_text_and_filters() -> None:
@@ -64,7 +65,8 @@ def test_an_explanation_names_context_prompt_text_and_filters() -> None:
     assert told["steps"] == [{"name": "trailing_blanks", "before": "urn 1   ", "after": "urn 1"}]
     assert told["tokenProbability"] == pytest.approx(0.6065, abs=1e-3)  # of -0.5
     assert 0 <= told["probability"] < 1
-    assert (told["features"]["joint_logprob"], told["unknownNames"], told["ranked"]) == (-5.5, [], [])
+    assert told["probability"] == pytest.approx(math.exp(-5.5), abs=1e-4)
+    assert (told["unknownNames"], told["ranked"]) == ([], [])
 
 
 def test_the_page_shows_all_of_it_in_80_columns() -> None:

@@ -55,7 +55,7 @@ def test_in_a_part_of_windows_line_ends_new_lines_have_them(window: Window) -> N
 @pytest.mark.parametrize(
     "marked", ["def f(big):\n    n = big(▮\n", "a = 100000000000000000000▮\n", "x = [0.000000000000000000000000▮\n"]
 )
-def test_no_digits_without_end_come_unasked(window: Window, marked: str) -> None:
+def test_no_automatic_suggestion_is_digits_without_end(window: Window, marked: str) -> None:
     document = window.open(marked)
     for item in document.ask(_TYPING):
         brought = document.accepted(item)[document.cursor :]

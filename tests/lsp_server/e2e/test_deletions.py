@@ -64,7 +64,7 @@ def test_what_was_accepted_and_taken_back_is_not_offered_again(
     assert "right after a deletion" not in window.session.status()["message"]
 
 
-def test_who_asks_gets_something_else_first(window: Window) -> None:
+def test_an_invoked_request_gets_something_else_first(window: Window) -> None:
     document = window.open("def add(first, second):\n    return ▮\n")
     items = document.ask(_ASKED)
     brought = _accept(document, items[0])

@@ -28,7 +28,7 @@ def start(cwd: Path, model: Path) -> Session:
 
 
 def ask(session: Session, uri: str, line: int, character: int) -> str:
-    """How a request of somebody who types ended."""
+    """How an automatic request ended."""
     before = session.status()["outcomes"]
     session.complete(uri, line, character, 2)
     after = session.status()["outcomes"]

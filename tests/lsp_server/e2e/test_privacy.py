@@ -1,4 +1,4 @@
-"""Over stdio: no other file is shown what is private, and nothing is suggested there unasked."""
+"""Over stdio: no other file is shown what is private, and automatic requests there are answered empty."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def test_an_open_secret_is_shown_to_no_other_file(tiny_cache: Path, tiny_model: 
 
 
 @pytest.mark.parametrize("name", [".env", "ignored.py", "notes.py"])
-def test_in_a_private_document_only_who_asks_is_answered_from_it_alone(
+def test_in_a_private_document_only_invoked_requests_are_answered_from_it_alone(
     tiny_cache: Path, tiny_model: Path, tmp_path: Path, name: str
 ) -> None:
     workspace = tmp_path / "w"

@@ -71,7 +71,9 @@ def test_typing_through_a_suggestion_asks_the_model_nothing(session: Session, tm
         assert session.status()["last"]["reused"]
 
 
-def test_who_asks_gets_an_answer_at_once_and_others_at_the_next_press(session: Session, tmp_path: Path) -> None:
+def test_an_invoked_request_gets_an_answer_at_once_and_others_at_the_next_press(
+    session: Session, tmp_path: Path
+) -> None:
     with session:
         session.wait_for_phase("ready")
         uri = (tmp_path / "a.py").as_uri()

@@ -45,7 +45,7 @@ def test_snippets_of_other_files_come_with_their_origin_and_are_those_of_the_com
         client.go.set()
         item = t.TextDocumentItem(uri="file:///w/app/lib.py", language_id="python", version=1, text=LIBRARY)
         server.documents.open(item)
-        await server._workbench.read([server._page(document) for document in server.documents])
+        await server.epochs._workbench.read([server.epochs._page(document) for document in server.documents])
         told = await window(server)
         (snippet,) = told["snippets"]
         assert (snippet["path"], snippet["text"]) == ("lib.py", LIBRARY)

@@ -8,7 +8,7 @@ import pytest
 from lsprotocol import types as t
 
 from lsp_server.config import Config
-from lsp_server.handlers import build_server
+from lsp_server.methods.table import build_server
 from lsp_server.server import Midfill
 from tests.lsp_server.e2e.test_protocol import NO_MODEL
 from tests.lsp_server.fake_engine import FakeClient
@@ -28,7 +28,7 @@ def popup(
         initialize = t.InitializeParams(capabilities=t.ClientCapabilities(), initialization_options=options)
         for handler, arguments, _ in server.protocol.lsp_initialize(initialize):
             handler(*arguments)
-        server.client = client  # type: ignore[assignment]
+        server.engine.client = client  # type: ignore[assignment]
         server.config = Config(max_wait_ms=0, completion_fallback=wanted)
         server.documents.open(t.TextDocumentItem(uri=URI, language_id="python", version=1, text=text))
         result = await _ask(server, line, character)
@@ -75,7 +75,7 @@ def test_many_lines_have_their_first_as_label_and_all_as_documentation() -> None
 
 def test_closers_that_the_suggestion_brings_are_replaced() -> None:
     (item,) = popup("f(a, b)\n", 0, 2, says="xyz)\n").items or [None]  # type: ignore[list-item]
-    assert item is None  # code to the right: nothing is asked while somebody types
+    assert item is None  # code to the right: no automatic request is made
     (item,) = popup("f()\n", 0, 2, says="xyz)\n").items
     assert isinstance(item.text_edit, t.TextEdit)
     assert item.text_edit.range == t.Range(t.Position(0, 2), t.Position(0, 3))

@@ -1,4 +1,4 @@
-"""Lines that the cursor comes to: what is around them is read before somebody types there."""
+"""Lines that the cursor comes to: what is around them is read before the user types there."""
 
 import asyncio
 from collections import namedtuple
@@ -27,7 +27,7 @@ def test_where_the_cursor_rests_the_window_is_read() -> None:
         move(server, 1, 7)
         await asyncio.wait_for(client.started_ahead.wait(), 10)
         assert [priority for _, priority in client.asked] == [Priority.NEXT]
-        assert server._cursors[URI] == len("def f():\n    ret")
+        assert server.epochs._cursors[URI] == len("def f():\n    ret")
 
     run(scenario)
 

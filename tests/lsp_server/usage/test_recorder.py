@@ -37,7 +37,7 @@ def edit(server: Midfill, line: int, begin: int, end: int, text: str) -> None:
     document = server.documents.get(URI)
     assert document is not None
     where = t.Range(t.Position(line, begin), t.Position(line, end))
-    server.protocol.lsp_text_document__did_change(
+    server.protocol.fm.features[t.TEXT_DOCUMENT_DID_CHANGE](
         t.DidChangeTextDocumentParams(
             text_document=t.VersionedTextDocumentIdentifier(uri=URI, version=document.version + 1),
             content_changes=[t.TextDocumentContentChangePartial(range=where, text=text)],
@@ -47,7 +47,7 @@ def edit(server: Midfill, line: int, begin: int, end: int, text: str) -> None:
 
 def close(server: Midfill) -> None:
     identifier = t.TextDocumentIdentifier(uri=URI)
-    server.protocol.lsp_text_document__did_close(t.DidCloseTextDocumentParams(text_document=identifier))
+    server.protocol.fm.features[t.TEXT_DOCUMENT_DID_CLOSE](t.DidCloseTextDocumentParams(text_document=identifier))
 
 
 def feature(server: Midfill, method: str, params: Any) -> Any:
@@ -218,3 +218,70 @@ def test_what_is_said_in_a_private_document_is_not_written_down(tiny_cache: Path
 
     remembered(tiny_cache, scenario)
     assert [told["path"] for told in read_explanations(history_file(), 9)] == ["a.py"]
+
+
+async def ask_automatically(server: Midfill, **place: int) -> Any:
+    server.config = replace(server.config, quietness=0.0)
+    server.engine.renew_deps()
+    return await ask(server, kind=t.InlineCompletionTriggerKind.Automatic, **place)
+
+
+async def _accepted(server: Midfill) -> None:
+    (item,) = (await ask_automatically(server)).items
+    edit(server, 1, 0, 7, item.insert_text)
+
+
+async def _typed_to_its_end(server: Midfill) -> None:
+    assert (await ask_automatically(server)).items
+    for number, character in enumerate("urn 1x"):
+        edit(server, 1, 7 + number, 7 + number, character)
+
+
+async def _something_else_is_typed(server: Midfill) -> None:
+    assert (await ask_automatically(server)).items
+    edit(server, 1, 7, 7, "x")
+    await ask_automatically(server, character=8)
+
+
+async def _dismissed(server: Midfill) -> None:
+    (item,) = (await ask_automatically(server)).items
+    feature(server, "midfill/didDismissCompletion", Params(item=item))
+
+
+async def _superseded(server: Midfill) -> None:
+    assert (await ask_automatically(server)).items
+    await ask(server, line=0, character=8)
+
+
+async def _another_line_is_edited(server: Midfill) -> None:
+    assert (await ask_automatically(server)).items
+    edit(server, 0, 0, 0, "import os  # ")
+    await ask(server, line=0, character=8)
+
+
+async def _invoked_and_accepted(server: Midfill) -> None:
+    (item,) = (await ask(server)).items
+    edit(server, 1, 0, 7, item.insert_text)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "sign"),
+    [
+        (_accepted, 1),
+        (_typed_to_its_end, 1),
+        (_something_else_is_typed, -1),
+        (_dismissed, -1),
+        (_superseded, 0),
+        (_another_line_is_edited, 0),
+        (_invoked_and_accepted, 0),
+    ],
+)
+def test_what_became_of_an_automatic_suggestion_tells_how_far_to_trust_the_next(
+    tiny_cache: Path, scenario: Callable[[Midfill], Awaitable[None]], sign: int
+) -> None:
+    async def learns(server: Midfill) -> None:
+        await scenario(server)
+        shift = server.engine.trust.shift
+        assert (shift > 0) - (shift < 0) == sign
+
+    remembered(tiny_cache, learns)
