@@ -139,10 +139,7 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
 
 def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
     """The model's name, tokenizer and prompt layout as midfill itself would use them."""
-    from model.weights.quantize import (  # imports torch: only where the store may have to be made
-        choose_kind,
-        ensure_store,
-    )
+    from model.weights.prepare import choose_kind, ensure_store
 
     source = resolve(model)
     store = ensure_store(source, gguf, choose_kind("auto"), lambda done: None)

@@ -3,10 +3,11 @@
 The asyncio loop here only moves bytes between sockets and the scheduler. A second thread gets the model
 ready (fetch, quantize, load; the phases are broadcast to every client) and then becomes the scheduler's.
 
-Rules: this module owns no tensors, and imports torch only in the engine thread, so that a client hears
-"loading" within a tenth of a second. A malformed frame, or whatever goes wrong with one client, closes that
-connection and nothing else. Every accepted Generate is answered by one Done as long as its client is connected. A
-client that comes when the model's store is gone could not use it: the daemon leaves, and the next one makes it again.
+Rules: this module owns no arrays, and imports the engine only in the engine thread, so that a client hears
+"loading" within a tenth of a second. With a quantized store and the native kernels the process never imports torch. A
+malformed frame, or whatever goes wrong with one client, closes that connection and nothing else. Every accepted
+Generate is answered by one Done as long as its client is connected. A client that comes when the model's store is gone
+could not use it: the daemon leaves, and the next one makes it again.
 """
 
 import argparse
@@ -25,8 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from completion.types import Priority
 from model.library import system
-from model.library.catalog import ModelError, resolve
-from model.library.published import check
+from model.library.catalog import ModelError
 from model.library.store import StoreError, read_manifest
 from model.link import address, tasks, wire
 from model.link.spawn import EngineSettings, socket_path
@@ -307,8 +307,6 @@ class Daemon:
 def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     """Get the model ready, then run the scheduler until it is stopped."""
     try:
-        if (path := resolve(settings.model).path) is not None:
-            check(path)  # here already: torch takes seconds
         from model.engine import startup
 
         scheduler = startup.prepare(settings, daemon.publish, daemon.ready)

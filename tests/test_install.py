@@ -17,10 +17,11 @@ from pathlib import Path
 from model.native import binding as native
 from model.library.catalog import resolve
 from model.weights.load import load
-from model.weights.quantize import choose_kind, ensure_store
+from model.weights.prepare import choose_kind
+from model.weights.quantize import make_store
 assert Path(native.__file__).is_relative_to(sys.argv[1]), native.__file__
 folder = Path(sys.argv[2])
-store = ensure_store(resolve(str(folder)), folder, choose_kind("auto"), lambda done: None)
+store = make_store(resolve(str(folder)), folder, choose_kind("auto"), lambda done: None)
 print(repr(native.kernel_name()), store.name.split("-")[-3], type(load(store, 2)).__name__)
 """
 

@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -31,6 +33,14 @@ MAY_IMPORT_TOO = {"lsp_server/cli/__main__.py": {"evals.cli", "tuning.cli"}}
 CIRCLES = {
     frozenset(("model.engine.candidates", "model.engine.generate")): "candidates are continued as a generation is",
 }
+# What a model process that runs a store with our kernels never imports. torch alone takes 1.5 s and 190 MB.
+HEAVY = ("torch", "transformers", "gguf", "huggingface_hub")
+# Of model/, what needs them; all else is imported by the daemon, the server or a command, and must not.
+NEEDS_TORCH = {
+    "decoders": {"gpu_decoder", "gpu_kv", "gpu_linear", "gpu_steps", "torch_decoder", "torch_kv", "torch_scores",
+                 "transformers_decoder"},
+    "weights": {"calibrate", "gpu_store", "linear", "load_torch", "lowbit", "merge", "packing", "quantize", "source"},
+}  # fmt: skip
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 DECISIONS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 70
@@ -118,6 +128,34 @@ def _circles(imports: Mapping[str, set[str]]) -> set[frozenset[str]]:
         reached[start] = seen
     circles = {start: frozenset(name for name in seen if start in reached[name]) for start, seen in reached.items()}
     return {circle for circle in circles.values() if circle}
+
+
+def needs_torch(path: Path) -> bool:
+    room = path.relative_to(ROOT).parts
+    return room[0] == "model" and path.stem in NEEDS_TORCH.get(room[1], set())
+
+
+def test_what_starts_imports_no_torch() -> None:
+    """Every module of model/ that may not need it, and what these import, in a process of its own."""
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in MODULES
+        if path.relative_to(ROOT).parts[0] == "model" and path.stem != "__init__" and not needs_torch(path)
+    ]
+    assert len(names) > 40
+    code = f"import importlib, sys; [importlib.import_module(name) for name in {names}]"
+    code += f"; print([name for name in {HEAVY} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_link_and_library_never_import_torch_nor_what_needs_it() -> None:
+    for path in [*(ROOT / "model/link").glob("*.py"), *(ROOT / "model/library").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            names = [module] if module else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                assert name.split(".")[0] not in ("torch", "transformers", "gguf"), path
+                assert not needs_torch(ROOT / Path(*name.split(".")).with_suffix(".py")), path
 
 
 def test_the_configuration_page_states_every_default() -> None:

@@ -15,7 +15,7 @@ from model.engine.score import Scorer
 from model.library.catalog import ModelError, resolve
 from model.library.fetch import fetch
 from model.weights.gpu_store import load_gpu
-from model.weights.quantize import ensure_store
+from model.weights.prepare import ensure_store
 
 # Whoever types does not notice less; then a more exact kind is worth more than a faster one.
 _INSTANT_MS = 60.0

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +27,7 @@ from evals.bench.machine import some_ids
 from evals.report import EvalError, open_results
 from model.decoders.gpu_decoder import GpuDecoder
 from model.decoders.gpu_steps import eager
-from model.decoders.interface import Decoder, run_to_end
+from model.decoders.interface import Decoder, States, run_to_end
 from model.decoders.kv import Span
 from model.engine.device import CardError, find_card
 from model.engine.score import logprobs, run_once
@@ -148,7 +149,7 @@ class Timed:
         def run() -> None:
             for step in range(n_steps):
                 spans = [Span(1, ((0, n), (start, start + step)), start + step) for start in starts]
-                ids, positions = torch.tensor(self._ids[:_BATCH]), torch.full((_BATCH,), n + step)
+                ids, positions = np.array(self._ids[:_BATCH]), np.full(_BATCH, n + step)
                 self._decoder.greedy(run_to_end(self._decoder.forward(ids, positions, self._kv, spans)))
 
         self._prefill(n)
@@ -182,7 +183,7 @@ class Timed:
         for step in range(n):
             self._decoder.greedy(self._run(position + step, 1))
 
-    def _run(self, begin: int, n: int) -> torch.Tensor:
+    def _run(self, begin: int, n: int) -> States:
         return run_once(self._decoder, self._ids[:n], self._kv, position=begin, write=begin, attend=((0, begin),))
 
     def _median(self, run: Callable[[], None], repetitions: int | None = None) -> float:

@@ -11,11 +11,10 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
+import numpy as np
 
 from evals.operations import Operations, serve
-from model.decoders.interface import run_to_end
+from model.decoders.interface import States, run_to_end
 from model.engine.blocks import BlockStore
 from model.engine.generate import CHUNK_TOKENS, Engine, Finished, Generation, Request
 from model.engine.layout import window_of
@@ -26,7 +25,7 @@ from model.engine.startup import keep_freed_memory
 from model.library.catalog import ModelError
 from model.library.speed import Speed
 from model.library.store import WEIGHTS, read_manifest
-from model.library.system import n_cores
+from model.weights.mapped import MappedTensors
 
 # A step looks up single rows of these tensors, and reads all the others.
 _EMBEDDING = "embed."
@@ -36,7 +35,6 @@ class Timing:
     """A loaded decoder with one session; every public method is an operation of the protocol."""
 
     def __init__(self) -> None:
-        torch.set_num_threads(n_cores())
         keep_freed_memory()
         self._scorer: Scorer | None = None
         self._session: Session | None = None
@@ -46,8 +44,7 @@ class Timing:
         """Load the model, with room for `n_ctx` tokens; replies with its kind and the bytes that a step reads."""
         scorer = self._scorer = Scorer.open(model, kind)
         kv = scorer.decoder.new_kv(n_ctx)
-        kv.keys.normal_()  # `fill` makes contexts of these
-        kv.values.normal_()
+        _make_noise(kv)
         self._session = Session(kv=kv)
         manifest = read_manifest(scorer.store)
         self._stop = frozenset(manifest.prompt.stop_token_ids)
@@ -124,10 +121,10 @@ class Timing:
         session.level.extend(bytes([Level.EXACT]) * n_more)
         return {}
 
-    def _extend(self, ids: list[int]) -> torch.Tensor:
+    def _extend(self, ids: list[int]) -> States:
         """Append ids to the session, in the scheduler's chunks; hidden states of the last chunk."""
         scorer, session = self._loaded()
-        hidden = torch.empty(0)
+        hidden: States = ()
         for begin in range(0, len(ids), CHUNK_TOKENS):
             at = len(session.ids)
             chunk = array("I", ids[begin : begin + CHUNK_TOKENS])
@@ -151,12 +148,19 @@ def _no_table() -> ByteTable:
     raise AssertionError("nothing is healed here")
 
 
+def _make_noise(kv: Any) -> None:
+    """Put something into every slot of a processor's buffer: `fill` makes contexts of it."""
+    random = np.random.default_rng(1)
+    for layers in (kv.keys, kv.values):
+        for layer in np.asarray(layers):  # torch's shares its memory
+            layer[...] = random.standard_normal(layer.shape, np.float32)
+
+
 def bytes_per_step(scorer: Scorer) -> int:
     """Size of the store's weights without the embedding."""
     file = scorer.store / WEIGHTS
-    with safe_open(file, framework="pt") as weights:
-        names = [name for name in weights.keys() if name.startswith(_EMBEDDING)]  # noqa: SIM118 (not a dict)
-        return file.stat().st_size - sum(int(weights.get_tensor(name).nbytes) for name in names)
+    weights = MappedTensors(file)
+    return file.stat().st_size - sum(weights[name].nbytes for name in weights if name.startswith(_EMBEDDING))
 
 
 def n_weights(scorer: Scorer) -> int:

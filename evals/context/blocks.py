@@ -147,7 +147,7 @@ def evaluate(
 
 def run(root: Path, *, limit: int, seed: int, model: str, out: Path | None) -> int:
     """Run the experiment, print a table and the JSON line."""
-    from model.engine.score import Scorer  # imports torch
+    from model.engine.score import Scorer
 
     repo = root.resolve().name
     uses = list(symbol_uses(list(source_files(root, ".py")), repo))

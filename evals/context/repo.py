@@ -238,7 +238,7 @@ def run(
     root: Path, *, language: str, split: str, limit: int, seed: int, n_tokens: int, model: str, out: Path | None
 ) -> int:
     """Measure, print a table and the JSON line, and write a page with plots beside the results."""
-    from model.engine.score import Scorer  # imports torch
+    from model.engine.score import Scorer
 
     everything = {file.path: file for file in source_files(root)}
     files = [file for file in everything.values() if file.language == language]

@@ -99,7 +99,7 @@ def score(scorer: EngineScorer, prompts: Prompts, condition: Condition) -> list[
 
 def run(root: Path, *, limit: int, seed: int, model: str, out: Path | None) -> int:
     """Run the experiment, print a table and the JSON line."""
-    from model.engine.score import Scorer  # imports torch
+    from model.engine.score import Scorer
 
     lines = masked_lines(root, limit, seed)
     loaded: Scorer = Scorer.open(model)

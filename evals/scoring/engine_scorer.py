@@ -1,6 +1,6 @@
 """Scores text after what the daemon's sessions, block store and plans make of a window. Used by `blocks`, `suffix`.
 
-Rules: one process, no scheduler; torch is imported when a scorer is made.
+Rules: one process, no scheduler; the model is imported when a scorer is made.
 """
 
 import functools
@@ -14,9 +14,10 @@ from completion.types import Piece
 from evals.scoring.stats import ratio_interval
 
 if TYPE_CHECKING:
-    import torch
+    import numpy.typing as npt
 
-    from model.decoders.kv import KV
+    from model.decoders.interface import States
+    from model.decoders.kv import BlockKV
     from model.engine.generate import Generation
     from model.engine.score import Scorer
     from model.engine.session import Session
@@ -66,7 +67,7 @@ class EngineScorer:
 
         return Session(kv=self._decoder.new_kv(n_slots))
 
-    def prefill(self, session: "Session", cuts: Sequence[Cut], budget_ms: float | None = None) -> "torch.Tensor":
+    def prefill(self, session: "Session", cuts: Sequence[Cut], budget_ms: float | None = None) -> "States":
         """Bring a window in as a request with this budget does (None: all of it); hidden states of its last chunk."""
         from model.decoders.interface import run_to_end
 
@@ -110,7 +111,7 @@ class EngineScorer:
         window = window_of(array("I", [token_id for cut in cuts for token_id in cut.ids]), pieces)
         for block in window.blocks:
             if self._rounded_from and (kv := self._rounded_from._blocks.get(key_of(window, block), len(block))):
-                self._blocks.put(key_of(window, block), _rounded_to_int8(kv, self._decoder.new_kv(len(block))))
+                self._blocks.put(key_of(window, block), _rounded_to_int8(kv, self._decoder.new_block(len(block))))
         request = Request(
             key=0,
             session="eval",
@@ -128,8 +129,6 @@ class EngineScorer:
         self, session: "Session", cuts: Sequence[Cut], target: Sequence[int], budget_ms: float | None = None
     ) -> list[TokenScore]:
         """Prefill, then run the target through; one entry per target token."""
-        import torch
-
         hidden = [self.prefill(session, cuts, budget_ms)[-1:]]
         n_prompt = sum(len(cut.ids) for cut in cuts)
         if rest := target[:-1]:
@@ -137,27 +136,29 @@ class EngineScorer:
             while (result := session.advance(work)) is None:
                 pass
             hidden.append(result)
-        logits = self._decoder.logits(torch.cat(hidden))
-        ids = torch.tensor(target)
-        logprobs = logits[torch.arange(len(ids)), ids] - logits.logsumexp(1)
-        correct = logits.argmax(1) == ids
-        return [TokenScore(p, c) for p, c in zip(logprobs.tolist(), correct.tolist(), strict=True)]
+        scores = self._decoder.scores(self._decoder.join(hidden))
+        correct = [scores.best(row, 1)[0][0] == token for row, token in enumerate(target)]
+        return [TokenScore(p, c) for p, c in zip(scores.logprobs(target), correct, strict=True)]
 
 
-def _rounded_to_int8(kv: "KV", into: "KV") -> "KV":
+def _rounded_to_int8(kv: "BlockKV", into: "BlockKV") -> "BlockKV":
     """Keys in 8 bits with a scale per channel and block, values with one per token, and back, in another buffer.
 
     Keys have channels that are ten times as large as the others, values have not (KIVI, Liu et al. 2024).
     """
-    import torch
+    import numpy as np
+    import safetensors.numpy
 
-    def rounded(x: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
-        scale = x.float().abs().amax(over, keepdim=True).clamp(min=1e-8) / 127
-        return (x.float() / scale).round().mul(scale).to(x.dtype)
+    def rounded(x: "npt.NDArray[Any]", over: tuple[int, ...]) -> "npt.NDArray[Any]":
+        exact = x.astype(np.float32)
+        scale = np.maximum(np.abs(exact).max(over, keepdims=True), 1e-8) / 127
+        back: npt.NDArray[Any] = (np.round(exact / scale) * scale).astype(x.dtype)
+        return back
 
-    tiled = kv.keys.dim() == 5  # (layers, heads, tiles, dim, 16), else (layers, heads, slots, dim)
-    into.keys.copy_(rounded(kv.keys, (2, 4) if tiled else (2,)))
-    into.values.copy_(rounded(kv.values, (3,)))
+    arrays = safetensors.numpy.load(kv.to_bytes())
+    tiled = arrays["keys"].ndim == 5  # (layers, heads, tiles, dim, 16), else (layers, heads, slots, dim)
+    keys, values = rounded(arrays["keys"], (2, 4) if tiled else (2,)), rounded(arrays["values"], (3,))
+    into.load(safetensors.numpy.save({"keys": keys, "values": values}))
     return into
 
 

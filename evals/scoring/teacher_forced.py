@@ -29,22 +29,18 @@ class MidfillScorer:
 
     def target_logprobs(self, prompt: Sequence[int], target: Sequence[int]) -> list[float]:
         """As the protocol says; the vocabulary's scores are computed for the target's rows only."""
-        import torch  # the suites that do not score must not wait for it
-
         ids = [*prompt, *target]
         kv = self._scorer.decoder.new_kv(len(ids))
         hidden = []
         for begin in range(0, len(ids) - 1, _CHUNK_TOKENS):
             chunk = ids[begin : min(begin + _CHUNK_TOKENS, len(ids) - 1)]
             hidden.append(self._scorer.run(chunk, kv, position=begin, write=begin, attend=((0, begin),)))
-        logits = self._scorer.decoder.logits(torch.cat(hidden)[-len(target) :])
-        chosen = logits[torch.arange(len(target)), torch.tensor(target)]
-        result: list[float] = (chosen - logits.logsumexp(1)).tolist()
-        return result
+        decoder = self._scorer.decoder
+        return decoder.scores(decoder.join(hidden)[-len(target) :]).logprobs(target)
 
 
 def open_midfill_scorer(model: str, kind: str = "auto") -> MidfillScorer:
     """Load a model ("auto", "int4", "int8" or "fp32") to score with; ModelError when it cannot be had."""
-    from model.engine.score import Scorer  # imports torch
+    from model.engine.score import Scorer  # who does not score must not wait for it
 
     return MidfillScorer(Scorer.open(model, kind))

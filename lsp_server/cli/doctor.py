@@ -86,7 +86,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _kernels(source: ModelSource) -> str:
-    from model.native import binding  # imports torch
+    from model.native import binding
 
     if source.path is not None and (why := foreign_reason(source.path)):
         return f"transformers, slower: {why}"

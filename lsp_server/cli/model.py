@@ -111,8 +111,7 @@ def _fetch(source: ModelSource) -> Path:
 
 
 def _quantize(source: ModelSource, file: Path) -> Path:
-    from model.engine.startup import EXPECTED_FAILURES  # this and the next import torch
-    from model.weights.quantize import choose_kind, ensure_store
+    from model.weights.prepare import EXPECTED_FAILURES, choose_kind, ensure_store
 
     try:
         with _bar(TaskProgressColumn()) as bar:

@@ -18,9 +18,11 @@ import torch.nn.functional as F
 
 from model.decoders.gpu_kv import TILE, GpuKV, HostBlock
 from model.decoders.gpu_steps import STEP_SIZES, Capture, CudaCapture, StepBuffer, Steps, attend_tiles, eager, seen
-from model.decoders.interface import Chunks
+from model.decoders.interface import Chunks, Ids, States
 from model.decoders.kv import KV, Span
 from model.decoders.torch_decoder import Layer
+from model.decoders.torch_kv import as_tensors, joined
+from model.decoders.torch_scores import TorchScores
 from model.library.architecture import Architecture
 from model.weights.linear import Linear
 
@@ -62,16 +64,15 @@ class GpuDecoder:
         return HostBlock(self._shape, n_slots, self.dtype, pinned=self.device.type == "cuda")
 
     @torch.inference_mode()
-    def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
-    ) -> Generator[None, None, torch.Tensor]:
+    def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, torch.Tensor]:
         """As `model.decoders.interface.Decoder.forward`: (n,) ids and positions -> hidden states (n, hidden)."""
         assert isinstance(kv, GpuKV)
+        tokens, places = as_tensors(ids, positions)
         if self._steps.fits(len(ids), spans):
             yield  # a step is one piece; what it leaves is valid until the next, so nothing may come in between
-            return self._steps.run(ids, positions, kv, spans)
-        cos, sin = self._rotary(positions.to(self.device))
-        hidden = F.embedding(ids.to(self.device), self._embedding)
+            return self._steps.run(tokens, places, kv, spans)
+        cos, sin = self._rotary(places.to(self.device))
+        hidden = F.embedding(tokens.to(self.device), self._embedding)
         pace = _Pace(self.device)
         for index, layer in enumerate(self._layers):
             q, k, v = self._qkv(layer, hidden, cos, sin)
@@ -87,6 +88,11 @@ class GpuDecoder:
         hidden = self._normalize(hidden, self._norm)
         pace.finish()
         return hidden
+
+    @torch.inference_mode()
+    def join(self, parts: Sequence[States]) -> torch.Tensor:
+        """As `model.decoders.interface.Decoder.join`, on the decoder's device."""
+        return joined(parts)
 
     @torch.inference_mode()
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
@@ -112,13 +118,19 @@ class GpuDecoder:
                 kv.write(layer, slot, keys.transpose(0, 1), values.transpose(0, 1))
 
     @torch.inference_mode()
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden: States) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab) fp32, on the decoder's device."""
+        assert isinstance(hidden, torch.Tensor)
         return self._head(hidden).float()
 
+    def scores(self, hidden: States) -> TorchScores:
+        """As `model.decoders.interface.Decoder.scores`."""
+        return TorchScores(self.logits(hidden))
+
     @torch.inference_mode()
-    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+    def greedy(self, hidden: States) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
+        assert isinstance(hidden, torch.Tensor)
         if (known := self._steps.greedy(hidden)) is not None:
             return known
         return [(int(token), logprob) for token, logprob in best_of(self.logits(hidden)).tolist()]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 
 from model.decoders.kv import Slots
+from model.decoders.torch_kv import block_bytes, load_block
 
 # Slots a tile: 256 rows of 128 numbers keep a multiprocessor busy. Half of the last one, on average, is read in vain.
 TILE = 256
@@ -79,8 +80,8 @@ class HostBlock:
     def __init__(self, shape: tuple[int, int, int], n_slots: int, dtype: torch.dtype, *, pinned: bool) -> None:
         n_layers, n_kv_heads, head_dim = shape
         size = (n_layers, n_kv_heads, n_slots, head_dim)
-        self.keys = torch.empty(size, dtype=dtype, pin_memory=pinned)
-        self.values = torch.empty(size, dtype=dtype, pin_memory=pinned)
+        self.keys = torch.zeros(size, dtype=dtype, pin_memory=pinned)
+        self.values = torch.zeros(size, dtype=dtype, pin_memory=pinned)
 
     @property
     def n_bytes(self) -> int:
@@ -92,6 +93,10 @@ class HostBlock:
         """Slots of this block."""
         return self.keys.shape[2]
 
-    def grow(self, capacity: int, n_valid: int) -> None:
-        """A block has the size of its tokens; nobody asks for more."""
-        raise NotImplementedError("blocks do not grow")
+    def to_bytes(self) -> bytes:
+        """As `model.decoders.kv.BlockKV.to_bytes`."""
+        return block_bytes(self.keys, self.values)
+
+    def load(self, body: bytes) -> None:
+        """As `model.decoders.kv.BlockKV.load`, where it lies: a card reads from there without being waited for."""
+        load_block(body, self.keys, self.values)

@@ -1,36 +1,54 @@
 """What a decoder is: one primitive that serves prefix reuse, independent blocks and gaps alike.
 
-"Run these tokens at these positions, attend to these slots, write those slots." Implemented by `torch_decoder` (fp32
-or FBGEMM int8, the truth), by `native_decoder` (low-bit kernels, what users run), by `gpu_decoder` (graphics cards) and
-by `transformers_decoder` (architectures that none of these knows).
+"Run these tokens at these positions, attend to these slots, write those slots." Implemented by `native_decoder`
+(low-bit kernels, what users run), by `torch_decoder` (fp32 or FBGEMM int8, the truth), by `gpu_decoder` (graphics
+cards) and by `transformers_decoder` (architectures that none of these knows).
 
 Rules: `forward` is a generator that yields between layers, so that the scheduler can suspend it (the hidden
 state lives in the generator) or drop it; slots written by a dropped forward are beyond what their session
-counts as valid. No tokenizer, no sampling, no session here.
+counts as valid. No tokenizer, no sampling, no session here. Token ids and positions come as NumPy arrays; hidden
+states, scores, keys and values stay in a decoder's own arrays, on its own device, and the engine asks for what it
+wants to know of them. So who computes without torch never imports it.
 """
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
-from model.decoders.kv import KV, Span
+from model.decoders.kv import KV, BlockKV, SessionKV, Span
 from model.library.architecture import Architecture
 
 _T = TypeVar("_T")
+Ids = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
-    """Rows gathered from the (memory-mapped) matrix. With a scale, (vocab,) fp32, rows are int8."""
+class States(Protocol):
+    """Hidden states (n, hidden): rows of a decoder's own arrays."""
 
-    weight: torch.Tensor
-    scale: torch.Tensor | None
+    def __len__(self) -> int: ...
 
-    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
-        rows = self.weight[ids].float()
-        return rows if self.scale is None else rows * self.scale[ids, None]
+    def __getitem__(self, rows: slice, /) -> "States": ...
+
+
+class Scores(Protocol):
+    """What a model thinks of every token of its vocabulary, in n rows. Log-probabilities are among all tokens."""
+
+    def __len__(self) -> int: ...
+
+    def best(self, row: int, n: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The n best tokens of a row (of those in `among`, if given), best first, with their log-probabilities."""
+        ...
+
+    def logprobs(self, ids: Sequence[int]) -> list[float]:
+        """The log-probability of a token for each row: of ids[i] in row i."""
+        ...
+
+    def total(self, row: int, among: Sequence[int]) -> float:
+        """The log-probability that it is any of `among`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +65,32 @@ CPU_CHUNKS = Chunks()
 
 
 class Decoder(Protocol):
-    """A loaded model. `forward` gives hidden states, `logits` turns chosen rows of them into scores."""
+    """A loaded model. `forward` gives hidden states, `scores` says what chosen rows of them mean."""
 
     architecture: Architecture
     chunks: Chunks
 
-    def new_kv(self, capacity: int) -> KV:
+    def new_kv(self, capacity: int) -> SessionKV:
         """An empty KV buffer of at least `capacity` slots for this model."""
         ...
 
-    def new_block(self, n_slots: int) -> KV:
-        """A buffer for a block that is kept: in the host's memory, moved to and from a `new_kv` by `move`."""
+    def new_block(self, n_slots: int) -> BlockKV:
+        """A buffer for a block that is kept: in the host's memory, moved to and from a `new_kv` by `move`.
+
+        Of zeros: slots of padding go to disk, too, and not what memory happened to hold.
+        """
         ...
 
-    def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
-    ) -> Generator[None, None, torch.Tensor]:
+    def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, States]:
         """Run tokens through all layers; yields after each layer, returns hidden states (n, hidden).
 
-        ids, positions: (n,) int64, on the CPU. The spans cover the n tokens in order: several are several sequences
-        in one batch. `kv` is one that `new_kv` made. The hidden states are valid until the next forward.
+        ids, positions: (n,). The spans cover the n tokens in order: several are several sequences in one batch. `kv`
+        is one that `new_kv` made. The hidden states are valid until the next forward.
         """
+        ...
+
+    def join(self, parts: Sequence[States]) -> States:
+        """The rows of all parts after one another, in memory of their own: they stay valid."""
         ...
 
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
@@ -77,20 +100,13 @@ class Decoder(Protocol):
         """
         ...
 
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
+    def scores(self, hidden: States) -> Scores:
+        """What each row of (n, hidden) says of the token that comes next."""
         ...
 
-    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+    def greedy(self, hidden: States) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
         ...
-
-
-def best_tokens(logits: torch.Tensor) -> list[tuple[int, float]]:
-    """Per row of (n, vocab): the best token id (the first of equals) and its log-probability."""
-    ids = logits.argmax(1)
-    logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
-    return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
 
 
 def run_to_end(steps: Generator[None, None, _T]) -> _T:

@@ -4,29 +4,48 @@ Weights are low-bit blocks read where the store is mapped, activations int8 per 
 fp16. A token's hidden state does not depend, bit for bit, on the tokens computed beside it: chunks, cached
 prefixes, verified drafts and plain decoding all give the same numbers.
 
-Rules: `forward` yields between layers, like the torch decoder's. The tensors whose addresses the kernels
-hold live as long as this object. Slots, positions and ids are the caller's to keep in range.
+Rules: `forward` yields between layers, like the torch decoder's. The arrays whose addresses the kernels
+hold live as long as this object. Slots, positions and ids are the caller's to keep in range. No torch: NumPy's arrays
+are memory for the kernels, which compute everything but rotary angles and single embeddings.
 """
 
 import ctypes
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
 
-from model.decoders.interface import CPU_CHUNKS, Embedding
+from model.decoders.array_scores import ArrayScores
+from model.decoders.interface import CPU_CHUNKS, Ids, States
 from model.decoders.kv import KV, Span
 from model.library.architecture import Architecture
 from model.native import binding
-from model.weights.packing import ROWS, packable
+from model.native.matrix_layout import ROWS, packable
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Rows gathered from the mapped int8 matrix, with a scale each: weight (vocab, hidden), scale (vocab,) fp32."""
+
+    weight: npt.NDArray[np.int8]
+    scale: Floats
+
+    def __call__(self, ids: Ids) -> Floats:
+        rows = binding.empty((len(ids), self.weight.shape[1]))
+        np.multiply(self.weight[ids], self.scale[ids, None], out=rows)
+        return rows
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLinear:
-    """Low-bit blocks (see `packing`) and an optional bias (out,) fp32."""
+    """Low-bit blocks (see `matrix_layout`) and an optional bias (out,) fp32."""
 
-    blocks: torch.Tensor
-    bias: torch.Tensor | None
+    blocks: npt.NDArray[np.uint8]
+    bias: Floats | None
 
     @property
     def struct(self) -> binding.Matrix:
@@ -38,10 +57,10 @@ class PackedLinear:
 class PackedLayer:
     """One transformer layer: norms (hidden,) fp32, and q|k|v and gate|up fused along their outputs."""
 
-    attn_norm: torch.Tensor
+    attn_norm: Floats
     qkv: PackedLinear
     o: PackedLinear
-    ffn_norm: torch.Tensor
+    ffn_norm: Floats
     gate_up: PackedLinear
     down: PackedLinear
 
@@ -55,8 +74,8 @@ class NativeKV:
 
     def __init__(self, n_layers: int, n_kv_heads: int, head_dim: int, capacity: int) -> None:
         tiles = -(-capacity // ROWS)
-        self.keys = torch.empty(n_layers, n_kv_heads, tiles, head_dim, ROWS, dtype=torch.float16)
-        self.values = torch.empty(n_layers, n_kv_heads, tiles * ROWS, head_dim, dtype=torch.float16)
+        self.keys = binding.empty((n_layers, n_kv_heads, tiles, head_dim, ROWS), np.float16)
+        self.values = binding.empty((n_layers, n_kv_heads, tiles * ROWS, head_dim), np.float16)
 
     @property
     def n_bytes(self) -> int:
@@ -66,7 +85,7 @@ class NativeKV:
     @property
     def capacity(self) -> int:
         """Slots in this buffer."""
-        return self.values.shape[2]
+        return int(self.values.shape[2])
 
     def grow(self, capacity: int, n_valid: int) -> None:
         """Move to at least `capacity` slots, keeping the first `n_valid`."""
@@ -77,13 +96,29 @@ class NativeKV:
         bigger.values[:, :, :n_valid] = self.values[:, :, :n_valid]
         self.keys, self.values = bigger.keys, bigger.values
 
+    def to_bytes(self) -> bytes:
+        """As `model.decoders.kv.BlockKV.to_bytes`."""
+        body: bytes = safetensors.numpy.save({"keys": self.keys, "values": self.values})
+        return body
+
+    def load(self, body: bytes) -> None:
+        """As `model.decoders.kv.BlockKV.load`; what it holds from then on is only read."""
+        arrays = safetensors.numpy.load(body)
+        keys, values = arrays["keys"], arrays["values"]
+        for mine, read in ((self.keys, keys), (self.values, values)):
+            if read.shape != mine.shape or read.dtype != mine.dtype:
+                raise ValueError("it is another model's")
+        self.keys, self.values = keys, values
+
     def layer(self, index: int) -> binding.KV:
         """One layer's buffers for the kernels."""
-        return binding.KV(self.keys[index].data_ptr(), self.values[index].data_ptr(), self.capacity)
+        keys = self.keys.ctypes.data + index * self.keys.strides[0]
+        values = self.values.ctypes.data + index * self.values.strides[0]
+        return binding.KV(keys, values, self.capacity)
 
 
 class NativeDecoder:
-    """A loaded model. `forward` gives hidden states, `logits` turns chosen rows of them into scores."""
+    """A loaded model. `forward` gives hidden states, `logits` and `scores` say what chosen rows of them mean."""
 
     chunks = CPU_CHUNKS
 
@@ -93,14 +128,14 @@ class NativeDecoder:
         architecture: Architecture,
         embedding: Embedding,
         layers: list[PackedLayer],
-        norm: torch.Tensor,
+        norm: Floats,
         head: PackedLinear,
     ) -> None:
         a = self.architecture = architecture
         self._library, self._embedding, self._layers, self._norm, self._head = library, embedding, layers, norm, head
         self._shape = binding.Shape(a.n_heads, a.n_kv_heads, a.head_dim, a.hidden, a.intermediate, a.norm_eps)
         self._structs = [_struct(layer) for layer in layers]
-        self._inverse_frequencies = torch.tensor(a.inverse_frequencies())
+        self._inverse_frequencies = np.array(a.inverse_frequencies(), np.float32)
 
     def new_kv(self, capacity: int) -> NativeKV:
         """An empty KV buffer of at least `capacity` slots for this model."""
@@ -109,21 +144,20 @@ class NativeDecoder:
 
     def new_block(self, n_slots: int) -> NativeKV:
         """As `model.decoders.interface.Decoder.new_block`: the same kind of buffer."""
-        return self.new_kv(n_slots)
+        block = self.new_kv(n_slots)
+        block.keys.fill(0)
+        block.values.fill(0)
+        return block
 
-    @torch.inference_mode()
-    def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
-    ) -> Generator[None, None, torch.Tensor]:
+    def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, Floats]:
         """As `model.decoders.interface.Decoder.forward`: (n,) ids and positions -> hidden states (n, hidden)."""
         assert isinstance(kv, NativeKV)
         n = len(ids)
-        angles = torch.outer(positions.float(), self._inverse_frequencies)
-        cos, sin = angles.cos(), angles.sin()
+        cos, sin = _rotary(np.outer(positions.astype(np.float32), self._inverse_frequencies))
         ranges = [_ranges(span) for span in spans]
         structs = (binding.Span * len(spans))(
             *(
-                binding.Span(table.data_ptr(), len(table), span.n, span.write)
+                binding.Span(table.ctypes.data, len(table), span.n, span.write)
                 for table, span in zip(ranges, spans, strict=True)
             )
         )
@@ -132,28 +166,30 @@ class NativeDecoder:
             self._library.midfill_layer(
                 layer,
                 self._shape,
-                hidden.data_ptr(),
+                hidden.ctypes.data,
                 n,
-                cos.data_ptr(),
-                sin.data_ptr(),
+                cos.ctypes.data,
+                sin.ctypes.data,
                 kv.layer(index),
                 structs,
                 len(structs),
             )
             yield
-        result = torch.empty_like(hidden)
+        result = binding.empty(hidden.shape)
         self._library.midfill_rms_norm(
-            hidden.data_ptr(), self._norm.data_ptr(), self._shape.eps, n, self._shape.hidden, result.data_ptr()
+            hidden.ctypes.data, self._norm.ctypes.data, self._shape.eps, n, self._shape.hidden, result.ctypes.data
         )
         return result
 
-    @torch.inference_mode()
+    def join(self, parts: Sequence[States]) -> Floats:
+        """As `model.decoders.interface.Decoder.join`."""
+        return np.concatenate([_floats(part) for part in parts])
+
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
         """As `model.decoders.interface.Decoder.move`."""
         assert isinstance(source, NativeKV)
         assert isinstance(kv, NativeKV)
-        angles = distance * self._inverse_frequencies
-        cos, sin = angles.cos(), angles.sin()
+        cos, sin = _rotary(distance * self._inverse_frequencies)
         self._library.midfill_move(
             self._shape,
             self.architecture.n_layers,
@@ -162,28 +198,27 @@ class NativeDecoder:
             source.layer(0),
             begin,
             n,
-            cos.data_ptr() if distance else None,
-            sin.data_ptr() if distance else None,
+            cos.ctypes.data if distance else None,
+            sin.ctypes.data if distance else None,
         )
 
-    @torch.inference_mode()
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden: States) -> Floats:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
-        hidden = hidden.contiguous()
-        result = torch.empty(hidden.shape[0], self.architecture.vocab)
-        self._library.midfill_linear(
-            self._head.struct, binding.STORE, hidden.data_ptr(), hidden.shape[0], result.data_ptr()
-        )
+        rows = np.ascontiguousarray(_floats(hidden))
+        result: Floats = binding.empty((len(rows), self.architecture.vocab))
+        self._library.midfill_linear(self._head.struct, binding.STORE, rows.ctypes.data, len(rows), result.ctypes.data)
         return result
 
-    @torch.inference_mode()
-    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+    def scores(self, hidden: States) -> ArrayScores:
+        """As `model.decoders.interface.Decoder.scores`."""
+        return ArrayScores(self.logits(hidden))
+
+    def greedy(self, hidden: States) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
         logits = self.logits(hidden)
-        ids = torch.empty(len(logits), dtype=torch.int32)
-        logprobs = torch.empty(len(logits))
+        ids, logprobs = np.empty(len(logits), np.int32), np.empty(len(logits), np.float32)
         self._library.midfill_greedy(
-            logits.data_ptr(), len(logits), self.architecture.vocab, ids.data_ptr(), logprobs.data_ptr()
+            logits.ctypes.data, len(logits), self.architecture.vocab, ids.ctypes.data, logprobs.ctypes.data
         )
         return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
 
@@ -209,8 +244,8 @@ def runs_natively(a: Architecture) -> bool:
 
 def _struct(layer: PackedLayer) -> binding.Layer:
     return binding.Layer(
-        attn_norm=layer.attn_norm.data_ptr(),
-        ffn_norm=layer.ffn_norm.data_ptr(),
+        attn_norm=layer.attn_norm.ctypes.data,
+        ffn_norm=layer.ffn_norm.ctypes.data,
         qkv=layer.qkv.struct,
         o=layer.o.struct,
         gate_up=layer.gate_up.struct,
@@ -218,7 +253,19 @@ def _struct(layer: PackedLayer) -> binding.Layer:
     )
 
 
-def _ranges(span: Span) -> torch.Tensor:
+def _floats(states: States) -> Floats:
+    """Hidden states as what they are here."""
+    assert isinstance(states, np.ndarray)
+    return states
+
+
+def _rotary(angles: Floats) -> tuple[Floats, Floats]:
+    """cos and sin of fp32 angles, rounded once: NumPy's own in fp32 differ from one processor to another."""
+    exact = angles.astype(np.float64)
+    return np.cos(exact).astype(np.float32), np.sin(exact).astype(np.float32)
+
+
+def _ranges(span: Span) -> npt.NDArray[np.int32]:
     """What a span sees, itself last: (n, 2) int32.
 
     Adjacent ranges are joined: how a prefix came about must not change the order of its sums.
@@ -229,4 +276,4 @@ def _ranges(span: Span) -> torch.Tensor:
             merged[-1] = (merged[-1][0], end)
         elif begin < end:
             merged.append((begin, end))
-    return torch.tensor(merged, dtype=torch.int32)
+    return np.array(merged, np.int32)

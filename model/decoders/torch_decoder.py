@@ -11,14 +11,28 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from model.decoders.interface import CPU_CHUNKS, Embedding, best_tokens
-from model.decoders.kv import KV, KVBuffer, Span
+from model.decoders.interface import CPU_CHUNKS, Ids, States
+from model.decoders.kv import KV, Span
+from model.decoders.torch_kv import KVBuffer, as_tensors, joined
+from model.decoders.torch_scores import TorchScores, best_tokens
 from model.library.architecture import Architecture
 from model.weights.linear import Linear
 
 # Up to this many tokens the query heads that share a KV head are folded into rows of one product: at 16k
 # slots 40 ms instead of the 89 ms of `enable_gqa`. Above it, fused attention is faster.
 _FOLD_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Rows gathered from the (memory-mapped) matrix. With a scale, (vocab,) fp32, rows are int8."""
+
+    weight: torch.Tensor
+    scale: torch.Tensor | None
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        rows = self.weight[ids].float()
+        return rows if self.scale is None else rows * self.scale[ids, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,7 @@ class Layer:
 
 
 class TorchDecoder:
-    """A loaded model. `forward` gives hidden states, `logits` turns chosen rows of them into scores."""
+    """A loaded model. `forward` gives hidden states, `logits` and `scores` say what chosen rows of them mean."""
 
     chunks = CPU_CHUNKS
 
@@ -60,13 +74,12 @@ class TorchDecoder:
         return self.new_kv(n_slots)
 
     @torch.inference_mode()
-    def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
-    ) -> Generator[None, None, torch.Tensor]:
+    def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, torch.Tensor]:
         """As `model.decoders.interface.Decoder.forward`."""
         assert isinstance(kv, KVBuffer)
-        cos, sin = self._rotary(positions)
-        hidden = self._embedding(ids)
+        tokens, places = as_tensors(ids, positions)
+        cos, sin = self._rotary(places)
+        hidden = self._embedding(tokens)
         for index, layer in enumerate(self._layers):
             q, k, v = self._qkv(layer, hidden, cos, sin)
             attended, begin = [], 0
@@ -81,20 +94,32 @@ class TorchDecoder:
         return self._normalize(hidden, self._norm)
 
     @torch.inference_mode()
+    def join(self, parts: Sequence[States]) -> torch.Tensor:
+        """As `model.decoders.interface.Decoder.join`."""
+        return joined(parts)
+
+    @torch.inference_mode()
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
         """As `model.decoders.interface.Decoder.move`."""
+        assert isinstance(source, KVBuffer)
+        assert isinstance(kv, KVBuffer)
         cos, sin = self._rotary(torch.full((n,), distance))
         keys = source.keys[:, :, begin : begin + n].flatten(0, 1)
         kv.keys[:, :, slot : slot + n] = rotate(keys, cos, sin).view(kv.keys[:, :, slot : slot + n].shape)
         kv.values[:, :, slot : slot + n] = source.values[:, :, begin : begin + n].clone()
 
     @torch.inference_mode()
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden: States) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab)."""
+        assert isinstance(hidden, torch.Tensor)
         return self._head(hidden)
 
+    def scores(self, hidden: States) -> TorchScores:
+        """As `model.decoders.interface.Decoder.scores`."""
+        return TorchScores(self.logits(hidden))
+
     @torch.inference_mode()
-    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+    def greedy(self, hidden: States) -> list[tuple[int, float]]:
         """Per row of (n, hidden): the best token id (the first of equals) and its log-probability."""
         return best_tokens(self.logits(hidden))
 

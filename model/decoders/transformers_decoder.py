@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 
-from model.decoders.interface import Chunks, best_tokens, run_to_end
-from model.decoders.kv import KV, KVBuffer, Slots, Span
+from model.decoders.interface import Chunks, Ids, States, run_to_end
+from model.decoders.kv import KV, Slots, Span
 from model.decoders.torch_decoder import rotate
+from model.decoders.torch_kv import KVBuffer, as_tensors, joined
+from model.decoders.torch_scores import TorchScores, best_tokens
 from model.library.architecture import Architecture, UnsupportedModel
 from model.weights.linear import Int8Linear, needs_reduced_range, quantize_rows
 
@@ -98,15 +100,14 @@ class TransformersDecoder:
         return self.new_kv(n_slots)
 
     @torch.inference_mode()
-    def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
-    ) -> Generator[None, None, torch.Tensor]:
+    def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, torch.Tensor]:
         """As `model.decoders.interface.Decoder.forward`, but that it yields once, before all layers."""
         assert isinstance(kv, KVBuffer)
         yield
-        token = _present.set(_Pass(kv, spans, positions))
+        tokens, places = as_tensors(ids, positions)
+        token = _present.set(_Pass(kv, spans, places))
         try:
-            answer = self._base(input_ids=ids[None], position_ids=positions[None], use_cache=False)
+            answer = self._base(input_ids=tokens[None], position_ids=places[None], use_cache=False)
         finally:
             _present.reset(token)
         self._given.kind = type(answer)
@@ -114,8 +115,15 @@ class TransformersDecoder:
         return hidden
 
     @torch.inference_mode()
+    def join(self, parts: Sequence[States]) -> torch.Tensor:
+        """As `model.decoders.interface.Decoder.join`."""
+        return joined(parts)
+
+    @torch.inference_mode()
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:
         """As `model.decoders.interface.Decoder.move`; dimensions behind the rotary ones are copied."""
+        assert isinstance(source, KVBuffer)
+        assert isinstance(kv, KVBuffer)
         angles = torch.outer(torch.full((n,), float(distance)), self._inverse_frequencies).repeat(1, 2)
         keys = source.keys[:, :, begin : begin + n]
         turned = rotate(keys[..., : angles.shape[1]].flatten(0, 1), angles.cos(), angles.sin())
@@ -125,8 +133,9 @@ class TransformersDecoder:
         kv.values[:, :, slot : slot + n] = source.values[:, :, begin : begin + n].clone()
 
     @torch.inference_mode()
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden: States) -> torch.Tensor:
         """Scores over the vocabulary: (n, hidden) -> (n, vocab), with what an architecture does to them at last."""
+        assert isinstance(hidden, torch.Tensor)
         prefix = self._model.base_model_prefix
         self._given.hidden = hidden
         setattr(self._model, prefix, self._given)
@@ -136,8 +145,12 @@ class TransformersDecoder:
             setattr(self._model, prefix, self._base)
         return scores.float()
 
+    def scores(self, hidden: States) -> TorchScores:
+        """As `model.decoders.interface.Decoder.scores`."""
+        return TorchScores(self.logits(hidden))
+
     @torch.inference_mode()
-    def greedy(self, hidden: torch.Tensor) -> list[tuple[int, float]]:
+    def greedy(self, hidden: States) -> list[tuple[int, float]]:
         """As `model.decoders.interface.Decoder.greedy`."""
         return best_tokens(self.logits(hidden))
 
@@ -256,7 +269,7 @@ def _check(decoder: TransformersDecoder) -> None:
 
 def _run(decoder: TransformersDecoder, ids: torch.Tensor, kv: KVBuffer, begin: int) -> torch.Tensor:
     positions = torch.arange(begin, begin + len(ids))
-    return run_to_end(decoder.forward(ids, positions, kv, [Span(len(ids), (), begin)]))
+    return run_to_end(decoder.forward(ids.numpy(), positions.numpy(), kv, [Span(len(ids), (), begin)]))
 
 
 def _near(got: torch.Tensor, expected: torch.Tensor) -> bool:

@@ -23,12 +23,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
-import torch
+import numpy as np
 from safetensors import SafetensorError
 
 from model.decoders.interface import Decoder
-from model.decoders.kv import KV, Span
+from model.decoders.kv import BlockKV, Span
 from model.engine.layout import Part, Window, block_key
 from model.engine.session import Level, Session
 
@@ -56,7 +55,7 @@ class _Work:
     """A block that is being computed."""
 
     key: str
-    steps: Generator[None, None, KV]
+    steps: Generator[None, None, BlockKV]
 
 
 class BlockStore:
@@ -66,12 +65,12 @@ class BlockStore:
     """
 
     def __init__(
-        self, new_block: Callable[[int], KV], folder: Path | None, max_memory_bytes: int, max_disk_bytes: int
+        self, new_block: Callable[[int], BlockKV], folder: Path | None, max_memory_bytes: int, max_disk_bytes: int
     ) -> None:
         self.counters = BlockCounters()
         self._new_block, self._folder = new_block, folder
         self._max_memory, self._max_disk = max_memory_bytes, max_disk_bytes
-        self._memory: OrderedDict[str, KV] = OrderedDict()
+        self._memory: OrderedDict[str, BlockKV] = OrderedDict()
         self._parked: _Work | None = None  # a block whose session had something more urgent to do
         self._on_disk: set[str] = set()
         if folder is not None:
@@ -85,7 +84,7 @@ class BlockStore:
     def __contains__(self, key: str) -> bool:
         return key in self._memory or key in self._on_disk
 
-    def get(self, key: str, n_tokens: int) -> KV | None:
+    def get(self, key: str, n_tokens: int) -> BlockKV | None:
         """A block's keys and values, in slots 0..n_tokens; None when they are not there (any more)."""
         if (kv := self._memory.get(key)) is not None:
             self._memory.move_to_end(key)
@@ -97,14 +96,14 @@ class BlockStore:
             return kv
         return None
 
-    def put(self, key: str, kv: KV) -> None:
+    def put(self, key: str, kv: BlockKV) -> None:
         """Keep a block that has been computed."""
         self.counters.n_computed += 1
         self._keep(key, kv)
         if self._folder is not None and key not in self._on_disk:
             self._write(self._folder, key, kv)
 
-    def finish(self, key: str, begin: Callable[[], Generator[None, None, KV]]) -> Generator[None, None, KV]:
+    def finish(self, key: str, begin: Callable[[], Generator[None, None, BlockKV]]) -> Generator[None, None, BlockKV]:
         """Compute a block and keep it, going on where it was left off; yields between layers. Closing this parks it."""
         parked, self._parked = self._parked, None
         work = parked if parked is not None and parked.key == key else _Work(key, begin())
@@ -112,7 +111,7 @@ class BlockStore:
             try:
                 next(work.steps)
             except StopIteration as done:
-                kv: KV = done.value
+                kv: BlockKV = done.value
                 self.put(key, kv)
                 return kv
             try:
@@ -125,7 +124,7 @@ class BlockStore:
         """Raise AssertionError when the books do not balance."""
         assert self.n_bytes <= self._max_memory or len(self._memory) <= 1, "blocks over their memory limit"
 
-    def _keep(self, key: str, kv: KV) -> None:
+    def _keep(self, key: str, kv: BlockKV) -> None:
         self._memory[key] = kv
         self._memory.move_to_end(key)
         while self.n_bytes > self._max_memory and len(self._memory) > 1:
@@ -142,7 +141,7 @@ class BlockStore:
             log.warning("blocks are kept in memory only: %s", error)
             self._folder, self._on_disk = None, set()
 
-    def _read(self, key: str, n_tokens: int) -> KV | None:
+    def _read(self, key: str, n_tokens: int) -> BlockKV | None:
         assert self._folder is not None
         path = self._folder / (key + _SUFFIX)
         try:
@@ -151,15 +150,8 @@ class BlockStore:
             body = memoryview(data)[_MAGIC.size :]
             if tag != _TAG or zlib.crc32(body) != crc:
                 raise ValueError("its checksum is wrong")
-            tensors = safetensors.torch.load(bytes(body))
             kv = self._new_block(n_tokens)
-            if tensors["keys"].shape != kv.keys.shape or tensors["keys"].dtype != kv.keys.dtype:
-                raise ValueError("it is another model's")
-            if kv.keys.is_pinned():  # a card reads from there without being waited for
-                kv.keys.copy_(tensors["keys"])
-                kv.values.copy_(tensors["values"])
-            else:
-                kv.keys, kv.values = tensors["keys"], tensors["values"]
+            kv.load(bytes(body))
             with contextlib.suppress(OSError):  # may be read, and not be written
                 os.utime(path)
             return kv
@@ -172,8 +164,8 @@ class BlockStore:
             _delete(path)
         return None
 
-    def _write(self, folder: Path, key: str, kv: KV) -> None:
-        body = safetensors.torch.save({"keys": kv.keys.contiguous(), "values": kv.values.contiguous()})
+    def _write(self, folder: Path, key: str, kv: BlockKV) -> None:
+        body = kv.to_bytes()
         temporary = folder / f".{key}-{os.getpid()}"
         try:
             with temporary.open("wb") as file:
@@ -220,7 +212,7 @@ def key_of(window: Window, part: Part) -> str:
     return block_key(window.ids[: window.n_header], window.ids[part.begin : part.end])
 
 
-def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> Generator[None, None, KV]:
+def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> Generator[None, None, BlockKV]:
     """Compute a block after its window's header, which the session must hold; yields between layers."""
     n_header, n = window.n_header, len(part)
     scratch = decoder.new_kv(n_header + n)
@@ -229,14 +221,12 @@ def compute(decoder: Decoder, session: Session, window: Window, part: Part) -> G
         ids = window.ids[part.begin + begin : min(part.begin + begin + n_chunk, part.end)]
         slot = n_header + begin
         yield from decoder.forward(
-            torch.tensor(ids, dtype=torch.int64),
-            torch.arange(slot, slot + len(ids)),
+            np.array(ids, np.int64),
+            np.arange(slot, slot + len(ids)),
             scratch,
             [Span(len(ids), ((0, slot),), slot)],
         )
     block = decoder.new_block(n)
-    for buffer in (block.keys, block.values):
-        buffer.zero_()  # slots of padding go to disk, too: not what memory happened to hold
     decoder.move(scratch, n_header, n, block, 0, 0)
     return block
 
@@ -249,7 +239,7 @@ def bring_in(
     place(decoder, kv, session, window, part)
 
 
-def place(decoder: Decoder, kv: KV, session: Session, window: Window, part: Part) -> None:
+def place(decoder: Decoder, kv: BlockKV, session: Session, window: Window, part: Part) -> None:
     """Move a block's keys and values into its slots of the session's window."""
     decoder.move(kv, 0, len(part), session.kv, part.begin, part.begin - window.n_header)
     session.level[part.begin : part.end] = bytes([Level.WINDOW]) * len(part)

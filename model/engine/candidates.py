@@ -15,8 +15,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
+import numpy as np
 
+from model.decoders.interface import Scores, States
 from model.decoders.kv import Span
 from model.engine.sampler import ByteTable
 from model.engine.speculate import SUGGESTION_CONTEXT, Drafter
@@ -54,7 +55,7 @@ class _Line:
     has_stopped: bool = False  # before a stop token
 
 
-def decode_candidates(work: "Generation", hidden: torch.Tensor) -> Generator[None, None, str]:
+def decode_candidates(work: "Generation", hidden: States) -> Generator[None, None, str]:
     """Generate the request's candidates from the prompt's last hidden state (1, hidden); returns how that finished."""
     request, session = work.request, work.session
     n_prompt = len(request.window.ids)
@@ -81,7 +82,7 @@ def decode_candidates(work: "Generation", hidden: torch.Tensor) -> Generator[Non
     return "length" if live else "stop"
 
 
-def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None, _Line]:
+def _best_line(work: "Generation", hidden: States) -> Generator[None, None, _Line]:
     """The first line of the best answer, as far as there is room; it is candidate 0, and handed out as it comes."""
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
@@ -91,9 +92,9 @@ def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None
     hidden = hidden if states is None else states
     said, pending = work.begin_said(hidden[:1]), array("I")
     while True:
-        n_right = 0
-        for row in work.engine.decoder.logits(hidden).log_softmax(1):
-            _read(work, line, row)
+        n_right, scores = 0, work.engine.decoder.scores(hidden)
+        for row in range(len(scores)):
+            _read(work, line, scores, row)
             is_done = line.has_ended or line.has_stopped or len(line.tokens) == request.max_tokens
             if is_done or n_right == len(draft) or line.tokens[-1] != draft[n_right]:
                 break
@@ -111,14 +112,11 @@ def _best_line(work: "Generation", hidden: torch.Tensor) -> Generator[None, None
         hidden = yield from work.forward(len(text) - 1, pending + draft)
 
 
-def _read(work: "Generation", line: _Line, logprobs: torch.Tensor) -> None:
-    """Take the best token of (vocab,) log-probabilities into the line, and note what else could stand there."""
+def _read(work: "Generation", line: _Line, scores: Scores, row: int) -> None:
+    """Take the best token of a row into the line, and note what else could stand there."""
     request, table = work.request, work.engine.table()
-    ids = torch.tensor(table.allowed(line.outstanding), device=logprobs.device) if line.outstanding else None
-    values = logprobs if ids is None else logprobs[ids]
-    top = values.topk(min(request.n_candidates + len(request.stop_token_ids), len(values)))
-    best = top.indices if ids is None else ids[top.indices]
-    ranked = list(zip(best.tolist(), top.values.tolist(), strict=True))
+    allowed = table.allowed(line.outstanding) if line.outstanding else None
+    ranked = scores.best(row, request.n_candidates + len(request.stop_token_ids), allowed)
     if ranked[0][0] in request.stop_token_ids and line.text:
         line.has_stopped = True
     ranked = [(token, logprob) for token, logprob in ranked if token not in request.stop_token_ids]
@@ -171,7 +169,7 @@ def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, Non
             places.append(place)
             spans.append(Span(1, (*attend, (n_prompt, n_prompt + row.n_shared), (start, write)), write))
         hidden = yield from decoder.forward(
-            torch.tensor([row.tokens[-1] for row in rows]), torch.tensor(places), session.kv, spans
+            np.array([row.tokens[-1] for row in rows]), np.array(places), session.kv, spans
         )
         for row, (token, logprob) in zip(rows, decoder.greedy(hidden), strict=True):
             if token in request.stop_token_ids or not _append(work, row, token, logprob):

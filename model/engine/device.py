@@ -7,22 +7,24 @@ no card's. The sentence is shown in `midfill/status` and `midfill status`.
               measured here to be faster, else the card if the model fits into its free memory.
 
 Rules: a card that cannot be used is a reason, never an error: completions go on with the processor. Nothing here
-touches CUDA when the setting is "cpu".
+touches CUDA when the setting is "cpu", and torch is imported only where it was built for cards and there is a driver.
 """
 
+import ctypes
 import re
+import runpy
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-
-import torch
 
 from model.library.architecture import foreign_reason
 from model.library.paths import measured_file
 from model.library.records import read_record, write_record
 from model.library.shards import files_of
-from model.weights.quantize import choose_kind
+from model.weights.prepare import choose_kind
 
 DEVICES = ("auto", "cpu", "cuda")
 # A setting of `quantization` as the card's kind of weights; "auto" is decided by memory.
@@ -36,6 +38,9 @@ _WORKING_BYTES = 1.5e9
 _BF16_SHARE = 0.5
 
 _NO_CUDA_BUILD = "this torch is built for the processor alone: install its CUDA build to use an NVIDIA card"
+_NO_DRIVER = "no NVIDIA card or driver was found"
+# What CUDA programs load, on Linux and on Windows.
+_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 _DEVICE_ERROR = re.compile(r"CUDA|cuda|cuDNN|CUBLAS|cublasLt|NVIDIA|no kernel image")
 
 
@@ -74,8 +79,12 @@ class Measured:
 
 def find_card() -> Card:
     """The first NVIDIA card, tried with a small computation; CardError when none works."""
-    if torch.version.cuda is None:
+    if _cuda_of_torch() is None:
         raise CardError(_NO_CUDA_BUILD)
+    if not _has_driver():
+        raise CardError(_NO_DRIVER)
+    import torch
+
     try:
         torch.cuda.init()  # says what is wrong, where is_available() only says no
         if torch.zeros(1, device="cuda").add_(1).item() != 1:
@@ -86,12 +95,36 @@ def find_card() -> Card:
         raise CardError(failure(error) or str(error)) from error
 
 
+def _cuda_of_torch() -> str | None:
+    """The version of CUDA that the installed torch was built with, from `torch.version` alone: torch takes seconds."""
+    torch = find_spec("torch")
+    if torch is None or torch.origin is None:
+        return None
+    cuda: str | None = runpy.run_path(str(Path(torch.origin).with_name("version.py"))).get("cuda")
+    return cuda
+
+
+def _has_driver() -> bool:
+    """Whether NVIDIA's driver is installed, which says nothing of whether it works."""
+    for name in _DRIVERS:
+        with suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a card's memory is full."""
+    torch = sys.modules.get("torch")  # who never imported it has met no such error
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+
+
 def failure(error: BaseException) -> str | None:
     """One sentence about a card's failure, with what helps; None when the error is none."""
     text = str(error).strip().split("\n")[0]
     if isinstance(error, CardError):
         return text
-    if isinstance(error, torch.OutOfMemoryError):
+    if is_full(error):
         return "the graphics card's memory is full: close what else uses it, or choose a smaller model"
     if not isinstance(error, RuntimeError | AssertionError) or not _DEVICE_ERROR.search(text):
         return None
@@ -100,7 +133,7 @@ def failure(error: BaseException) -> str | None:
     if "driver" in text and ("too old" in text or "insufficient" in text):
         return f"the NVIDIA driver is too old for this torch: update the driver ({text})"
     if "no NVIDIA driver" in text or "no CUDA-capable device" in text or "No CUDA GPUs" in text:
-        return "no NVIDIA card or driver was found"
+        return _NO_DRIVER
     if "no kernel image" in text:
         return f"this torch has no kernels for the graphics card: it is too old, or too new ({text})"
     return f"the graphics card does not answer any more: was it unplugged, or reset? ({text})"

@@ -14,10 +14,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import torch
-
 from completion.types import Priority
-from model.decoders.interface import CPU_CHUNKS, Decoder
+from model.decoders.interface import CPU_CHUNKS, Decoder, States
 from model.decoders.kv import Slots
 from model.engine import blocks
 from model.engine.blocks import BlockStore
@@ -115,7 +113,7 @@ class Generation:
     drafter: Drafter = field(default_factory=Drafter)
     _plan: Plan = field(default_factory=Plan)
 
-    def prefill(self, budget_ms: float | None = None, may_idle: bool = True) -> Generator[None, None, torch.Tensor]:
+    def prefill(self, budget_ms: float | None = None, may_idle: bool = True) -> Generator[None, None, States]:
         """Bring in what the budget pays for (None: all); returns the hidden states of the last chunk.
 
         may_idle: idle work will bring in what this leaves out.
@@ -129,7 +127,7 @@ class Generation:
         self.n_cached = session.n_held(0, len(window.ids)) - sum(session.n_held(*range_) for range_ in plan.compute)
         for block in plan.buy:
             yield from self._buy(block)
-        hidden = torch.empty(0)
+        hidden: States = ()
         for begin, end in plan.compute:
             while begin < end:
                 hidden = yield from self._prefill_chunk(begin, end)
@@ -139,7 +137,7 @@ class Generation:
         self._describe(window)
         return hidden
 
-    def decode(self, hidden: torch.Tensor) -> Generator[None, None, str]:
+    def decode(self, hidden: States) -> Generator[None, None, str]:
         """Generate from the prompt's last hidden states; returns how it finished, "stop" or "length"."""
         request, session = self.request, self.session
         if request.target:
@@ -187,7 +185,7 @@ class Generation:
         yield from blocks.bring_in(engine.decoder, engine.blocks, session, window, block)
         self.n_computed += len(block)
 
-    def _prefill_chunk(self, begin: int, end: int) -> Generator[None, None, torch.Tensor]:
+    def _prefill_chunk(self, begin: int, end: int) -> Generator[None, None, States]:
         """Compute up to a chunk of begin..end; one that was begun for an earlier request goes on.
 
         A target that is to be scored is run with the prompt's end: a forward of its own would read all weights again.
@@ -215,35 +213,33 @@ class Generation:
 
     # -- score ---------------------------------------------------------------------------------------------
 
-    def _score(self, hidden: torch.Tensor) -> str:
+    def _score(self, hidden: States) -> str:
         """Hand out the request's target with its log-probabilities.
 
         hidden: (n, hidden) of the prompt's last token and of the target without its last. The session keeps what was
         read, as it does what was generated: another text to be scored may begin alike.
         """
         target = self.request.target
-        logits = self.engine.decoder.logits(hidden)
-        ids = torch.tensor(target, device=logits.device)
-        logprobs = logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)
-        for token, logprob in zip(target, logprobs.tolist(), strict=True):
+        for token, logprob in zip(target, self.engine.decoder.scores(hidden).logprobs(target), strict=True):
             self.request.on_token(0, token, logprob, 0.0)
         return "stop"
 
     # -- decode --------------------------------------------------------------------------------------------
 
-    def begin_said(self, hidden: torch.Tensor) -> Said:
+    def begin_said(self, hidden: States) -> Said:
         """The session's new record of what is said, from the prompt's last hidden state (1, hidden) on."""
         n = len(self.request.window.ids)
-        self.session.said = said = Said(self.request.window.ids, bytes(self.session.level[:n]), self.attend(n))
+        level, join = bytes(self.session.level[:n]), self.engine.decoder.join
+        self.session.said = said = Said(self.request.window.ids, level, self.attend(n), join)
         said.read(array("I"), hidden)
         return said
 
-    def _heal(self, hidden: torch.Tensor, text: "array[int]", said: Said) -> Generator[None, None, int | None]:
+    def _heal(self, hidden: States, text: "array[int]", said: Said) -> Generator[None, None, int | None]:
         """The first token that is free of the outstanding bytes, or the last that spells them; None to stop."""
         outstanding, engine = self.request.heal, self.engine
         while True:
             if outstanding:
-                first, logprob, spelled = pick(engine.decoder.logits(hidden)[0], engine.table().allowed(outstanding))
+                first, logprob, spelled = pick(engine.decoder.scores(hidden), engine.table().allowed(outstanding))
                 token = self._deliver([(first, logprob)], spelled)
                 outstanding = outstanding[len(engine.table()[first]) :]
             else:
@@ -268,14 +264,14 @@ class Generation:
         """The slots before `begin` that a token there sees."""
         return self._plan.attend(self.session, begin)
 
-    def forward(self, begin: int, ids: "array[int]") -> Generator[None, None, torch.Tensor]:
+    def forward(self, begin: int, ids: "array[int]") -> Generator[None, None, States]:
         """Run tokens for slots from `begin`, which see what the plan lets them see."""
         return (yield from run_forward(self.engine, self.session, begin, ids, self.attend(begin)))
 
 
 def run_forward(
     engine: Engine, session: Session, begin: int, ids: "array[int]", attend: Slots
-) -> Generator[None, None, torch.Tensor]:
+) -> Generator[None, None, States]:
     """Run tokens for slots from `begin`; the session keeps the forward when this is closed before its end."""
     work = session.start(engine.decoder, begin, ids, attend)
     while (hidden := session.advance(work)) is None:

@@ -4,13 +4,13 @@ Token healing (Lundberg, guidance project): the prompt ends before the word the 
 and the generation must begin with that word's bytes. A token is allowed while bytes are outstanding when
 it begins with all of them, or is a beginning of them.
 
-Rules: pure functions over logits and a byte table; every id that is allowed advances by at least one byte.
+Rules: pure functions over scores and a byte table; every id that is allowed advances by at least one byte.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable
 
-import torch
+from model.decoders.interface import Scores
 
 
 class ByteTable:
@@ -47,9 +47,7 @@ def _successor(prefix: bytes) -> bytes:
     return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else b"\xff" * (len(prefix) + 8)
 
 
-def pick(logits: torch.Tensor, allowed: list[int]) -> tuple[int, float, float]:
-    """The best id among `allowed`, its log-probability among all, and that of all `allowed`; logits: (vocab,)."""
-    total = logits.logsumexp(0)
-    candidates = torch.tensor(allowed, device=logits.device)
-    token_id = int(candidates[logits[candidates].argmax()])
-    return token_id, float(logits[token_id] - total), float(logits[candidates].logsumexp(0) - total)
+def pick(scores: Scores, allowed: list[int]) -> tuple[int, float, float]:
+    """The best id among `allowed` in the first row, its log-probability among all, and that of all `allowed`."""
+    ((token_id, logprob),) = scores.best(0, 1, allowed)
+    return token_id, logprob, scores.total(0, allowed)

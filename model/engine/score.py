@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
-from model.decoders.interface import Decoder, run_to_end
+from model.decoders.interface import Decoder, States, run_to_end
 from model.decoders.kv import KV, Slots, Span
 from model.library.catalog import resolve
 from model.library.fetch import fetch
@@ -16,10 +16,10 @@ from model.weights.load import open_decoder
 _CHUNK_TOKENS = 256
 
 
-def run_once(decoder: Decoder, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
+def run_once(decoder: Decoder, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> States:
     """One forward: ids at position.. into slots write..; returns hidden states (n, hidden)."""
-    positions = torch.arange(position, position + len(ids))
-    return run_to_end(decoder.forward(torch.tensor(ids), positions, kv, [Span(len(ids), attend, write)]))
+    positions = np.arange(position, position + len(ids))
+    return run_to_end(decoder.forward(np.array(ids, np.int64), positions, kv, [Span(len(ids), attend, write)]))
 
 
 def logprobs(decoder: Decoder, ids: Sequence[int]) -> list[float]:
@@ -29,9 +29,7 @@ def logprobs(decoder: Decoder, ids: Sequence[int]) -> list[float]:
     for begin in range(0, len(ids) - 1, _CHUNK_TOKENS):
         chunk = ids[begin : min(begin + _CHUNK_TOKENS, len(ids) - 1)]
         hidden = run_once(decoder, chunk, kv, position=begin, write=begin, attend=((0, begin),))
-        targets = torch.tensor(ids[begin + 1 : begin + 1 + len(chunk)])
-        logits = decoder.logits(hidden)
-        result += (logits[torch.arange(len(chunk)), targets] - logits.logsumexp(1)).tolist()
+        result += decoder.scores(hidden).logprobs(ids[begin + 1 : begin + 1 + len(chunk)])
     return result
 
 
@@ -52,7 +50,7 @@ class Scorer:
         decoder, store = open_decoder(source, file, kind, n_cores())
         return cls(decoder, VocabTokenizer.open(store), store)
 
-    def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> torch.Tensor:
+    def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> States:
         """`run_once` of its decoder."""
         return run_once(self.decoder, ids, kv, position=position, write=write, attend=attend)
 

@@ -15,14 +15,14 @@ import time
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-import torch
+import numpy as np
 
-from model.decoders.interface import Decoder
-from model.decoders.kv import KV, Slots, Span
+from model.decoders.interface import Decoder, States
+from model.decoders.kv import SessionKV, Slots, Span
 from model.engine.layout import Window
 
 # Buffers grow by doubling from here: a short file should not reserve a 16k window.
@@ -60,7 +60,7 @@ class Work:
     begin: int
     ids: "array[int]"
     level: Level
-    steps: Generator[None, None, torch.Tensor]
+    steps: Generator[None, None, States]
     ms: float = 0.0  # spent so far, without what ran in between
 
     @property
@@ -78,13 +78,14 @@ class Said:
     window: "array[int]"
     level: bytes  # what the window's slots were worth,
     attend: Slots  # and which of them were seen
+    join: Callable[[Sequence[States]], States]  # the decoder's
     tokens: "array[int]" = field(default_factory=lambda: array("I"))
-    hidden: list[torch.Tensor] = field(default_factory=list)
+    hidden: list[States] = field(default_factory=list)
 
-    def read(self, tokens: "array[int]", hidden: torch.Tensor) -> None:
+    def read(self, tokens: "array[int]", hidden: States) -> None:
         """Take tokens that were run, with their states: a decoder's are valid until its next forward alone."""
         self.tokens.extend(tokens)
-        self.hidden.append(hidden.clone())
+        self.hidden.append(self.join([hidden]))
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class Session:
     last prompt with what was generated after it, to draft from.
     """
 
-    kv: KV
+    kv: SessionKV
     ids: "array[int]" = field(default_factory=lambda: array("I"))
     level: bytearray = field(default_factory=bytearray)
     window: Window | None = None
@@ -148,7 +149,7 @@ class Session:
         """How many slots of a range hold something."""
         return end - begin - self.level.count(0, begin, end)
 
-    def recall(self, attend: Slots) -> "tuple[array[int], torch.Tensor | None]":
+    def recall(self, attend: Slots) -> "tuple[array[int], States | None]":
         """What was said behind this very window and is still there: n tokens, and the (n + 1, hidden) states they were
         chosen from; None when nothing is known. What stands behind these tokens is forgotten.
         """
@@ -163,7 +164,7 @@ class Session:
         if said is None or not n_known:
             return array("I"), None
         self.level[n:] = bytes([self.level_after(attend, n)]) * n_known
-        return said.tokens[:n_known], torch.cat(said.hidden)[: n_known + 1]
+        return said.tokens[:n_known], said.join(said.hidden)[: n_known + 1]
 
     def held(self, end: int) -> Slots:
         """The ranges below `end` that hold something."""
@@ -190,14 +191,14 @@ class Session:
                 return work
             self.drop_work()
         steps = decoder.forward(
-            torch.tensor(ids, dtype=torch.int64),
-            torch.arange(begin, begin + len(ids)),
+            np.array(ids, np.int64),
+            np.arange(begin, begin + len(ids)),
             self.kv,
             [Span(len(ids), attend, begin)],
         )
         return Work(begin, ids, self.level_after(attend, begin), steps)
 
-    def advance(self, work: Work) -> torch.Tensor | None:
+    def advance(self, work: Work) -> States | None:
         """Run one layer of a forward. At its end its slots count, and its hidden states are returned."""
         started = time.perf_counter()
         try:
@@ -205,7 +206,7 @@ class Session:
         except StopIteration as done:
             self.ids[work.begin : work.end] = work.ids
             self.level[work.begin : work.end] = bytes([work.level]) * len(work.ids)
-            hidden: torch.Tensor = done.value
+            hidden: States = done.value
             return hidden
         except BaseException:  # the forward is spent: nobody must go on with it
             self._spoil(work)
@@ -293,7 +294,7 @@ def _equal_runs(old: "array[int]", new: "array[int]") -> Iterator[tuple[int, int
 class SessionPool:
     """Sessions by name, least recently used first, within `max_bytes` of keys and values altogether."""
 
-    def __init__(self, new_kv: Callable[[int], KV], max_bytes: int) -> None:
+    def __init__(self, new_kv: Callable[[int], SessionKV], max_bytes: int) -> None:
         self._new_kv = new_kv
         self._max_bytes = max_bytes
         self._sessions: OrderedDict[str, Session] = OrderedDict()

@@ -1,4 +1,8 @@
-"""From a model's name to a running scheduler: fetch, quantize, load. Called in the daemon's engine thread."""
+"""From a model's name to a running scheduler: fetch, quantize, load. Called in the daemon's engine thread.
+
+Rules: a store that is there and runs by the native kernels is opened and run without torch. Cards, and whatever else
+needs it, are imported where they are used; quantizing is another process (`model.weights.prepare`).
+"""
 
 import contextlib
 import ctypes
@@ -12,35 +16,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
 from model.decoders.interface import Decoder
 from model.decoders.native_decoder import NativeDecoder
-from model.decoders.transformers_decoder import TransformersDecoder
 from model.engine.blocks import BlockStore
-from model.engine.device import Choice, choose, failure, find_card, on_cpu
+from model.engine.device import Choice, choose, failure, find_card, is_full, on_cpu
 from model.engine.generate import Engine
 from model.engine.sampler import ByteTable
 from model.engine.scheduler import Scheduler
 from model.engine.session import SessionPool
-from model.library.architecture import UnsupportedModel
 from model.library.catalog import ModelError, ModelSource, resolve
 from model.library.fetch import fetch
 from model.library.hub import Progress
 from model.library.paths import blocks_dir
 from model.library.power import IdlePower
 from model.library.speed import CPU_BALANCE, GPU_BALANCE, Speed
-from model.library.store import StoreError
 from model.library.system import n_cores
-from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+from model.library.tokenizer import spellings
 from model.link.spawn import EngineSettings
 from model.native import binding
-from model.weights.gpu_store import load_gpu
 from model.weights.load import open_decoder
-from model.weights.quantize import ensure_store
-
-# What can go wrong without a bug of ours; each message is written for the user.
-EXPECTED_FAILURES = (ModelError, UnsupportedModel, UnsupportedTokenizer, StoreError, OSError)
+from model.weights.prepare import EXPECTED_FAILURES, ensure_store
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +157,9 @@ class Loader:
         if present is None or present.choice.device != "cuda" or reason is None:
             return None
         log.warning("the graphics card failed: %s", error)
-        if isinstance(error, torch.OutOfMemoryError) and time.monotonic() - self._last_full > _FULL_AGAIN_S:
+        if is_full(error) and time.monotonic() - self._last_full > _FULL_AGAIN_S:
+            import torch
+
             self._last_full = time.monotonic()
             present.pool.clear()
             with contextlib.suppress(RuntimeError):
@@ -176,6 +173,10 @@ class Loader:
             return None
 
     def _on_card(self, choice: Choice) -> Loaded:
+        import torch
+
+        from model.weights.gpu_store import load_gpu
+
         store = ensure_store(self.source, self.file, choice.kind, self._quantizing(choice.kind))
         find_card()  # quantizing may have taken minutes
         self.publish("loading", f"loading {self.source.model_id} onto the graphics card")
@@ -194,13 +195,12 @@ class Loader:
         keep_freed_memory()
         # The kernels and torch give different numbers, in fp16 and fp32.
         numerics = "f16" if isinstance(decoder, NativeDecoder) else "f32"
-        if isinstance(decoder, TransformersDecoder):
+        if decoder.architecture.foreign:
             numerics = f"transformers-{choice.kind}"
         return self._loaded(decoder, store, choice, numerics)
 
     def _loaded(self, decoder: Decoder, store: Path, choice: Choice, numerics: str) -> Loaded:
-        tokenizer = VocabTokenizer.open(store)
-        table = functools.cache(lambda: ByteTable(decoder.architecture.vocab, tokenizer.token_bytes))
+        table = functools.cache(lambda: _byte_table(store, decoder.architecture.vocab))
         memory = self.settings.max_cache_mb * 1_000_000
         in_memory = int(memory * _BLOCKS_SHARE)
         folder = blocks_dir() / f"{store.name}-{numerics}"
@@ -215,6 +215,11 @@ class Loader:
 
     def _quantizing(self, kind: str) -> Callable[[float], None]:
         return lambda done: self.publish("quantizing", f"quantizing {self.source.model_id} to {kind}", done)
+
+
+def _byte_table(store: Path, n_tokens: int) -> ByteTable:
+    spelled = spellings(store)
+    return ByteTable(n_tokens, lambda token_id: spelled[token_id] if token_id < len(spelled) else b"")
 
 
 def _trim_memory() -> None:

@@ -1,9 +1,10 @@
 """Whether the files of a model that a user gave by path are all there and whole, before anything slow reads them.
 
-Called by `fetch`, by the daemon before it imports torch, and by `source`. A split model is as good as its worst part.
+Called by `fetch` and by `source`. A split model is as good as its worst part.
 
 Rules: only headers are read, in some tenths of a second for a vocabulary of 150,000. What a header does not say is not
-judged here: `source` says what of a whole file is not supported.
+judged here: `source` says what of a whole file is not supported. The few numbers of the format that this takes stand
+here: every start checks, and the `gguf` library is for who reads weights.
 """
 
 import json
@@ -13,24 +14,25 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gguf import GGML_QUANT_SIZES, GGUF_MAGIC, GGMLQuantizationType, GGUFValueType, Keys
-
 from model.library.catalog import ModelError
 from model.library.shards import files_of
 
+_MAGIC = b"GGUF"
 _DEFAULT_ALIGNMENT = 32
-# By the format's own list; strings and arrays are walked.
-_BYTES = {
-    GGUFValueType.UINT8: 1, GGUFValueType.INT8: 1, GGUFValueType.BOOL: 1, GGUFValueType.UINT16: 2,
-    GGUFValueType.INT16: 2, GGUFValueType.UINT32: 4, GGUFValueType.INT32: 4, GGUFValueType.FLOAT32: 4,
-    GGUFValueType.UINT64: 8, GGUFValueType.INT64: 8, GGUFValueType.FLOAT64: 8,
+# Types of values, by the format's own list: numbers with their bytes, strings, lists. Strings and lists are walked.
+_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_NUMBER = {2: "<H", 4: "<I", 5: "<i", 10: "<Q"}
+_STRING, _LIST = 8, 9
+_ALIGNMENT, _SPLIT_NO, _SPLIT_COUNT = "general.alignment", "split.no", "split.count"
+_SPLIT_TENSORS = "split.tensors.count"
+# Types of tensors: how many weights make a block, and its bytes.
+BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 40),
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),
+    16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82),
+    23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
+    34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18),
 }  # fmt: skip
-_NUMBER = {
-    GGUFValueType.UINT16: "<H",
-    GGUFValueType.UINT32: "<I",
-    GGUFValueType.INT32: "<i",
-    GGUFValueType.UINT64: "<Q",
-}
 _INDEX = "model.safetensors.index.json"
 _REMEDY = "fetch it again"
 
@@ -65,7 +67,7 @@ def _check_gguf(path: Path) -> None:
             raise ModelError(f"part {number} of {len(files)} of the model is missing: there is no file {file}")
     headers = [_header_of(file) for file in files]
     for number, (file, header) in enumerate(zip(files, headers, strict=True), start=1):
-        count = header.numbers.get(Keys.Split.LLM_KV_SPLIT_COUNT, 0) or 1
+        count = header.numbers.get(_SPLIT_COUNT, 0) or 1
         if count != len(files):
             raise ModelError(
                 f"{file} is one of {count} parts, and its name does not say which: they are found by names that end "
@@ -73,9 +75,9 @@ def _check_gguf(path: Path) -> None:
                 if len(files) == 1
                 else f"{file} is no part of a model in {len(files)} parts: it says that there are {count}"
             )
-        if header.numbers.get(Keys.Split.LLM_KV_SPLIT_NO, number - 1) != number - 1:
+        if header.numbers.get(_SPLIT_NO, number - 1) != number - 1:
             raise ModelError(f"{file} is another part than its name says: {_REMEDY}")
-    expected = headers[0].numbers.get(Keys.Split.LLM_KV_SPLIT_TENSORS_COUNT)
+    expected = headers[0].numbers.get(_SPLIT_TENSORS)
     found = sum(header.n_tensors for header in headers)
     if expected is not None and len(files) > 1 and found != expected:
         raise ModelError(f"the parts of {files[0]} do not belong together: they have {found} of {expected} tensors")
@@ -85,7 +87,7 @@ def _header_of(file: Path) -> _Header:
     """Read a header; ModelError when the file is none, or ends too early."""
     size = file.stat().st_size
     with file.open("rb") as opened:
-        if opened.read(4) != struct.pack("<I", GGUF_MAGIC):
+        if opened.read(4) != _MAGIC:
             raise ModelError(f"{file} is not a GGUF file, and cannot be prepared")
         with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
@@ -112,13 +114,13 @@ class _Walk:
             return header
         header.n_tensors, n_facts = self._number("<Q"), self._number("<Q")
         for _ in range(n_facts):
-            key, kind = self._string(), GGUFValueType(self._number("<I"))
+            key, kind = self._string(), self._number("<I")
             if kind in _NUMBER:
                 header.numbers[key] = self._number(_NUMBER[kind])
             else:
                 self._skip(kind)
         ends = [self._tensor_end() for _ in range(header.n_tensors)]
-        alignment = header.numbers.get(Keys.General.ALIGNMENT, 0) or _DEFAULT_ALIGNMENT
+        alignment = header.numbers.get(_ALIGNMENT, 0) or _DEFAULT_ALIGNMENT
         header.n_bytes = self._at if not ends else -(-self._at // alignment) * alignment + max(ends)
         return header
 
@@ -135,17 +137,19 @@ class _Walk:
         self._at += n
         return text.decode("utf-8", "replace")
 
-    def _skip(self, kind: GGUFValueType) -> None:
+    def _skip(self, kind: int) -> None:
         if kind in _BYTES:
             self._at += _BYTES[kind]
-        elif kind is GGUFValueType.STRING:
+        elif kind == _STRING:
             n = self._number("<Q")  # moves on itself
             self._at += n
+        elif kind != _LIST:
+            raise ValueError(f"there are no values of the type {kind}")
         else:
-            kind, n = GGUFValueType(self._number("<I")), self._number("<Q")
+            kind, n = self._number("<I"), self._number("<Q")
             if kind in _BYTES:
                 self._at += n * _BYTES[kind]
-            elif kind is GGUFValueType.STRING:
+            elif kind == _STRING:
                 self._skip_strings(n)
             else:
                 raise ValueError("a list of lists")
@@ -158,9 +162,12 @@ class _Walk:
 
     def _tensor_end(self) -> int:
         """Where a tensor's bytes end, from the first tensor's beginning on."""
-        self._skip(GGUFValueType.STRING)
+        self._skip(_STRING)
         n_elements = math.prod(self._number("<Q") for _ in range(self._number("<I")))
-        per_block, n_bytes = GGML_QUANT_SIZES[GGMLQuantizationType(self._number("<I"))]
+        kind = self._number("<I")
+        if kind not in BLOCKS:
+            raise ValueError(f"there are no tensors of the type {kind}")
+        per_block, n_bytes = BLOCKS[kind]
         return self._number("<Q") + n_elements // per_block * n_bytes
 
 

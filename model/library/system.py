@@ -61,6 +61,14 @@ def start_detached(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes
     return subprocess.Popen(command, **pipes, cwd="/", start_new_session=True)
 
 
+def start_child(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process that works for this one, over pipes; what it says on standard error goes where ours does."""
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=flags)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
 def n_cores(root: Path = Path("/")) -> int:
     """Cores that this process may use: those it may run on, and no more than a container's quota pays for."""
     if sys.platform == "linux":

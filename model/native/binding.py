@@ -2,29 +2,34 @@
 
 The extension is optional: without a compiler at install time, `load` returns None and the torch path serves.
 
-Rules: only addresses and sizes cross; whoever calls keeps the tensors alive and has checked shapes and
-types. One thread at a time may call. ctypes releases the GIL during a call.
+Rules: only addresses and sizes cross; whoever calls keeps the arrays alive and has checked shapes and
+types. One thread at a time may call. ctypes releases the GIL during a call. No torch: it is what starts that counts.
 """
 
 import ctypes
 import functools
+import math
 from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_void_p
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from model.library.catalog import ModelError
-from model.weights.lowbit import GROUP
-from model.weights.packing import ROWS, bits_of
+from model.native.matrix_layout import GROUP, ROWS, bits_of
 
 STORE, ADD, SWIGLU = 0, 1, 2
 MAX_HEAD_DIM = 256  # `kMaxHeadDim`
+# Of a vector of sixteen fp32 lanes, and of a cache line.
+_ALIGNMENT = 64
+
+Array = npt.NDArray[Any]
 
 
 class Matrix(ctypes.Structure):
-    """`struct Matrix`: packed blocks (see `packing`) and an optional bias."""
+    """`struct Matrix`: packed blocks (see `matrix_layout`) and an optional bias."""
 
     _fields_: ClassVar = [
         ("blocks", c_void_p),
@@ -42,7 +47,7 @@ class KV(ctypes.Structure):
 
 
 class Span(ctypes.Structure):
-    """`struct Span`: tokens of one sequence. `ranges` is an (n_ranges, 2) int32 tensor, kept alive by the caller."""
+    """`struct Span`: tokens of one sequence. `ranges` is an (n_ranges, 2) int32 array, kept alive by the caller."""
 
     _fields_: ClassVar = [("ranges", c_void_p), ("n_ranges", c_int32), ("n", c_int32), ("write", c_int32)]
 
@@ -166,13 +171,28 @@ def kernel_name() -> str:
     return library.midfill_best().decode() if library else ""
 
 
-def matrix(blocks: torch.Tensor, bias: torch.Tensor | None) -> Matrix:
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
+    """An array that begins where a vector does, which NumPy's own do not: each load would touch two cache lines."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + _ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    return memory[begin : begin + n_bytes].view(dtype).reshape(shape)
+
+
+def copied(array: Array) -> Array:
+    """A copy in memory of its own, as of `empty`."""
+    copy = empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def matrix(blocks: Array, bias: Array | None) -> Matrix:
     """Describe packed blocks (contiguous) and a bias (out,) fp32, both kept alive by the caller."""
-    assert blocks.is_contiguous()
+    assert blocks.flags.c_contiguous
     return Matrix(
-        blocks=blocks.data_ptr(),
-        bias=None if bias is None else bias.data_ptr(),
+        blocks=blocks.ctypes.data,
+        bias=None if bias is None else bias.ctypes.data,
         rows=blocks.shape[0] * ROWS,
         cols=blocks.shape[1] * GROUP,
-        bits=bits_of(blocks),
+        bits=bits_of(blocks.shape),
     )

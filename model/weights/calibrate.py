@@ -18,7 +18,8 @@ import torch.nn.functional as F
 
 from completion.types import Tokenizer
 from model.decoders.torch_decoder import attention, rotate
-from model.weights.lowbit import GROUP, Groups, hessian_blocks
+from model.native.matrix_layout import GROUP
+from model.weights.lowbit import Groups, hessian_blocks
 from model.weights.source import WeightSource
 
 WINDOW_TOKENS = 512

@@ -1,31 +1,21 @@
-"""Builds a Decoder: low-bit from a store (what the daemon runs), or fp32 from the published file (the truth)."""
+"""Builds a Decoder: low-bit from a store (what the daemon runs), or fp32 from the published file (the truth).
+
+Rules: a store that the native kernels run is opened with NumPy alone. torch and transformers are imported where
+something needs them, and nowhere else.
+"""
 
 import ctypes
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import torch
-from safetensors import safe_open
-
-from model.decoders.interface import Decoder, Embedding
-from model.decoders.native_decoder import NativeDecoder, PackedLayer, PackedLinear, runs_natively
-from model.decoders.torch_decoder import Layer, TorchDecoder
-from model.decoders.transformers_decoder import load_transformers
+from model.decoders.interface import Decoder
+from model.decoders.native_decoder import Embedding, NativeDecoder, PackedLayer, PackedLinear, runs_natively
 from model.library.architecture import foreign_reason
 from model.library.catalog import ModelSource
 from model.library.store import WEIGHTS, read_manifest
 from model.native import binding
-from model.weights.linear import Fp32Linear, Int8Linear, Linear, RowBlocks, needs_reduced_range, quantize_rows
-from model.weights.merge import open_weights
-from model.weights.packing import ROWS, unpack
-from model.weights.quantize import choose_kind, ensure_store
-from model.weights.source import WeightSource
-
-# Packing runs on one core per matrix at about 200 MB/s; two threads halve the start of the daemon.
-_PACK_THREADS = 2
-# Blocks of about 10 MB pack fastest.
-_HEAD_BLOCK_ROWS = 9_496
+from model.weights.mapped import MappedTensors
+from model.weights.prepare import choose_kind, ensure_store
 
 
 def open_decoder(
@@ -39,20 +29,23 @@ def open_decoder(
     """The decoder of a published file, and its store, which is made if need be.
 
     quantization: "auto", one of store.KINDS, or "fp32": the truth that evals compare with. Sets torch's threads
-    for this process. UnsupportedModel, StoreError or OSError as from what it calls.
+    for this process, where torch computes. UnsupportedModel, ModelError, StoreError or OSError as from what it calls.
     """
-    torch.set_num_threads(n_threads)
     is_foreign = bool(foreign_reason(file))
     store = ensure_store(source, file, "int8" if is_foreign else choose_kind(quantization), on_quantize)
+    if not is_foreign and quantization != "fp32":
+        return load(store, n_threads, on_load), store
+    import torch
+
+    from model.decoders.transformers_decoder import load_transformers
+    from model.weights.load_torch import load_fp32
+    from model.weights.merge import open_weights
+
+    torch.set_num_threads(n_threads)
     if is_foreign:
         return load_transformers(file, read_manifest(store).architecture, exact=quantization == "fp32"), store
-    if quantization == "fp32":
-        with open_weights(source, file) as weights:
-            return load_fp32(weights), store
-    decoder = load(store, n_threads, on_load)
-    if isinstance(decoder, NativeDecoder):
-        torch.set_num_threads(1)  # the kernels have threads of their own; torch's would only spin beside them
-    return decoder, store
+    with open_weights(source, file) as weights:
+        return load_fp32(weights), store
 
 
 def load(store: Path, n_threads: int, progress: Callable[[float], None] = lambda fraction: None) -> Decoder:
@@ -61,118 +54,37 @@ def load(store: Path, n_threads: int, progress: Callable[[float], None] = lambda
     architecture = read_manifest(store).architecture
     if library is not None and runs_natively(architecture):
         return load_native(store, library)
+    import torch
+
+    from model.weights.load_torch import load_torch
+
+    torch.set_num_threads(n_threads)
     return load_torch(store, progress)
 
 
 def load_native(store: Path, library: ctypes.CDLL) -> NativeDecoder:
     """Map a store: nothing is copied but norms, biases and the embedding's scales."""
-    file = _Store(store)
+    a = read_manifest(store).architecture
+    file = MappedTensors(store / WEIGHTS)
+
+    def bias(name: str) -> binding.Array | None:
+        return binding.copied(file[name]) if name in file else None
 
     def linear(name: str) -> PackedLinear:
-        return PackedLinear(file.mapped(f"{name}.blocks"), file.bias(name))
+        return PackedLinear(file[f"{name}.blocks"], bias(f"{name}.bias"))
 
     def layer(index: int) -> PackedLayer:
         prefix = f"layers.{index}."
         return PackedLayer(
-            attn_norm=file.copied(f"{prefix}attn_norm"),
+            attn_norm=binding.copied(file[f"{prefix}attn_norm"]),
             qkv=linear(f"{prefix}qkv"),
             o=linear(f"{prefix}o"),
-            ffn_norm=file.copied(f"{prefix}ffn_norm"),
+            ffn_norm=binding.copied(file[f"{prefix}ffn_norm"]),
             gate_up=linear(f"{prefix}gate_up"),
             down=linear(f"{prefix}down"),
         )
 
-    a = file.architecture
-    return NativeDecoder(
-        library, a, file.embedding(), [layer(i) for i in range(a.n_layers)], file.copied("norm"), linear("head")
-    )
-
-
-def load_torch(
-    store: Path, progress: Callable[[float], None] = lambda fraction: None, *, exact: bool = False
-) -> TorchDecoder:
-    """The same weights in torch: `exact` in fp32 (the kernels' truth), else packed for FBGEMM's int8.
-
-    The embedding stays in the mapped file and rows are gathered from it. Progress goes from 0 to 1.
-    """
-    file = _Store(store)
-    reduce_range = not exact and needs_reduced_range()
-
-    def linear(name: str, rows: slice = slice(None)) -> Linear:
-        weight = unpack(file.mapped(f"{name}.blocks")[rows]).dequantize()
-        if exact:
-            return Fp32Linear(weight, file.bias(name))
-        return Int8Linear(*quantize_rows(weight), file.bias(name), reduce_range=reduce_range)
-
-    def layer(index: int) -> Layer:
-        prefix = f"layers.{index}."
-        return Layer(
-            attn_norm=file.copied(f"{prefix}attn_norm"),
-            qkv=linear(f"{prefix}qkv"),
-            o=linear(f"{prefix}o"),
-            ffn_norm=file.copied(f"{prefix}ffn_norm"),
-            gate_up=linear(f"{prefix}gate_up"),
-            down=linear(f"{prefix}down"),
-        )
-
-    a = file.architecture
-    with ThreadPoolExecutor(_PACK_THREADS) as pool:
-        starts = range(0, a.vocab // ROWS, _HEAD_BLOCK_ROWS // ROWS)
-        head = [pool.submit(linear, "head", slice(start, start + _HEAD_BLOCK_ROWS // ROWS)) for start in starts]
-        layers = []
-        for done, packed in enumerate(pool.map(layer, range(a.n_layers))):
-            layers.append(packed)
-            progress((done + 1) / a.n_layers)
-        blocks = RowBlocks([block.result() for block in head])
-    return TorchDecoder(a, file.embedding(), layers, file.copied("norm"), blocks)
-
-
-class _Store:
-    """A store's tensors, mapped. StoreError when it is damaged."""
-
-    def __init__(self, store: Path) -> None:
-        self.architecture = read_manifest(store).architecture
-        with safe_open(store / WEIGHTS, framework="pt") as file:
-            names: list[str] = list(file.keys())
-            self._tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
-
-    def mapped(self, name: str) -> torch.Tensor:
-        """A tensor whose pages are read from the file when they are touched."""
-        return self._tensors[name]
-
-    def copied(self, name: str) -> torch.Tensor:
-        """A tensor in memory."""
-        return self._tensors[name].clone()
-
-    def bias(self, name: str) -> torch.Tensor | None:
-        """The bias of a linear, if it has one."""
-        return self.copied(f"{name}.bias") if f"{name}.bias" in self._tensors else None
-
-    def embedding(self) -> Embedding:
-        """The embedding: as fp32 it would take 544 MB for the 0.5B."""
-        return Embedding(self.mapped("embed.weight"), self.copied("embed.scale"))
-
-
-def load_fp32(weights: WeightSource) -> TorchDecoder:
-    """The same model with fp32 linears: the truth that int8 is measured against."""
-
-    def linear(*names: str, prefix: str = "") -> Fp32Linear:
-        bias = None
-        if weights.architecture.qkv_bias and names[0] == "q":
-            bias = torch.cat([weights.tensor(f"{prefix}{name}.bias") for name in names])
-        return Fp32Linear(torch.cat([weights.tensor(prefix + name) for name in names]), bias)
-
-    def layer(index: int) -> Layer:
-        prefix = f"layers.{index}."
-        return Layer(
-            attn_norm=weights.tensor(f"{prefix}attn_norm"),
-            qkv=linear("q", "k", "v", prefix=prefix),
-            o=linear("o", prefix=prefix),
-            ffn_norm=weights.tensor(f"{prefix}ffn_norm"),
-            gate_up=linear("gate", "up", prefix=prefix),
-            down=linear("down", prefix=prefix),
-        )
-
-    layers = [layer(index) for index in range(weights.architecture.n_layers)]
-    embedding = Embedding(weights.tensor("embed"), None)
-    return TorchDecoder(weights.architecture, embedding, layers, weights.tensor("norm"), linear("head"))
+    # As fp32 the embedding would take 544 MB for the 0.5B.
+    embedding = Embedding(file["embed.weight"], binding.copied(file["embed.scale"]))
+    layers = [layer(index) for index in range(a.n_layers)]
+    return NativeDecoder(library, a, embedding, layers, binding.copied(file["norm"]), linear("head"))

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import torch
 
-GROUP = 32
+from model.native.matrix_layout import GROUP
+
 # What the sixteen 4-bit codes stand for, in units of the scale (llama.cpp's kvalues_iq4nl).
 CODEBOOK = torch.tensor([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], dtype=torch.int8)
 # The code that is nearest to -128..127, so that rounding is one look-up.

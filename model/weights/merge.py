@@ -3,7 +3,6 @@
 The truth is PEFT's `merge_and_unload`: the tests compare logits. Called by `quantize` and `load`.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -71,11 +70,6 @@ def read_half(deltas: Any, name: str) -> torch.Tensor:
         return weight.float()
     scale: torch.Tensor = deltas.get_tensor(scale_name(name))
     return weight.float() * scale.float()[:, None]
-
-
-def combined_hash(base_sha256: str, adapter_sha256: str) -> str:
-    """Identifies what an adapter makes of a base, as a published file's sha256 identifies that one."""
-    return hashlib.sha256(f"{base_sha256} {adapter_sha256}".encode()).hexdigest()
 
 
 def _shapes(a: Architecture) -> dict[str, tuple[int, int]]:

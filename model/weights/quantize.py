@@ -1,18 +1,24 @@
 """Turns a published model into the local low-bit store (see `store` for its layout).
 
-Called by the daemon on first use, by `midfill model pull`, and never by the editor's server.
+A program of its own (`python -I -m model.weights.quantize`), which `model.weights.prepare` starts: it needs torch and
+much memory, and what it makes is run without.
 
 Rules: weights pass through one matrix at a time, so memory stays at one fp32 matrix beside the packed
-result. Two processes that quantize at once both end with the same store: the rename decides.
+result. Two processes that quantize at once both end with the same store: the rename decides. Standard output belongs to
+the protocol.
 """
 
+import _thread
 import errno
-import functools
-import hashlib
 import json
+import logging
 import os
+import pickle
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,15 +28,10 @@ from safetensors.torch import save_file
 from completion.types import Format, PromptSpec, Tokenizer
 from model.library.architecture import Architecture, UnsupportedModel
 from model.library.catalog import ModelSource
-from model.library.fetch import files_hash
-from model.library.paths import stores_dir
-from model.library.shards import files_of
 from model.library.speed import weights_per_layer
 from model.library.store import (
     GPU_KINDS,
-    KINDS,
     NUMERICS_VERSION,
-    SOURCE_DIGITS,
     SPECIAL_TOKENS,
     WEIGHTS,
     Manifest,
@@ -40,13 +41,14 @@ from model.library.store import (
 )
 from model.library.system import n_cores
 from model.library.tokenizer import VocabTokenizer
-from model.native import binding
+from model.native.matrix_layout import packable
 from model.weights.calibrate import Choose, calibration_windows, quantize_layers
 from model.weights.gpu_store import gpu_parts
 from model.weights.linear import quantize_rows
 from model.weights.lowbit import Groups, quantize_compensated, quantize_groups
-from model.weights.merge import combined_hash, open_weights
-from model.weights.packing import pack, packable
+from model.weights.merge import open_weights
+from model.weights.packing import pack
+from model.weights.prepare import EXPECTED_FAILURES, source_hash, store_folder
 from model.weights.source import WeightSource
 
 # Of 512 tokens each: twice as many take half as long again and gain nothing that shows (evals/LOG.md).
@@ -63,19 +65,7 @@ _FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole
 _FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>")
 
 
-def choose_kind(setting: str) -> str:
-    """The kind of store for a setting: "auto" is int4 for the native kernels, int8 for torch (which gains nothing)."""
-    if setting in KINDS:
-        return setting
-    return "int4" if binding.kernel_name() else "int8"
-
-
-def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
-    """Where the store of this model file lives; `kind` of store.KINDS or GPU_KINDS."""
-    return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:SOURCE_DIGITS]}-n{NUMERICS_VERSION}"
-
-
-def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:
+def make_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:
     """The complete store of `file`, made now if it is missing or damaged; progress goes from 0 to 1.
 
     UnsupportedModel when the file is not one midfill can run; OSError when the disk is full.
@@ -103,19 +93,6 @@ def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
-
-
-def source_hash(source: ModelSource, file: Path) -> str:
-    """Identify a model's numbers: those of its published files, and of the adapters that are merged into them."""
-    return functools.reduce(combined_hash, (adapter.sha256 for adapter in source.adapters), _file_hash(source, file))
-
-
-def _file_hash(source: ModelSource, file: Path) -> str:
-    """The catalog's verified sha256, else a hash of the files' names, sizes and times."""
-    if source.row is not None:
-        return files_hash(source.row)
-    facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files_of(file)]
-    return hashlib.sha256(json.dumps([str(file.resolve()), facts]).encode()).hexdigest()
 
 
 def _write_store(
@@ -253,3 +230,38 @@ def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:
         line_format=source.row.line_format if source.row else default,
         block_format=source.row.block_format if source.row else default,
     )
+
+
+def _leave_with_parent() -> None:
+    """End this process when whoever started it wants no store any more, or is gone."""
+    while sys.stdin.buffer.read(1):
+        pass
+    _thread.interrupt_main()  # so that what is half written is deleted
+
+
+def main() -> int:
+    """Make the store that is asked for on standard input; the protocol is `model.weights.prepare`'s."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts us may have had it ignored
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as out:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no message
+
+        def say(message: dict[str, object]) -> None:
+            out.write(json.dumps(message) + "\n")
+            out.flush()
+
+        try:
+            source, file, kind = pickle.load(sys.stdin.buffer)
+            threading.Thread(target=_leave_with_parent, name="leave with parent", daemon=True).start()
+            make_store(source, file, kind, lambda done: say({"done": done}))
+        except (KeyboardInterrupt, BrokenPipeError):  # nobody wants it any more
+            return 1
+        except EXPECTED_FAILURES as error:
+            say({"failed": str(error)})
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    os._exit(code)  # a thread waits for standard input

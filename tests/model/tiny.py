@@ -33,11 +33,11 @@ def engine_of(decoder: Decoder, table: ByteTable | None = None, folder: Path | N
     return Engine(decoder, lambda: table or ByteTable(0, lambda i: b""), blocks, Speed(decoder.architecture))
 
 
-def make_tiny_model(folder: Path, seed: int = 7) -> Path:
-    """Write config.json, model.safetensors and a byte-level tokenizer.json into `folder`."""
+def make_tiny_model(folder: Path, seed: int = 7, **sizes: int) -> Path:
+    """Write config.json, model.safetensors and a byte-level tokenizer.json into `folder`; `sizes` instead of SIZES."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=False, eos_token_id=256)).save_pretrained(folder)
+    Qwen2ForCausalLM(Qwen2Config(**SIZES | sizes, tie_word_embeddings=False, eos_token_id=256)).save_pretrained(folder)
     tokenizer = json.loads(build_bpe(byte_tokens(), [], "qwen2").to_str())
     tokenizer["added_tokens"] = [
         {"id": 256 + i, "content": text, "special": True, "single_word": False, "lstrip": False, "rstrip": False,

@@ -14,7 +14,7 @@ from model.decoders.gpu_steps import MAX_RANGES, STEP_SIZES, tiles_for
 from model.decoders.interface import Decoder, run_to_end
 from model.decoders.kv import KV, Slots, Span
 from model.decoders.torch_decoder import TorchDecoder
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 from tests.model.decoders.test_torch_decoder import CASES, make_folder
 from tests.model.gpu import tiny_gpu_decoder

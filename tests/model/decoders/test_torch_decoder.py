@@ -7,9 +7,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from model.decoders.kv import KVBuffer, Span
+from model.decoders.kv import Span
 from model.decoders.torch_decoder import TorchDecoder, attention
-from model.weights.load import load_fp32
+from model.decoders.torch_kv import KVBuffer
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 
 SIZES = {

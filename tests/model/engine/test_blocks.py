@@ -7,16 +7,20 @@ from array import array
 from collections.abc import Generator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
 from completion.types import Piece
 from model.decoders.interface import Decoder, run_to_end
-from model.decoders.kv import KVBuffer, Span
+from model.decoders.kv import Span
+from model.decoders.native_decoder import NativeKV
+from model.decoders.torch_kv import KVBuffer
 from model.engine.blocks import BlockStore, block_key, compute, key_of, place
 from model.engine.layout import Window, window_of
 from model.engine.session import Level, Session
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 from tests.model.tiny import make_tiny_model
 
@@ -189,6 +193,20 @@ def test_a_folder_that_cannot_be_written_costs_a_line(tmp_path: Path, caplog: py
         blocks.put("a", buffer(10))
     assert blocks.get("a", 10) is not None
     assert len(caplog.records) == 1
+
+
+def test_a_native_block_is_kept_as_torch_kept_it() -> None:
+    """Files that were written when all of this was torch are read, and the other way round."""
+    kv, again = NativeKV(2, 2, 16, 40), NativeKV(2, 2, 16, 40)
+    for part in (kv.keys, kv.values):
+        part[...] = np.random.default_rng(1).standard_normal(part.shape)
+    as_torch = {"keys": torch.from_numpy(kv.keys), "values": torch.from_numpy(kv.values)}
+    assert kv.to_bytes() == save(as_torch)
+    again.load(save(as_torch))
+    assert np.array_equal(again.keys, kv.keys)
+    assert np.array_equal(again.values, kv.values)
+    with pytest.raises(ValueError, match="another model"):
+        NativeKV(2, 2, 16, 50).load(kv.to_bytes())
 
 
 # -- computing and placing -----------------------------------------------------------------------------------

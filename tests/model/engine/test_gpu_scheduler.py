@@ -15,7 +15,7 @@ from model.engine.layout import window_of
 from model.engine.scheduler import Scheduler
 from model.engine.session import SessionPool
 from model.library.speed import Speed
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 from tests.model.engine.test_rescue import TABLE, request
 from tests.model.engine.test_scheduler import Answer

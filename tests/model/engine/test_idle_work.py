@@ -9,7 +9,7 @@ from model.engine.generate import Engine
 from model.engine.idle_work import Improver
 from model.engine.layout import Window, window_of
 from model.engine.session import Level, Session
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 from tests.model.tiny import engine_of, make_tiny_model
 

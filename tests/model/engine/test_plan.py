@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completion.types import Piece
-from model.decoders.kv import KVBuffer
+from model.decoders.torch_kv import KVBuffer
 from model.engine.layout import Part, Window, window_of
 from model.engine.plan import joined, make_plan
 from model.engine.session import Level, Session

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.decoders.interface import Chunks, Decoder
+from model.decoders.interface import Chunks, Decoder, Ids, States
 from model.decoders.kv import KV, Span
 from model.engine.device import Choice
 from model.engine.generate import Engine, Finished, Request
@@ -20,7 +20,7 @@ from model.engine.session import SessionPool
 from model.engine.startup import Loaded, Loader
 from model.library.catalog import resolve
 from model.link.spawn import EngineSettings
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 from tests.model.engine.test_scheduler import VOCAB, Answer
 from tests.model.tiny import engine_of
@@ -38,11 +38,9 @@ class FailingDecoder:
         self._inner, self._n_good, self._error = inner, n_good, error
         self.architecture, self.chunks = inner.architecture, Chunks(prefill=100)
         self.new_kv, self.new_block, self.move = inner.new_kv, inner.new_block, inner.move
-        self.logits, self.greedy = inner.logits, inner.greedy
+        self.scores, self.greedy, self.join = inner.scores, inner.greedy, inner.join
 
-    def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, kv: KV, spans: Sequence[Span]
-    ) -> Generator[None, None, torch.Tensor]:
+    def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, States]:
         self._n_good -= 1
         steps = self._inner.forward(ids, positions, kv, spans)
         if self._n_good < 0:

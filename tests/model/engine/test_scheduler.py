@@ -19,7 +19,7 @@ from model.engine.layout import window_of
 from model.engine.sampler import ByteTable
 from model.engine.scheduler import Scheduler
 from model.engine.session import SessionPool
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.source import open_source
 from tests.model.tiny import engine_of, make_tiny_model
 

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,13 +12,15 @@ from hypothesis import strategies as st
 
 from completion.types import Piece
 from model.decoders.interface import Decoder, run_to_end
-from model.decoders.kv import KV, KVBuffer, Span
+from model.decoders.kv import KV, Span
 from model.decoders.native_decoder import NativeKV
+from model.decoders.torch_kv import KVBuffer
 from model.engine.layout import Window, window_of
 from model.engine.session import Level, Session, SessionPool, Work, common_prefix, matching_runs
 from model.library.catalog import resolve
-from model.weights.load import load_native, load_torch
-from model.weights.quantize import ensure_store
+from model.weights.load import load_native
+from model.weights.load_torch import load_torch
+from model.weights.quantize import make_store
 from tests.model.kernels import available, computing_with
 from tests.model.tiny import make_tiny_model
 
@@ -151,7 +154,7 @@ def test_levels_say_what_a_token_will_have_seen() -> None:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny"))
-    return ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
+    return make_store(resolve(str(folder)), folder, "int8", lambda done: None)
 
 
 @pytest.fixture(scope="module", params=["torch", *available()])
@@ -165,17 +168,17 @@ def decoder(request: pytest.FixtureRequest, store: Path) -> Iterator[Decoder]:
 
 def slots(kv: KV, layer: int, begin: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Keys and values of some slots of a layer, each (kv_heads, n, head_dim), in fp32."""
-    keys = kv.keys[layer]
+    keys, values = torch.as_tensor(kv.keys[layer]), torch.as_tensor(kv.values[layer])
     if isinstance(kv, NativeKV):
         keys = keys.transpose(-1, -2).flatten(1, 2)
-    return keys[:, begin:end].float(), kv.values[layer][:, begin:end].float()
+    return keys[:, begin:end].float(), values[:, begin:end].float()
 
 
 def computed(decoder: Decoder, tokens: "array[int]", position: int) -> KV:
     """Tokens at slots and positions from `position`, seeing themselves alone."""
     kv = decoder.new_kv(256)
-    positions = torch.arange(position, position + len(tokens))
-    run_to_end(decoder.forward(torch.tensor(tokens), positions, kv, [Span(len(tokens), (), position)]))
+    positions = np.arange(position, position + len(tokens))
+    run_to_end(decoder.forward(np.array(tokens, np.int64), positions, kv, [Span(len(tokens), (), position)]))
     return kv
 
 

@@ -15,8 +15,9 @@ from model.engine.sampler import ByteTable
 from model.engine.session import Session
 from model.engine.speculate import MAX_DRAFT, Drafter
 from model.library.catalog import resolve
-from model.weights.load import load_native, load_torch
-from model.weights.quantize import ensure_store
+from model.weights.load import load_native
+from model.weights.load_torch import load_torch
+from model.weights.quantize import make_store
 from tests.model.kernels import available, computing_with
 from tests.model.tiny import engine_of, make_tiny_model
 
@@ -74,7 +75,7 @@ def decoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIDFILL_CACHE", str(tmp_path_factory.mktemp("cache")))
-        store = ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
+        store = make_store(resolve(str(folder)), folder, "int8", lambda done: None)
         if request.param == "torch":
             yield load_torch(store, exact=True)
         else:

@@ -10,13 +10,13 @@ import pytest
 
 from completion.types import Format
 from model.engine.device import choose
-from model.engine.startup import EXPECTED_FAILURES
 from model.library import catalog, fetch
 from model.library.architecture import foreign_reason
 from model.library.catalog import ModelError, ModelRow, ModelSource, resolve
 from model.library.paths import models_dir
 from model.library.store import read_manifest
-from model.weights.quantize import ensure_store, source_hash
+from model.weights.prepare import EXPECTED_FAILURES, source_hash
+from model.weights.quantize import make_store
 from tests.model.local_hub import QuietHandler, served
 
 REPO, COMMIT = "someone/tiny-base", "c0ffee"
@@ -85,7 +85,7 @@ def test_a_listed_model_is_fetched_at_its_commit_verified_and_quantized(hub: typ
     assert {path.rsplit("/", 1)[1] for path in hub.asked[1:]} == names  # and nothing else
     assert 0 <= min(seen) <= max(seen) == 1
     assert fetch.is_cached(ROW)
-    manifest = read_manifest(ensure_store(SOURCE, folder, "int8", lambda done: None))
+    manifest = read_manifest(make_store(SOURCE, folder, "int8", lambda done: None))
     assert manifest.source_sha256 == source_hash(SOURCE, folder)
     assert manifest.source == REPO
 
@@ -194,7 +194,7 @@ def test_of_another_architecture_without_sizes_the_missing_ones_are_named(tiny_c
     folder = make_tiny_model(tmp_path / "m")
     (folder / "config.json").write_text(json.dumps({"model_type": "own", "hidden_size": 96, "vocab_size": 272}))
     with pytest.raises(EXPECTED_FAILURES, match=r"'own' is not one .* has no num_hidden_layers and no num_att"):
-        ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
+        make_store(resolve(str(folder)), folder, "int8", lambda done: None)
 
 
 def test_a_tokenizer_without_bytes_is_refused_by_name(tiny_cache: Path, tmp_path: Path) -> None:
@@ -205,4 +205,4 @@ def test_a_tokenizer_without_bytes_is_refused_by_name(tiny_cache: Path, tmp_path
     tokenizer["model"]["byte_fallback"] = True
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(EXPECTED_FAILURES, match="kind SentencePiece, which is not supported"):
-        ensure_store(resolve(str(folder)), folder, "int8", lambda done: None)
+        make_store(resolve(str(folder)), folder, "int8", lambda done: None)

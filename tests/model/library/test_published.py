@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from gguf import GGUFReader
+from gguf import GGML_QUANT_SIZES, GGUFReader
 
 from model.engine.device import needed_bytes
 from model.library.architecture import UnsupportedModel
 from model.library.catalog import ModelError, resolve
 from model.library.fetch import fetch
-from model.library.published import check
+from model.library.published import BLOCKS, check
 from model.library.shards import files_of
 from model.library.store import read_manifest
-from model.weights.quantize import ensure_store, source_hash
+from model.weights.prepare import source_hash
+from model.weights.quantize import make_store
 from model.weights.source import open_source
 from tests.lsp_server.cli.test_main import midfill
 from tests.lsp_server.session import Session
@@ -41,6 +42,10 @@ def parts(made: Path, tmp_path: Path) -> list[Path]:
     return [Path(shutil.copy2(part, tmp_path)) for part in sorted(made.glob("split-*.gguf"))]
 
 
+def test_the_formats_numbers_are_those_of_its_library() -> None:
+    assert {int(kind): size for kind, size in GGML_QUANT_SIZES.items()} == BLOCKS
+
+
 def test_a_split_model_has_the_tensors_of_the_whole_one(made: Path, parts: list[Path]) -> None:
     with open_source(made / "whole.gguf") as whole, open_source(parts[0]) as split:
         assert split.architecture == whole.architecture
@@ -57,7 +62,7 @@ def test_whichever_part_is_named_it_is_one_model_with_one_store(
     sources = [resolve(str(part)) for part in parts]
     assert {source.model_id for source in sources} == {sources[0].model_id}
     assert {fetch(source) for source in sources} == {parts[0]}
-    store = ensure_store(sources[1], fetch(sources[1]), "int8", lambda done: None)
+    store = make_store(sources[1], fetch(sources[1]), "int8", lambda done: None)
     assert read_manifest(store).architecture.n_layers == 3
     before = source_hash(sources[0], parts[0])
     os.utime(parts[2], ns=(1, 1))  # another file

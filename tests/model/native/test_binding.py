@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from model.library.catalog import ModelError
 from model.native import binding
-from model.weights.lowbit import GROUP, quantize_groups
+from model.native.matrix_layout import GROUP
+from model.weights.lowbit import quantize_groups
 from model.weights.packing import pack, unpack
 from tests.model.kernels import ALL, THREADS, available, opened
 
@@ -29,9 +30,13 @@ def best_kernels_afterwards() -> Iterator[None]:
     binding.load(THREADS)
 
 
+def matrix(blocks: torch.Tensor, bias: torch.Tensor | None) -> binding.Matrix:
+    return binding.matrix(blocks.numpy(), None if bias is None else bias.numpy())
+
+
 def linear(library: ctypes.CDLL, blocks: torch.Tensor, bias: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
     out = torch.empty(x.shape[0], blocks.shape[0] * 16)
-    library.midfill_linear(binding.matrix(blocks, bias), binding.STORE, x.data_ptr(), x.shape[0], out.data_ptr())
+    library.midfill_linear(matrix(blocks, bias), binding.STORE, x.data_ptr(), x.shape[0], out.data_ptr())
     return out
 
 
@@ -68,11 +73,11 @@ def test_swiglu_and_add_finish_a_linear(kernels: str, rows: int, groups: int, n:
     plain = linear(library, blocks, None, x)
     gate, up = plain.chunk(2, dim=1)
     got = torch.empty(n, 16 * rows)
-    library.midfill_linear(binding.matrix(blocks, None), binding.SWIGLU, x.data_ptr(), n, got.data_ptr())
+    library.midfill_linear(matrix(blocks, None), binding.SWIGLU, x.data_ptr(), n, got.data_ptr())
     torch.testing.assert_close(got, torch.nn.functional.silu(gate) * up, rtol=1e-5, atol=1e-5)
     residual = torch.randn_like(plain)
     total = residual.clone()
-    library.midfill_linear(binding.matrix(blocks, None), binding.ADD, x.data_ptr(), n, total.data_ptr())
+    library.midfill_linear(matrix(blocks, None), binding.ADD, x.data_ptr(), n, total.data_ptr())
     torch.testing.assert_close(total, residual + plain, rtol=0, atol=0)
 
 

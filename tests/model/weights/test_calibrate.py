@@ -9,7 +9,7 @@ import torch
 from model.decoders.interface import Decoder
 from model.decoders.kv import Span
 from model.weights.calibrate import WINDOW_TOKENS, block_size, calibration_windows, quantize_layers
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.lowbit import Groups, hessian_blocks, quantize_groups
 from model.weights.source import open_source
 from tests.model.tiny import make_tiny_model

@@ -12,9 +12,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qw
 from model.library.adapter import AdapterError, add, find_base, open_adapter
 from model.library.catalog import CATALOG, AddedAdapter, ModelSource, resolve
 from model.library.store import read_manifest
-from model.weights.load import load_fp32
+from model.weights.load_torch import load_fp32
 from model.weights.merge import merged, open_weights
-from model.weights.quantize import ensure_store, source_hash
+from model.weights.prepare import source_hash
+from model.weights.quantize import make_store
 from model.weights.source import open_source
 from tests.model.decoders.test_torch_decoder import SIZES, run
 from tests.model.tiny import make_tiny_model
@@ -92,7 +93,7 @@ def test_a_store_is_the_bases_with_the_adapter(tiny_cache: Path, tiny_model: Pat
     base = find_base(found, None)  # the folder that PEFT recorded
     source = add(found, base, "mine")
     shutil.rmtree(folder)  # the cache has a copy
-    stores = [ensure_store(which, tiny_model, "int8", lambda done: None) for which in (base, source)]
+    stores = [make_store(which, tiny_model, "int8", lambda done: None) for which in (base, source)]
     manifests = [read_manifest(store) for store in stores]
     assert manifests[0].source_sha256 == source_hash(base, tiny_model)
     assert manifests[1].source_sha256 not in ("", manifests[0].source_sha256)
@@ -124,7 +125,7 @@ def test_without_room_for_the_store_one_sentence_says_so(
     usage = shutil.disk_usage(tiny_model)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OSError, match=r"takes \d+ MB in .* which has 0 MB free: make room, or set MIDFILL_CACHE"):
-        ensure_store(resolve(str(tiny_model)), tiny_model, "int8", lambda done: None)
+        make_store(resolve(str(tiny_model)), tiny_model, "int8", lambda done: None)
 
 
 def test_an_adapter_that_was_added_is_merged_on_top_of_the_one_that_ships(

@@ -1,0 +1,56 @@
+"""A store's weights where they are mapped: NumPy arrays over a safetensors file, read when they are used.
+
+The `safetensors` library copies what it gives to NumPy; the format is 8 bytes of length, a JSON header, and the data.
+
+Rules: read-only, and no torch. Pages are the system's cache of the file, which all processes share. A header that
+cannot be read is a StoreError.
+"""
+
+import json
+import math
+import mmap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.library.store import StoreError
+
+_LENGTH_BYTES = 8
+# The types that stores are made of.
+_TYPES: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
+
+
+class MappedTensors:
+    """The tensors of a file by name; each lives as long as somebody holds it."""
+
+    def __init__(self, file: Path) -> None:
+        """StoreError when the file is damaged; OSError when it cannot be opened."""
+        with file.open("rb") as opened:
+            try:
+                data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+                n_header = int.from_bytes(data[:_LENGTH_BYTES], "little")
+                begin = _LENGTH_BYTES + n_header
+                header: dict[str, Any] = json.loads(data[_LENGTH_BYTES:begin])
+                self._arrays = {
+                    name: _array(data, begin, entry) for name, entry in header.items() if name != "__metadata__"
+                }
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise StoreError(f"{file} is damaged ({error}): delete its folder, it is made again") from error
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+
+def _array(data: mmap.mmap, begin: int, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """One tensor of a header; ValueError when it does not lie within the file."""
+    shape, dtype = [int(n) for n in entry["shape"]], np.dtype(_TYPES[entry["dtype"]])
+    return np.frombuffer(data, dtype, math.prod(shape), begin + int(entry["data_offsets"][0])).reshape(shape)

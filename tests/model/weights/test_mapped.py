@@ -1,0 +1,47 @@
+"""Weights where they are mapped, against the library that wrote them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.library.store import StoreError
+from model.weights.mapped import MappedTensors
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    torch.manual_seed(1)
+    save_file(
+        {
+            "scales": torch.randn(7),
+            "rows": torch.randint(-127, 127, (7, 5), dtype=torch.int8),
+            "blocks": torch.randint(0, 255, (2, 3, 11), dtype=torch.uint8),
+            "halves": torch.randn(3, 4).half(),
+        },
+        tmp_path / "weights.safetensors",
+        metadata={"made": "by a test"},
+    )
+    return tmp_path / "weights.safetensors"
+
+
+def test_every_tensor_is_as_it_was_written_and_cannot_be_changed(file: Path) -> None:
+    mapped, expected = MappedTensors(file), load_file(file)
+    assert set(mapped) == set(expected)
+    for name, tensor in expected.items():
+        assert np.array_equal(mapped[name], tensor.numpy())
+        assert mapped[name].dtype == tensor.numpy().dtype
+        assert not mapped[name].flags.writeable
+    assert "bias" not in mapped
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: b"", lambda data: data[:40], lambda data: data[:-1], lambda data: data.replace(b"F32", b"F99")],
+)
+def test_a_damaged_file_is_a_store_error(file: Path, damage: object) -> None:
+    file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator]
+    with pytest.raises(StoreError, match="is damaged"):
+        MappedTensors(file)
