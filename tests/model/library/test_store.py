@@ -46,6 +46,7 @@ def test_formats_are_the_catalogs_and_the_marks_of_a_chat_the_vocabularys(tmp_pa
     row = replace(CATALOG[0], line_format=Format.FIM, block_format=Format.LEFT, body_format=Format.CHAT)
     spec = present_spec(_store(tmp_path, {"<|im_start|>": 6, "<|im_end|>": 7}), row)
     assert (spec.line_format, spec.block_format, spec.body_format) == (Format.FIM, Format.LEFT, Format.CHAT)
+    assert spec.chat_system == row.chat_system != ""
     assert (spec.turn_start, spec.turn_end, spec.fim_prefix) == (6, 7, 3)
 
 
