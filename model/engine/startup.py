@@ -219,11 +219,13 @@ class Loader:
 
 def _byte_table(store: Path, n_tokens: int) -> ByteTable:
     spelled = spellings(store)
-    return ByteTable(n_tokens, lambda token_id: spelled[token_id] if token_id < len(spelled) else b"")
+    table = ByteTable(n_tokens, lambda token_id: spelled[token_id] if token_id < len(spelled) else b"")
+    _trim_memory()
+    return table
 
 
 def _trim_memory() -> None:
-    """Give what quantizing or packing used back to the kernel (glibc only)."""
+    """Give what packing, or reading a vocabulary, used back to the kernel (glibc only)."""
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:
         trim(0)
