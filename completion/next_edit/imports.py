@@ -1,0 +1,130 @@
+"""Rule (d): an import whose last use was just removed goes; a name that is used and not imported gets its import.
+
+What a file imports, and where, say the queries of its language (`parsers.outline`). How the repository imports a name
+is asked of `completion.types.ImportIndex`, by whoever asks for proposals: a tree is in another process than the index.
+
+Rules: pure; runs where the tree is.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from completion.code.builtins import builtins_of
+from completion.next_edit.edits import Layer, LineEdit, Proposal
+from completion.next_edit.names import binder, is_key, named, owner, text_of
+from completion.next_edit.scene import Scene
+from parsers.outline import Import, outline
+
+_LAST_WORD = re.compile(r"[\w$]+(?=\W*$)")
+_LEAST_CHARACTERS = 2
+
+
+def unused(scene: Scene) -> Iterator[Proposal]:
+    """Imports whose last use one of the edits removed."""
+    gone: set[bytes] = set()
+    for edit in scene.here:
+        old, new = scene.names(edit)
+        gone |= {name for name in old if name not in new}
+    if not gone:
+        return
+    imports = outline(scene.tree).imports
+    for imported in imports:
+        name = local_name(imported)
+        if not name or name.encode() not in gone or scene.is_edited(imported.line):
+            continue
+        uses = named(scene.root, scene.source, name.encode())
+        if any(use.start_point.row != imported.line for use in uses) or _is_quoted(scene, name):
+            continue
+        if (proposal := _without(scene, imported, name, imports)) is not None:
+            yield proposal
+
+
+def local_name(imported: Import) -> str:
+    """What an import is called in its file."""
+    word = _LAST_WORD.search(imported.alias or imported.name or imported.path)
+    return word.group(0) if word else ""
+
+
+def _is_quoted(scene: Scene, name: str) -> bool:
+    """Whether a name stands in quotes: it may be exported by it."""
+    return re.search(rf"[\"'`]{re.escape(name)}[\"'`]", "\n".join(scene.lines)) is not None
+
+
+def _without(scene: Scene, imported: Import, name: str, imports: tuple[Import, ...]) -> Proposal | None:
+    line = scene.lines[imported.line]
+    n_there = sum(other.line == imported.line for other in imports)
+    if n_there == 1:
+        if line.count("(") != line.count(")") or line.count("{") != line.count("}"):
+            return None
+        return Proposal(Layer.UNUSED, imported.line, (line,), ())
+    spelled = rf"(?:{re.escape(imported.name)}\s+as\s+)?(?:type\s+)?{re.escape(name)}"
+    for expression in (rf"\b{spelled}\b\s*,[ \t]*", rf"\s*,\s*\b{spelled}\b"):
+        new, n = re.subn(expression, "", line, count=1)
+        if n:
+            return Proposal(Layer.UNUSED, imported.line, (line,), (new,))
+    return None
+
+
+def missing(scene: Scene) -> Iterator[str]:
+    """Names that the last edits brought in, and that nothing in the file binds or imports."""
+    known: set[str] | None = None
+    for edit in scene.here:
+        old, new = scene.names(edit)
+        for node in scene.leaves_now(edit):
+            name = text_of(node, scene.source)
+            if name not in new or name in old or len(name) <= _LEAST_CHARACTERS or binder(node) is not None:
+                continue
+            if (
+                owner(node, scene.source) is not None
+                or is_key(node)
+                or name.decode("utf-8", "replace") in builtins_of(scene.tree.language)
+            ):
+                continue
+            if known is None:
+                known = {local_name(each) for each in outline(scene.tree).imports}
+            word = name.decode("utf-8", "replace")
+            if word not in known and not any(binder(use) is not None for use in named(scene.root, scene.source, name)):
+                known.add(word)
+                yield word
+
+
+def added(scene: Scene, lines: Mapping[str, str]) -> Iterator[Proposal]:
+    """The import lines of names, as the repository writes them, behind the import that is most like each."""
+    imports = outline(scene.tree).imports
+    if not imports:
+        return
+    for name, line in lines.items():
+        if line in scene.lines:
+            continue
+        joined = _into_list(scene, name, line)
+        if joined is not None:
+            yield joined
+            continue
+        after = max(imports, key=lambda each: (_common(scene.lines[each.line].strip(), line.strip()), each.line))
+        indent = scene.lines[after.line][: len(scene.lines[after.line]) - len(scene.lines[after.line].lstrip())]
+        above = line.strip() < scene.lines[after.line].strip()
+        at = after.line if above else after.line + 1
+        yield Proposal(Layer.IMPORT, at, (), (indent + line.strip(),))
+
+
+def _into_list(scene: Scene, name: str, line: str) -> Proposal | None:
+    """A name beside others that the file imports from the same place."""
+    head, found, tail = line.strip().partition(name)
+    if not found:
+        return None
+    for number, there in enumerate(scene.lines):
+        stripped = there.strip()
+        if head and stripped.startswith(head) and stripped.endswith(tail) and stripped != line.strip():
+            inner = stripped[len(head) : len(stripped) - len(tail) if tail else None]
+            names = [each.strip() for each in inner.split(",")]
+            if "," in head or not all(re.fullmatch(r"[\w$]+(?: as [\w$]+)?", each) for each in names):
+                continue
+            is_sorted = names == sorted(names)
+            names = sorted([*names, name]) if is_sorted else [*names, name]
+            indent = there[: len(there) - len(there.lstrip())]
+            return Proposal(Layer.IMPORT, number, (there,), (indent + head + ", ".join(names) + tail,))
+    return None
+
+
+def _common(one: str, other: str) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
