@@ -8,9 +8,10 @@ Rules: pure; runs where the tree is.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from completion.code.builtins import builtins_of
-from completion.next_edit.edits import Layer, LineEdit, Proposal
+from completion.next_edit.edits import Layer, Proposal
 from completion.next_edit.names import binder, is_key, named, owner, text_of
 from completion.next_edit.scene import Scene
 from parsers.outline import Import, outline
@@ -24,10 +25,11 @@ def unused(scene: Scene) -> Iterator[Proposal]:
     gone: set[bytes] = set()
     for edit in scene.here:
         old, new = scene.names(edit)
-        gone |= {name for name in old if name not in new}
+        gone |= {name for name in old if name not in new} - {each.old for each in scene.replaced(edit)}
     if not gone:
         return
     imports = outline(scene.tree).imports
+    found: list[Proposal] = []
     for imported in imports:
         name = local_name(imported)
         if not name or name.encode() not in gone or scene.is_edited(imported.line):
@@ -36,7 +38,8 @@ def unused(scene: Scene) -> Iterator[Proposal]:
         if any(use.start_point.row != imported.line for use in uses) or _is_quoted(scene, name):
             continue
         if (proposal := _without(scene, imported, name, imports)) is not None:
-            yield proposal
+            found.append(proposal)
+    yield from (replace(each, n_places=len(found)) for each in found)
 
 
 def local_name(imported: Import) -> str:

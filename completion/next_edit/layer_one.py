@@ -16,7 +16,7 @@ from completion.next_edit.scene import Scene
 from parsers.parse import SyntaxTree, question
 
 # More of them is a matter for a refactoring, and each is parsed once.
-_MAX_PROPOSALS = 24
+_MAX_PROPOSALS = 12
 _MAX_BYTES = 400_000
 
 

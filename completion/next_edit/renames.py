@@ -10,6 +10,7 @@ Rules: pure; runs where the tree is. A name that is bound elsewhere, too, is lef
 not known. So is one whose new name was there before.
 """
 
+import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from completion.next_edit.scene import Replaced, Scene, by_lines
 
 _IMPORT = re.compile(r"import|use_declaration|^include|using_directive")
 _MAX_USES = 200
+# Of two names, one of which took the place of the other where it is used (difflib's ratio).
+_LIKE = 0.6
 # Layers by how sure they are: lines with uses of several go by the least sure.
 _ORDER = (Layer.LOCAL, Layer.RENAME, Layer.MEMBER, Layer.FIELD, Layer.NAME)
 
@@ -68,6 +71,8 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     node, binding = next(
         ((each.node, bound) for each, _ in seen if (bound := _binding(each.node)) is not None), (seen[0][0].node, None)
     )
+    if (binding is None or _IMPORT.search(binding.type)) and not _is_like(old, seen[0][0].new, len(seen)):
+        return
     if binding is None:
         owner_now = owner(node, scene.source)
         for use in nodes:
@@ -111,6 +116,11 @@ def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[
             yield Layer.FIELD, use
         elif is_inside and scene.language.folder_scope and not bound:
             yield Layer.MEMBER, use
+
+
+def _is_like(old: bytes, new: bytes, n_times: int) -> bool:
+    """Whether a name in place of another is likely the same thing, by its sound or by how often it was done."""
+    return n_times > 1 or difflib.SequenceMatcher(None, old, new, autojunk=False).ratio() >= _LIKE
 
 
 def _binding(node: Node) -> Node | None:

@@ -17,7 +17,7 @@ Rules: pure; no tree. Nothing is proposed in lines that were just edited.
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from completion.next_edit.edits import NOWHERE, Layer, LineEdit, Proposal, pieces
 from completion.next_edit.scene import Scene
@@ -26,6 +26,8 @@ _TOKEN = re.compile(r"[^\W\d][\w$]*|\d[\w.]*|\n[ \t]*|[ \t]+|.", re.DOTALL)
 _WORD = re.compile(r"[\w$]+")
 # Of an edit that may be repeated; holes of a pattern; places before it is a matter of replacing in the whole file.
 _MAX_LINES, _MAX_HOLES, _MAX_PLACES, _MAX_TOKENS = 8, 6, 40, 400
+# Words that a line must have beside which something came in.
+_LEAST_AROUND = 2
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -36,7 +38,7 @@ class _Atom:
     old: str
     new: str
     n_lines: int
-    skip: int = 0  # lines of `old` that only say where
+    is_change: bool = True  # else lines that came or went, beside one that says where
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class _Pattern:
     n_lines: int
     support: int
     n_constant: int
+    anchor: str  # a word that stands at every place
 
 
 def repeats(scene: Scene) -> Iterator[Proposal]:
@@ -58,13 +61,13 @@ def repeats(scene: Scene) -> Iterator[Proposal]:
     patterns: list[_Pattern] = []
     for number, atom in enumerate(atoms):
         for other in atoms[number + 1 :]:
-            if (pattern := _generalized(atom, other, len(atoms))) is not None:
+            if (pattern := _generalized(atom, other)) is not None:
                 patterns.append(pattern)
     best: dict[tuple[str, str], _Pattern] = {}
     for pattern in patterns:
         key = (pattern.before.pattern, pattern.after)
         n = best[key].support + 1 if key in best else 2
-        best[key] = _Pattern(pattern.before, pattern.after, pattern.n_lines, n, pattern.n_constant)
+        best[key] = _Pattern(pattern.before, pattern.after, pattern.n_lines, n, pattern.n_constant, pattern.anchor)
     once = (_exact(atom) for atom in atoms)
     for pattern in [*sorted(best.values(), key=lambda p: (-p.support, -p.n_constant)), *filter(None, once)]:
         for proposal in _places(pattern, scene):
@@ -83,9 +86,9 @@ def _atoms(edit: LineEdit, scene: Scene) -> Iterator[_Atom]:
             continue
         above, below = _around(edit, piece, scene)
         if below:
-            yield _atom((*piece.old, below), (*piece.new, below))
+            yield replace(_atom((*piece.old, below), (*piece.new, below)), is_change=False)
         if above:
-            yield _atom((above, *piece.old), (above, *piece.new))
+            yield replace(_atom((above, *piece.old), (above, *piece.new)), is_change=False)
 
 
 def _around(edit: LineEdit, piece: LineEdit, scene: Scene) -> tuple[str, str]:
@@ -129,7 +132,7 @@ def _segments(one: Sequence[str], other: Sequence[str]) -> Iterator[str | tuple[
         yield "".join(gap[0]), "".join(gap[1])
 
 
-def _generalized(one: _Atom, other: _Atom, n_atoms: int) -> _Pattern | None:
+def _generalized(one: _Atom, other: _Atom) -> _Pattern | None:
     """What two edits have in common; None where they are not alike."""
     if one.n_lines != other.n_lines or one.old == one.new:
         return None
@@ -140,11 +143,12 @@ def _generalized(one: _Atom, other: _Atom, n_atoms: int) -> _Pattern | None:
     if max(map(len, (*olds, *news))) > _MAX_TOKENS:
         return None
     holes: dict[tuple[str, str], int] = {}
-    expression, constant, kinds = "", 0, list(_segments(*olds))
+    expression, kinds = "", list(_segments(*olds))
+    words: list[str] = []
     for index, segment in enumerate(kinds):
         if isinstance(segment, str):
             expression += re.escape(segment)
-            constant += sum(len(word) > 1 for word in _WORD.findall(segment))
+            words += _WORD.findall(segment)
             continue
         is_end = index in (0, len(kinds) - 1)
         if any("\n" in part for part in segment) or (not is_end and not all(segment)):
@@ -157,10 +161,11 @@ def _generalized(one: _Atom, other: _Atom, n_atoms: int) -> _Pattern | None:
         holes[segment] = len(holes)
         kind = r"[\w$]+" if all(map(_WORD.fullmatch, segment)) else r"[^\n]+?" if all(segment) else r"[^\n]*?"
         expression += f"(?P<h{holes[segment]}>{kind})"
-    if constant == 0 or len(holes) > _MAX_HOLES:
+    constant = sum(len(word) > 1 for word in words)
+    if constant < (1 if one.is_change else _LEAST_AROUND) or len(holes) > _MAX_HOLES:
         return None
-    after = _filled(news, holes)
-    return None if after is None else _Pattern(re.compile(expression), after, one.n_lines, 2, constant)
+    after, anchor = _filled(news, holes), max(words, key=len)
+    return None if after is None else _Pattern(re.compile(expression), after, one.n_lines, 2, constant, anchor)
 
 
 def _filled(news: tuple[list[str], list[str]], holes: dict[tuple[str, str], int]) -> str | None:
@@ -192,15 +197,17 @@ def _composed(segment: tuple[str, str], holes: dict[tuple[str, str], int]) -> st
 def _exact(atom: _Atom) -> _Pattern | None:
     """What was done once, to be done where exactly the same stands."""
     words = _WORD.findall(atom.old)
-    if sum(len(word) > 1 for word in words) < 2 or atom.old == atom.new:
+    if sum(len(word) > 1 for word in words) < 2 or atom.old == atom.new or not atom.is_change:
         return None
-    return _Pattern(re.compile(re.escape(atom.old)), atom.new, atom.n_lines, 1, len(words))
+    return _Pattern(re.compile(re.escape(atom.old)), atom.new, atom.n_lines, 1, len(words), max(words, key=len))
 
 
 def _places(pattern: _Pattern, scene: Scene) -> Iterator[Proposal]:
     found: list[Proposal] = []
     for line in range(len(scene.lines) - pattern.n_lines + 1):
         block = scene.lines[line : line + pattern.n_lines]
+        if not any(pattern.anchor in each for each in block):
+            continue
         if any(map(scene.is_edited, range(line, line + pattern.n_lines))) or not block[0].strip():
             continue
         indent = _indent(block[0])
@@ -215,10 +222,7 @@ def _places(pattern: _Pattern, scene: Scene) -> Iterator[Proposal]:
         if len(found) > _MAX_PLACES:
             return
     for proposal in found:
-        yield Proposal(
-            proposal.layer, proposal.line, proposal.old, proposal.new, proposal.support, len(found),
-            n_constant=pattern.n_constant,
-        )  # fmt: skip
+        yield replace(proposal, n_places=len(found), n_constant=pattern.n_constant)
 
 
 def _least(
