@@ -23,7 +23,7 @@ from completion.types import Completion, Mode, Outcome, Trigger
 from lsp_server import convert, machine
 from lsp_server.config import flatten
 from lsp_server.documents.store import Document
-from lsp_server.methods import context_request, feedback, moves
+from lsp_server.methods import context_request, feedback, moves, next_edit
 from lsp_server.methods.fallback import Answered, Fallback
 from lsp_server.protocol import PAUSE_S
 from lsp_server.server import Midfill
@@ -47,6 +47,7 @@ def build_server() -> Midfill:
     feedback.register(server)
     context_request.register(server)
     moves.register(server)
+    next_edit.register(server)
 
     @server.feature(t.INITIALIZE)
     def initialize(ls: Midfill, params: t.InitializeParams) -> None:

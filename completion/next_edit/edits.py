@@ -80,24 +80,33 @@ class RecentEdits:
 
     def follow(self, path: str, line: int, before: Sequence[str], after: Sequence[str], at_s: float) -> None:
         """Lines of a file, `before`, from `line` on, were replaced by `after`."""
-        edit = LineEdit(path, line, tuple(before), tuple(after), at_s)
+        touched = self._touched(path, line, len(before), at_s)
+        edit = _joined(touched, LineEdit(path, line, tuple(before), tuple(after), at_s))
         kept: list[LineEdit] = []
-        for known in reversed(self._edits):
-            if known.path != path or known.line == NOWHERE:
+        for known in self._edits:
+            if known.path != path:
                 kept.append(known)
-            elif _touch(known, edit):
-                if at_s - known.at_s <= PAUSE_S:
-                    edit = _joined(known, edit)
-                elif _overlap(known, edit):
-                    continue  # what it made does not stand any more
-                else:
-                    kept.append(_moved(known, line, len(before), len(after)))
-            else:
+            elif known not in touched and not (line < known.end and known.line < line + len(before)):
                 kept.append(_moved(known, line, len(before), len(after)))
-        kept.reverse()
         if (whole := trimmed(edit)) is not None and max(len(whole.old), len(whole.new)) <= MAX_LINES:
             kept.append(whole)
         self._edits = kept[-MAX_EDITS:]
+
+    def _touched(self, path: str, line: int, n_lines: int, at_s: float) -> list[LineEdit]:
+        """The edits of a file that are one with an edit of these lines: they touch it, or each other."""
+        found: list[LineEdit] = []
+        first, end = line, line + n_lines
+        while True:
+            new = [
+                known
+                for known in self._edits
+                if known.path == path and known not in found and at_s - known.at_s <= PAUSE_S
+                if known.line <= end and first <= known.end
+            ]
+            if not new:
+                return sorted(found, key=lambda known: (known.line, known.end))
+            found += new
+            first, end = min(first, *(k.line for k in found)), max(end, *(k.end for k in found))
 
     def forget(self, path: str) -> None:
         """A file was closed, or read anew: where its edits stand is not known any more."""
@@ -108,23 +117,24 @@ def _moved(known: LineEdit, line: int, n_before: int, n_after: int) -> LineEdit:
     return replace(known, line=known.line + n_after - n_before) if known.line >= line + n_before else known
 
 
-def _touch(known: LineEdit, edit: LineEdit) -> bool:
-    """Whether an edit changes lines that another one made, or those right beside it."""
-    return edit.line <= known.end and known.line <= edit.line + len(edit.old)
-
-
-def _overlap(known: LineEdit, edit: LineEdit) -> bool:
-    return edit.line < known.end and known.line < edit.line + len(edit.old)
-
-
-def _joined(known: LineEdit, edit: LineEdit) -> LineEdit:
-    """Two edits, one after the other, as one."""
-    end = edit.line + len(edit.old)
-    above = edit.old[: max(0, known.line - edit.line)]
-    below = edit.old[len(edit.old) - max(0, end - known.end) :] if end > known.end else ()
-    head = known.new[: max(0, edit.line - known.line)]
-    tail = known.new[max(0, end - known.line) :] if end < known.end else ()
-    return LineEdit(edit.path, min(known.line, edit.line), above + known.old + below, head + edit.new + tail, edit.at_s)
+def _joined(touched: Sequence[LineEdit], edit: LineEdit) -> LineEdit:
+    """Edits that touch, the last of them after the others, as one."""
+    first = min([edit.line, *(known.line for known in touched)])
+    end = max([edit.line + len(edit.old), *(known.end for known in touched)])
+    old: list[str] = []
+    between: list[str] = []  # as they stood before the last edit
+    at = first
+    for known in touched:
+        gap = edit.old[max(0, at - edit.line) : max(0, known.line - edit.line)]
+        old += [*gap, *known.old]
+        between += [*gap, *known.new]
+        at = known.end
+    rest = edit.old[max(0, at - edit.line) : max(0, end - edit.line)]
+    old += rest
+    between += rest
+    head = edit.line - first
+    new = [*between[:head], *edit.new, *between[head + len(edit.old) :]]
+    return LineEdit(edit.path, first, tuple(old), tuple(new), edit.at_s)
 
 
 def trimmed(edit: LineEdit) -> LineEdit | None:

@@ -35,7 +35,7 @@ def unused(scene: Scene) -> Iterator[Proposal]:
         if not name or name.encode() not in gone or scene.is_edited(imported.line):
             continue
         uses = named(scene.root, scene.source, name.encode())
-        if any(use.start_point.row != imported.line for use in uses) or _is_quoted(scene, name):
+        if any(use.start_point.row != imported.line for use in uses) or _is_quoted(scene, name, imported.line):
             continue
         if (proposal := _without(scene, imported, name, imports)) is not None:
             found.append(proposal)
@@ -48,9 +48,10 @@ def local_name(imported: Import) -> str:
     return word.group(0) if word else ""
 
 
-def _is_quoted(scene: Scene, name: str) -> bool:
-    """Whether a name stands in quotes: it may be exported by it."""
-    return re.search(rf"[\"'`]{re.escape(name)}[\"'`]", "\n".join(scene.lines)) is not None
+def _is_quoted(scene: Scene, name: str, but: int) -> bool:
+    """Whether a name stands in quotes in another line than this: it may be exported by it."""
+    quoted = re.compile(rf"[\"'`]{re.escape(name)}[\"'`]")
+    return any(number != but and quoted.search(line) for number, line in enumerate(scene.lines) if name in line)
 
 
 def _without(scene: Scene, imported: Import, name: str, imports: tuple[Import, ...]) -> Proposal | None:

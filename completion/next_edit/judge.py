@@ -25,7 +25,7 @@ _GROUPS = {
     Layer.NAME: "names",
 }
 # What is shown is wanted with at least this probability.
-THRESHOLD = 0.5
+THRESHOLD = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +110,30 @@ def _steps(proposal: Proposal, line: int) -> tuple[bool, int]:
 
 
 # Printed by `midfill eval next-edit --fit`.
-WEIGHTS: dict[str, float] = {f"is_{layer.value}": 0.0 for layer in Layer}
+WEIGHTS: dict[str, float] = {
+    "bias": 0.351,
+    "is_again": -0.534,
+    "is_field": 0.559,
+    "is_insertion": -0.044,
+    "is_local": -0.185,
+    "is_member": 0.296,
+    "is_name": -0.226,
+    "is_removal": -1.088,
+    "is_rename": 0.692,
+    "is_repeat": -0.204,
+    "is_signature": 0.140,
+    "is_twin": -0.522,
+    "is_unused": -0.016,
+    "lines_log_constant": 0.455,
+    "lines_log_places": -1.265,
+    "lines_log_support": 1.345,
+    "log_distance": -0.932,
+    "log_edits": 0.122,
+    "log_lines": -0.275,
+    "names_log_constant": -0.023,
+    "names_log_places": -0.987,
+    "names_log_support": 0.938,
+    "other_log_constant": -0.265,
+    "other_log_places": -0.159,
+    "other_log_support": -0.362,
+}

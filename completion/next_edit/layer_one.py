@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from completion.next_edit import imports, renames, repeat, signatures, twins
-from completion.next_edit.edits import LineEdit, Proposal
+from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.scene import Scene
 from parsers.parse import SyntaxTree, question
 
@@ -28,13 +28,15 @@ def proposals(tree: SyntaxTree, edits: tuple[LineEdit, ...], lines: dict[str, st
     scene = Scene(tree, edits)
     found: list[Proposal] = []
     taken: set[int] = set()
+    renamed = list(renames.renames(scene))
     rules: Iterator[Proposal] = chain(
-        renames.renames(scene),
+        (each for each in renamed if each.layer is not Layer.NAME),
         signatures.signatures(scene),
         imports.unused(scene),
         imports.added(scene, lines),
         repeat.repeats(scene),
         twins.twins(scene),
+        (each for each in renamed if each.layer is Layer.NAME),
     )
     for proposal in rules:
         touched = set(range(proposal.line, proposal.line + len(proposal.old))) or {-1 - proposal.line}

@@ -1,4 +1,4 @@
-"""Names in a syntax tree: where one is bound, how far it is seen, and where it is used. Asked by `renames` and `imports`.
+"""Names in a syntax tree: where one is bound, how far it is seen, and where it is used. Asked by the rules.
 
 By the shapes that grammars have in common (fields such as `name`, `left`, `pattern`, `body`), so it holds for every
 language that has them; what a language has of its own is a column of `parsers.languages`. It is no resolver: a name
@@ -141,9 +141,9 @@ def scope(node: Node, binding: Node, language: Language) -> Node | None:
         if above.type in language.definitions and not (above == binding and _field(above, below) == "name"):
             return above
         body = next((each for name in _BODIES if (each := above.child_by_field_name(name)) is not None), None)
-        if body is not None and not _holds(body, node) and not _TYPES.search(above.type):
-            if not _CONSTANTS.search(above.type):
-                return above
+        is_outside = body is not None and not _holds(body, node)
+        if is_outside and not _TYPES.search(above.type) and not _CONSTANTS.search(above.type):
+            return above
         if language.block_style is BlockStyle.BRACE and above.type in language.blocks:
             return above
         below, above = above, above.parent

@@ -40,10 +40,11 @@ def renames(scene: Scene) -> Iterator[Proposal]:
         if len({replaced.new for replaced, _ in seen}) == 1:
             for layer, node in _uses(scene, old, seen):
                 found.setdefault(node.start_byte, (node.end_byte, seen[0][0].new, layer, len(seen)))
-    yield from _proposals(scene, found)
+    yield from lines_of(scene, found)
 
 
-def _proposals(scene: Scene, found: dict[int, tuple[int, bytes, Layer, int]]) -> Iterator[Proposal]:
+def lines_of(scene: Scene, found: dict[int, tuple[int, bytes, Layer, int]]) -> Iterator[Proposal]:
+    """The lines with names of these places changed, neighbouring lines together."""
     lines: dict[int, list[int]] = defaultdict(list)
     for start in sorted(found):
         lines[scene.source.count(b"\n", 0, start)].append(start)
@@ -69,14 +70,15 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     if len(nodes) > _MAX_USES or not re.fullmatch(rb"[^\W\d][\w$]*|\$[\w$]+", seen[0][0].new):
         return
     node, binding = next(
-        ((each.node, bound) for each, _ in seen if (bound := _binding(each.node)) is not None), (seen[0][0].node, None)
+        ((each.node, bound) for each, _ in seen if (bound := binding_of(each.node)) is not None),
+        (seen[0][0].node, None),
     )
-    if (binding is None or _IMPORT.search(binding.type)) and not _is_like(old, seen[0][0].new, len(seen)):
+    if (binding is None or is_import(binding)) and not _is_like(old, seen[0][0].new, len(seen)):
         return
     if binding is None:
         owner_now = owner(node, scene.source)
         for use in nodes:
-            if owner(use, scene.source) == owner_now and use.type == node.type and _binding(use) is None:
+            if owner(use, scene.source) == owner_now and use.type == node.type and binding_of(use) is None:
                 yield Layer.NAME, use
         return
     around = scope(node, binding, scene.language)
@@ -87,11 +89,11 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     inside = [use for use in nodes if around is None or _holds(around, use)]
     alone = [use for use in inside if owner(use, scene.source) is None and not is_key(use)]
     others = [use for use in named(scene.root, scene.source, seen[0][0].new) if not _is_of(seen, use)]
-    if any(around is None or _holds(around, use) for use in others if _binding(use) is not None):
+    if any(around is None or _holds(around, use) for use in others if binding_of(use) is not None):
         return
     hidden: list[Node] = []
     for use in alone:
-        if (bound := _binding(use)) is not None:
+        if (bound := binding_of(use)) is not None:
             inner = scope(use, bound, scene.language)
             if inner == around:
                 if around is None or use.start_byte < node.start_byte or bound.type == binding.type:
@@ -103,7 +105,7 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
 
 
 def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[Layer, Node]]:
-    bound = [use for use in nodes if _binding(use) is not None]
+    bound = [use for use in nodes if binding_of(use) is not None]
     if any((inner := scope(use, binder(use) or use, scene.language)) is None or is_type(inner) for use in bound):
         return  # another type has a member of the name
     own = enclosing(node, scene.language, of_types=True)
@@ -123,7 +125,7 @@ def _is_like(old: bytes, new: bytes, n_times: int) -> bool:
     return n_times > 1 or difflib.SequenceMatcher(None, old, new, autojunk=False).ratio() >= _LIKE
 
 
-def _binding(node: Node) -> Node | None:
+def binding_of(node: Node) -> Node | None:
     """What binds a name here; an import does, too."""
     if (bound := binder(node)) is not None:
         return bound
@@ -131,10 +133,15 @@ def _binding(node: Node) -> Node | None:
     for _ in range(6):
         if above is None:
             return None
-        if _IMPORT.search(above.type):
+        if is_import(above):
             return above
         above = above.parent
     return None
+
+
+def is_import(node: Node) -> bool:
+    """Whether a node imports something."""
+    return _IMPORT.search(node.type) is not None
 
 
 def _is_of(seen: list[tuple[Replaced, LineEdit]], use: Node) -> bool:

@@ -52,9 +52,9 @@ def _places(scene: Scene, edit: LineEdit, piece: LineEdit, line: str, *, is_new:
                 proposal = Proposal(Layer.TWIN, at, (), (counterpart,), 2)
                 found.setdefault((at, proposal.new), proposal)
             other = number - step
-            if not is_new and beside == _renamed(there, near, far) and 0 <= other < len(scene.lines):
-                if scene.lines[other] == counterpart and not scene.is_edited(other):
-                    found.setdefault((other, ()), Proposal(Layer.TWIN, other, (counterpart,), (), 2))
+            is_there = 0 <= other < len(scene.lines) and scene.lines[other] == counterpart
+            if not is_new and beside == _renamed(there, near, far) and is_there and not scene.is_edited(other):
+                found.setdefault((other, ()), Proposal(Layer.TWIN, other, (counterpart,), (), 2))
     if len(found) <= _MAX_PLACES:
         for proposal in found.values():
             yield Proposal(

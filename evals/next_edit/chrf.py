@@ -1,4 +1,4 @@
-"""How near a changed text comes to the one that was wanted, in characters: chrF (Popović 2015) of the changed lines alone.
+"""How near a changed text comes to the one that was wanted: chrF (Popović 2015) of the changed lines alone.
 
 Rules: pure. Lines with which both texts and the text before begin or end in common are taken off first, so that what
 nobody touched is no merit. White space counts, since in code it says something.

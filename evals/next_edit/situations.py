@@ -1,4 +1,4 @@
-"""What `midfill eval next-edit` asks about: a file in which something was just edited, and what should follow, if anything.
+"""What `midfill eval next-edit` asks about: a file in which something was just edited, and what should follow.
 
 Two sources: recorded situations in cursortab.nvim's format (`recorded`), and commits of real repositories (`commits`).
 
@@ -34,7 +34,7 @@ def is_wanted(situation: Situation, line: int, old: tuple[str, ...], new: tuple[
             return True
         if len(each.old) == len(each.new) and len(old) == len(new):
             at = line - each.line
-            if 0 <= at and at + len(old) <= len(each.old) and _plain(each.new[at : at + len(old)]) == _plain(new):
+            if at >= 0 and at + len(old) <= len(each.old) and _plain(each.new[at : at + len(old)]) == _plain(new):
                 return True
         if _is_part(each, line, old, new):
             return True
@@ -44,7 +44,7 @@ def is_wanted(situation: Situation, line: int, old: tuple[str, ...], new: tuple[
 def _is_part(each: LineEdit, line: int, old: tuple[str, ...], new: tuple[str, ...]) -> bool:
     """Of a change of another form: whether what stays of it ends or begins as it should, and the rest is untouched."""
     at = line - each.line
-    if not (0 <= at and at + len(old) <= len(each.old)):
+    if not (at >= 0 and at + len(old) <= len(each.old)):
         return False
     if at == 0 and new and _plain(each.new[: len(new)]) == _plain(new) and len(each.new) > len(new):
         return len(old) <= len(each.old)

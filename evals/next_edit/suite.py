@@ -1,4 +1,4 @@
-"""`midfill eval next-edit`: does midfill offer the change that follows from the last one, and is it silent where none does?
+"""`midfill eval next-edit`: is the change that follows from the last one offered, and nothing where none does?
 
 On situations made of commits (`commits`), on the histories that thresholds are chosen on or on those held out, and on
 recorded situations (`recorded`), where the recorded answers of other systems are replayed by the same code.
@@ -198,6 +198,8 @@ def _replayed(situation: Situation, after: Sequence[str], contender: str) -> dic
         "layer": "",
         "exact": exact,
         "whole": exact,
-        "delta_chrf": delta_chrf(situation.lines, after, situation.expected) if situation.expected and is_shown else 0.0,
+        "delta_chrf": delta_chrf(situation.lines, after, situation.expected)
+        if situation.expected and is_shown
+        else 0.0,
         "score": float(exact if situation.expected else not is_shown),
     }

@@ -6,14 +6,16 @@ Rules: for worker threads. One at a time: a lock guards the index's connection.
 """
 
 import logging
+import re
 import threading
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
 from completion.context.selection import Ranked, select
 from completion.context.sources import Cursor, Item, Sources, item_of_passage, passages_of
 from completion.filters.members import Members, members_of
-from lsp_server.index.files import FileStat, pinned_file, read
+from lsp_server.index.files import FileStat, pinned_file, read, stat_file
 from lsp_server.index.ignore import Levels
 from lsp_server.index.query import IndexReader
 from parsers.languages import for_document
@@ -23,6 +25,8 @@ from parsers.parse import SyntaxTree, parse
 log = logging.getLogger(__name__)
 
 _MAX_PINNED_FILES = 20
+# Files whose imports are looked at, and how far down.
+_MAX_IMPORTERS, _MAX_HEADER_LINES = 40, 120
 
 
 class Repository:
@@ -78,6 +82,41 @@ class Repository:
         finally:
             self._turn.release()
 
+    def texts_with(self, name: str, language: str, limit: int) -> dict[str, str]:
+        """By their paths, files of a language that call or import a name, as they are on the disk now."""
+        with self._turn:
+            reader = self._present()
+            paths = () if reader is None else reader.using(name, limit)
+        found: dict[str, str] = {}
+        for path in paths:
+            file = stat_file(self._root, path)
+            if file is not None and file.language == language and (text := read(self._root, file)) is not None:
+                found[path] = text
+        return found
+
+    def import_lines(self, names: Collection[str], language: str) -> dict[str, str]:
+        """By name the line by which most files of a language import it; nothing for one that none imports alone."""
+        with self._turn:
+            reader = self._present()
+            if reader is None:
+                return {}
+            places = {name: reader.importers(name, _MAX_IMPORTERS) for name in names}
+            found: dict[str, str] = {}
+            for name, where in places.items():
+                lines = (
+                    reader.lines(path, 0, _MAX_HEADER_LINES).split("\n")
+                    for path in where
+                    if for_document(path).id == language
+                )
+                alone = Counter(line.strip() for text in lines for line in text if _imports_alone(line, name))
+                if alone:
+                    found[name] = alone.most_common(1)[0][0]
+            return found
+
+    def uri_of(self, path: str) -> str:
+        """The address of a file of the workspace."""
+        return (self._root / path).as_uri()
+
     def members(self, class_name: str) -> Members | None:
         """What the workspace's classes of a name have; None also when that cannot be told right now."""
         if not self._turn.acquire(blocking=False):
@@ -115,6 +154,14 @@ class Repository:
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
+
+
+def _imports_alone(line: str, name: str) -> bool:
+    """Whether a line imports this name and no other: then it is of use to another file as it is."""
+    words = re.fullmatch(r"\s*(?:from|import|use)\b(.*)", line)
+    if words is None or re.search(rf"\b{re.escape(name)}\b", words[1]) is None or line.count("(") != line.count(")"):
+        return False
+    return "," not in line and " as " not in line and not line.lstrip().startswith(("from .", "use self", "use super"))
 
 
 def _matching(root: Path, patterns: Collection[str]) -> list[FileStat]:
