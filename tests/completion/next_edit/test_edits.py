@@ -33,7 +33,10 @@ def test_lines_beside_each_other_are_one_edit_and_its_pieces_are_the_lines() -> 
     recent.follow("a", 5, ["two"], ["2"], 1)
     (edit,) = recent.of("a")
     assert (edit.line, edit.old, edit.new) == (4, ("one", "two"), ("1", "2"))
-    assert [(piece.line, piece.old, piece.new) for piece in pieces(edit)] == [(4, ("one",), ("1",)), (5, ("two",), ("2",))]
+    assert [(piece.line, piece.old, piece.new) for piece in pieces(edit)] == [
+        (4, ("one",), ("1",)),
+        (5, ("two",), ("2",)),
+    ]
 
 
 def test_after_a_pause_it_is_another_edit_and_the_one_that_it_changed_is_gone() -> None:

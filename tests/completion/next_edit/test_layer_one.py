@@ -17,9 +17,7 @@ def edits_of(before: str, after: str) -> tuple[LineEdit, ...]:
 
     old, new = before.split("\n"), after.split("\n")
     codes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return tuple(
-        LineEdit("f", c, tuple(old[a:b]), tuple(new[c:d])) for tag, a, b, c, d in codes if tag != "equal"
-    )
+    return tuple(LineEdit("f", c, tuple(old[a:b]), tuple(new[c:d])) for tag, a, b, c, d in codes if tag != "equal")
 
 
 def check(language: str, text: str, layer: Layer | None = None, lines: dict[str, str] | None = None) -> None:
