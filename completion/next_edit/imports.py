@@ -13,8 +13,9 @@ from dataclasses import replace
 from completion.code.builtins import builtins_of
 from completion.next_edit.edits import Layer, Proposal
 from completion.next_edit.names import binder, is_key, named, owner, text_of
+from completion.next_edit.renames import binding_of, is_import
 from completion.next_edit.scene import Scene
-from parsers.outline import Import, outline
+from parsers.outline import Import
 
 _LAST_WORD = re.compile(r"[\w$]+(?=\W*$)")
 _LEAST_CHARACTERS = 2
@@ -26,9 +27,9 @@ def unused(scene: Scene) -> Iterator[Proposal]:
     for edit in scene.here:
         old, new = scene.names(edit)
         gone |= {name for name in old if name not in new} - {each.old for each in scene.replaced(edit)}
-    if not gone:
+    if not any(name in scene.source and not _is_used(scene, name) for name in gone):  # an outline takes its time
         return
-    imports = outline(scene.tree).imports
+    imports = scene.imports
     found: list[Proposal] = []
     for imported in imports:
         name = local_name(imported)
@@ -46,6 +47,12 @@ def local_name(imported: Import) -> str:
     """What an import is called in its file."""
     word = _LAST_WORD.search(imported.alias or imported.name or imported.path)
     return word.group(0) if word else ""
+
+
+def _is_used(scene: Scene, name: bytes) -> bool:
+    """Whether a name stands anywhere but in an import."""
+    found = (binding_of(node) for node in named(scene.root, scene.source, name))
+    return any(bound is None or not is_import(bound) for bound in found)
 
 
 def _is_quoted(scene: Scene, name: str, but: int) -> bool:
@@ -85,7 +92,7 @@ def missing(scene: Scene) -> Iterator[str]:
             ):
                 continue
             if known is None:
-                known = {local_name(each) for each in outline(scene.tree).imports}
+                known = {local_name(each) for each in scene.imports}
             word = name.decode("utf-8", "replace")
             if word not in known and not any(binder(use) is not None for use in named(scene.root, scene.source, name)):
                 known.add(word)
@@ -94,7 +101,7 @@ def missing(scene: Scene) -> Iterator[str]:
 
 def added(scene: Scene, lines: Mapping[str, str]) -> Iterator[Proposal]:
     """The import lines of names, as the repository writes them, behind the import that is most like each."""
-    imports = outline(scene.tree).imports
+    imports = scene.imports if lines else ()
     if not imports:
         return
     for name, line in lines.items():

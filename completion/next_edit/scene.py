@@ -14,6 +14,7 @@ from tree_sitter import Node
 from completion.next_edit.edits import NOWHERE, LineEdit, Proposal, applied
 from completion.next_edit.names import is_name, leaves, text_of
 from parsers.languages import Language, by_id
+from parsers.outline import Import, outline
 from parsers.parse import SyntaxTree, parse_here, to_bytes
 from parsers.scope import error_count
 
@@ -62,6 +63,11 @@ class Scene:
     def here(self) -> list[LineEdit]:
         """The edits whose lines stand in this file as they were left, the latest first."""
         return [edit for edit in reversed(self.edits) if self._stands(edit)]
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """What the file imports."""
+        return outline(self.tree).imports
 
     def _stands(self, edit: LineEdit) -> bool:
         return edit.line != NOWHERE and tuple(self.lines[edit.line : edit.end]) == edit.new

@@ -2,7 +2,7 @@
 
 A parameter that went takes its argument along; those that changed places take theirs; one that came in is handed on
 where the caller has a name like it; one that was renamed renames the keyword. A function that became asynchronous is
-awaited, by callers that may await.
+awaited, by callers that become asynchronous, too.
 
 Rules: pure; runs where the tree is. A call whose arguments do not match the old parameters one by one is left alone.
 """
@@ -37,8 +37,10 @@ def signatures(scene: Scene) -> Iterator[Proposal]:
             calls = [node for node in named(scene.root, scene.source, new.name) if _call(node) is not None]
             spots: dict[int, list[tuple[int, int, bytes]]] = {}
             for node in calls:
-                for start, end, text in _rewritten(scene, node, old, new):
-                    spots.setdefault(scene.source.count(b"\n", 0, start), []).append((start, end, text))
+                for change in _rewritten(scene, node, old, new):
+                    there = spots.setdefault(scene.source.count(b"\n", 0, change[0]), [])
+                    if change not in there:
+                        there.append(change)
             yield from _proposals(scene, spots)
 
 
@@ -208,12 +210,19 @@ def _awaited(scene: Scene, node: Node, arguments: Node) -> Iterator[tuple[int, i
         above = above.parent
     if above is None or "class" in above.type:
         return
-    if not scene.source[above.start_byte : above.start_byte + 6].startswith(b"async"):
-        return
+    if not _may_await(scene, above):
+        name = above.child_by_field_name("name")
+        at = name if name is not None and "method" in above.type else above
+        yield at.start_byte, at.start_byte, b"async "
     chained = call.parent is not None and call.parent.children[0] == call and "." in _second(call.parent)
     yield (call.start_byte, call.start_byte, b"(await ") if chained else (call.start_byte, call.start_byte, b"await ")
     if chained:
         yield call.end_byte, call.end_byte, b")"
+
+
+def _may_await(scene: Scene, function: Node) -> bool:
+    """Whether a function is asynchronous."""
+    return scene.source[function.start_byte : function.start_byte + 6].startswith(b"async")
 
 
 def _second(node: Node) -> str:

@@ -102,7 +102,7 @@ def test_two_edits_that_are_not_alike_are_not_repeated() -> None:
 SIGNATURES = (
     ("python", "def f(«a, b|a»):\n    return a\n\n\nx = f(⟦1, g(2, 3)|1⟧)\n"),
     ("python", "def f(«a, b|b, a»):\n    return a\n\n\nx = f(⟦1, g(2, 3)|g(2, 3), 1⟧)\n"),
-    ("python", "«def|async def» f(a):\n    return a\n\n\nasync def g():\n    return ⟦f|await f⟧(1)\n\n\ndef h():\n    return f(1)\n"),
+    ("python", "«def|async def» f(a):\n    return a\n\n\nasync def g():\n    return ⟦f|await f⟧(1)\n\n\n⟦def|async def⟧ h():\n    return ⟦f|await f⟧(1)\n"),
     ("go", "package m\n\nfunc f(«n int|ctx context.Context, n int») {\n}\n\nfunc g(ctx context.Context) {\n\tf(⟦1|ctx, 1⟧)\n}\n\nfunc h() {\n\tf(2)\n}\n"),
     ("typescript", "function f(a: number«, b: string|») { return a; }\n\nconst x = f(1⟦, 'b'|⟧);\n"),
     ("java", "class A {\n  void f(int a«, int b|») { }\n\n  void g() {\n    f(1⟦, 2|⟧);\n  }\n}\n"),
