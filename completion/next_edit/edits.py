@@ -66,6 +66,7 @@ class Proposal:
     n_places: int = 1
     path: str = ""  # of another file; "" in this one
     n_constant: int = 0  # words that the place has in common with the edit's
+    is_alone: bool = False  # of a renamed name: the edit did nothing else
 
 
 class RecentEdits:

@@ -8,7 +8,7 @@ import it, unless files of its language see each other without an import.
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.names import binder, is_key, named, owner
-from completion.next_edit.renames import binding_of, is_import, lines_of
+from completion.next_edit.renames import Use, binding_of, is_import, lines_of
 from completion.next_edit.scene import Scene
 from parsers.languages import by_id
 from parsers.parse import SyntaxTree, question
@@ -49,7 +49,7 @@ def uses(tree: SyntaxTree, old: str, new: str) -> tuple[Proposal, ...]:
     if not is_imported and not by_id(tree.language).folder_scope:
         return ()
     wanted = {
-        node.start_byte: (node.end_byte, new.encode(), Layer.RENAME, 1)
+        node.start_byte: Use(node.end_byte, new.encode(), Layer.RENAME, 1, is_alone=True)
         for node, each in bound
         if each is not None or (owner(node, scene.source) is None and not is_key(node))
     }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
 
-# What the numbers mean differs by what was generalized: lines, names, or neither.
+# What the numbers mean differs by what was generalized: lines, bound names, a guess at one, or neither.
 _GROUPS = {
     Layer.REPEAT: "lines",
     Layer.AGAIN: "lines",
@@ -22,7 +22,7 @@ _GROUPS = {
     Layer.RENAME: "names",
     Layer.MEMBER: "names",
     Layer.FIELD: "names",
-    Layer.NAME: "names",
+    Layer.NAME: "guess",
 }
 # What is shown is wanted with at least this probability.
 THRESHOLD = 0.6
@@ -56,6 +56,7 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
         f"{group}_log_support": math.log(max(1, proposal.support)),
         f"{group}_log_places": math.log(max(1, proposal.n_places)),
         f"{group}_log_constant": math.log1p(proposal.n_constant),
+        f"{group}_is_alone": float(proposal.is_alone),
         "is_insertion": float(not proposal.old),
         "is_removal": float(not proposal.new),
         "log_distance": math.log1p(abs(proposal.line - line)) / 5,
@@ -111,29 +112,34 @@ def _steps(proposal: Proposal, line: int) -> tuple[bool, int]:
 
 # Printed by `midfill eval next-edit --fit`.
 WEIGHTS: dict[str, float] = {
-    "bias": 0.472,
-    "is_again": -0.439,
-    "is_field": 0.515,
-    "is_insertion": -0.194,
-    "is_local": -0.223,
-    "is_member": 0.256,
-    "is_name": -0.461,
-    "is_removal": -0.956,
-    "is_rename": 0.619,
-    "is_repeat": -0.026,
-    "is_signature": 0.093,
-    "is_twin": -0.493,
-    "is_unused": 0.160,
-    "lines_log_constant": 0.394,
-    "lines_log_places": -1.246,
-    "lines_log_support": 1.268,
-    "log_distance": -0.962,
-    "log_edits": 0.158,
-    "log_lines": -0.282,
-    "names_log_constant": -0.065,
-    "names_log_places": -0.918,
-    "names_log_support": 0.801,
-    "other_log_constant": -0.277,
-    "other_log_places": -0.402,
-    "other_log_support": -0.342,
+    "bias": 0.016,
+    "guess_is_alone": 0.714,
+    "guess_log_constant": -0.916,
+    "guess_log_places": -0.809,
+    "guess_log_support": 0.484,
+    "is_again": -0.064,
+    "is_field": 0.284,
+    "is_insertion": -0.184,
+    "is_local": -0.752,
+    "is_member": -0.132,
+    "is_name": 0.258,
+    "is_removal": -0.890,
+    "is_rename": -0.366,
+    "is_repeat": 0.340,
+    "is_signature": 0.284,
+    "is_twin": -0.364,
+    "is_unused": 0.513,
+    "lines_log_constant": 0.430,
+    "lines_log_places": -1.234,
+    "lines_log_support": 1.298,
+    "log_distance": -0.959,
+    "log_edits": 0.134,
+    "log_lines": -0.255,
+    "names_is_alone": 2.255,
+    "names_log_constant": 0.050,
+    "names_log_places": -0.203,
+    "names_log_support": 0.568,
+    "other_log_constant": -0.056,
+    "other_log_places": -0.346,
+    "other_log_support": -0.253,
 }

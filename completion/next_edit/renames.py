@@ -14,6 +14,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tree_sitter import Node
 
@@ -29,21 +30,33 @@ _LIKE = 0.6
 _ORDER = (Layer.LOCAL, Layer.RENAME, Layer.MEMBER, Layer.FIELD, Layer.NAME)
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A place at which a name is to become another: where it ends, why, and how often that was done before."""
+
+    end: int
+    new: bytes
+    layer: Layer
+    support: int
+    is_alone: bool
+
+
 def renames(scene: Scene) -> Iterator[Proposal]:
     """The uses that follow a renamed name, neighbouring lines together."""
     mappings: dict[bytes, list[tuple[Replaced, LineEdit]]] = defaultdict(list)
     for edit in scene.here:
         for replaced in scene.replaced(edit):
             mappings[replaced.old].append((replaced, edit))
-    found: dict[int, tuple[int, bytes, Layer, int]] = {}  # start byte -> end byte, new name, why, support
+    found: dict[int, Use] = {}  # by start byte
     for old, seen in mappings.items():
         if len({replaced.new for replaced, _ in seen}) == 1:
             for layer, node in _uses(scene, old, seen):
-                found.setdefault(node.start_byte, (node.end_byte, seen[0][0].new, layer, len(seen)))
+                is_alone = any(replaced.is_alone for replaced, _ in seen)
+                found.setdefault(node.start_byte, Use(node.end_byte, seen[0][0].new, layer, len(seen), is_alone))
     yield from lines_of(scene, found)
 
 
-def lines_of(scene: Scene, found: dict[int, tuple[int, bytes, Layer, int]]) -> Iterator[Proposal]:
+def lines_of(scene: Scene, found: dict[int, Use]) -> Iterator[Proposal]:
     """The lines with names of these places changed, neighbouring lines together."""
     lines: dict[int, list[int]] = defaultdict(list)
     for start in sorted(found):
@@ -53,16 +66,24 @@ def lines_of(scene: Scene, found: dict[int, tuple[int, bytes, Layer, int]]) -> I
         begin = scene.source.rfind(b"\n", 0, starts[0]) + 1
         text = scene.lines[number].encode("utf-8", "replace")
         for start in reversed(starts):
-            end, new, *_ = found[start]
-            text = text[: start - begin] + new + text[end - begin :]
+            use = found[start]
+            text = text[: start - begin] + use.new + text[use.end - begin :]
         spots[number] = text.decode("utf-8", "replace")
     groups = list(by_lines(spots))
     for first, new_lines in groups:
         used = [found[start] for number in range(first, first + len(new_lines)) for start in lines[number]]
-        layer = max((why for _, _, why, _ in used), key=_ORDER.index)
+        layer = max((use.layer for use in used), key=_ORDER.index)
         old = tuple(scene.lines[first : first + len(new_lines)])
-        support = min(support for *_, support in used)
-        yield Proposal(layer, first, old, tuple(new_lines), support, len(groups), n_constant=len(used))
+        yield Proposal(
+            layer,
+            first,
+            old,
+            tuple(new_lines),
+            min(use.support for use in used),
+            len(groups),
+            n_constant=len(used),
+            is_alone=all(use.is_alone for use in used),
+        )
 
 
 def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> Iterator[tuple[Layer, Node]]:

@@ -6,7 +6,7 @@ Rules: pure; runs where the tree is. Only edits that stand in this file have a b
 import difflib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tree_sitter import Node
@@ -29,6 +29,7 @@ class Replaced:
     old: bytes
     new: bytes
     node: Node  # of the new one
+    is_alone: bool = False  # the edit did nothing else
 
 
 @dataclass
@@ -98,12 +99,18 @@ class Scene:
         source = self.before(edit).source
         words, others = [text_of(node, source) for node in old], [text_of(node, self.source) for node in new]
         found: list[Replaced] = []
+        n_other = 0
         for tag, a, b, c, d in difflib.SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
-            if tag == "replace" and b - a == d - c:
+            if tag != "equal" and b - a != d - c:
+                n_other += 1
+            elif tag == "replace":
                 for n in range(b - a):
+                    if words[a + n] != others[c + n]:
+                        n_other += not (is_name(old[a + n]) and is_name(new[c + n]))
                     if is_name(old[a + n]) and is_name(new[c + n]) and words[a + n] != others[c + n]:
                         found.append(Replaced(words[a + n], others[c + n], new[c + n]))
-        return found
+        is_alone = n_other == 0 and len({each.old for each in found}) == 1
+        return [replace(each, is_alone=is_alone) for each in found]
 
     def names(self, edit: LineEdit) -> tuple[Counter[bytes], Counter[bytes]]:
         """The names in the lines that an edit replaced, and in those it left."""
