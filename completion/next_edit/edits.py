@@ -8,7 +8,7 @@ Rules: pure; times are given. Lines have no line ends, and are counted from 0. A
 """
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -74,6 +74,11 @@ class RecentEdits:
 
     def __init__(self) -> None:
         self._edits: list[LineEdit] = []
+        self._offered: dict[str, frozenset[tuple[int, tuple[str, ...], tuple[str, ...]]]] = {}
+
+    def offer(self, path: str, proposals: Iterable[Proposal]) -> None:
+        """What is offered in a file now. Who takes it follows an edit and makes none: what it followed from stays."""
+        self._offered[path] = frozenset((each.line, each.old, each.new) for each in proposals)
 
     def of(self, path: str) -> tuple[LineEdit, ...]:
         """The last edits, the last one last, as seen from a file: those of others stand nowhere in it."""
@@ -81,7 +86,9 @@ class RecentEdits:
 
     def follow(self, path: str, line: int, before: Sequence[str], after: Sequence[str], at_s: float) -> None:
         """Lines of a file, `before`, from `line` on, were replaced by `after`."""
-        touched = self._touched(path, line, len(before), at_s)
+        taken = trimmed(LineEdit(path, line, tuple(before), tuple(after)))
+        is_taken = taken is not None and (taken.line, taken.old, taken.new) in self._offered.get(path, ())
+        touched = [] if is_taken else self._touched(path, line, len(before), at_s)
         edit = _joined(touched, LineEdit(path, line, tuple(before), tuple(after), at_s))
         kept: list[LineEdit] = []
         for known in self._edits:
@@ -89,6 +96,9 @@ class RecentEdits:
                 kept.append(known)
             elif known not in touched and not (line < known.end and known.line < line + len(before)):
                 kept.append(_moved(known, line, len(before), len(after)))
+        if is_taken:
+            self._edits = kept
+            return
         if (whole := trimmed(edit)) is not None and max(len(whole.old), len(whole.new)) <= MAX_LINES:
             kept.append(whole)
         self._edits = kept[-MAX_EDITS:]

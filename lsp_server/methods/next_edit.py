@@ -138,8 +138,9 @@ async def _respond(ls: Midfill, state: NextEdits, params: Any) -> tuple[list[_Of
     answer = judge(found, edits, line, threshold=threshold, dismissed=state.dismissed)
     lines = tuple(split_lines(text))
     offers = [_Offer(document.uri, document.version, lines, judged) for judged in answer.edits]
+    ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
     if not offers and not ls.privacy.is_private(document.uri):
-        offers = await _elsewhere(ls, document, tree, edits, state, threshold)
+        offers = await _elsewhere(ls, document, state, threshold)
         if document.n_edits != number:
             return [], "the document changed meanwhile"
     return offers[:_MAX_EDITS], "" if offers else answer.reason
@@ -161,50 +162,63 @@ def _found(ls: Midfill, uri: str, tree: SyntaxTree, edits: tuple[LineEdit, ...])
     return proposals(tree, edits, lines)
 
 
-async def _elsewhere(
-    ls: Midfill, document: Document, tree: SyntaxTree, edits: tuple[LineEdit, ...], state: NextEdits, threshold: float
-) -> list[_Offer]:
-    """What follows in other files from what this one renamed."""
-    names = await asyncio.to_thread(renamed, tree, edits)
-    if not names:
-        return []
-    is_open = {
-        other.uri: (other.version, other.text, for_document(other.uri, other.language_id).id)
-        for other in ls.documents
-        if other.uri != document.uri
-    }
-    return await asyncio.to_thread(
-        lambda: list(_offers(ls, document.uri, tree.language, names, is_open, edits, state, threshold))
-    )
+async def _elsewhere(ls: Midfill, document: Document, state: NextEdits, threshold: float) -> list[_Offer]:
+    """What follows, in this file and in others, from what some open file renamed."""
+    offers: list[_Offer] = []
+    paths = dict.fromkeys(edit.path for edit in reversed(ls.documents.edits.of(document.uri)))
+    for path in paths:
+        source = ls.documents.get(path)
+        if source is None or ls.privacy.is_private(path):
+            continue
+        edits = ls.documents.edits.of(path)
+        tree = (await ls.snapshot(source, source.text)).tree
+        if names := await asyncio.to_thread(renamed, tree, edits):
+            asked = _Search(ls, document.uri, path, tree.language, names, edits, state, threshold)
+            offers += await asyncio.to_thread(lambda: list(asked.offers()))  # noqa: B023 - awaited here
+    for uri in {offer.uri for offer in offers}:
+        ls.documents.edits.offer(uri, [offer.judged.proposal for offer in offers if offer.uri == uri])
+    return offers
 
 
-def _offers(
-    ls: Midfill,
-    uri: str,
-    language: str,
-    names: Mapping[str, str],
-    is_open: Mapping[str, tuple[int, str, str]],
-    edits: tuple[LineEdit, ...],
-    state: NextEdits,
-    threshold: float,
-) -> Iterator[_Offer]:
-    repository = ls.workspaces.of(uri)
-    for old, new in names.items():
-        texts: dict[str, tuple[int | None, str]] = {
-            other: (version, text)
-            for other, (version, text, theirs) in is_open.items()
-            if theirs == language and old in text and not ls.privacy.reason(other, text)
-        }
-        if repository is not None:
-            for path, text in repository.texts_with(old, language, _MAX_FILES).items():
-                if (other := repository.uri_of(path)) not in is_open and other != uri:
-                    texts[other] = (None, text)
-        for other, (version, text) in sorted(texts.items()):
-            found = uses(parse(language, text), old, new)
-            answer = judge(found, edits, 0, threshold=threshold, dismissed=state.dismissed)
-            lines = tuple(split_lines(text))
-            for judged in sorted(answer.edits, key=lambda each: each.proposal.line):
-                yield _Offer(other, version, lines, judged)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """For the uses of names that the file `source` renamed, in other files; `uri` is looked into first."""
+
+    ls: Midfill
+    uri: str
+    source: str
+    language: str
+    names: Mapping[str, str]
+    edits: tuple[LineEdit, ...]
+    state: NextEdits
+    threshold: float
+
+    def offers(self) -> Iterator[_Offer]:
+        """The edits, file by file. Slow."""
+        for old, new in self.names.items():
+            texts = self._texts(old)
+            for uri in sorted(texts, key=lambda each: (each != self.uri, each)):
+                version, text = texts[uri]
+                found = uses(parse(self.language, text), old, new)
+                answer = judge(found, self.edits, 0, threshold=self.threshold, dismissed=self.state.dismissed)
+                lines = tuple(split_lines(text))
+                for judged in sorted(answer.edits, key=lambda each: each.proposal.line):
+                    yield _Offer(uri, version, lines, judged)
+
+    def _texts(self, name: str) -> dict[str, tuple[int | None, str]]:
+        """The files in which a name may be used: their versions and texts."""
+        found: dict[str, tuple[int | None, str]] = {}
+        is_open = {document.uri: document for document in list(self.ls.documents)}
+        for uri, document in is_open.items():
+            is_ours = for_document(uri, document.language_id).id == self.language
+            text = document.text
+            if uri != self.source and is_ours and name in text and not self.ls.privacy.reason(uri, text):
+                found[uri] = (document.version, text)
+        if (repository := self.ls.workspaces.of(self.source)) is not None:
+            for path, text in repository.texts_with(name, self.language, _MAX_FILES).items():
+                if (uri := repository.uri_of(path)) not in is_open:
+                    found[uri] = (None, text)
+        return found
 
 
 def _uri(params: Any) -> str:

@@ -2,7 +2,7 @@
 
 import random
 
-from completion.next_edit.edits import MAX_EDITS, PAUSE_S, LineEdit, RecentEdits, pieces
+from completion.next_edit.edits import MAX_EDITS, PAUSE_S, Layer, LineEdit, Proposal, RecentEdits, pieces
 
 
 def test_a_name_that_is_typed_letter_by_letter_is_one_change_of_it() -> None:
@@ -71,3 +71,13 @@ def test_whatever_is_edited_the_edits_stand_where_they_say_and_undoing_the_last_
             lines[edit.line : edit.end] = edit.old
         if len(edits) < MAX_EDITS:  # none was forgotten: undoing all is the text before
             assert lines == [f"line {n}" for n in range(30)]
+
+
+def test_what_is_taken_of_an_offer_is_no_edit_and_moves_the_others() -> None:
+    recent = RecentEdits()
+    recent.follow("a", 5, ["x"], ["y"], 0)
+    recent.offer("a", [Proposal(Layer.REPEAT, 2, ("x",), ("y", "z"))])
+    recent.follow("a", 1, ["w", "x", "v"], ["w", "y", "z", "v"], 1)
+    assert [(edit.line, edit.new) for edit in recent.of("a")] == [(6, ("y",))]
+    recent.follow("a", 0, ["x"], ["y"], 2)  # not what was offered
+    assert [edit.line for edit in recent.of("a")] == [6, 0]

@@ -105,7 +105,7 @@ def recorded(folder: Path, request: object, response: object) -> Path:
     return folder
 
 
-ANSWERS = (
+ANSWERS: tuple[tuple[object, object], ...] = (
     (
         {"prompt": "<<<<<<< CURRENT\n    pa<|user_cursor|>ss\nf()\n=======\n"},
         {"choices": [{"text": "    pass\ng()\n"}]},

@@ -47,7 +47,7 @@ def applied(text: str, edit: dict[str, Any]) -> str:
         sum(map(len, lines[: edit["range"][side]["line"]])) + edit["range"][side]["character"]
         for side in ("start", "end")
     )
-    return text[:begin] + edit["text"] + text[end:]
+    return f"{text[:begin]}{edit['text']}{text[end:]}"
 
 
 def renamed(session: Session, uri: str = "file:///w/a.py") -> int:
