@@ -6,6 +6,7 @@ is asked of `completion.types.ImportIndex`, by whoever asks for proposals: a tre
 Rules: pure; runs where the tree is.
 """
 
+import bisect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -19,6 +20,10 @@ from parsers.outline import Import
 
 _LAST_WORD = re.compile(r"[\w$]+(?=\W*$)")
 _LEAST_CHARACTERS = 2
+_PATH = re.compile(r"[\w.:$]+")
+_IMPORT_LINE = re.compile(r"(?:from|import|use)\b(.*)")
+# What means another thing in another file.
+_RELATIVE = re.compile(r"from \.|from ['\"]\.|\b(?:self|super)::| as ")
 
 
 def unused(scene: Scene) -> Iterator[Proposal]:
@@ -76,6 +81,14 @@ def _without(scene: Scene, imported: Import, name: str, imports: tuple[Import, .
     return None
 
 
+def imports_alone(line: str, name: str) -> bool:
+    """Whether a line imports this name and no other: then it is of use to another file as it is."""
+    words = _IMPORT_LINE.fullmatch(line.strip())
+    if words is None or re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", words[1]) is None:
+        return False
+    return line.count("(") == line.count(")") and "," not in line and not _RELATIVE.search(line)
+
+
 def missing(scene: Scene) -> Iterator[str]:
     """Names that the last edits brought in, and that nothing in the file binds or imports."""
     known: set[str] | None = None
@@ -83,7 +96,7 @@ def missing(scene: Scene) -> Iterator[str]:
         old, new = scene.names(edit)
         for node in scene.leaves_now(edit):
             name = text_of(node, scene.source)
-            if name not in new or name in old or len(name) <= _LEAST_CHARACTERS or binder(node) is not None:
+            if name not in new or name in old or len(name) <= _LEAST_CHARACTERS or binding_of(node) is not None:
                 continue
             if (
                 owner(node, scene.source) is not None
@@ -94,7 +107,9 @@ def missing(scene: Scene) -> Iterator[str]:
             if known is None:
                 known = {local_name(each) for each in scene.imports}
             word = name.decode("utf-8", "replace")
-            if word not in known and not any(binder(use) is not None for use in named(scene.root, scene.source, name)):
+            uses = named(scene.root, scene.source, name)
+            # What is used elsewhere already is seen in some way: inherited, of a wildcard, of the same package.
+            if word not in known and all(scene.is_edited(use.start_point.row) and binder(use) is None for use in uses):
                 known.add(word)
                 yield word
 
@@ -104,18 +119,45 @@ def added(scene: Scene, lines: Mapping[str, str]) -> Iterator[Proposal]:
     imports = scene.imports if lines else ()
     if not imports:
         return
+    imports = tuple(each for each in imports if not scene.lines[each.line][:1].isspace()) or imports
     for name, line in lines.items():
-        if line in scene.lines:
+        if line in scene.lines or _is_seen(scene, line, name):
             continue
         joined = _into_list(scene, name, line)
         if joined is not None:
             yield joined
             continue
-        after = max(imports, key=lambda each: (_common(scene.lines[each.line].strip(), line.strip()), each.line))
-        indent = scene.lines[after.line][: len(scene.lines[after.line]) - len(scene.lines[after.line].lstrip())]
-        above = line.strip() < scene.lines[after.line].strip()
-        at = after.line if above else after.line + 1
-        yield Proposal(Layer.IMPORT, at, (), (indent + line.strip(),))
+        like = max(imports, key=lambda each: (_common(scene.lines[each.line].strip(), line.strip()), each.line))
+        yield Proposal(
+            Layer.IMPORT, _place(scene, like.line, line.strip(), imports), (), (_indented(scene, like.line, line),)
+        )
+
+
+def _place(scene: Scene, like: int, line: str, imports: tuple[Import, ...]) -> int:
+    """Where a line comes among the imports around the one that is most like it: in order, if they are in order."""
+    there = {each.line for each in imports}
+    first = last = like
+    while first - 1 in there:
+        first -= 1
+    while last + 1 in there:
+        last += 1
+    block = [each.strip() for each in scene.lines[first : last + 1]]
+    return first + bisect.bisect(block, line) if block == sorted(block) else like + (line > scene.lines[like].strip())
+
+
+def _indented(scene: Scene, like: int, line: str) -> str:
+    there = scene.lines[like]
+    return there[: len(there) - len(there.lstrip())] + line.strip()
+
+
+def _is_seen(scene: Scene, line: str, name: str) -> bool:
+    """Whether a name is seen without this import: by a wildcard, or as of the file's own folder."""
+    words = _PATH.findall(line.strip().rstrip(";"))
+    package = words[-1].removesuffix(name).rstrip(".:") if words else ""
+    if package and re.search(rf"{re.escape(package)}(?:\.|::)?(?:\*| import \*)", "\n".join(scene.lines)):
+        return True
+    folder = scene.here[0].path.rpartition("/")[0] if scene.here else ""
+    return scene.language.folder_scope and bool(package) and folder.endswith(package.replace(".", "/"))
 
 
 def _into_list(scene: Scene, name: str, line: str) -> Proposal | None:
@@ -128,7 +170,11 @@ def _into_list(scene: Scene, name: str, line: str) -> Proposal | None:
         if head and stripped.startswith(head) and stripped.endswith(tail) and stripped != line.strip():
             inner = stripped[len(head) : len(stripped) - len(tail) if tail else None]
             names = [each.strip() for each in inner.split(",")]
-            if "," in head or not all(re.fullmatch(r"[\w$]+(?: as [\w$]+)?", each) for each in names):
+            if (
+                "," in head
+                or len(head.split()) < 2
+                or not all(re.fullmatch(r"[\w$]+(?: as [\w$]+)?", each) for each in names)
+            ):
                 continue
             is_sorted = names == sorted(names)
             names = sorted([*names, name]) if is_sorted else [*names, name]

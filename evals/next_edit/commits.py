@@ -4,7 +4,8 @@
     quiet    a commit that changed one place of one file alone: nothing follows
 
 Which of a file's changes have been made already is drawn. A commit tells what its author changed in the end, not in
-which order nor what was typed and taken back; what he did in other files is not seen here.
+which order nor what was typed and taken back; what he did in other files is not seen here. How the repository imports
+a name is what it said before the commit.
 
 Rules: the repositories are those of `evals.replay.histories`, so a figure is of repositories that nothing was chosen
 on. Seeded. Only what git says is read; nothing of a repository is run.
@@ -13,19 +14,25 @@ on. Seeded. Only what git says is read; nothing of a repository is run.
 import random
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from completion.next_edit.edits import MAX_EDITS, MAX_LINES, LineEdit, pieces
+from completion.next_edit.edits import MAX_EDITS, MAX_LINES, LineEdit
+from completion.next_edit.imports import imports_alone
+from completion.next_edit.layer_one import missing_names
 from evals.next_edit.situations import Situation
 from evals.replay.histories import Named
 from evals.report import EvalError
 from parsers.languages import by_id, for_document
+from parsers.parse import parse
 
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 # Commits that are looked at; beyond so many changes of a file it is a formatter, or a merge.
 _MAX_COMMITS, _MAX_HUNKS, _MAX_BYTES = 4_000, 14, 150_000
+# Of an edit, whose imports are looked for.
+_MAX_NAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def _situation(history: Named, git_dir: Path, diff: _FileDiff, draw: random.Rand
             wanted.append(edit)
     if not any(each.strip() for edit in edits for each in (*edit.old, *edit.new)):
         return None
-    return Situation(
+    situation = Situation(
         id=f"{history.name} {diff.commit[:10]} {diff.path}",
         source=history.name,
         path=diff.path,
@@ -100,11 +107,18 @@ def _situation(history: Named, git_dir: Path, diff: _FileDiff, draw: random.Rand
         cursor=edits[-1].line,
         is_held_out=history.held_out,
     )
+    names = missing_names(parse(situation.language, "\n".join(lines)), situation.edits)
+    found = ((name, _import_line(git_dir, f"{diff.commit}^", name, situation.language)) for name in names[:_MAX_NAMES])
+    return replace(situation, imports=tuple((name, line) for name, line in found if line))
 
 
-def parts(wanted: Sequence[LineEdit]) -> list[LineEdit]:
-    """Changes, and the single lines of which each is made."""
-    return [*wanted, *(replace(piece) for edit in wanted for piece in pieces(edit))]
+def _import_line(git_dir: Path, revision: str, name: str, language: str) -> str:
+    """How most files import a name alone, before a commit; "" where none does."""
+    paths = [f"*{extension}" for extension in by_id(language).extensions]
+    command = ["git", "--git-dir", str(git_dir), "grep", "-h", "-w", "-F", "-e", name, revision, "--", *paths]
+    lines = subprocess.run(command, capture_output=True).stdout.decode("utf-8", "replace").splitlines()
+    alone = Counter(line.strip() for line in lines if imports_alone(line, name))
+    return alone.most_common(1)[0][0] if alone else ""
 
 
 def _diffs(git_dir: Path, language: str) -> Iterator[_FileDiff]:

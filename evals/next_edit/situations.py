@@ -25,6 +25,7 @@ class Situation:
     column: int = 0
     expected: tuple[str, ...] = ()  # of recorded situations: the whole file in the end
     is_held_out: bool = False
+    imports: tuple[tuple[str, str], ...] = ()  # names that are not imported, and how the repository imports them
 
 
 def is_wanted(situation: Situation, line: int, old: tuple[str, ...], new: tuple[str, ...]) -> bool:

@@ -6,7 +6,6 @@ Rules: for worker threads. One at a time: a lock guards the index's connection.
 """
 
 import logging
-import re
 import threading
 from collections import Counter
 from collections.abc import Collection
@@ -15,6 +14,7 @@ from pathlib import Path
 from completion.context.selection import Ranked, select
 from completion.context.sources import Cursor, Item, Sources, item_of_passage, passages_of
 from completion.filters.members import Members, members_of
+from completion.next_edit.imports import imports_alone
 from lsp_server.index.files import FileStat, pinned_file, read, stat_file
 from lsp_server.index.ignore import Levels
 from lsp_server.index.query import IndexReader
@@ -108,7 +108,7 @@ class Repository:
                     for path in where
                     if for_document(path).id == language
                 )
-                alone = Counter(line.strip() for text in lines for line in text if _imports_alone(line, name))
+                alone = Counter(line.strip() for text in lines for line in text if imports_alone(line, name))
                 if alone:
                     found[name] = alone.most_common(1)[0][0]
             return found
@@ -154,14 +154,6 @@ class Repository:
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
-
-
-def _imports_alone(line: str, name: str) -> bool:
-    """Whether a line imports this name and no other: then it is of use to another file as it is."""
-    words = re.fullmatch(r"\s*(?:from|import|use)\b(.*)", line)
-    if words is None or re.search(rf"\b{re.escape(name)}\b", words[1]) is None or line.count("(") != line.count(")"):
-        return False
-    return "," not in line and " as " not in line and not line.lstrip().startswith(("from .", "use self", "use super"))
 
 
 def _matching(root: Path, patterns: Collection[str]) -> list[FileStat]:
