@@ -21,8 +21,10 @@ _MAX_BYTES = 400_000
 
 
 @question(is_slow=True)
-def proposals(tree: SyntaxTree, edits: tuple[LineEdit, ...], lines: dict[str, str]) -> tuple[Proposal, ...]:
-    """What may follow from the last edits (the last one last) in a file; `lines` are import lines by name."""
+def proposals(
+    tree: SyntaxTree, edits: tuple[LineEdit, ...], lines: tuple[tuple[str, str], ...] = ()
+) -> tuple[Proposal, ...]:
+    """What may follow from the last edits (the last one last) in a file; `lines` are names and their import lines."""
     if tree.root is None or len(tree.source) > _MAX_BYTES or not edits:
         return ()
     scene = Scene(tree, edits)
@@ -33,7 +35,7 @@ def proposals(tree: SyntaxTree, edits: tuple[LineEdit, ...], lines: dict[str, st
         (each for each in renamed if each.layer is not Layer.NAME),
         signatures.signatures(scene),
         imports.unused(scene),
-        imports.added(scene, lines),
+        imports.added(scene, dict(lines)),
         repeat.repeats(scene),
         twins.twins(scene),
         (each for each in renamed if each.layer is Layer.NAME),

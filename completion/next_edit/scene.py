@@ -41,7 +41,8 @@ class Scene:
     lines: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lines = self.tree.source.decode("utf-8", "replace").split("\n")
+        text = self.tree.source.decode("utf-8", "replace")
+        self.lines = [line.removesuffix("\r") for line in text.split("\n")]
         self._before: dict[LineEdit, SyntaxTree] = {}
 
     @property

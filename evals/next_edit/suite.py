@@ -68,7 +68,7 @@ def run_fit(folder: Path, limit: int, seed: int) -> int:
 
 
 def _proposed(situation: Situation) -> tuple[Proposal, ...]:
-    return proposals(parse(situation.language, "\n".join(situation.lines)), situation.edits, dict(situation.imports))
+    return proposals(parse(situation.language, "\n".join(situation.lines)), situation.edits, situation.imports)
 
 
 def _row(situation: Situation, threshold: float) -> dict[str, Any]:

@@ -155,10 +155,10 @@ def _edits(ls: Midfill, uri: str) -> tuple[LineEdit, ...]:
 
 def _found(ls: Midfill, uri: str, tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> tuple[Proposal, ...]:
     """What may follow in the document itself. Slow."""
-    lines: dict[str, str] = {}
+    lines: tuple[tuple[str, str], ...] = ()
     repository = ls.workspaces.of(uri)
     if repository is not None and edits and (names := missing_names(tree, edits)):
-        lines = repository.import_lines(names, tree.language)
+        lines = tuple(repository.import_lines(names, tree.language).items())
     return proposals(tree, edits, lines)
 
 

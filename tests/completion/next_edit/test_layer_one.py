@@ -25,7 +25,7 @@ def check(language: str, text: str, layer: Layer | None = None, lines: dict[str,
     now = _PROPOSED.sub(r"\1", text)
     before, after = _EDIT.sub(r"\1", now), _EDIT.sub(r"\2", now)
     expected = _PROPOSED.sub(r"\2", _EDIT.sub(r"\2", text))
-    found = proposals(parse(language, after), edits_of(before, after), lines or {})
+    found = proposals(parse(language, after), edits_of(before, after), tuple((lines or {}).items()))
     result = after.split("\n")
     for proposal in sorted(found, key=lambda each: -each.line):
         if layer is None or proposal.layer is layer:
@@ -163,12 +163,12 @@ def test_the_counterpart_of_a_line_comes_and_goes_with_it(language: str, text: s
 def test_nothing_is_proposed_that_makes_the_file_parse_worse() -> None:
     text = "a = f«(1)|[1]»\nx()\nb = f«(2)|[2]»\ny()\nc = f(3) + f(\n    4)\n"
     now = _EDIT.sub(r"\2", text)
-    for proposal in proposals(parse("python", now), edits_of(_EDIT.sub(r"\1", text), now), {}):
+    for proposal in proposals(parse("python", now), edits_of(_EDIT.sub(r"\1", text), now)):
         assert "\n".join(applied(now.split("\n"), proposal)).count("(") == 2
 
 
 def test_plain_text_and_a_file_without_edits_have_no_proposals() -> None:
     edit = LineEdit("f", 0, ("a",), ("b",))
-    assert proposals(parse("plaintext", "b\na\n"), (edit,), {}) == ()
-    assert proposals(parse("python", "b\na\n"), (), {}) == ()
+    assert proposals(parse("plaintext", "b\na\n"), (edit,)) == ()
+    assert proposals(parse("python", "b\na\n"), ()) == ()
     assert trimmed(LineEdit("f", 0, ("a",), ("a",))) is None
