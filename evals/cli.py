@@ -197,6 +197,14 @@ def _add_scored(suites: Any) -> None:
     _add_sample(suffix, limit=200)
     _add_model(suffix)
 
+    following = suites.add_parser("next-edit", help="the change that follows from the last one, on real commits")
+    following.add_argument("--data", type=Path, required=True, help="folder of bare clones, or of .txtar situations")
+    following.add_argument("--set", choices=SETS, default="chosen", help="of the repositories (default chosen)")
+    following.add_argument("--threshold", type=float, help="probability from which on is shown (default midfill's)")
+    following.add_argument("--fit", action="store_true", help="print weights fitted on the chosen repositories")
+    _add_sample(following, limit=100, of="situations of each kind and repository")
+    _add_out(following)
+
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)

@@ -108,6 +108,17 @@ def _quietness(a: argparse.Namespace) -> int:
     return quietness.run(a.results, a.out)
 
 
+def _next_edit(a: argparse.Namespace) -> int:
+    from evals.next_edit import suite
+
+    limit = a.limit or 10**6
+    if a.fit:
+        return suite.run_fit(a.data, limit, a.seed)
+    if any(a.data.glob("*.txtar")):
+        return suite.run_recorded(a.data, a.out, threshold=a.threshold)
+    return suite.run_commits(a.data, a.set, limit, a.seed, a.out, threshold=a.threshold)
+
+
 def _refusals(a: argparse.Namespace) -> int:
     from evals.suites import refusals
 
@@ -291,6 +302,7 @@ SUITES: dict[str, Runner] = {
     "calibration": _calibration,
     "ghosts": _ghosts,
     "quietness": _quietness,
+    "next-edit": _next_edit,
     "nll": _nll,
     "recall": _recall,
     "repo": _repo,

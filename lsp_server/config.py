@@ -43,6 +43,14 @@ class ContextConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NextEditConfig:
+    """The change that follows from the last one."""
+
+    enabled: bool = False
+    eagerness: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a user can set, as the user sets it: 0 of what has no bound, which is None everywhere else."""
 
@@ -66,6 +74,7 @@ class Config:
     completion_fallback: bool = False
     statistics: bool = True
     context: ContextConfig = field(default_factory=ContextConfig)
+    next_edit: NextEditConfig = field(default_factory=NextEditConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
 
     def limits(self, window_tokens: int = WINDOW_TOKENS) -> Limits:
@@ -154,6 +163,11 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "context.index": ("Index the workspace's files, and keep the index in step with them", None),
     "context.crossFile": ("Show other files' code to the model", None),
     "context.pinned": ("Files, as patterns below the workspace, that every completion sees first", None),
+    "nextEdit.enabled": ("Answer editors that ask for the change that follows from the last one", None),
+    "nextEdit.eagerness": (
+        "How much of what may follow is offered: what is wanted with a probability of at least 1 less this",
+        (0.0, 1.0),
+    ),
     "daemon.idleExitMinutes": ("The model is unloaded after this time without requests", (0.01, 100_000.0)),
     "daemon.threads": ("Threads of the model process; 0 means all cores", (0, 1024)),
     "daemon.maxCacheMb": ("Memory for the keys and values of all documents", (64, 1_000_000)),

@@ -11,7 +11,13 @@ from parsers.guard import Guard
 from parsers.refusals import Refusals
 
 # Those of `completion` with questions to trees (`parsers.parse.question`).
-MODULES = ("completion.filters.chain", "completion.filters.names", "completion.ranking.surroundings")
+MODULES = (
+    "completion.filters.chain",
+    "completion.filters.names",
+    "completion.ranking.surroundings",
+    "completion.next_edit.layer_one",
+    "completion.next_edit.elsewhere",
+)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from lsp_server.progress import ProgressReporter
 from lsp_server.protocol import Protocol
 from lsp_server.stalls import StallMonitor
 from lsp_server.status import Journal
+from lsp_server.usage.next_edits import NextEdits
 from lsp_server.usage.recorder import Recorder
 from lsp_server.workspace.epochs import Epochs
 from lsp_server.workspace.privacy import Privacy
@@ -65,6 +66,7 @@ class Midfill(LanguageServer):
         self.documents = OpenDocuments()
         self.snapshots = Snapshots(self.documents, self.folders)
         self.recorder = Recorder(self.documents, self.editor_window, self._on_outcome)
+        self.next_edits = NextEdits()
         self.privacy = Privacy(self.folders)
         self.workspaces = Workspaces(self._on_index)
         self._index_progress = ProgressReporter(self, "midfill: reading the workspace")

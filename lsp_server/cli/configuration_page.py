@@ -85,6 +85,8 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "For a file of conventions or types that everything should follow.",
         ["docs/style.md", "src/types.ts"],
     ),
+    "nextEdit.enabled": ("With an editor that asks for next edits (see the page on them).", True),
+    "nextEdit.eagerness": ("Less if what is offered is seldom wanted; more to see more of it.", 0.5),
     "daemon.idleExitMinutes": ("Less to have the memory back sooner; more to never wait for loading.", 5.0),
     "daemon.threads": ("To leave cores to other programs; the number of physical cores is the most that helps.", 4),
     "daemon.maxCacheMb": (

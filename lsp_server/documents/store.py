@@ -10,10 +10,12 @@ told by `n_edits` alone: editors' versions stand still, or begin anew when a doc
 
 import io
 import itertools
+import time
 from collections.abc import Iterator
 
 from lsprotocol import types as t
 
+from completion.next_edit.edits import RecentEdits
 from lsp_server.documents.deletions import Deletions, Edit
 
 # Of all documents of this process.
@@ -130,18 +132,24 @@ class DocumentStore:
 
     def __init__(self) -> None:
         self._documents: dict[str, Document] = {}
+        self.edits = RecentEdits()
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._documents.values())
 
     def open(self, item: t.TextDocumentItem) -> None:
         """Start keeping a document; one that is open already is replaced."""
+        self.edits.forget(item.uri)
         self._documents[item.uri] = Document(item.uri, item.language_id, item.version, item.text)
 
     def change(self, params: t.DidChangeTextDocumentParams, encoding: t.PositionEncodingKind | str) -> None:
         """Apply an edit; one to a document that was never opened is ignored."""
         if document := self._documents.get(params.text_document.uri):
-            document.deletions.follow([document.apply(change, encoding) for change in params.content_changes])
+            edits = [document.apply(change, encoding) for change in params.content_changes]
+            document.deletions.follow(edits)
+            for edit in edits:
+                before, after = (tuple(line.rstrip("\r\n") for line in lines) for lines in (edit.before, edit.after))
+                self.edits.follow(document.uri, edit.line, before, after, time.monotonic())
             document.version = params.text_document.version
 
     def close(self, uri: str) -> None:

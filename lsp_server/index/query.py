@@ -167,6 +167,22 @@ class IndexReader:
         return self._passages([chunk_id for (chunk_id,) in rows])
 
     @_or_nothing(tuple)
+    def importers(self, name: str, limit: int) -> Sequence[str]:
+        """Files that import a name."""
+        query = "SELECT DISTINCT f.path FROM imports i JOIN files f ON f.id = i.file WHERE i.name = ? LIMIT ?"
+        return [path for (path,) in self._db.execute(query, (name, limit))]
+
+    @_or_nothing(tuple)
+    def using(self, name: str, limit: int) -> Sequence[str]:
+        """Files in which a name stands, those that import it first."""
+        query = (
+            "SELECT DISTINCT f.path FROM words w JOIN chunks c ON c.id = w.rowid JOIN files f ON f.id = c.file "
+            "WHERE words MATCH ? LIMIT ?"
+        )
+        rows = self._db.execute(query, (_quoted(name.lower()), limit))
+        return list(dict.fromkeys([*self.importers(name, limit), *(path for (path,) in rows)]))[:limit]
+
+    @_or_nothing(tuple)
     def similar(self, counts: Mapping[str, float], limit: int) -> Sequence[Passage]:
         """The best passages for weighted words."""
         return self._passages([chunk_id for chunk_id, _ in self.ranked(counts, limit)])

@@ -14,7 +14,7 @@ from lsprotocol import types as t
 
 from lsp_server import handlers, popup
 from lsp_server.convert import ACCEPTED
-from lsp_server.methods import context_request, documents, fallback, feedback, lifecycle, moves, reports
+from lsp_server.methods import context_request, documents, fallback, feedback, lifecycle, moves, next_edit, reports
 from lsp_server.server import Midfill
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -45,10 +45,19 @@ METHODS: dict[str, Callable[..., Any]] = {
     "midfill/context": context_request.context,
     "midfill/why": feedback.why,
     "midfill/document": reports.report_document,
+    # The change that follows from the last one.
+    "midfill/nextEdit": next_edit.next_edit,
+    "textDocument/copilotInlineEdit": next_edit.copilot_inline_edit,
+    "textDocument/didShowInlineEdit": next_edit.did_show,
+    "midfill/didDismissNextEdit": next_edit.did_dismiss,
 }
 # Answered where the configuration wants it: `popup` says when.
 ON_DEMAND: dict[str, Callable[..., Any]] = {t.TEXT_DOCUMENT_COMPLETION: fallback.completion}
-COMMANDS: dict[str, Callable[..., Any]] = {ACCEPTED: feedback.accepted, "midfill.snooze": feedback.snooze}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    ACCEPTED: feedback.accepted,
+    "midfill.snooze": feedback.snooze,
+    next_edit.ACCEPTED: next_edit.accepted,
+}
 # What is advertised of a method. Without any, pygls does not advertise inline completion.
 _OPTIONS: dict[str, Any] = {
     t.TEXT_DOCUMENT_INLINE_COMPLETION: t.InlineCompletionOptions(),

@@ -7,13 +7,15 @@ Rules: for worker threads. One at a time: a lock guards the index's connection.
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
 from completion.context.selection import Ranked, select
 from completion.context.sources import Cursor, Item, Sources, item_of_passage, passages_of
 from completion.filters.members import Members, members_of
-from lsp_server.index.files import FileStat, pinned_file, read
+from completion.next_edit.imports import imports_alone
+from lsp_server.index.files import FileStat, pinned_file, read, stat_file
 from lsp_server.index.ignore import Levels
 from lsp_server.index.query import IndexReader
 from parsers.languages import for_document
@@ -23,6 +25,8 @@ from parsers.parse import SyntaxTree, parse
 log = logging.getLogger(__name__)
 
 _MAX_PINNED_FILES = 20
+# Files whose imports are looked at, and how far down.
+_MAX_IMPORTERS, _MAX_HEADER_LINES = 40, 120
 
 
 class Repository:
@@ -77,6 +81,41 @@ class Repository:
             return reader is None or reader.is_known(name)
         finally:
             self._turn.release()
+
+    def texts_with(self, name: str, language: str, limit: int) -> dict[str, str]:
+        """By their paths, files of a language that call or import a name, as they are on the disk now."""
+        with self._turn:
+            reader = self._present()
+            paths = () if reader is None else reader.using(name, limit)
+        found: dict[str, str] = {}
+        for path in paths:
+            file = stat_file(self._root, path)
+            if file is not None and file.language == language and (text := read(self._root, file)) is not None:
+                found[path] = text
+        return found
+
+    def import_lines(self, names: Collection[str], language: str) -> dict[str, str]:
+        """By name the line by which most files of a language import it; nothing for one that none imports alone."""
+        with self._turn:
+            reader = self._present()
+            if reader is None:
+                return {}
+            places = {name: reader.importers(name, _MAX_IMPORTERS) for name in names}
+            found: dict[str, str] = {}
+            for name, where in places.items():
+                lines = (
+                    reader.lines(path, 0, _MAX_HEADER_LINES).split("\n")
+                    for path in where
+                    if for_document(path).id == language
+                )
+                alone = Counter(line.strip() for text in lines for line in text if imports_alone(line, name))
+                if alone:
+                    found[name] = alone.most_common(1)[0][0]
+            return found
+
+    def uri_of(self, path: str) -> str:
+        """The address of a file of the workspace."""
+        return (self._root / path).as_uri()
 
     def members(self, class_name: str) -> Members | None:
         """What the workspace's classes of a name have; None also when that cannot be told right now."""

@@ -5,7 +5,7 @@ Rules: the Neovims are named in the environment (`run.sh` does it); without them
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -62,14 +62,17 @@ def open_file(
         name: str = "shapes.py",
         cache: Path = real_cache,
         arguments: Sequence[str] = (),
+        options: str = "{}",
+        others: Mapping[str, str] | None = None,
         **environment: str,
     ) -> Terminal:
         workspace = tmp_path / "workspace"
         (workspace / ".git").mkdir(parents=True)
-        (workspace / name).write_text(text)
+        for path, content in {**(others or {}), name: text}.items():
+            (workspace / path).write_text(content)
         screens = SCREENS / Path(nvim).name / request.node.originalname
         settings = {"MIDFILL_CACHE": str(cache), **environment}
-        terminal = Terminal(nvim, workspace / name, server, settings, screens, arguments)
+        terminal = Terminal(nvim, workspace / name, server, settings, screens, arguments, options)
         opened.append(terminal)
         return terminal.__enter__()
 

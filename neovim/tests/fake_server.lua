@@ -8,6 +8,8 @@ local M = {
   texts = {},
   covered = 0,
   phase = 'ready',
+  --- The edits of the next answers to `midfill/nextEdit`.
+  next_edits = {},
   --- While true, answers to requests wait for `M.release()`.
   holds = false,
   held = {},
@@ -36,6 +38,8 @@ local function answer_to(method, params)
     return { capabilities = capabilities }
   elseif method == 'textDocument/inlineCompletion' then
     return items(params)
+  elseif method == 'midfill/nextEdit' then
+    return { edits = M.next_edits, reason = '' }
   elseif method == 'midfill/status' then
     return { phase = M.phase }
   end

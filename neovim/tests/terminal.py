@@ -24,7 +24,7 @@ INIT = """
 vim.opt.runtimepath:append({plugin})
 vim.o.swapfile, vim.o.termguicolors, vim.o.laststatus = false, true, 2
 vim.o.statusline = "%f %{{%v:lua.require'midfill'.statusline()%}}"
-require('midfill').setup({{ cmd = {command} }})
+require('midfill').setup({{ cmd = {command}, settings = {settings} }})
 """
 
 # The drawn text of the suggestion, its lines joined; "" when nothing is shown.
@@ -47,13 +47,14 @@ class Terminal:
         environment: dict[str, str],
         screens: Path,
         arguments: Sequence[str] = (),
+        options: str = "{}",
     ) -> None:
         self._screens = screens
         self._name = f"midfill-{uuid.uuid4().hex[:8]}"
         self._socket = file.parent / f".{self._name}.sock"
         init = file.parent / ".init.lua"
         words = "{ " + ", ".join(json.dumps(word) for word in command) + " }"
-        init.write_text(INIT.format(plugin=json.dumps(str(PLUGIN)), command=words))
+        init.write_text(INIT.format(plugin=json.dumps(str(PLUGIN)), command=words, settings=options))
         self._nvim = nvim
         settings = {"TERM": "tmux-256color", "XDG_STATE_HOME": str(file.parent / ".state"), **environment}
         line = ["env", *(f"{key}={value}" for key, value in settings.items())]

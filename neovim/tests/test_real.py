@@ -258,3 +258,37 @@ def test_a_model_that_is_not_there_yet_is_fetched_and_the_progress_shown(
     terminal.text("    def x")
     terminal.wait(lambda: terminal.lines()[-1] == "    def x", "typing goes on")
     stop_daemons(cache)
+
+
+NEXT_EDITS = "{ nextEdit = { enabled = true }, model = '/nonexistent/model.gguf' }"
+OFFERED = "(function() local e = require('midfill.next_edit').current() return e and e.range.start.line or -1 end)()"
+ATTACHED = "#vim.lsp.get_clients({ name = 'midfill' })"
+
+
+def test_renaming_a_function_that_three_files_use_is_tab_after_tab(open_file: Open, tmp_path: Path) -> None:
+    uses = {
+        "b.py": "from a import load_rows\n\n\nx = load_rows()\n",
+        "c.py": "from a import load_rows\n\n\ny = [load_rows()]\n",
+    }
+    text = "def load_rows():\n    return 1\n\n\nprint(load_rows())\n"
+    terminal = open_file(text=text, name="a.py", options=NEXT_EDITS, others=uses)
+    folder = tmp_path / "workspace"
+    terminal.wait(lambda: terminal.lua(ATTACHED).strip() == "1", "the server is there")
+    terminal.keys("g", "g", "w", "c", "w")
+    terminal.text("read_rows")
+    terminal.keys("Escape")
+    terminal.wait(lambda: terminal.lua(OFFERED).strip() == "4", "the use in this file is offered")
+    terminal.capture("offered")
+    assert "line 5" in terminal.screen()
+    for place in (("a.py", "4"), ("b.py", "0"), ("b.py", "3"), ("c.py", "0"), ("c.py", "3")):
+        terminal.wait(lambda: terminal.lua(OFFERED).strip() != "-1", f"{place} is offered")
+        terminal.keys("Tab")  # goes there; in a line that the cursor is in already it is taken at once
+        terminal.wait(lambda: terminal.lua("vim.fn.expand('%:t')").strip() == place[0], f"{place} is gone to")  # noqa: B023
+        if terminal.lua(OFFERED).strip() == place[1]:
+            terminal.capture(f"{place[0]}-{place[1]}")
+            terminal.keys("Tab")
+        line = int(place[1])
+        terminal.wait(lambda: "read_rows" in terminal.lines()[line], f"{place} is taken")  # noqa: B023
+    terminal.keys(":", "w", "a", "Enter")
+    terminal.wait(lambda: all("read" in (folder / name).read_text() for name in uses), "all files are written")
+    assert [(folder / name).read_text() for name in uses] == [each.replace("load", "read") for each in uses.values()]

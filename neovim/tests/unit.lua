@@ -23,7 +23,7 @@ local function test(name, lines, options, run)
   end
 end
 
-for _, file in ipairs({ 'unit_text', 'unit_keys', 'unit_requests', 'unit_popup', 'unit_editor' }) do
+for _, file in ipairs({ 'unit_text', 'unit_keys', 'unit_requests', 'unit_popup', 'unit_editor', 'unit_next_edit' }) do
   require(file)(test)
 end
 io.write(('%d passed, %d failed (Neovim %s)\n'):format(n_passed, #failed, tostring(vim.version())))

@@ -51,6 +51,9 @@ local function autocommands()
       progress.update(event.data.params.token, event.data.params.value)
     end
   end)
+  local next_edit = require('midfill.next_edit')
+  on({ 'InsertLeave', 'TextChanged' }, next_edit.later)
+  on({ 'InsertEnter', 'BufLeave', 'WinLeave' }, next_edit.hide)
   on('ColorScheme', require('midfill.ghost').define_highlights)
   on('VimLeavePre', server.leave)
 end

@@ -1,0 +1,146 @@
+"""How likely it is that a next edit is wanted: what decides whether it is shown. And the answer to a request for one.
+
+A logistic regression over what is known of a proposal: which rule made it, how often the edit was made before, at how
+many places it would be made, how much the place has in common with the earlier ones, how far away it is and how large.
+`midfill eval next-edit --fit` prints the weights, fitted on commits of the repositories that are chosen on; the figures
+in docs/next-edit.md are of others.
+
+Rules: pure; the weights are data. Silence is the answer to doubt, and what was dismissed once is not offered again.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from completion.next_edit.edits import Layer, LineEdit, Proposal
+
+# What the numbers mean differs by what was generalized: lines, bound names, a guess at one, or neither.
+_GROUPS = {
+    Layer.REPEAT: "lines",
+    Layer.AGAIN: "lines",
+    Layer.LOCAL: "names",
+    Layer.RENAME: "names",
+    Layer.MEMBER: "names",
+    Layer.FIELD: "names",
+    Layer.NAME: "guess",
+}
+# What is shown is wanted with at least this probability.
+THRESHOLD = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A proposal and how probably it is wanted."""
+
+    proposal: Proposal
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class NextEdits:
+    """What is offered, the best first, or why nothing is, in words."""
+
+    edits: tuple[Judged, ...]
+    reason: str = ""
+    n_proposed: int = 0
+    best: float = 0.0  # probability of the best proposal, shown or not
+
+
+def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
+    """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
+    n_lines = max(len(proposal.old), len(proposal.new))
+    group = _GROUPS.get(proposal.layer, "other")
+    return {
+        "bias": 1.0,
+        f"is_{proposal.layer.value}": 1.0,
+        f"{group}_log_support": math.log(max(1, proposal.support)),
+        f"{group}_log_places": math.log(max(1, proposal.n_places)),
+        f"{group}_log_constant": math.log1p(proposal.n_constant),
+        f"{group}_is_alone": float(proposal.is_alone),
+        "is_insertion": float(not proposal.old),
+        "is_removal": float(not proposal.new),
+        "log_distance": math.log1p(abs(proposal.line - line)) / 5,
+        "log_lines": math.log(max(1, n_lines)),
+        "log_edits": math.log(max(1, len(edits))),
+    }
+
+
+def probability(known: dict[str, float]) -> float:
+    """That it is wanted, 0 to 1."""
+    logit = sum(WEIGHTS.get(name, 0.0) * value for name, value in known.items())
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+Dismissed = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def dismissal(proposal: Proposal) -> Dismissed:
+    """What a proposal is known by once it was dismissed: the same change, wherever it stands."""
+    return proposal.old, proposal.new
+
+
+def judge(
+    proposals: Sequence[Proposal],
+    edits: Sequence[LineEdit],
+    line: int,
+    *,
+    threshold: float = THRESHOLD,
+    dismissed: Collection[Dismissed] = (),
+) -> NextEdits:
+    """The proposals that are probably wanted, surest first, nearest first among equals."""
+    if not edits:
+        return NextEdits((), "nothing was edited yet")
+    if not proposals:
+        return NextEdits((), "nothing follows from the last edits that could be told without a model")
+    judged = [Judged(each, probability(features(each, edits, line))) for each in proposals]
+    best = max(each.probability for each in judged)
+    fresh = [each for each in judged if dismissal(each.proposal) not in dismissed]
+    if not fresh:
+        return NextEdits((), "what would follow was dismissed before", len(judged), best)
+    kept = [each for each in fresh if each.probability >= threshold]
+    if not kept:
+        reason = f"wanted with a probability of {max(each.probability for each in fresh):.2f}, below {threshold:.2f}"
+        return NextEdits((), reason, len(judged), best)
+    kept.sort(key=lambda each: (-round(each.probability, 1), _steps(each.proposal, line)))
+    return NextEdits(tuple(kept), "", len(judged), best)
+
+
+def _steps(proposal: Proposal, line: int) -> tuple[bool, int]:
+    """Down from the place of the last edit first, then from the file's top."""
+    return proposal.line < line, proposal.line
+
+
+# Printed by `midfill eval next-edit --fit`.
+WEIGHTS: dict[str, float] = {
+    "bias": -0.108,
+    "guess_is_alone": 0.723,
+    "guess_log_constant": -0.884,
+    "guess_log_places": -0.801,
+    "guess_log_support": 0.485,
+    "is_again": 0.028,
+    "is_field": 0.304,
+    "is_import": -0.629,
+    "is_insertion": -0.246,
+    "is_local": -0.724,
+    "is_member": -0.107,
+    "is_name": 0.348,
+    "is_removal": -0.879,
+    "is_rename": -0.323,
+    "is_repeat": 0.455,
+    "is_signature": 0.333,
+    "is_twin": -0.306,
+    "is_unused": 0.621,
+    "lines_log_constant": 0.450,
+    "lines_log_places": -1.226,
+    "lines_log_support": 1.284,
+    "log_distance": -0.977,
+    "log_edits": 0.138,
+    "log_lines": -0.252,
+    "names_is_alone": 2.270,
+    "names_log_constant": 0.118,
+    "names_log_places": -0.174,
+    "names_log_support": 0.576,
+    "other_log_constant": 0.019,
+    "other_log_places": -0.325,
+    "other_log_support": -0.212,
+}

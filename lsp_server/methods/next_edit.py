@@ -1,0 +1,244 @@
+"""The change that follows from the last one: `midfill/nextEdit`, and Copilot's `textDocument/copilotInlineEdit`.
+
+`midfill/nextEdit` answers `{edits, reason}`: the edits in order, each with its document, its range, the new text, the
+place to jump to, and an id to accept or dismiss it by. Copilot's request, which other plugins speak (sidekick.nvim asks
+any client whose name holds "copilot"), gets the first of them. When nothing is left to do in the document itself, what
+it renamed is looked for in the other open documents and in the repository.
+
+Named in `table`. Rules: exactly one answer per request, an empty one for another version than the document's, and
+where it changed meanwhile. A private document is not looked into for another, nor are its edits. Nothing is computed
+for who does not ask.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from completion.next_edit.edits import LineEdit, Proposal
+from completion.next_edit.elsewhere import renamed, uses
+from completion.next_edit.judge import Judged, judge
+from completion.next_edit.layer_one import missing_names, proposals
+from lsp_server.documents.store import Document, split_lines, units_of
+from lsp_server.server import Midfill
+from parsers.languages import for_document
+from parsers.parse import SyntaxTree, parse
+
+log = logging.getLogger(__name__)
+
+# The command that an editor runs when the user takes an edit; its argument is the id.
+ACCEPTED = "midfill.nextEditAccepted"
+# Files of the repository that a renamed name is looked for in; edits that an answer has.
+_MAX_FILES, _MAX_EDITS = 12, 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """An edit of a document; `version` None: of a file that is not open."""
+
+    uri: str
+    version: int | None
+    lines: tuple[str, ...]  # of the whole document, with their ends
+    judged: Judged
+
+
+async def next_edit(ls: Midfill, params: Any) -> dict[str, Any]:
+    """The edits that follow, in order."""
+    offers, reason = await _guarded(ls, params)
+    return {"edits": [_as_edit(ls, offer) for offer in offers], "reason": reason}
+
+
+async def copilot_inline_edit(ls: Midfill, params: Any) -> dict[str, Any]:
+    """The first of them in this document, as Copilot's server answers."""
+    offers, _ = await _guarded(ls, params)
+    here = [offer for offer in offers if offer.uri == _uri(params)][:1]
+    edits = [_as_edit(ls, offer) for offer in here]
+    return {"edits": [{key: edit[key] for key in ("text", "range", "textDocument", "command")} for edit in edits]}
+
+
+def did_show(ls: Midfill, params: Any) -> None:
+    """The editor shows one; nothing follows from it."""
+    log.debug("a next edit is shown")
+
+
+def did_dismiss(ls: Midfill, params: Any) -> None:
+    """The user does not want one."""
+    ls.next_edits.dismiss(str(getattr(params, "id", "")))
+
+
+def accepted(ls: Midfill, *arguments: Any) -> None:
+    """The user took one."""
+    if arguments:
+        ls.next_edits.accepted(str(arguments[0]))
+
+
+async def _guarded(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
+    """Answer a request; with nothing where there is a bug of ours."""
+    try:
+        offers, reason = await _respond(ls, params)
+    except Exception:
+        log.exception("next edit failed")
+        return [], "it failed: see the log"
+    log.info("next edit n=%d %s", len(offers), f"reason={reason!r}" if reason else "")
+    return offers, reason
+
+
+async def _respond(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
+    config, document = ls.config, ls.documents.get(_uri(params))
+    if not (config.enabled and config.next_edit.enabled):
+        return [], "next edits are switched off (midfill.nextEdit.enabled)"
+    if document is None:
+        return [], "the document is not open"
+    asked = getattr(getattr(params, "textDocument", None), "version", None)
+    if isinstance(asked, int) and asked != document.version:
+        return [], "the document is another one than the question is about"
+    number, text = document.n_edits, document.text
+    language = for_document(document.uri, document.language_id).id
+    if language in config.disabled_languages:
+        return [], f"{language} is in midfill.disabledLanguages"
+    await ls.privacy.of(document.uri, text)
+    edits = _edits(ls, document.uri)
+    tree = (await ls.snapshots.of(document, text)).tree
+    found = await asyncio.to_thread(_found, ls, document.uri, tree, edits)
+    if document.n_edits != number:
+        return [], "the document changed meanwhile"
+    threshold = 1.0 - config.next_edit.eagerness
+    line = _line(params, edits)
+    answer = judge(found, edits, line, threshold=threshold, dismissed=ls.next_edits.dismissed)
+    lines = tuple(split_lines(text))
+    offers = [_Offer(document.uri, document.version, lines, judged) for judged in answer.edits]
+    ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
+    if not offers and not ls.privacy.is_private(document.uri):
+        offers = await _elsewhere(ls, document, threshold)
+        if document.n_edits != number:
+            return [], "the document changed meanwhile"
+    return offers[:_MAX_EDITS], "" if offers else answer.reason
+
+
+def _edits(ls: Midfill, uri: str) -> tuple[LineEdit, ...]:
+    """The last edits as a document may know them."""
+    return tuple(
+        edit for edit in ls.documents.edits.of(uri) if edit.path == uri or not ls.privacy.is_private(edit.path)
+    )
+
+
+def _found(ls: Midfill, uri: str, tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> tuple[Proposal, ...]:
+    """What may follow in the document itself. Slow."""
+    lines: tuple[tuple[str, str], ...] = ()
+    repository = ls.workspaces.of(uri)
+    if repository is not None and edits and (names := missing_names(tree, edits)):
+        lines = tuple(repository.import_lines(names, tree.language).items())
+    return proposals(tree, edits, lines)
+
+
+async def _elsewhere(ls: Midfill, document: Document, threshold: float) -> list[_Offer]:
+    """What follows, in this file and in others, from what some open file renamed."""
+    offers: list[_Offer] = []
+    paths = dict.fromkeys(edit.path for edit in reversed(ls.documents.edits.of(document.uri)))
+    for path in paths:
+        source = ls.documents.get(path)
+        if source is None or ls.privacy.is_private(path):
+            continue
+        edits = ls.documents.edits.of(path)
+        tree = (await ls.snapshots.of(source, source.text)).tree
+        if names := await asyncio.to_thread(renamed, tree, edits):
+            asked = _Search(ls, document.uri, path, tree.language, names, edits, threshold)
+            offers += await asyncio.to_thread(lambda: list(asked.offers()))  # noqa: B023 - awaited here
+    for uri in {offer.uri for offer in offers}:
+        ls.documents.edits.offer(uri, [offer.judged.proposal for offer in offers if offer.uri == uri])
+    return offers
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """For the uses of names that the file `source` renamed, in other files; `uri` is looked into first."""
+
+    ls: Midfill
+    uri: str
+    source: str
+    language: str
+    names: Mapping[str, str]
+    edits: tuple[LineEdit, ...]
+    threshold: float
+
+    def offers(self) -> Iterator[_Offer]:
+        """The edits, file by file. Slow."""
+        for old, new in self.names.items():
+            texts = self._texts(old)
+            for uri in sorted(texts, key=lambda each: (each != self.uri, each)):
+                version, text = texts[uri]
+                found = uses(parse(self.language, text), old, new)
+                answer = judge(found, self.edits, 0, threshold=self.threshold, dismissed=self.ls.next_edits.dismissed)
+                lines = tuple(split_lines(text))
+                for judged in sorted(answer.edits, key=lambda each: each.proposal.line):
+                    yield _Offer(uri, version, lines, judged)
+
+    def _texts(self, name: str) -> dict[str, tuple[int | None, str]]:
+        """The files in which a name may be used: their versions and texts."""
+        found: dict[str, tuple[int | None, str]] = {}
+        is_open = {document.uri: document for document in list(self.ls.documents)}
+        for uri, document in is_open.items():
+            is_ours = for_document(uri, document.language_id).id == self.language
+            text = document.text
+            if uri != self.source and is_ours and name in text and not self.ls.privacy.reason(uri, text):
+                found[uri] = (document.version, text)
+        if (repository := self.ls.workspaces.of(self.source)) is not None:
+            for path, text in repository.texts_with(name, self.language, _MAX_FILES).items():
+                if (uri := repository.uri_of(path)) not in is_open:
+                    found[uri] = (None, text)
+        return found
+
+
+def _uri(params: Any) -> str:
+    return str(getattr(getattr(params, "textDocument", None), "uri", ""))
+
+
+def _line(params: Any, edits: tuple[LineEdit, ...]) -> int:
+    """Where the user is: at the last edit in this document, else at the cursor."""
+    here = [edit.line for edit in edits if edit.line >= 0]
+    line = getattr(getattr(params, "position", None), "line", None)
+    return here[-1] if here else line if isinstance(line, int) else 0
+
+
+def _as_edit(ls: Midfill, offer: _Offer) -> dict[str, Any]:
+    """An edit as editors take it: of its lines what differs, from the first character that does."""
+    proposal = offer.judged.proposal
+    first, text = _lines_of(offer, proposal)
+    old = "".join(offer.lines[proposal.line : proposal.line + len(proposal.old)])
+    head = next((n for n, (a, b) in enumerate(zip(old, text, strict=False)) if a != b), min(len(old), len(text)))
+    tail = next(
+        (n for n, (a, b) in enumerate(zip(old[head:][::-1], text[head:][::-1], strict=False)) if a != b),
+        min(len(old), len(text)) - head,
+    )
+    begin, end = (_position(ls, offer.lines, first, offset) for offset in (head, len(old) - tail))
+    name = ls.next_edits.offer(proposal)
+    return {
+        "id": name,
+        "text": text[head : len(text) - tail],
+        "range": {"start": begin, "end": end},
+        "position": begin,
+        "textDocument": {"uri": offer.uri, "version": offer.version},
+        "command": {"title": "Accepted", "command": ACCEPTED, "arguments": [name]},
+        "layer": proposal.layer.value,
+        "probability": round(offer.judged.probability, 3),
+    }
+
+
+def _lines_of(offer: _Offer, proposal: Proposal) -> tuple[int, str]:
+    """The first line of a proposal, and its new lines with line ends as the document has them."""
+    end = "\r\n" if any(line.endswith("\r\n") for line in offer.lines[:1]) else "\n"
+    text = "".join(line + end for line in proposal.new)
+    last = proposal.line + len(proposal.old)
+    if proposal.old and proposal.new and not offer.lines[last - 1].endswith(("\n", "\r")):
+        text = text.removesuffix(end)
+    return proposal.line, text
+
+
+def _position(ls: Midfill, lines: tuple[str, ...], line: int, offset: int) -> dict[str, int]:
+    """The place at an offset from the beginning of a line."""
+    while line < len(lines) - 1 and offset >= len(lines[line]):
+        offset -= len(lines[line])
+        line += 1
+    units = units_of(lines[line][:offset], ls.encoding) if line < len(lines) else 0
+    return {"line": line, "character": units}

@@ -1,0 +1,174 @@
+"""What follows from an edit, in several languages: «old|new» are the edits, ⟦old|new⟧ what is proposed."""
+
+import re
+
+import pytest
+
+from completion.next_edit.edits import Layer, LineEdit, applied, trimmed
+from completion.next_edit.layer_one import missing_names, proposals
+from parsers.parse import parse
+
+_EDIT, _PROPOSED = re.compile(r"«(.*?)\|(.*?)»", re.DOTALL), re.compile(r"⟦(.*?)\|(.*?)⟧", re.DOTALL)
+
+
+def edits_of(before: str, after: str) -> tuple[LineEdit, ...]:
+    """The edits by lines that made `after` of `before`."""
+    import difflib
+
+    old, new = before.split("\n"), after.split("\n")
+    codes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return tuple(LineEdit("f", c, tuple(old[a:b]), tuple(new[c:d])) for tag, a, b, c, d in codes if tag != "equal")
+
+
+def check(language: str, text: str, layer: Layer | None = None, lines: dict[str, str] | None = None) -> None:
+    """All proposals together make of the edited text what it says; those of a layer alone where one is named."""
+    now = _PROPOSED.sub(r"\1", text)
+    before, after = _EDIT.sub(r"\1", now), _EDIT.sub(r"\2", now)
+    expected = _PROPOSED.sub(r"\2", _EDIT.sub(r"\2", text))
+    found = proposals(parse(language, after), edits_of(before, after), tuple((lines or {}).items()))
+    result = after.split("\n")
+    for proposal in sorted(found, key=lambda each: -each.line):
+        if layer is None or proposal.layer is layer:
+            result = applied(result, proposal)
+    assert "\n".join(result) == expected, found
+
+
+RENAMED = {
+    "python": "def «load|read»(path):\n    return path\n\n\ndef main(load_path):\n    x = ⟦load|read⟧(load_path)\n    y = a.load(b, load=1)\n    return 'load'\n",
+    "typescript": "export function «load|read»(path: string) {\n  return path;\n}\n\nconst x = ⟦load|read⟧('load');\n\nconst y = a.load(x);\n",
+    "javascript": "function «load|read»(path) {\n  return path;\n}\n\nconst x = [1].map(⟦load|read⟧);\n\n// load\n",
+    "go": "package m\n\nfunc «load|read»(path string) int {\n\treturn 1\n}\n\nfunc main() {\n\t// load\n\tx := ⟦load|read⟧(\"load\")\n}\n",
+    "rust": "fn «load|read»(path: &str) -> u8 {\n    1\n}\n\nfn main() {\n    let x = ⟦load|read⟧(\"load\");\n}\n",
+    "java": "class A {\n    int «load|read»(String path) {\n        return 1;\n    }\n\n    int main() {\n        return this.⟦load|read⟧(\"load\");\n    }\n}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", RENAMED)
+def test_the_uses_of_a_renamed_function_follow_and_nothing_else_of_the_name(language: str) -> None:
+    check(language, RENAMED[language])
+
+
+LOCAL = {
+    "python": "def f(rows):\n    «total|price» = 0\n    for row in rows:\n        ⟦total|price⟧ += row.total\n    return ⟦total|price⟧\n\n\ndef g(total):\n    return total\n",
+    "typescript": "function f(rows: number[]) {\n  let «total|price» = 0;\n  for (const row of rows) ⟦total|price⟧ += row;\n\n  return ⟦total|price⟧;\n}\nfunction g(total: number) { return total; }\n",
+    "go": "package m\n\nfunc f(rows []int) int {\n\t«total|price» := 0\n\tuse(rows)\n\treturn ⟦total|price⟧\n}\n\nfunc g(total int) int { return total }\n",
+    "rust": "fn f(rows: u8) -> u8 {\n    let «total|price» = 0;\n    g(rows);\n    ⟦total|price⟧\n}\nfn g(total: u8) -> u8 { total }\n",
+    "java": "class A {\n    int f(int rows) {\n        int «total|price» = 0;\n        use(rows);\n        return ⟦total|price⟧;\n    }\n    int g(int total) { return total; }\n}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LOCAL)
+def test_a_renamed_local_is_renamed_in_its_function_alone(language: str) -> None:
+    check(language, LOCAL[language])
+
+
+def test_a_name_that_an_inner_scope_binds_again_is_another_one() -> None:
+    check("javascript", "const «key|name» = 1;\nfunction f(key) {\n  return key;\n}\n\nuse(⟦key|name⟧);\n")
+
+
+def test_a_name_that_is_still_defined_elsewhere_is_left_alone() -> None:
+    check("python", "def «load|read»(a):\n    return a\n\n\ndef load(b):\n    return b\n\n\nload(1)\n")
+
+
+def test_a_method_is_renamed_where_its_own_object_calls_it() -> None:
+    text = "class A:\n    def «load|read»(self):\n        return 1\n\n    def f(self):\n        return self.⟦load|read⟧()\n"
+    check("python", text, Layer.MEMBER)
+
+
+def test_a_method_that_two_types_have_is_left_alone() -> None:
+    text = "class A:\n    def «load|read»(self):\n        return self.load()\n\n\nclass B:\n    def load(self):\n        return self.load()\n"
+    check("python", text, Layer.MEMBER)
+    check("python", text, Layer.FIELD)
+
+
+REPEATED = (
+    ("python", "a = rows[0]«.price|.get(\"price\")»\nx()\nb = rows[1]«.size|.get(\"size\")»\ny()\nc = rows[2]⟦.name|.get(\"name\")⟧\n"),
+    ("typescript", "«|@k\n»export class B {}\nf();\n«|@k\n»export class C {}\ng();\n⟦|@k\n⟧export class D {}\n"),
+    ("go", "package m\n\nfunc f() {\n\t«log.Print(a)|slog.Info(a)»\n\tx()\n\t«log.Print(b.c)|slog.Info(b.c)»\n\ty()\n\t⟦log.Print(d[1])|slog.Info(d[1])⟧\n}\n"),
+    ("rust", "fn f() {\n    «a.unwrap();|a.expect(\"a\");»\n    x();\n    «b.unwrap();|b.expect(\"b\");»\n    y();\n    ⟦c.unwrap();|c.expect(\"c\");⟧\n}\n"),
+    ("java", "class A {\n  void f() {\n    «put(\"a\", 1);|put(Key.of(\"a\"), 1);»\n    x();\n    «put(\"b\", 2);|put(Key.of(\"b\"), 2);»\n    y();\n    ⟦put(\"c\", 3);|put(Key.of(\"c\"), 3);⟧\n  }\n}\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), REPEATED)
+def test_what_was_done_twice_is_done_where_the_like_stands(language: str, text: str) -> None:
+    check(language, text)
+
+
+def test_two_edits_that_are_not_alike_are_not_repeated() -> None:
+    check("python", "a = rows[0]«.price|.x»\nx()\nb = rows[1]«.size|.get(7)»\ny()\nc = rows[2].name\n", Layer.REPEAT)
+
+
+SIGNATURES = (
+    ("python", "def f(«a, b|a»):\n    return a\n\n\nx = f(⟦1, g(2, 3)|1⟧)\n"),
+    ("python", "def f(«a, b|b, a»):\n    return a\n\n\nx = f(⟦1, g(2, 3)|g(2, 3), 1⟧)\n"),
+    ("python", "«def|async def» f(a):\n    return a\n\n\nasync def g():\n    return ⟦f|await f⟧(1)\n\n\n⟦def|async def⟧ h():\n    return ⟦f|await f⟧(1)\n"),
+    ("go", "package m\n\nfunc f(«n int|ctx context.Context, n int») {\n}\n\nfunc g(ctx context.Context) {\n\tf(⟦1|ctx, 1⟧)\n}\n\nfunc h() {\n\tf(2)\n}\n"),
+    ("typescript", "function f(a: number«, b: string|») { return a; }\n\nconst x = f(1⟦, 'b'|⟧);\n"),
+    ("java", "class A {\n  void f(int a«, int b|») { }\n\n  void g() {\n    f(1⟦, 2|⟧);\n  }\n}\n"),
+    ("rust", "fn f(a: u8«, b: u8|») { }\n\nfn g() {\n    f(1⟦, 2|⟧);\n}\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), SIGNATURES)
+def test_calls_follow_a_changed_signature(language: str, text: str) -> None:
+    check(language, text, Layer.SIGNATURE)
+
+
+UNUSED = (
+    ("python", "⟦import os\n|⟧import sys\n\n\ndef f():\n«    os.remove(1)\n|»    return sys.argv\n"),
+    ("python", "from a import ⟦b, |⟧c\n\n\ndef f():\n«    b(1)\n|»    return c\n"),
+    ("typescript", "import { a, ⟦b, |⟧c } from 'x';\n\nexport function f() {\n«  b();\n|»  return a(c);\n}\n"),
+    ("go", "package m\n\nimport (\n\t\"fmt\"\n⟦\t\"os\"\n|⟧)\n\nfunc f() {\n«\tos.Exit(1)\n|»\tfmt.Print()\n}\n"),
+    ("java", "⟦import a.B;\n|⟧import a.C;\n\nclass D {\n«  B b;\n|»  C c;\n}\n"),
+    ("rust", "use a::{⟦b, |⟧c};\n\nfn f() {\n«    b();\n|»    c();\n}\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), UNUSED)
+def test_an_import_goes_with_its_last_use(language: str, text: str) -> None:
+    check(language, text, Layer.UNUSED)
+
+
+def test_an_import_that_is_used_still_or_exported_by_name_stays() -> None:
+    check("python", "import os\n\n\ndef f():\n«    os.remove(1)\n|»    return os.x\n", Layer.UNUSED)
+    check("python", "import os\n\n__all__ = ['os']\n\n\ndef f():\n«    os.remove(1)\n|»    return 1\n", Layer.UNUSED)
+
+
+def test_a_name_that_is_not_imported_gets_the_line_that_others_have() -> None:
+    text = "from a import b\n⟦|from c import Widget\n⟧\n\ndef f():\n    return «b|Widget(b)»\n"
+    check("python", text, Layer.IMPORT, {"Widget": "from c import Widget"})
+    text = "from c import Aa⟦|, Widget⟧\n\n\ndef f():\n    return «Aa|Widget(Aa)»\n"
+    check("python", text, Layer.IMPORT, {"Widget": "from c import Widget"})
+
+
+def test_only_names_that_nothing_binds_are_missing() -> None:
+    before = "import os\n\n\ndef f(size):\n    return 1\n"
+    after = before.replace("return 1", "return Widget(size, os, len, f, size.name, key=2)")
+    assert missing_names(parse("python", after), edits_of(before, after)) == ("Widget",)
+
+
+TWINS = (
+    ("python", "class P:\n    def __init__(\n        self,\n        host,\n        port,\n«|        name,\n»    ):\n        self.host = host\n        self.port = port\n⟦|        self.name = name\n⟧"),
+    ("rust", "enum E {\n    Aa,\n    Bb,\n«|    Cc,\n»}\nfn f(e: E) -> u8 {\n    match e {\n        E::Aa => g(Aa),\n        E::Bb => g(Bb),\n⟦|        E::Cc => g(Cc),\n⟧    }\n}\n"),
+    ("python", "class P:\n    x: int\n    y: int\n«    z: int\n|»\n    def d(self):\n        return {\n            'x': self.x,\n            'y': self.y,\n⟦            'z': self.z,\n|⟧        }\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), TWINS)
+def test_the_counterpart_of_a_line_comes_and_goes_with_it(language: str, text: str) -> None:
+    check(language, text, Layer.TWIN)
+
+
+def test_nothing_is_proposed_that_makes_the_file_parse_worse() -> None:
+    text = "a = f«(1)|[1]»\nx()\nb = f«(2)|[2]»\ny()\nc = f(3) + f(\n    4)\n"
+    now = _EDIT.sub(r"\2", text)
+    for proposal in proposals(parse("python", now), edits_of(_EDIT.sub(r"\1", text), now)):
+        assert "\n".join(applied(now.split("\n"), proposal)).count("(") == 2
+
+
+def test_plain_text_and_a_file_without_edits_have_no_proposals() -> None:
+    edit = LineEdit("f", 0, ("a",), ("b",))
+    assert proposals(parse("plaintext", "b\na\n"), (edit,)) == ()
+    assert proposals(parse("python", "b\na\n"), ()) == ()
+    assert trimmed(LineEdit("f", 0, ("a",), ("a",))) is None
