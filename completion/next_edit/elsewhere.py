@@ -43,7 +43,10 @@ def uses(tree: SyntaxTree, old: str, new: str) -> tuple[Proposal, ...]:
     scene = Scene(tree, ())
     found = named(scene.root, scene.source, old.encode())
     bound = [(node, binding_of(node)) for node in found]
-    is_imported = any(each is not None and is_import(each) for _, each in bound)
+    already = [
+        binding_of(node) for node in named(scene.root, scene.source, new.encode())
+    ]  # its import was changed first
+    is_imported = any(each is not None and is_import(each) for each in (*already, *(each for _, each in bound)))
     if any(each is not None and not is_import(each) for _, each in bound):
         return ()
     if not is_imported and not by_id(tree.language).folder_scope:
