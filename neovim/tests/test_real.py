@@ -262,6 +262,10 @@ def test_a_model_that_is_not_there_yet_is_fetched_and_the_progress_shown(
 
 NEXT_EDITS = "{ nextEdit = { enabled = true }, model = '/nonexistent/model.gguf' }"
 OFFERED = "(function() local e = require('midfill.next_edit').current() return e and e.range.start.line or -1 end)()"
+INDEXED = (
+    "(function() for _, answer in pairs(vim.lsp.buf_request_sync(0, 'midfill/status', {}, 2000) or {}) do "
+    "for _, index in pairs(answer.result and answer.result.indexes or {}) do return index.phase end end end)()"
+)
 ATTACHED = "#vim.lsp.get_clients({ name = 'midfill' })"
 
 
@@ -274,6 +278,7 @@ def test_renaming_a_function_that_three_files_use_is_tab_after_tab(open_file: Op
     terminal = open_file(text=text, name="a.py", options=NEXT_EDITS, others=uses)
     folder = tmp_path / "workspace"
     terminal.wait(lambda: terminal.lua(ATTACHED).strip() == "1", "the server is there")
+    terminal.wait(lambda: terminal.lua(INDEXED).strip() == "ready", "the other files are read")
     terminal.keys("g", "g", "w", "c", "w")
     terminal.text("read_rows")
     terminal.keys("Escape")
