@@ -36,6 +36,7 @@ from completion.types import (
     Engine,
     EngineUnavailable,
     Format,
+    GenerationStats,
     Limits,
     Mode,
     Outcome,
@@ -128,6 +129,7 @@ class _Work:
         self._prompt: Prompt | None = None
         self._reading: Reading | None = None
         self._is_said = False  # all that the first prompt has to say is there
+        self._stats: GenerationStats | None = None  # of the first answer
         self._best: Attempt | None = None  # of what was found so far, while more is asked for
         self._judged: Completion | None = None  # of what there was so far, the last time a request wanted it
 
@@ -163,7 +165,8 @@ class _Work:
             return replace(_nothing(error.outcome, self._mode, str(error), clock), trace=self._trace)
         clock.lap("rest")
         self._is_said = True
-        if (stats := first.generation.stats) is not None:
+        self._stats = stats = first.generation.stats
+        if stats is not None:
             clock.laps |= {"queue": stats.queue_ms, "prefill": stats.prefill_ms, "filters": first.filters_ms}
             clock.laps["rest"] -= first.filters_ms
             if "first token" in clock.laps:
@@ -202,7 +205,8 @@ class _Work:
             self._judged = await self._judge(comparison.Opinion(ranked=(attempt,)))
         if self._judged.outcome is not Outcome.OK:
             return None
-        part = replace(self._judged, is_partial=True, stats=attempt.generation.stats, timings_ms=self._clock.total())
+        stats = self._stats or attempt.generation.stats  # what the request cost, not what another answer to it did
+        part = replace(self._judged, is_partial=True, stats=stats, timings_ms=self._clock.total())
         self._deps.cache.remember(self._request, part)
         return part
 
