@@ -11,12 +11,14 @@ from lsp_server.status import status
 async def report_status(ls: Midfill, params: Any) -> dict[str, Any]:
     """The state of the model, what it costs, and why nothing was shown."""
     client = ls.engine.client
+    # First: the state is told as it is once the model process has answered, or is found to be gone.
+    daemon = await client.daemon_status() if client is not None else None
     return status(
         ls.engine.state,
         ls.journal,
         flatten(ls.config),
         ls.config.enabled,
-        await client.daemon_status() if client is not None else None,
+        daemon,
         ls.workspaces.states(),
         ls.stalls.summary(),
         ls.engine.machine_in_words(),
