@@ -45,7 +45,7 @@ def test_quietness_is_named_and_an_invoked_request_is_answered(
 ) -> None:
     monkeypatch.setenv("MIDFILL_CACHE", str(real_cache))
     _, typing, asked = _told(tmp_path / "a.py", {"quietness": 1.0})
-    assert typing.startswith("while typing nothing is shown (quiet): kept with a probability of ")
+    assert typing.startswith("while typing nothing is shown (quiet): the model is certain of nothing")
     assert typing.endswith("quietness is 100%")
     assert asked.startswith("asked explicitly: '")
     _, typing, _ = _told(tmp_path / "a.py", {"quietness": 0.0})
