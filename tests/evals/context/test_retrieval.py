@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,23 +16,30 @@ from evals.context.synthetic import Names, real_files
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import database_of
 
-CODE = Path(__file__).parents[3] / "completion"
+_CORE = Path(__file__).parents[3] / "completion"
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree of the size that these tests are about: the core without its next edits."""
+    folder = tmp_path_factory.mktemp("code") / "completion"
+    return Path(shutil.copytree(_CORE, folder, ignore=shutil.ignore_patterns("next_edit", "__pycache__")))
 
 
 def silent(n_done: int) -> None:
     pass
 
 
-def built(workspace: Path, n_chunks: int) -> tuple[Built, IndexReader]:
-    result = build(workspace, [CODE], n_chunks, 0, silent)
+def built(workspace: Path, code: Path, n_chunks: int) -> tuple[Built, IndexReader]:
+    result = build(workspace, [code], n_chunks, 0, silent)
     reader = IndexReader.open(workspace)
     assert reader is not None
     return result, reader
 
 
-def test_one_pass_finds_what_the_exhaustive_query_finds() -> None:
+def test_one_pass_finds_what_the_exhaustive_query_finds(code: Path) -> None:
     with own_cache() as workspace:
-        result, reader = built(workspace, 200)
+        result, reader = built(workspace, code, 200)
         queries = [weights for _, weights in cursors(result.files, 30, 1)]
         found = exhaustive(database_of(workspace), queries, 20, silent)
         assert found == [[chunk_id for chunk_id, _ in reader.exhaustive(asked, 20)] for asked in queries]
@@ -39,13 +47,13 @@ def test_one_pass_finds_what_the_exhaustive_query_finds() -> None:
         reader.close()
 
 
-def test_an_index_has_the_real_files_and_as_many_copies_as_it_takes() -> None:
+def test_an_index_has_the_real_files_and_as_many_copies_as_it_takes(code: Path) -> None:
     with own_cache() as workspace:
-        result, reader = built(workspace, 900)
+        result, reader = built(workspace, code, 400)
         n_real = sum(len(real.contents.chunks) for real in result.files)
-        assert n_real < 900 <= result.n_chunks < 900 + max(len(real.contents.chunks) for real in result.files)
+        assert n_real < 400 <= result.n_chunks < 400 + max(len(real.contents.chunks) for real in result.files)
         words_file = next(real for real in result.files if real.file.path == "code/words.py")
-        text = (CODE / "code/words.py").read_text()
+        text = (code / "code/words.py").read_text()
         chunk = words_file.contents.chunks[0][0]
         assert reader.lines("copy0/0-completion/code/words.py", 0, chunk.last_line).startswith(chunk.text.rstrip("\n"))
         copied = reader.lines("copy1/0-completion/code/words.py", 0, text.count("\n") - 1)
@@ -58,29 +66,29 @@ def test_an_index_has_the_real_files_and_as_many_copies_as_it_takes() -> None:
         reader.close()
 
 
-def test_fewer_chunks_than_there_are_take_some_of_the_files() -> None:
+def test_fewer_chunks_than_there_are_take_some_of_the_files(code: Path) -> None:
     with own_cache() as workspace:
-        result, reader = built(workspace, 20)
+        result, reader = built(workspace, code, 20)
         assert 20 <= result.n_chunks == sum(len(real.contents.chunks) for real in result.files)
-        assert result.n_files == len(result.files) < len(list(CODE.rglob("*.py")))
+        assert result.n_files == len(result.files) < len(list(code.rglob("*.py")))
         reader.close()
 
 
-def test_a_copy_renames_the_same_way_everywhere_and_keeps_what_is_frequent() -> None:
-    files = list(real_files([CODE], 10_000, 0))
+def test_a_copy_renames_the_same_way_everywhere_and_keeps_what_is_frequent(code: Path) -> None:
+    files = list(real_files([code], 10_000, 0))
     names = Names(files, 0)
-    text = (CODE / "code/words.py").read_text()
+    text = (code / "code/words.py").read_text()
     for number in (1, 2):
         pairs = list(zip(identifiers(text), identifiers(names.copy(number).text(text)), strict=True))
         assert len(set(pairs)) == len({before for before, _ in pairs})
         assert len({after for _, after in pairs}) > 0.95 * len(set(pairs))
         assert all(before == after for before, after in pairs if before in ("def", "return", "the", "str"))
-        assert sum(before != after for before, after in set(pairs)) > len(set(pairs)) / 4
+        assert sum(before != after for before, after in set(pairs)) > len(set(pairs)) / 3
     assert names.copy(1).text(text) == Names(files, 0).copy(1).text(text) != names.copy(2).text(text)
 
 
-def test_the_vocabulary_of_copies_grows_as_that_of_the_real_files() -> None:
-    files = list(real_files([CODE], 10_000, 0))
+def test_the_vocabulary_of_copies_grows_as_that_of_the_real_files(code: Path) -> None:
+    files = list(real_files([code], 10_000, 0))
     names = Names(files, 0)
     texts = [chunk.text for real in files for chunk, _ in real.contents.chunks]
     known = {word for text in texts for word in identifiers(text)}
@@ -94,13 +102,13 @@ def test_the_vocabulary_of_copies_grows_as_that_of_the_real_files() -> None:
 
 
 def test_the_suite_prints_its_line_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("MIDFILL_CACHE", "untouched")
-    arguments = ["--synthetic", "200", "--path", str(CODE), "--queries", "12", "--exact", "8"]
+    arguments = ["--synthetic", "200", "--path", str(code), "--queries", "12", "--exact", "8"]
     out = tmp_path / "results.jsonl"
     assert main(["eval", "retrieval", *arguments, "--out", str(out)]) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
