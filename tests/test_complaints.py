@@ -242,7 +242,7 @@ def test_9_half_typed_indentation_is_completed(window: Window, typed: str) -> No
 def test_10_names_that_nobody_knows_are_noticed(real_cache: Path, tmp_path: Path) -> None:
     """10: "Unknown-identifier check against the project's symbol index before showing". A name that neither the file
     nor the repository knows is told in `midfill/why`; one that another file defines is not. (It hides nothing by
-    itself: the gate's data give it no weight.)
+    itself: no data gave it weight.)
     """
     (tmp_path / "money.py").write_text("def convert_currency(amount):\n    return amount\n")
     with _session(tmp_path, real_cache, maxWaitMs=0, mode="line") as session:

@@ -5,7 +5,7 @@ stands between two "\\n"; a "\\r" at its end counts as blank.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from parsers.languages import BlockStyle, by_id
 
@@ -83,6 +83,13 @@ def lines_below(text: str, cursor: int) -> Iterator[str]:
         end = text.find("\n", start)
         if line := text[start : end if end >= 0 else len(text)].rstrip():
             yield line
+
+
+def same_ends(a: Sequence[object], b: Sequence[object]) -> tuple[int, int]:
+    """How many items two sequences begin with in common, and how many of the others they end with in common."""
+    n_least = min(len(a), len(b))
+    n_first = next((n for n in range(n_least) if a[n] != b[n]), n_least)
+    return n_first, next((n for n in range(n_least - n_first) if a[-1 - n] != b[-1 - n]), n_least - n_first)
 
 
 def indentation(line: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from completion.code.lines import same_ends
+
 # An edit is of no use any more after so many others; what comes to its place after so long is another one.
 MAX_EDITS, PAUSE_S = 6, 120.0
 # A longer edit is a paste, another branch, a formatter: nothing follows from it that could be told line by line.
@@ -153,9 +155,7 @@ def trimmed(edit: LineEdit) -> LineEdit | None:
     old, new = edit.old, edit.new
     if old == new:
         return None
-    n_least = min(len(old), len(new))
-    head = next((n for n in range(n_least) if old[n] != new[n]), n_least)
-    tail = next((n for n in range(n_least - head) if old[-1 - n] != new[-1 - n]), n_least - head)
+    head, tail = same_ends(old, new)
     return replace(edit, line=edit.line + head, old=old[head : len(old) - tail], new=new[head : len(new) - tail])
 
 

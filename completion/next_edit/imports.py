@@ -1,7 +1,7 @@
 """Rule (d): an import whose last use was just removed goes; a name that is used and not imported gets its import.
 
 What a file imports, and where, say the queries of its language (`parsers.outline`). How the repository imports a name
-is asked of `completion.types.ImportIndex`, by whoever asks for proposals: a tree is in another process than the index.
+is looked up by who asks for proposals, which hands the lines over: a tree is in another process than the index.
 
 Rules: pure; runs where the tree is.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from completion.code.builtins import builtins_of
+from completion.code.lines import indentation, same_ends
 from completion.next_edit.edits import Layer, Proposal
 from completion.next_edit.names import binder, is_key, named, owner, text_of
 from completion.next_edit.renames import binding_of, is_import
@@ -98,15 +99,11 @@ def missing(scene: Scene) -> Iterator[str]:
             name = text_of(node, scene.source)
             if name not in new or name in old or len(name) <= _LEAST_CHARACTERS or binding_of(node) is not None:
                 continue
-            if (
-                owner(node, scene.source) is not None
-                or is_key(node)
-                or name.decode("utf-8", "replace") in builtins_of(scene.tree.language)
-            ):
+            word = name.decode("utf-8", "replace")
+            if owner(node, scene.source) is not None or is_key(node) or word in builtins_of(scene.tree.language):
                 continue
             if known is None:
                 known = {local_name(each) for each in scene.imports}
-            word = name.decode("utf-8", "replace")
             uses = named(scene.root, scene.source, name)
             # What is used elsewhere already is seen in some way: inherited, of a wildcard, of the same package.
             if word not in known and all(scene.is_edited(use.start_point.row) and binder(use) is None for use in uses):
@@ -127,7 +124,7 @@ def added(scene: Scene, lines: Mapping[str, str]) -> Iterator[Proposal]:
         if joined is not None:
             yield joined
             continue
-        like = max(imports, key=lambda each: (_common(scene.lines[each.line].strip(), line.strip()), each.line))
+        like = max(imports, key=lambda each: (same_ends(scene.lines[each.line].strip(), line.strip())[0], each.line))
         yield Proposal(
             Layer.IMPORT, _place(scene, like.line, line.strip(), imports), (), (_indented(scene, like.line, line),)
         )
@@ -146,8 +143,7 @@ def _place(scene: Scene, like: int, line: str, imports: tuple[Import, ...]) -> i
 
 
 def _indented(scene: Scene, like: int, line: str) -> str:
-    there = scene.lines[like]
-    return there[: len(there) - len(there.lstrip())] + line.strip()
+    return indentation(scene.lines[like]) + line.strip()
 
 
 def _is_seen(scene: Scene, line: str, name: str) -> bool:
@@ -178,10 +174,5 @@ def _into_list(scene: Scene, name: str, line: str) -> Proposal | None:
                 continue
             is_sorted = names == sorted(names)
             names = sorted([*names, name]) if is_sorted else [*names, name]
-            indent = there[: len(there) - len(there.lstrip())]
-            return Proposal(Layer.IMPORT, number, (there,), (indent + head + ", ".join(names) + tail,))
+            return Proposal(Layer.IMPORT, number, (there,), (indentation(there) + head + ", ".join(names) + tail,))
     return None
-
-
-def _common(one: str, other: str) -> int:
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -141,7 +141,7 @@ def scope(node: Node, binding: Node, language: Language) -> Node | None:
         if above.type in language.definitions and not (above == binding and _field(above, below) == "name"):
             return above
         body = next((each for name in _BODIES if (each := above.child_by_field_name(name)) is not None), None)
-        is_outside = body is not None and not _holds(body, node)
+        is_outside = body is not None and not holds(body, node)
         if is_outside and not _TYPES.search(above.type) and not _CONSTANTS.search(above.type):
             return above
         if language.block_style is BlockStyle.BRACE and above.type in language.blocks:
@@ -150,7 +150,8 @@ def scope(node: Node, binding: Node, language: Language) -> Node | None:
     return None
 
 
-def _holds(outer: Node, inner: Node) -> bool:
+def holds(outer: Node, inner: Node) -> bool:
+    """Whether a node lies within another."""
     return outer.start_byte <= inner.start_byte and inner.end_byte <= outer.end_byte
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
-from completion.next_edit.names import SELVES, binder, enclosing, is_key, is_type, named, owner, scope
+from completion.next_edit.names import SELVES, binder, enclosing, holds, is_key, is_type, named, owner, scope
 from completion.next_edit.scene import Replaced, Scene, by_lines
 
 _IMPORT = re.compile(r"import|use_declaration|^include|using_directive")
@@ -58,20 +58,10 @@ def renames(scene: Scene) -> Iterator[Proposal]:
 
 def lines_of(scene: Scene, found: dict[int, Use]) -> Iterator[Proposal]:
     """The lines with names of these places changed, neighbouring lines together."""
-    lines: dict[int, list[int]] = defaultdict(list)
-    for start in sorted(found):
-        lines[scene.source.count(b"\n", 0, start)].append(start)
-    spots: dict[int, str] = {}
-    for number, starts in lines.items():
-        begin = scene.source.rfind(b"\n", 0, starts[0]) + 1
-        text = scene.lines[number].encode("utf-8", "replace")
-        for start in reversed(starts):
-            use = found[start]
-            text = text[: start - begin] + use.new + text[use.end - begin :]
-        spots[number] = text.decode("utf-8", "replace")
-    groups = list(by_lines(spots))
+    groups = list(by_lines(scene.with_changes((start, use.end, use.new) for start, use in found.items())))
+    rows = {start: scene.row(start) for start in found}
     for first, new_lines in groups:
-        used = [found[start] for number in range(first, first + len(new_lines)) for start in lines[number]]
+        used = [found[start] for start, row in rows.items() if first <= row < first + len(new_lines)]
         layer = max((use.layer for use in used), key=_ORDER.index)
         old = tuple(scene.lines[first : first + len(new_lines)])
         yield Proposal(
@@ -107,10 +97,10 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     if is_member:
         yield from _member_uses(scene, node, nodes)
         return
-    inside = [use for use in nodes if around is None or _holds(around, use)]
+    inside = [use for use in nodes if around is None or holds(around, use)]
     alone = [use for use in inside if owner(use, scene.source) is None and not is_key(use)]
     others = [use for use in named(scene.root, scene.source, seen[0][0].new) if not _is_of(seen, use)]
-    if any(around is None or _holds(around, use) for use in others if binding_of(use) is not None):
+    if any(around is None or holds(around, use) for use in others if binding_of(use) is not None):
         return
     hidden: list[Node] = []
     for use in alone:
@@ -122,7 +112,7 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
             elif inner is not None:
                 hidden.append(inner)
     layer = Layer.RENAME if around is None else Layer.LOCAL
-    yield from ((layer, use) for use in alone if not any(_holds(inner, use) for inner in hidden))
+    yield from ((layer, use) for use in alone if not any(holds(inner, use) for inner in hidden))
 
 
 def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[Layer, Node]]:
@@ -132,7 +122,7 @@ def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[
     own = enclosing(node, scene.language, of_types=True)
     for use in nodes:
         of = owner(use, scene.source)
-        is_inside = own is not None and _holds(own, use)
+        is_inside = own is not None and holds(own, use)
         if of is not None:
             yield Layer.MEMBER if of in SELVES and is_inside else Layer.FIELD, use
         elif is_key(use):
@@ -167,7 +157,3 @@ def is_import(node: Node) -> bool:
 
 def _is_of(seen: list[tuple[Replaced, LineEdit]], use: Node) -> bool:
     return any(edit.line <= use.start_point.row < edit.end for _, edit in seen)
-
-
-def _holds(outer: Node, inner: Node) -> bool:
-    return outer.start_byte <= inner.start_byte and inner.end_byte <= outer.end_byte

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from completion.code.lines import indentation, same_ends
 from completion.next_edit.edits import NOWHERE, Layer, LineEdit, Proposal, pieces
 from completion.next_edit.scene import Scene
 
@@ -106,13 +107,9 @@ def _around(edit: LineEdit, piece: LineEdit, scene: Scene) -> tuple[str, str]:
 
 
 def _atom(old: Sequence[str], new: Sequence[str]) -> _Atom:
-    indent = min((_indent(line) for line in (*old, *new) if line.strip()), key=len, default="")
+    indent = min((indentation(line) for line in (*old, *new) if line.strip()), key=len, default="")
     strip = [[line.removeprefix(indent) for line in lines] for lines in (old, new)]
     return _Atom("\n".join(strip[0]), "\n".join(strip[1]), len(old))
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
 
 
 def _segments(one: Sequence[str], other: Sequence[str]) -> Iterator[str | tuple[str, str]]:
@@ -210,7 +207,7 @@ def _places(pattern: _Pattern, scene: Scene) -> Iterator[Proposal]:
             continue
         if any(map(scene.is_edited, range(line, line + pattern.n_lines))) or not block[0].strip():
             continue
-        indent = _indent(block[0])
+        indent = indentation(block[0])
         match = pattern.before.fullmatch("\n".join(each.removeprefix(indent) for each in block))
         if match is None or not all(_is_balanced(hole or "") for hole in match.groups()):
             continue
@@ -231,9 +228,7 @@ def _least(
     """A proposal without lines that stay; None where nothing changes, or it is there already."""
     if old == new:
         return None
-    n_least = min(len(old), len(new))
-    head = next((n for n in range(n_least) if old[n] != new[n]), n_least)
-    tail = next((n for n in range(n_least - head) if old[-1 - n] != new[-1 - n]), n_least - head)
+    head, tail = same_ends(old, new)
     line, old, new = line + head, old[head : len(old) - tail], new[head : len(new) - tail]
     if not old and (
         tuple(scene.lines[line - len(new) : line]) == new or tuple(scene.lines[line : line + len(new)]) == new

@@ -5,7 +5,7 @@ Rules: pure; runs where the tree is. Only edits that stand in this file have a b
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -118,6 +118,29 @@ class Scene:
         source = self.before(edit).source
         old = Counter(text_of(node, source) for node in self.leaves_before(edit) if is_name(node))
         return old, Counter(text_of(node, self.source) for node in self.leaves_now(edit) if is_name(node))
+
+    def row(self, at: int) -> int:
+        """The line of a byte."""
+        return self.source.count(b"\n", 0, at)
+
+    def with_changes(self, changes: Iterable[tuple[int, int, bytes]]) -> dict[int, str]:
+        """The lines that byte ranges (first, end, what comes in its place) lie in, changed, by their numbers.
+
+        A line from which a range goes on into the next is left out.
+        """
+        by_row: dict[int, list[tuple[int, int, bytes]]] = {}
+        for change in changes:
+            by_row.setdefault(self.row(change[0]), []).append(change)
+        found: dict[int, str] = {}
+        for number, those in by_row.items():
+            begin = self.source.rfind(b"\n", 0, those[0][0]) + 1
+            text = self.lines[number].encode("utf-8", "replace")
+            if any(end - begin > len(text) for _, end, _ in those):
+                continue
+            for start, end, new in sorted(those, reverse=True):
+                text = text[: start - begin] + new + text[end - begin :]
+            found[number] = text.decode("utf-8", "replace")
+        return found
 
     def parses(self, proposal: Proposal) -> bool:
         """Whether the file parses no worse with a proposal."""

@@ -35,29 +35,12 @@ def signatures(scene: Scene) -> Iterator[Proposal]:
     for edit in scene.here:
         for old, new in _changed(scene, edit):
             calls = [node for node in named(scene.root, scene.source, new.name) if _call(node) is not None]
-            spots: dict[int, list[tuple[int, int, bytes]]] = {}
-            for node in calls:
-                for change in _rewritten(scene, node, old, new):
-                    there = spots.setdefault(scene.source.count(b"\n", 0, change[0]), [])
-                    if change not in there:
-                        there.append(change)
-            yield from _proposals(scene, spots)
-
-
-def _proposals(scene: Scene, spots: dict[int, list[tuple[int, int, bytes]]]) -> Iterator[Proposal]:
-    changed: dict[int, str] = {}
-    for number, changes in spots.items():
-        begin = scene.source.rfind(b"\n", 0, changes[0][0]) + 1
-        text = scene.lines[number].encode("utf-8", "replace")
-        if any(end - begin > len(text) for _, end, _ in changes):
-            continue  # over more lines than one
-        for start, end, new in sorted(changes, reverse=True):
-            text = text[: start - begin] + new + text[end - begin :]
-        changed[number] = text.decode("utf-8", "replace")
-    groups = list(by_lines(changed))
-    for first, lines in groups:
-        old = tuple(scene.lines[first : first + len(lines)])
-        yield Proposal(Layer.SIGNATURE, first, old, tuple(lines), 1, len(groups), n_constant=len(lines))
+            # Two calls in one function make it asynchronous once.
+            changes = {change for node in calls for change in _rewritten(scene, node, old, new)}
+            groups = list(by_lines(scene.with_changes(changes)))
+            for first, lines in groups:
+                there = tuple(scene.lines[first : first + len(lines)])
+                yield Proposal(Layer.SIGNATURE, first, there, tuple(lines), 1, len(groups), n_constant=len(lines))
 
 
 def _changed(scene: Scene, edit: LineEdit) -> Iterator[tuple[_Signature, _Signature]]:

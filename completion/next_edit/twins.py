@@ -16,6 +16,7 @@ is no list.
 import re
 from collections.abc import Iterator
 
+from completion.code.lines import indentation
 from completion.next_edit.edits import Layer, LineEdit, Proposal, pieces
 from completion.next_edit.scene import Scene
 
@@ -64,7 +65,7 @@ def _places(scene: Scene, edit: LineEdit, piece: LineEdit, line: str, *, is_new:
 
 def _own(line: str, near: str, far: str) -> tuple[str, str, str] | None:
     """The names that three lines of a list are about: the first word in which all three differ."""
-    if not (_indent(line) == _indent(near) == _indent(far)):
+    if not (indentation(line) == indentation(near) == indentation(far)):
         return None
     words = [_WORD.findall(each) for each in (line, near, far)]
     for own, one, other in zip(*words, strict=False):
@@ -76,7 +77,3 @@ def _own(line: str, near: str, far: str) -> tuple[str, str, str] | None:
 
 def _renamed(line: str, old: str, new: str) -> str:
     return _WORD.sub(lambda word: new if word.group(0) == old else word.group(0), line)
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]

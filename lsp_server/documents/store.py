@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from lsprotocol import types as t
 
+from completion.code.lines import same_ends
 from completion.next_edit.edits import RecentEdits
 from lsp_server.documents.deletions import Deletions, Edit
 
@@ -54,11 +55,7 @@ def units_of(text: str, encoding: t.PositionEncodingKind | str) -> int:
 
 def replaced(before: list[str], after: list[str], line: int = 0) -> Edit:
     """The edit that puts some lines in place of others, which begin in the line `line`: of them, those that differ."""
-    n_least = min(len(before), len(after))
-    pairs = enumerate(zip(before, after, strict=False))
-    begin = next((n for n, (old, new) in pairs if old != new), n_least)
-    pairs = enumerate(zip(reversed(before), reversed(after), strict=False))
-    n_end = min(n_least - begin, next((n for n, (old, new) in pairs if old != new), n_least))
+    begin, n_end = same_ends(before, after)
     return Edit(line + begin, tuple(before[begin : len(before) - n_end]), tuple(after[begin : len(after) - n_end]))
 
 

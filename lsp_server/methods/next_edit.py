@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from completion.code.lines import same_ends
 from completion.next_edit.edits import LineEdit, Proposal
 from completion.next_edit.elsewhere import renamed, uses
 from completion.next_edit.judge import Judged, judge
@@ -206,11 +207,7 @@ def _as_edit(ls: Midfill, offer: _Offer) -> dict[str, Any]:
     proposal = offer.judged.proposal
     first, text = _lines_of(offer, proposal)
     old = "".join(offer.lines[proposal.line : proposal.line + len(proposal.old)])
-    head = next((n for n, (a, b) in enumerate(zip(old, text, strict=False)) if a != b), min(len(old), len(text)))
-    tail = next(
-        (n for n, (a, b) in enumerate(zip(old[head:][::-1], text[head:][::-1], strict=False)) if a != b),
-        min(len(old), len(text)) - head,
-    )
+    head, tail = same_ends(old, text)
     begin, end = (_position(ls, offer.lines, first, offset) for offset in (head, len(old) - tail))
     name = ls.next_edits.offer(proposal)
     return {

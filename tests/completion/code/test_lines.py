@@ -1,8 +1,10 @@
 """What is told from the lines around a cursor."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from completion.code.lines import after_cursor, before_cursor, columns, line_above, lines_below, opens_block
+from completion.code.lines import after_cursor, before_cursor, columns, line_above, lines_below, opens_block, same_ends
 from parsers.languages import BlockStyle
 from tests.fakes import request_at
 
@@ -51,3 +53,20 @@ def test_a_tab_is_as_wide_as_four_columns() -> None:
 )
 def test_headers_are_told_by_the_languages_style(line: str, style: BlockStyle, expected: bool) -> None:
     assert opens_block(line, style) is expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("", "", (0, 0)),
+        ("abc", "abc", (3, 0)),
+        ("abc", "axc", (1, 1)),
+        ("aa", "aaa", (2, 0)),  # what is the beginning is not the end, too
+        ("xba", "yba", (0, 2)),
+        (("x = 1", "y"), ("x = 2", "y"), (0, 1)),
+    ],
+)
+def test_the_ends_that_two_sequences_share_are_counted_once(
+    a: Sequence[str], b: Sequence[str], expected: tuple[int, int]
+) -> None:
+    assert same_ends(a, b) == expected
