@@ -136,6 +136,19 @@ class InFlight:
             running.task.cancel()
         self.cancel_ahead(session)
 
+    def leave(self, session: str, text: str, cursor: int) -> None:
+        """The cursor went to an offset of the document: what is computed ahead ends, and what goes on behind an answer
+        that was shown in part, unless the cursor came there by typing what that says.
+
+        It would be in the way of what is read at the new place, and push it out of the session.
+        """
+        running = self._running.get(session)
+        if running is not None and not running.n_waiting:
+            typed = _typed_between(running.request, text, cursor)
+            if typed is None or not _agree(running.work.text, typed):
+                self.cancel(session)
+        self.cancel_ahead(session)
+
     def cancel_ahead(self, session: str) -> None:
         """End what is computed ahead in a session."""
         if ahead := self._ahead.pop(session, None):
@@ -207,12 +220,13 @@ def _agree(generated: str, typed: str) -> bool:
 
 def typed_since(old: CompletionRequest, new: CompletionRequest) -> str | None:
     """What was typed between two requests' cursors when nothing else changed; None when something did."""
-    before, after = old.snapshot.text, new.snapshot.text
-    same = (
-        new.cursor >= old.cursor
-        and new.mode == old.mode
-        and new.snapshot.uri == old.snapshot.uri
-        and after[new.cursor :] == before[old.cursor :]
-        and after[: old.cursor] == before[: old.cursor]
+    is_same = new.mode == old.mode and new.snapshot.uri == old.snapshot.uri
+    return _typed_between(old, new.snapshot.text, new.cursor) if is_same else None
+
+
+def _typed_between(old: CompletionRequest, text: str, cursor: int) -> str | None:
+    before = old.snapshot.text
+    is_typed = (
+        cursor >= old.cursor and text[cursor:] == before[old.cursor :] and text[: old.cursor] == before[: old.cursor]
     )
-    return after[old.cursor : new.cursor] if same else None
+    return text[old.cursor : cursor] if is_typed else None

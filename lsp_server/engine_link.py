@@ -125,10 +125,10 @@ class EngineLink:
         if self._deps is not None:
             self._deps.inflight.cancel(session)
 
-    def cancel_ahead(self, session: str) -> None:
-        """End what is computed ahead in a session."""
+    def leave(self, session: str, text: str, cursor: int) -> None:
+        """The cursor went to an offset of the document: end what is only of use where it was."""
         if self._deps is not None:
-            self._deps.inflight.cancel_ahead(session)
+            self._deps.inflight.leave(session, text, cursor)
 
     def cancel_all(self) -> None:
         """End everything that is under way."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from evals.replay.keystrokes import Action, Kind
-from evals.replay.run import Run, Size
+from evals.replay.keystrokes import Action, Kind, play
+from evals.replay.run import Press, Run, Size
 from evals.report import EvalError
 from lsp_server.cli.editor import Editor
 from model.link.client import EngineClient
@@ -113,14 +113,20 @@ class Ours:
         params = {"textDocument": {"uri": f"{self._root}/{path}"}, "position": _position(text, offset)}
         self.editor.notify("midfill/didMove", params)
 
-    async def press(self, path: str, text: str, offsets: Sequence[int]) -> None:
-        """Go to some places of the text as it is, pause, and ask by key; note the times."""
-        for offset in offsets:
-            self.move(path, text, offset)
+    async def press(self, path: str, text: str, places: Sequence[tuple[int, int]]) -> None:
+        """Go to places of a text, take so many characters out behind each, pause, ask by key; note the times."""
+        for at, n_missing in places:
+            missing = text[at : at + n_missing]
+            without = play(text, gone := Action(Kind.DELETE, path, at, missing, "", 0.0))
+            self.change(gone, without)
+            self.move(path, without, at)
             await asyncio.sleep(_BETWEEN_PRESSES_S)
             began = time.perf_counter()
-            await self.ask(path, text, offset, INVOKED)
-            self.run.pressed_ms.append((time.perf_counter() - began) * 1e3)
+            answer = await self.ask(path, without, at, INVOKED)
+            ms = (time.perf_counter() - began) * 1e3
+            last = (await self.status())["last"]
+            self.run.pressed.append(Press(ms, bool(answer and answer["items"]), bool(missing), last))
+            self.change(Action(Kind.KEY, path, at, "", missing, 0.0), text)
 
     async def ask(self, path: str, text: str, offset: int, kind: int = AUTOMATIC) -> Any:
         """textDocument/inlineCompletion at an offset."""

@@ -12,9 +12,11 @@ Rules: each contender has the machine to itself.
 import asyncio
 import functools
 import random
+import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -46,10 +48,19 @@ async def play_ours(size: Size, model: str, script: Sequence[Action], files: dic
     return run
 
 
-def _places(text: str, draw: random.Random) -> list[int]:
-    """Where somebody presses the key: at ends of lines that say something."""
-    ends = [at for at, character in enumerate(text) if character == "\n" and text[at - 1 : at].strip()]
-    return draw.sample(ends, min(_N_PRESSES, len(ends)))
+def _places(text: str, draw: random.Random) -> list[tuple[int, int]]:
+    """Where somebody presses the key, and how many characters behind it are not there yet.
+
+    Half of the places are ends of lines. At the other half the rest of a line is missing, from where a word ends.
+    """
+    lines = [line for line in re.finditer(r"[^\n]+", text) if line.group().strip()]
+    chosen = draw.sample(lines, min(_N_PRESSES, len(lines)))
+    places = [(line.end(), 0) for line in chosen[::2]]
+    for line in chosen[1::2]:
+        ends = [word.end() for word in re.finditer(r"\w+\W?", line.group()) if word.end() < len(line.group())]
+        at = line.start() + draw.choice(ends or [0])
+        places.append((at, line.end() - at))
+    return places
 
 
 async def play_peer(
@@ -125,9 +136,11 @@ def _ratio(a: float, b: float) -> float:
 
 
 def keep(results: Results, run: Run) -> None:
-    """Write every keystroke of a run."""
+    """Write every keystroke of a run, and every press of the key that asks."""
     for index, (ms, computed) in enumerate(run.waits_ms()):
         results.add({"id": f"{run.name} {run.size} {index}", "ms": ms, "engine": computed})
+    for index, press in enumerate(run.pressed):
+        results.add({"id": f"{run.name} {run.size} press {index}", **asdict(press)})
 
 
 async def file_switch(size: Size, model: str, files: dict[str, str]) -> dict[str, float]:

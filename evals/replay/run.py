@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 from rich.console import Console
@@ -48,6 +48,16 @@ def sizes(max_line_tokens: int) -> dict[str, Size]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A completion asked for by key: when the first answer was there, whether it had text, and its stages."""
+
+    ms: float
+    has_text: bool
+    is_unfinished: bool  # the rest of the line was missing
+    last: dict[str, Any]  # the server's summary of it: outcome, tokens, milliseconds by stage
+
+
 @dataclass(slots=True)
 class Run:
     """What one contender did at one size. `actions[i]` began at `began[i]`."""
@@ -64,7 +74,7 @@ class Run:
     cpu_s: float = 0.0
     rss_mb: float = 0.0
     warm_up_s: float = 0.0  # from nothing to the whole window
-    pressed_ms: list[float] = field(default_factory=list)  # from asking by key to the first answer
+    pressed: list[Press] = field(default_factory=list)
 
     def waits_ms(self) -> list[tuple[float, bool]]:
         """Per keystroke: milliseconds until an answer, and whether the engine had to compute it."""
@@ -149,11 +159,6 @@ def figures(run: Run) -> dict[str, float]:
     waits = run.waits_ms()
     engine, every = [ms for ms, computed in waits if computed], [ms for ms, _ in waits]
     n = max(1, len(every))
-    pressed = (
-        {"invoked_p50_ms": median(run.pressed_ms), "invoked_p95_ms": _percentile(run.pressed_ms, 95)}
-        if run.pressed_ms
-        else {}
-    )
     return {
         "n_keystrokes": len(every),
         "n_engine": len(engine),
@@ -166,8 +171,18 @@ def figures(run: Run) -> dict[str, float]:
         "cpu_s": run.cpu_s,
         "rss_mb": run.rss_mb,
         "warm_up_s": run.warm_up_s,
-        **pressed,
+        **_invoked(run.pressed),
     }
+
+
+def _invoked(pressed: Sequence[Press]) -> dict[str, float]:
+    """Of all presses, those that nothing was found for included, and of those in unfinished lines."""
+    found: dict[str, float] = {}
+    for name, presses in (("invoked", pressed), ("invoked_unfinished", [p for p in pressed if p.is_unfinished])):
+        if waits := [press.ms for press in presses]:
+            found |= {f"n_{name}": len(waits), f"n_{name}_with_text": sum(press.has_text for press in presses)}
+            found |= {f"{name}_p50_ms": median(waits), f"{name}_p95_ms": _percentile(waits, 95)}
+    return found
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:

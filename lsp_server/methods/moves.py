@@ -26,5 +26,5 @@ def did_move(ls: Midfill, params: Any) -> None:
         return
     above, _ = ls.documents.around(document)
     place = t.Position(max(line, 0), max(character, 0))
-    uri, cursor = ls.documents.whole(document).uri, len(above) + document.offset(place, ls.encoding)
-    ls.epochs.moved(uri, ls.session_of(uri), cursor, _RESTS_S)
+    whole, cursor = ls.documents.whole(document), len(above) + document.offset(place, ls.encoding)
+    ls.epochs.moved(whole.uri, ls.session_of(whole.uri), whole.text, cursor, _RESTS_S)

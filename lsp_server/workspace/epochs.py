@@ -86,13 +86,12 @@ class Epochs:
         self.touched = uri
         self._pause = asyncio.get_running_loop().call_later(wait_s, self._begin, uri)
 
-    def moved(self, uri: str, session: str, cursor: int, wait_s: float) -> None:
+    def moved(self, uri: str, session: str, text: str, cursor: int, wait_s: float) -> None:
         """The cursor came to an offset of a document: have read what is there, unless it goes on within `wait_s`."""
         if self._cursors.get(uri) == cursor:  # a request told of it
             return
         self._cursors[uri] = cursor
-        # What would have come behind the suggestion there: it is not wanted any more.
-        self._engine.cancel_ahead(session)
+        self._engine.leave(session, text, cursor)
         self.touch(uri, wait_s)
 
     def look_again(self, uri: str) -> None:

@@ -130,6 +130,32 @@ def test_what_does_not_agree_ends_it_also_after_a_part_was_shown() -> None:
     _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
 
 
+def test_a_cursor_that_goes_elsewhere_ends_what_goes_on_behind_a_part() -> None:
+    async def scenario(deps: Deps, whole: _Whole) -> None:
+        request = _typed("x = ▮\ny = 1\n")
+        assert (await complete(deps, request)).is_partial
+        deps.inflight.leave(request.session, "x = compute\ny = 1\n", len("x = compute"))  # typed as it says
+        await asyncio.sleep(0.02)
+        assert engine.n_closed == 0
+        deps.inflight.leave(request.session, request.snapshot.text, len(request.snapshot.text))
+        await asyncio.sleep(0.02)
+        assert engine.n_closed == 1
+
+    _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
+
+
+def test_a_cursor_that_goes_elsewhere_ends_nothing_that_a_request_waits_for() -> None:
+    async def scenario(deps: Deps, whole: _Whole) -> None:
+        request = _typed("x = ▮\ny = 1\n")
+        waiting = asyncio.create_task(complete(deps, request))
+        await asyncio.sleep(0.1)
+        deps.inflight.leave(request.session, request.snapshot.text, 0)
+        engine.go.set()
+        assert (await waiting).text == "compute"
+
+    _play(engine := _Slow("comp", None, "ute", "\n"), scenario)
+
+
 def test_it_goes_on_although_no_request_waits_any_more() -> None:
     async def scenario(deps: Deps, whole: _Whole) -> None:
         assert (await complete(deps, _typed("x = ▮\n"))).is_partial
