@@ -139,12 +139,17 @@ class Asker:
         raw = finish(self.rule, generation.text, complete=generation.complete)
         if not self.certainty:
             # When the time is up, only what ends with its line is shown: half a line would be worse than none.
-            return ("" if generation.timed_out and "\n" not in generation.text else raw), False
+            is_half = generation.timed_out and not self._has_line(generation.text)
+            return ("" if is_half else raw), False
         end = certain_end(generation.sure, self.certainty)
         is_whole = generation.complete or find_end(self.rule, generation.text) is not None
         if is_whole and (end is None or (raw.strip() and end >= len(raw))):
             return raw, False
         return whole(generation.text, min(len(raw), end if end is not None else len(raw)), is_prose=self.is_prose), True
+
+    def _has_line(self, text: str) -> bool:
+        """Whether there is one whole line of it at least."""
+        return "\n" in text if self.rule.mode is Mode.BLOCK else find_end(self.rule, text) is not None
 
     def so_far(self, prompt: Prompt, generation: Generation) -> Attempt | None:
         """An attempt of what was said so far, as if the time were up; None when nothing of it can be shown yet, or all

@@ -13,9 +13,9 @@ generation by having the stream closed, which costs at most one decode step.
 import re
 from dataclasses import dataclass, field
 
-from completion.code.lines import before_cursor, columns, header_above, lines_below, opens_block
+from completion.code.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
 from completion.switches import Switch
-from completion.types import CompletionRequest, Mode
+from completion.types import CompletionRequest, Mode, Trigger
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import SyntaxTree, parse, to_bytes
 from parsers.scope import CursorKind, cursor_kind
@@ -46,6 +46,7 @@ class StopRule:
     next_line: str  # the next line below that is not blank, with its indentation; "" at the end of the file
     before: str = ""  # the document up to the cursor
     tree: SyntaxTree | None = None  # of the whole document; None: there is no grammar to ask
+    may_begin_below: bool = False  # whether a line may be the next one: the cursor stands behind a finished one
     known: dict[str, bool] = field(default_factory=dict)  # by text so far: whether what comes next is code
 
 
@@ -63,7 +64,11 @@ def stop_rule(request: CompletionRequest, mode: Mode) -> StopRule:
     tree = request.snapshot.tree
     is_asked = tree.is_parsed and Switch.BLOCK_END not in request.without
     next_line = next(lines_below(text, cursor), "")
-    return StopRule(mode, body, style, next_line, text[:cursor], tree if is_asked else None)
+    # A user who asks behind a finished line wants what comes next, and that is the line below it.
+    may_begin_below = (
+        bool(line.strip()) and request.trigger is Trigger.INVOKED and not after_cursor(text, cursor).strip()
+    )
+    return StopRule(mode, body, style, next_line, text[:cursor], tree if is_asked else None, may_begin_below)
 
 
 def find_end(rule: StopRule, text: str) -> int | None:
@@ -72,7 +77,7 @@ def find_end(rule: StopRule, text: str) -> int | None:
     if newline < 0:
         return None
     if rule.mode is Mode.LINE:
-        return newline
+        return _line_end(rule, text, newline)
     start = newline + 1
     while (end := text.find("\n", start)) >= 0:
         if (cut := _ends_at(rule, text, start, end)) is not None:
@@ -83,6 +88,15 @@ def find_end(rule: StopRule, text: str) -> int | None:
     if not last.strip() or columns(last) >= rule.body or _MAY_CLOSE.match(last):
         return None
     return start - 1 if _is_end(rule, text[:start], last) else None
+
+
+def _line_end(rule: StopRule, text: str, newline: int) -> int | None:
+    """Where a line ends, or the first one below that says something if the answer may begin there."""
+    if not rule.may_begin_below or text[:newline].strip():
+        return newline
+    begins = len(text) - len(text.lstrip())
+    end = text.find("\n", begins)
+    return None if end < 0 else end
 
 
 def finish(rule: StopRule, text: str, *, complete: bool) -> str:

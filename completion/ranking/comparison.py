@@ -61,12 +61,17 @@ def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) ->
         return False
     if asker.rule.mode is not Mode.LINE or other_format(spec, first.prompt.format) is None:
         return False
-    if first.generation.timed_out:
+    if first.generation.timed_out or _leaves_line(asker, first):
         return False
     if not first.has_text or not fits(first.candidate, request):
         return True
     is_sure = first.least_logprob() >= _SURE_LOGPROB
     return not is_sure and bool(request.snapshot.text[request.cursor :].strip())
+
+
+def _leaves_line(asker: Asker, first: Attempt) -> bool:
+    """Whether the answer to a request behind a finished line adds nothing to that: it says the next one, or nothing."""
+    return asker.rule.may_begin_below and not first.raw.partition("\n")[0].strip()
 
 
 def second_limits(limits: Limits) -> Limits:
@@ -82,7 +87,8 @@ def second_limits(limits: Limits) -> Limits:
 
 async def alternatives(asker: Asker, first: Attempt, limits: Limits) -> list[Attempt]:
     """The first answer and others to its prompt, for an invoked request; what is not done in time is cut short."""
-    prompt = replace(first.prompt, n_candidates=N_INVOKED)
+    line_only = first.prompt.line_only and not _leaves_line(asker, first)  # else theirs is the next line, too
+    prompt = replace(first.prompt, n_candidates=N_INVOKED, line_only=line_only)
     try:
         session = session_for(prompt, asker.request)
         others = await asker.attempts(prompt, session, limits.rank_ms, opening=_indentation_of(asker, first))

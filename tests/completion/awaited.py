@@ -1,7 +1,7 @@
 """Runs a coroutine of a test to its end; one that hangs fails."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -12,3 +12,9 @@ _LONGEST_S = 20
 def run(awaited: Coroutine[Any, Any, T]) -> T:
     """Its result."""
     return asyncio.run(asyncio.wait_for(awaited, _LONGEST_S))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until it does; the test's own end is the limit."""
+    while not holds():
+        await asyncio.sleep(0.005)

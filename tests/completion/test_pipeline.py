@@ -117,9 +117,23 @@ def test_any_place_can_be_completed(marked: str) -> None:
 
 
 def test_nothing_to_add_is_said_so() -> None:
-    completion, _ = _run("x = 1▮\n", ["\n", "y"])
+    completion, _ = _run("x = 1▮\n", ["\n", "y"], trigger=Trigger.AUTOMATIC)
     assert (completion.outcome, completion.text) == (Outcome.EMPTY, "")
     assert completion.reason == "the model has nothing to add here"
+
+
+def test_a_user_who_asks_behind_a_finished_line_gets_the_next_one() -> None:
+    completion, _ = _run("x = 1▮\n", ["\n", "y = 2", "\n", "z = 3"])
+    assert (completion.outcome, completion.text) == (Outcome.OK, "\ny = 2")
+
+
+def test_where_the_next_line_stands_below_already_nothing_else_is_looked_for() -> None:
+    limits = replace(LIMITS, rank_ms=2_000)
+    completion, engine = _run("x = 1▮\nyy = 2\n", ["\n", "yy = 2", "\n"], limits=limits)
+    assert (completion.outcome, completion.text) == (Outcome.FILTERED, "")
+    assert len(engine.prompts) == 1
+    _, engine = _run("x = 1\n▮\nyy = 2\n", ["yy = 2", "\n"], limits=limits)
+    assert len(engine.prompts) > 1  # an empty line is to be filled
 
 
 def test_a_suggestion_that_a_filter_removed_names_the_filter() -> None:

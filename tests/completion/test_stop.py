@@ -3,13 +3,21 @@
 import pytest
 
 from completion.stop import find_end, finish, stop_rule
-from completion.types import Mode
+from completion.types import Mode, Trigger
 from tests.fakes import request_at
 
 
-def _check(marked: str, model: str, expected: str, *, language: str, mode: Mode = Mode.BLOCK) -> None:
+def _check(
+    marked: str,
+    model: str,
+    expected: str,
+    *,
+    language: str,
+    mode: Mode = Mode.BLOCK,
+    trigger: Trigger = Trigger.INVOKED,
+) -> None:
     """The cut is the same when the text comes character by character, and no text is needed behind it."""
-    rule = stop_rule(request_at(marked, language=language), mode)
+    rule = stop_rule(request_at(marked, language=language, trigger=trigger), mode)
     assert finish(rule, model, complete=True) == expected
     so_far = ""
     for character in model:
@@ -20,14 +28,29 @@ def _check(marked: str, model: str, expected: str, *, language: str, mode: Mode 
     assert finish(rule, so_far, complete=complete) == expected
 
 
-def _check_line(marked: str, model: str, expected: str) -> None:
-    _check(marked, model, expected, language="python", mode=Mode.LINE)
+def _check_line(marked: str, model: str, expected: str, trigger: Trigger = Trigger.AUTOMATIC) -> None:
+    _check(marked, model, expected, language="python", mode=Mode.LINE, trigger=trigger)
 
 
 def test_a_line_ends_at_its_end() -> None:
     _check_line("x = ▮", "1\ny = 2\n", "1")
     _check_line("x = ▮", "1", "1")
     _check_line("x = 1▮", "\ny = 2", "")
+
+
+@pytest.mark.parametrize(
+    ("marked", "model", "expected"),
+    [
+        ("x = 1▮", "\ny = 2\nz = 3", "\ny = 2"),
+        ("x = 1▮\n", "\n\ny = 2\n\n", "\n\ny = 2"),
+        ("x = ▮", "1\ny = 2\n", "1"),  # what goes on with the line ends with it
+        ("x = ▮1", "\ny = 2\n", ""),
+        ("    ▮", "\ny = 2\n", ""),  # the line itself is asked for
+        ("x = 1▮", "\n", "\n"),
+    ],
+)
+def test_an_invoked_line_behind_a_finished_one_is_the_one_below_it(marked: str, model: str, expected: str) -> None:
+    _check_line(marked, model, expected, Trigger.INVOKED)
 
 
 @pytest.mark.parametrize(

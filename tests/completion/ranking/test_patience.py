@@ -11,7 +11,7 @@ import pytest
 from completion.inflight import InFlight
 from completion.pipeline import Deps, complete
 from completion.types import Completion, CompletionRequest, Delta, Format, Outcome, Priority, Prompt, Trigger
-from tests.completion.awaited import run
+from tests.completion.awaited import run, until
 from tests.fakes import LIMITS, deps_with, request_at
 
 _LIMITS = replace(LIMITS, patience_ms=30, quietness=0.5, rank_ms=None)
@@ -138,8 +138,7 @@ def test_a_cursor_that_goes_elsewhere_ends_what_goes_on_behind_a_part() -> None:
         await asyncio.sleep(0.02)
         assert engine.n_closed == 0
         deps.inflight.leave(request.session, request.snapshot.text, len(request.snapshot.text))
-        await asyncio.sleep(0.02)
-        assert engine.n_closed == 1
+        await until(lambda: engine.n_closed == 1)
 
     _play(engine := _Slow("compute", "(a", None, ", b)", "\n"), scenario)
 
@@ -238,8 +237,7 @@ def test_an_invoked_request_does_not_wait_for_what_an_automatic_one_began(patien
         await asyncio.sleep(0.05)
         typing.cancel()
         asking = asyncio.create_task(complete(deps, request_at("x = ▮\n")))
-        await asyncio.sleep(0.05)
-        assert (engine.n_started, engine.n_closed) == (2, 1)
+        await until(lambda: (engine.n_started, engine.n_closed) == (2, 1))
         engine.go.set()
         assert (await asking).text == "automatic"
 
