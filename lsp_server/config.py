@@ -68,7 +68,7 @@ class Config:
     suffix_share: float = 0.25
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
-    quietness: float = 0.8
+    quietness: float = 0.7
     automatic: bool = True
     disabled_languages: tuple[str, ...] = ()
     completion_fallback: bool = False

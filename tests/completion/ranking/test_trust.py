@@ -7,17 +7,19 @@ from completion.ranking.trust import Trust
 
 
 @pytest.mark.parametrize("joint", [0.05, 0.5, 0.8, 0.99])
-def test_at_first_the_model_is_believed(joint: float) -> None:
-    assert Trust().probability(joint) == pytest.approx(joint)
-    assert Trust().least_joint(joint) == pytest.approx(joint)
+def test_at_first_a_model_is_believed_as_far_as_it_was_right_elsewhere(joint: float) -> None:
+    trust = Trust()
+    assert 0.5 * joint < trust.probability(joint) < joint
+    assert trust.least_joint(trust.probability(joint)) == pytest.approx(joint)
 
 
 def test_refused_ghosts_ask_for_more_certainty_and_kept_ones_for_less() -> None:
-    refused, kept = Trust(), Trust()
+    before, refused, kept = Trust(), Trust(), Trust()
     refused.learn(0.8, was_kept=False)
     kept.learn(0.8, was_kept=True)
-    assert refused.least_joint(0.8) > 0.8 > kept.least_joint(0.8) > 0.75
-    assert refused.probability(0.8) < 0.8 < kept.probability(0.8)
+    assert refused.least_joint(0.8) > before.least_joint(0.8) > kept.least_joint(0.8)
+    assert refused.probability(0.8) < before.probability(0.8) < kept.probability(0.8)
+    assert before.least_joint(0.8) - kept.least_joint(0.8) < refused.least_joint(0.8) - before.least_joint(0.8)
 
 
 @pytest.mark.parametrize("quietness", [0.2, 0.5, 0.8, 0.95])
