@@ -63,6 +63,12 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--repetitions", type=_positive, default=3)
     bench.add_argument("--quick", action="store_true", help="short prompts only: minutes instead of half an hour")
     bench.add_argument("--model", action="append", default=[], help="catalog name, or path of a GGUF file; repeatable")
+    bench.add_argument(
+        "--llama-lib",
+        type=Path,
+        metavar="PATH",
+        help="of speed: a llama.cpp library built for this machine as the peer",
+    )
     bench.add_argument("--no-peer", action="store_true", help="of speed, replay and typing: midfill alone")
     ladder = bench.add_argument_group("ladder")
     ladder.add_argument("--device", choices=("cuda", "cpu"), help="measure kinds of weights on it (default cuda)")

@@ -188,7 +188,9 @@ def _speed(a: argparse.Namespace) -> int:
     from evals.bench import speed_bench
 
     return asyncio.run(
-        speed_bench.run(a.model, repetitions=a.repetitions, quick=a.quick, peer=not a.no_peer, out=a.out)
+        speed_bench.run(
+            a.model, repetitions=a.repetitions, quick=a.quick, peer=not a.no_peer, llama_lib=a.llama_lib, out=a.out
+        )
     )
 
 

@@ -2,8 +2,9 @@
 
 A model that finds a text 80 % probable is right in 70 % of such cases while somebody types, and in far fewer, or in
 nearly all, in one repository: small models are surer than they should be of code that follows rules of its own. So a
-shift of the log-odds goes along, which begins at that of other repositories, and each ghost that was taken or refused moves it by the surprise (online Platt scaling, Platt
-1999, with the slope left at 1: what was promised is brought in line with what was so).
+shift of the log-odds goes along. It begins at that of other repositories, and each ghost that was taken or refused
+moves it by the surprise (online Platt scaling, Platt 1999, with the slope left at 1: what was promised is brought in
+line with what was so).
 
 Called by the pipeline; what became of a ghost says `lsp_server.usage.recorder`. Rules: no I/O, no clock. One event loop
 teaches and asks; nothing is remembered longer than the window is open.

@@ -105,11 +105,14 @@ def open_contenders(workers: dict[str, Worker], gguf: Path, n_ctx: int) -> list[
     return result
 
 
-def usable_peers(gguf: Path, console: Console) -> list[str]:
-    """The peers whose wheels are here; for each other one a line that says why its column is left out."""
+def usable_peers(gguf: Path, console: Console, library: Path | None = None) -> list[str]:
+    """The peers whose wheels are here; for each other one a line that says why its column is left out.
+
+    library: as for `open_peer`.
+    """
     usable = []
     for name, title in PEERS.items():
-        with open_peer(name) as worker:
+        with open_peer(name, library) as worker:
             try:
                 load_peer(worker, gguf, PeerSettings(n_ctx=256))
             except WorkerError as error:

@@ -1,4 +1,4 @@
-"""What `midfill bench` measures besides speed: memory bandwidth, memory, and the daemon's start.
+"""What `midfill bench` measures besides speed: memory bandwidth, and each engine's memory and start.
 
 A step of one token reads every weight once, so bandwidth is the bound on its speed, whatever computes it.
 """
@@ -7,9 +7,10 @@ import asyncio
 import random
 import time
 from array import array
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import torch
 
 from completion.types import Format, Prompt
@@ -31,6 +32,19 @@ _BANDWIDTH_BYTES = 1 << 30
 _BANDWIDTH_SAMPLES = 7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """Seconds from an engine's start to its first token, and its memory in MB with a 4k context.
+
+    rss_mb: all pages that are resident. pss_mb: of those that several processes share its part alone (Linux; else
+    None).
+    """
+
+    first_token_s: float
+    rss_mb: float
+    pss_mb: float | None
+
+
 def some_ids(n: int) -> list[int]:
     """Token ids to be timed with, the same in every run."""
     return random.Random(0).choices(range(*_ID_RANGE), k=n)
@@ -48,17 +62,28 @@ def read_bandwidth() -> float:
     return best
 
 
-def measure_peer_rss(name: str, gguf: Path) -> float:
-    """Resident MB of a peer's process with a 4k context, its mapped model file included."""
-    with open_peer(name) as peer:
+def memory_of(pid: int) -> tuple[float, float | None]:
+    """(resident MB, proportional MB) of a process."""
+    memory = psutil.Process(pid).memory_full_info()
+    pss = getattr(memory, "pss", None)
+    return memory.rss / 1e6, None if pss is None else pss / 1e6
+
+
+def measure_peer(name: str, gguf: Path, library: Path | None = None) -> Footprint:
+    """Of a peer's process, its mapped model file included; `library` as for `open_peer`."""
+    started = time.perf_counter()
+    with open_peer(name, library) as peer:
         load_peer(peer, gguf, PeerSettings(n_ctx=_RSS_TOKENS + 256))
+        peer.ask("time_prefill", ids=some_ids(_FIRST_PROMPT_TOKENS))
+        first_token_s = time.perf_counter() - started
         peer.ask("time_prefill", ids=some_ids(512))
         peer.ask("fill", n=_RSS_TOKENS)
-        return float(peer.ask("rss")["mb"])
+        rss_mb, pss_mb = memory_of(peer.pid)
+    return Footprint(first_token_s=first_token_s, rss_mb=rss_mb, pss_mb=pss_mb)
 
 
-async def measure_daemon(model: str) -> tuple[float, float]:
-    """Seconds from the daemon's start to its first token, and its resident MB with a 4k context.
+async def measure_daemon(model: str) -> Footprint:
+    """Of the daemon.
 
     A daemon that runs already is asked to leave, so an editor that uses it loads its model again.
     """
@@ -85,7 +110,8 @@ async def measure_daemon(model: str) -> tuple[float, float]:
         status = await client.daemon_status()
         if status is None:
             raise EvalError("the daemon does not answer")
-        return first_token_s, status.rss_mb
+        rss_mb, pss_mb = memory_of(status.pid)
+        return Footprint(first_token_s=first_token_s, rss_mb=rss_mb, pss_mb=pss_mb)
     finally:
         await disconnect(client, running)
         await _stop_daemon(settings)

@@ -21,9 +21,9 @@ from rich.console import Console
 from evals.bench.contender import OURS, open_contenders, usable_peers
 from evals.bench.devices import choose_device
 from evals.bench.kinds import kind_keys, measure_kinds, table_of_kinds
-from evals.bench.machine import measure_daemon, measure_peer_rss, read_bandwidth, some_ids
+from evals.bench.machine import Footprint, measure_daemon, measure_peer, read_bandwidth, some_ids
 from evals.bench.plots import write_plots
-from evals.bench.summary import ModelResult, summary, table_of
+from evals.bench.summary import ModelResult, summary, table_of, table_of_footprints
 from evals.bench.timings import Plan, quick_plan, time_depths, time_prefills, time_steps
 from evals.bench.workload import SPECULATING, stdlib_prompts, time_workload
 from evals.engines import gguf_file, vocabulary
@@ -38,10 +38,13 @@ _SEED = 0
 _PIPED_COLUMNS = 140
 
 
-async def run(models: Sequence[str], *, repetitions: int, quick: bool, peer: bool, out: Path | None) -> int:
+async def run(
+    models: Sequence[str], *, repetitions: int, quick: bool, peer: bool, llama_lib: Path | None, out: Path | None
+) -> int:
     """Measure, print the tables and the JSON line, and write the plots; no `models` means the catalog's.
 
-    `peer`: beside the other engines, where they are installed.
+    `peer`: beside the other engines, where they are installed. `llama_lib`: a llama.cpp that somebody built for this
+    machine, instead of the wheel's, which is built for any.
     """
     console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
     plan = quick_plan(repetitions) if quick else Plan(repetitions=repetitions)
@@ -49,18 +52,19 @@ async def run(models: Sequence[str], *, repetitions: int, quick: bool, peer: boo
     files = {name: gguf_file(name) for name in names}
     started = time.monotonic()
     bandwidth = await asyncio.to_thread(read_bandwidth)
-    peers = usable_peers(files[names[0]], console) if peer else []
+    peers = usable_peers(files[names[0]], console, llama_lib) if peer else []
     results: list[ModelResult] = []
     with open_results("bench", out) as file:
         for name in names:
-            daemon = await measure_daemon(name)
+            footprints = {OURS: await measure_daemon(name)}
             try:
-                results.append(measure_model(name, files[name], peers, plan, daemon, console))
+                footprints |= {other: measure_peer(other, files[name], llama_lib) for other in peers}
+                results.append(measure_model(name, files[name], footprints, plan, llama_lib, console))
             except WorkerError as error:
                 raise EvalError(str(error)) from error
             keep(file, results[-1])
             console.print(table_of(results[-1], plan))
-            console.print(f"first token {daemon[0]:.2f} s after the daemon's start; its memory {daemon[1]:.0f} MB")
+            console.print(table_of_footprints(results[-1]))
         kinds = {} if quick else await asyncio.to_thread(measure_kinds, names[0])
         if kinds:
             console.print(table_of_kinds(results[0].model, kinds))
@@ -77,16 +81,15 @@ async def run(models: Sequence[str], *, repetitions: int, quick: bool, peer: boo
 
 
 def measure_model(
-    name: str, gguf: Path, peers: Sequence[str], plan: Plan, daemon: tuple[float, float], console: Console
+    name: str, gguf: Path, footprints: dict[str, Footprint], plan: Plan, llama_lib: Path | None, console: Console
 ) -> ModelResult:
-    """All figures of one model; `daemon` is what measure_daemon gave."""
+    """All figures of one model beside the peers that left a footprint."""
     model, tokenizer, _ = vocabulary(name, gguf)
     prompts = stdlib_prompts(tokenizer, plan.n_windows, _SEED)
     ids = some_ids(max(plan.prefills))
-    rss_mb = {OURS: daemon[1], **{peer: measure_peer_rss(peer, gguf) for peer in peers}}
     with contextlib.ExitStack() as stack:
         workers = {OURS: stack.enter_context(Worker("evals.bench.midfill_worker"))}
-        workers |= {peer: stack.enter_context(open_peer(peer)) for peer in peers}
+        workers |= {peer: stack.enter_context(open_peer(peer, llama_lib)) for peer in footprints if peer != OURS}
         loaded = workers[OURS].ask("load", model=name, n_ctx=plan.n_ctx)
         contenders = open_contenders(workers, gguf, plan.n_ctx)
         for title, measure in (("prefill", time_prefills), ("steps", time_steps), ("depths", time_depths)):
@@ -100,8 +103,7 @@ def measure_model(
         generated=generated,
         kind=loaded["kind"],
         bytes_per_step=loaded["bytes_per_step"],
-        first_token_s=daemon[0],
-        rss_mb=rss_mb,
+        footprints=footprints,
     )
 
 

@@ -8,12 +8,13 @@ the same over ik_llama.cpp. The first model's keys stand as they are; another's 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
 
 from evals.bench.contender import OURS, PEERS, Contender
+from evals.bench.machine import Footprint
 from evals.bench.timings import CHUNK_TOKENS, STEP_POSITION, Plan, step_figure
 from evals.bench.workload import PLAIN, SPECULATING, Generated, tokens_per_second
 
@@ -29,8 +30,7 @@ class ModelResult:
     generated: Generated
     kind: str  # of our weights
     bytes_per_step: int
-    first_token_s: float
-    rss_mb: dict[str, float]  # engine -> MB
+    footprints: dict[str, Footprint]  # by engine
 
     def seconds(self, engine: str, figure: str) -> float | None:
         """An engine's best median of a figure; None when it has none."""
@@ -81,8 +81,10 @@ def summary_of(result: ModelResult, plan: Plan, bandwidth: float) -> dict[str, A
                 keys[name + ending] = speed
     for depth, ms in token_costs_ms(result, plan):
         keys[f"token_ms_at_{depth}"] = ms
-    keys |= {"first_token_s": result.first_token_s, "bytes_per_step": result.bytes_per_step}
-    keys |= {"rss_mb" + ("" if name == OURS else f"_{name}"): mb for name, mb in result.rss_mb.items()}
+    keys["bytes_per_step"] = result.bytes_per_step
+    for name, footprint in result.footprints.items():
+        ending = "" if name == OURS else f"_{name}"
+        keys |= {f"{figure}{ending}": value for figure, value in asdict(footprint).items() if value is not None}
     if step := result.seconds(OURS, "step_1"):
         keys["bandwidth_share"] = result.bytes_per_step / step / bandwidth
     return keys
@@ -146,6 +148,16 @@ def table_of(result: ModelResult, plan: Plan) -> Table:
                 plain = result.speed(peer.name, PLAIN)
                 row += [f"{plain:.1f} tok/s", f"{speed / plain:.2f}", "plain"] if plain else ["", "", ""]
             table.add_row(*row)
+    return table
+
+
+def table_of_footprints(result: ModelResult) -> Table:
+    """How soon each engine says something, and what memory it takes."""
+    table = Table("", "start to first token", "resident", "proportional", title=f"{result.model}, 4k context")
+    for name, footprint in result.footprints.items():
+        pss = "" if footprint.pss_mb is None else f"{footprint.pss_mb:.0f} MB"
+        title = OURS if name == OURS else PEERS[name]
+        table.add_row(title, f"{footprint.first_token_s:.2f} s", f"{footprint.rss_mb:.0f} MB", pss)
     return table
 
 

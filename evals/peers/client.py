@@ -28,6 +28,11 @@ class Worker:
         )
         self._module = module
 
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         """Run one operation and return its reply; WorkerError when it fails."""
         assert self._process.stdin is not None

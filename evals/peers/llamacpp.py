@@ -93,9 +93,12 @@ class LlamaCppEngine:
         return json.dumps([base64.b64encode(self._tokenizer.token_bytes(i)).decode() for i in range(self._n_vocab)])
 
 
-def open_peer(name: str) -> Worker:
-    """Start the process of a peer: a key of `evals.peers.worker_process.LIBRARIES`."""
-    return Worker("evals.peers.worker_process", name)
+def open_peer(name: str, library: Path | None = None) -> Worker:
+    """Start the process of a peer: a key of `evals.peers.worker_process.LIBRARIES`.
+
+    library: a shared library of llama.cpp to use instead of the wheel's; other peers have their own.
+    """
+    return Worker("evals.peers.worker_process", name, *([str(library)] if library and name == "llamacpp" else []))
 
 
 def load_peer(worker: Worker, gguf: Path, settings: PeerSettings) -> int:

@@ -9,6 +9,7 @@ Rules: those of `evals.peers.library`. The CPU backend repacks the weights by it
 import ctypes
 from collections.abc import Callable
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int8, c_int32, c_size_t, c_uint32, c_void_p
+from pathlib import Path
 from typing import Any, ClassVar
 
 from evals.peers.library import (
@@ -19,6 +20,7 @@ from evals.peers.library import (
     STATE_COPY,
     STATE_SIZE,
     PeerSettings,
+    PeerUnavailable,
     Signatures,
     check_defaults,
     load_library,
@@ -149,13 +151,21 @@ _FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
 class LlamaCpp:
-    """Implements PeerLibrary; PeerUnavailable from the constructor when the wheel is missing or another."""
+    """Implements PeerLibrary; PeerUnavailable from the constructor when the wheel is missing or another.
+
+    `path`: a shared library that somebody built, of the llama.h that the wheel was made of, instead of the wheel's.
+    """
 
     name = "llama.cpp"
 
-    def __init__(self) -> None:
-        path = wheel_file("xllamacpp", XLLAMACPP_VERSION, "xllamacpp", "xllamacpp*.so")
-        self.c = library = load_library(path, _SIGNATURES)
+    def __init__(self, path: Path | None = None) -> None:
+        path = path or wheel_file("xllamacpp", XLLAMACPP_VERSION, "xllamacpp", "xllamacpp*.so")
+        try:
+            self.c = library = load_library(path, _SIGNATURES)
+        except (OSError, AttributeError) as error:
+            raise PeerUnavailable(
+                f"{path} is no llama.cpp of the version of xllamacpp {XLLAMACPP_VERSION}: {error}"
+            ) from error
         check_defaults("llama_context_params", library.llama_context_default_params(), _KNOWN_CONTEXT_DEFAULTS)
         check_defaults("llama_model_params", library.llama_model_default_params(), _KNOWN_MODEL_DEFAULTS)
 

@@ -1,4 +1,4 @@
-"""A peer's own process: `python -m evals.peers.worker_process llamacpp|ik_llama`. Used by the peers and the bench.
+"""A peer's own process: `python -m evals.peers.worker_process llamacpp|ik_llama [LIBRARY]`. Used by peers and bench.
 
 What is said each way is in `evals.operations`.
 Generation is pulled: `start` runs the prompt, then each `next` gives one token, so a caller that has enough
@@ -199,11 +199,6 @@ class Peer:
         self._truncate(n)
         return {}
 
-    def rss(self) -> dict[str, Any]:
-        """Resident memory of this process in MB, mapped model file included."""
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return {"mb": pages * os.sysconf("SC_PAGE_SIZE") / 1e6}
-
     def _pick(self, row: Row) -> int:
         if not self._outstanding:
             return int(row.argmax())
@@ -260,7 +255,6 @@ def operations_of(peer: Peer) -> Operations:
         "time_step": peer.time_step,
         "time_generate": peer.time_generate,
         "fill": peer.fill,
-        "rss": peer.rss,
     }
 
 
@@ -269,7 +263,9 @@ def main() -> int:
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
         try:
-            serve(operations_of(Peer(LIBRARIES[sys.argv[1]]())), PeerUnavailable, sys.stdin, out)
+            name, *paths = sys.argv[1:]
+            library = LlamaCpp(Path(paths[0])) if paths else LIBRARIES[name]()
+            serve(operations_of(Peer(library)), PeerUnavailable, sys.stdin, out)
         except PeerUnavailable as error:
             out.write(json.dumps({"error": str(error)}) + "\n")
             return 1

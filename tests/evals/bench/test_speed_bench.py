@@ -13,6 +13,7 @@ from rich.console import Console
 from evals.bench import contender, midfill_worker, plots
 from evals.bench.contender import Contender, Settings, label, peer_settings, usable_peers
 from evals.bench.kinds import kind_keys, measure_kinds
+from evals.bench.machine import Footprint
 from evals.bench.summary import ModelResult, ending_of, figures, summary, summary_of, table_of
 from evals.bench.timings import CHUNK_TOKENS, Plan, quick_plan, step_figure, time_depths, time_prefills, time_steps
 from evals.bench.workload import body_lines, stdlib_prompts, time_workload, tokens_per_second
@@ -77,8 +78,10 @@ def measured(*peers: str) -> ModelResult:
         generated=generated,
         kind="int4",
         bytes_per_step=500_000_000,
-        first_token_s=2.0,
-        rss_mb={"midfill": 1000.0, **dict.fromkeys(peers, 800.0)},
+        footprints={
+            "midfill": Footprint(first_token_s=2.0, rss_mb=1000.0, pss_mb=900.0),
+            **dict.fromkeys(peers, Footprint(first_token_s=1.0, rss_mb=800.0, pss_mb=None)),
+        },
     )
 
 
@@ -144,7 +147,8 @@ def test_ratios_are_ours_over_each_peers_best() -> None:
     assert keys["step_1_s_llamacpp"] == pytest.approx(0.03)
     assert keys["token_ms_at_4096"] == pytest.approx(CHUNK_TOKENS * 0.01 / CHUNK_TOKENS * 1e3)
     assert keys["bandwidth_share"] == pytest.approx(0.5)
-    assert keys["rss_mb_ik_llama"] == 800.0
+    assert (keys["rss_mb_ik_llama"], keys["first_token_s_ik_llama"], keys["pss_mb"]) == (800.0, 1.0, 900.0)
+    assert "pss_mb_ik_llama" not in keys
 
 
 def test_kinds_are_compared_with_fp32() -> None:

@@ -166,3 +166,21 @@ def test_each_peer_generates_steps_and_fills_its_cache_with_copies(name: str) ->
         # What was copied is beyond the truncation: the prefix is as good as new.
         peer.ask("start", ids=IDS, heal="", keep=True)
         assert peer.ask("next", after=None)["id"] == 264
+
+
+def test_a_library_that_somebody_built_is_used_in_place_of_the_wheels() -> None:
+    try:
+        path = library.wheel_file("xllamacpp", XLLAMACPP_VERSION, "xllamacpp", "xllamacpp*.so")
+    except PeerUnavailable as error:
+        pytest.skip(str(error))
+    with open_peer("llamacpp", path) as worker:
+        assert load_peer(worker, default_gguf(), PeerSettings(n_ctx=256)) > 100_000
+
+
+@pytest.mark.parametrize("content", [None, b"no library"])
+def test_what_is_no_llamacpp_is_refused_with_its_name(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "libother.so"
+    if content is not None:
+        path.write_bytes(content)
+    with open_peer("llamacpp", path) as worker, pytest.raises(WorkerError, match=r"libother\.so is no llama\.cpp"):
+        worker.ask("load", model="x", settings={})
