@@ -6,24 +6,22 @@ Where only the first token may differ, all answers are wrong together whenever w
 or an argument further on (evals/LOG.md). All share the keys and values of the prompt and of what they have in common
 with the best; the session keeps those of the best, as if it had been generated alone.
 
-Used by `generate` alone. Rules: as there: yields between layers, and the numbers are those of plain greedy decoding.
+Rules: used by `decode` alone. Yields between layers, and the numbers are those of plain greedy decoding.
 """
 
 import heapq
 from array import array
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from model.decoders.interface import Scores, States
 from model.decoders.kv import Span
+from model.engine.generate import Generation
 from model.engine.sampler import ByteTable
 from model.engine.speculate import SUGGESTION_CONTEXT, Drafter
-
-if TYPE_CHECKING:
-    from model.engine.generate import Generation
 
 
 class _Other(NamedTuple):
@@ -55,7 +53,7 @@ class _Line:
     has_stopped: bool = False  # before a stop token
 
 
-def decode_candidates(work: "Generation", hidden: States) -> Generator[None, None, str]:
+def decode_candidates(work: Generation, hidden: States) -> Generator[None, None, str]:
     """Generate the request's candidates from the prompt's last hidden state (1, hidden); returns how that finished."""
     request, session = work.request, work.session
     n_prompt = len(request.window.ids)
@@ -82,7 +80,7 @@ def decode_candidates(work: "Generation", hidden: States) -> Generator[None, Non
     return "length" if live else "stop"
 
 
-def _best_line(work: "Generation", hidden: States) -> Generator[None, None, _Line]:
+def _best_line(work: Generation, hidden: States) -> Generator[None, None, _Line]:
     """The first line of the best answer, as far as there is room; it is candidate 0, and handed out as it comes."""
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
@@ -112,7 +110,7 @@ def _best_line(work: "Generation", hidden: States) -> Generator[None, None, _Lin
         hidden = yield from work.forward(len(text) - 1, pending + draft)
 
 
-def _read(work: "Generation", line: _Line, scores: Scores, row: int) -> None:
+def _read(work: Generation, line: _Line, scores: Scores, row: int) -> None:
     """Take the best token of a row into the line, and note what else could stand there."""
     request, table = work.request, work.engine.table()
     allowed = table.allowed(line.outstanding) if line.outstanding else None
@@ -155,7 +153,7 @@ def _is_same(table: ByteTable, line: _Line, other: _Other) -> bool:
     return said(line.tokens[: other.n_before] + array("I", [other.token])) == said(line.tokens)
 
 
-def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, None, None]:
+def _continue(work: Generation, live: list[_Candidate]) -> Generator[None, None, None]:
     """Decode side by side until each has ended or has all its tokens; those that have ended leave `live`."""
     request, session, decoder = work.request, work.session, work.engine.decoder
     n_prompt, n_max = len(request.window.ids), request.max_tokens
@@ -176,13 +174,13 @@ def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, Non
                 live.remove(row)
 
 
-def _append(work: "Generation", candidate: _Candidate, token: int, logprob: float) -> bool:
+def _append(work: Generation, candidate: _Candidate, token: int, logprob: float) -> bool:
     """Give a candidate its next token; False when that ends it."""
     candidate.tokens.append(token)
     _deliver(work, candidate.index, token, logprob)
     return not (work.request.line_only and b"\n" in work.engine.table()[token])
 
 
-def _deliver(work: "Generation", index: int, token: int, logprob: float) -> None:
+def _deliver(work: Generation, index: int, token: int, logprob: float) -> None:
     work.n_generated += 1
     work.request.on_token(index, token, logprob, 0.0)

@@ -102,12 +102,12 @@ def _prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedu
     loader = Loader(settings, source, file, publish)
     loaded = loader.load(choose(settings.device, settings.quantization, source.model_id, file))
     scheduler = Scheduler(loaded.engine, loaded.pool, IdlePower(settings.idle), device=loaded.device)
-    scheduler.counters.n_threads = settings.n_threads or n_cores()
-    scheduler.counters.kernels = loaded.kernels
+    n_threads = settings.n_threads or n_cores()
+    scheduler.runs_on(n_threads, loaded.kernels)
 
     def rescue(error: Exception) -> Loaded | None:
         if (other := loader.rescue(error)) is not None:
-            scheduler.counters.kernels = other.kernels
+            scheduler.runs_on(n_threads, other.kernels)
             ready(scheduler, f"{source.model_id} {other.device}", other.store)
         return other
 

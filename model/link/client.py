@@ -26,7 +26,7 @@ from model.library.catalog import ModelError, resolve
 from model.library.store import StoreError, present_spec, read_manifest
 from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
 from model.link import address, tasks, wire
-from model.link.messages import generate_message, stats_of, stats_so_far
+from model.link.messages import generate_message
 from model.link.spawn import EngineSettings, socket_path, spawn_daemon
 
 log = logging.getLogger(__name__)
@@ -192,14 +192,14 @@ class EngineClient:
                     )
                     continue
                 if isinstance(message, wire.Prefilled):
-                    yield Delta(token_ids=(), logprobs=(), stats=stats_so_far(message))
+                    yield Delta(token_ids=(), logprobs=(), stats=message.stats)
                     continue
                 done = True
                 if message.finish == "failed":
                     raise EngineUnavailable(message.error, Outcome.ENGINE_DOWN)
                 if message.finish in _CUT_OFF:  # not by us: who took what came so far for the whole would show half
                     raise EngineUnavailable("another request took this one's place", Outcome.STALE)
-                yield Delta(token_ids=(), logprobs=(), stats=stats_of(message))
+                yield Delta(token_ids=(), logprobs=(), stats=message.stats)
         finally:
             self._requests.pop(request_id, None)
             if not done and not writer.is_closing():

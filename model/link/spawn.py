@@ -7,9 +7,10 @@ holds its own `model/` or `msgpack.py`, or a PYTHONPATH that points there, is ne
 """
 
 import hashlib
+import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -48,27 +49,23 @@ def socket_path(settings: EngineSettings) -> Path:
     return runtime_dir() / f"{name}.sock"
 
 
+def as_argument(settings: EngineSettings) -> str:
+    """The settings as a daemon's one argument."""
+    return json.dumps(asdict(settings))
+
+
+def from_argument(given: str) -> EngineSettings:
+    """The settings of a daemon's one argument; ValueError or TypeError when it is none."""
+    return EngineSettings(**json.loads(given))
+
+
 def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
     """Start a daemon in a session of its own; it leaves at once when another one has the lock."""
     log = socket_path(settings).with_suffix(".log").open("ab")
     source = resolve(settings.model)
     # A path as it is from anywhere: the daemon's folder is another one.
     model = settings.model if source.path is None or source.adapter is not None else str(source.path)
-    command = [sys.executable, "-I", "-m", "model.daemon"]
-    command += ["--model", model, "--idle-exit-s", str(settings.idle_exit_s)]
-    command += [
-        "--quantization",
-        settings.quantization,
-        "--device",
-        settings.device,
-        "--threads",
-        str(settings.n_threads or 0),
-        "--max-cache-mb",
-        str(settings.max_cache_mb),
-        "--max-disk-mb",
-        str(settings.max_disk_mb),
-        "--idle",
-        settings.idle,
-    ]
+    given = as_argument(replace(settings, model=model))
+    command = [sys.executable, "-I", "-m", "model.daemon", given]
     with log:
         return start_detached(command, log)
