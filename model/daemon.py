@@ -73,7 +73,7 @@ class Daemon:
         self.publish("ready", message, 1.0, str(store))
 
     def failed(self, message: str) -> None:
-        """The model cannot be had: say so to somebody and leave; a client that is asked again starts afresh."""
+        """The model cannot be had: tell a client and leave; the next request starts another daemon."""
         self.publish("failed", message)
         self._soon(self._loop.call_later, 0.0 if self._clients else _TELL_S, self._leaving.set)
 
@@ -82,7 +82,7 @@ class Daemon:
         self._soon(self._leaving.set)
 
     def _soon(self, callback: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no client is left
             self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _leave(self, reason: str) -> None:
@@ -110,7 +110,7 @@ class Daemon:
 
     async def serve(self, path: Path) -> None:
         """Listen until it is time to leave."""
-        server = await address.listen(path, self._connection)  # we hold the lock: whoever was there is gone
+        server = await address.listen(path, self._connection)  # we hold the lock: a daemon that was here is gone
         system.on_termination(self._loop, self._leaving.set)
         step = tasks.again_and_again(self._leave_when_idle, lambda error: None, _IDLE_CHECK_S)
         idle = tasks.start(step, "idle exit")
@@ -119,7 +119,7 @@ class Daemon:
         finally:
             idle.cancel()
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
+                path.unlink(missing_ok=True)  # before anything else: no client shall find a daemon that is leaving
             await self._say_goodbye()
             server.close()
             if self._scheduler is not None:
@@ -290,7 +290,7 @@ def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     try:
         scheduler.run()
     except Exception:
-        # Nobody would answer any more: leave, so that the windows' servers start another daemon.
+        # Nothing would answer any more: leave, so that the windows' servers start another daemon.
         log.exception("the engine thread ended")
         daemon.leave()
 

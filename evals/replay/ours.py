@@ -114,13 +114,13 @@ class Ours:
         self.editor.notify("midfill/didMove", params)
 
     async def press(self, path: str, text: str, offsets: Sequence[int]) -> None:
-        """Go to some places of the text as it is, pause, and ask by key; note the times."""
+        """Go to some places of the text as it is, pause, and send an invoked request; note the times."""
         for offset in offsets:
             self.move(path, text, offset)
             await asyncio.sleep(_BETWEEN_PRESSES_S)
             began = time.perf_counter()
             await self.ask(path, text, offset, INVOKED)
-            self.run.pressed_ms.append((time.perf_counter() - began) * 1e3)
+            self.run.invoked_ms.append((time.perf_counter() - began) * 1e3)
 
     async def ask(self, path: str, text: str, offset: int, kind: int = AUTOMATIC) -> Any:
         """textDocument/inlineCompletion at an offset."""

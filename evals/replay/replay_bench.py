@@ -47,7 +47,7 @@ async def play_ours(size: Size, model: str, script: Sequence[Action], files: dic
 
 
 def _places(text: str, draw: random.Random) -> list[int]:
-    """Where somebody presses the key: at ends of lines that say something."""
+    """Where invoked requests are made: at ends of lines that say something."""
     ends = [at for at, character in enumerate(text) if character == "\n" and text[at - 1 : at].strip()]
     return draw.sample(ends, min(_N_PRESSES, len(ends)))
 

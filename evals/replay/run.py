@@ -64,7 +64,7 @@ class Run:
     cpu_s: float = 0.0
     rss_mb: float = 0.0
     warm_up_s: float = 0.0  # from nothing to the whole window
-    pressed_ms: list[float] = field(default_factory=list)  # from asking by key to the first answer
+    invoked_ms: list[float] = field(default_factory=list)  # from an invoked request to its first answer
 
     def waits_ms(self) -> list[tuple[float, bool]]:
         """Per keystroke: milliseconds until an answer, and whether the engine had to compute it."""
@@ -149,9 +149,9 @@ def figures(run: Run) -> dict[str, float]:
     waits = run.waits_ms()
     engine, every = [ms for ms, computed in waits if computed], [ms for ms, _ in waits]
     n = max(1, len(every))
-    pressed = (
-        {"invoked_p50_ms": median(run.pressed_ms), "invoked_p95_ms": _percentile(run.pressed_ms, 95)}
-        if run.pressed_ms
+    invoked = (
+        {"invoked_p50_ms": median(run.invoked_ms), "invoked_p95_ms": _percentile(run.invoked_ms, 95)}
+        if run.invoked_ms
         else {}
     )
     return {
@@ -166,7 +166,7 @@ def figures(run: Run) -> dict[str, float]:
         "cpu_s": run.cpu_s,
         "rss_mb": run.rss_mb,
         "warm_up_s": run.warm_up_s,
-        **pressed,
+        **invoked,
     }
 
 

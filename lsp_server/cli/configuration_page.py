@@ -1,7 +1,7 @@
 """Writes docs/configuration.md: `python -m lsp_server.cli.configuration_page > docs/configuration.md`; a test compares.
 
 Rules: types, bounds, defaults and what a key does come from `lsp_server.config`; here stands only when one would change
-a key, and a value somebody would write. Every example is accepted by `load` and is no default (a test).
+a key, and a value that a user would write. Every example is accepted by `load` and is no default (a test).
 """
 
 import json

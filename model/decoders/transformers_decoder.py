@@ -71,7 +71,7 @@ def load_transformers(folder: Path, architecture: Architecture, *, exact: bool) 
         _check(decoder)
     except UnsupportedModel:
         raise
-    except Exception as error:  # whatever an architecture does that nobody here has seen
+    except Exception as error:  # an architecture's own code may raise anything
         log.warning("transformers cannot run %s", folder, exc_info=True)
         raise UnsupportedModel(f"{architecture.foreign}, and transformers cannot run it here: {error}") from error
     return decoder

@@ -63,7 +63,7 @@ def decode_candidates(work: Generation, hidden: States) -> Generator[None, None,
         return "length"
     best = _Candidate(0, 0, line.tokens)
     live = [best] if not (line.has_stopped or (line.has_ended and request.line_only)) else []
-    others = [it for it in line.others if not (request.line_only and _is_same(work.engine.table(), line, it))]
+    others = [other for other in line.others if not (request.line_only and _is_same(work.engine.table(), line, other))]
     for index, other in enumerate(heapq.nlargest(request.n_candidates - 1, others), 1):
         candidate = _Candidate(index, other.n_before, array("I"))
         for token, logprob in zip(line.tokens[: other.n_before], line.logprobs, strict=False):
@@ -85,10 +85,10 @@ def _best_line(work: Generation, hidden: States) -> Generator[None, None, _Line]
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
     work.drafter, n_drafted = Drafter(session.suggestion), 0
-    # What was said for a first answer has been run already: it is but read again.
+    # The tokens of an earlier answer to this window have been run already: they are only read again.
     draft, states = session.recall(work.attend(len(text)))
     hidden = hidden if states is None else states
-    said, pending = work.begin_said(hidden[:1]), array("I")
+    answer, pending = work.begin_answer(hidden[:1]), array("I")
     while True:
         n_right, scores = 0, work.engine.decoder.scores(hidden)
         for row in range(len(scores)):
@@ -99,7 +99,7 @@ def _best_line(work: Generation, hidden: States) -> Generator[None, None, _Line]
             n_right += 1
         work.drafter.verified(n_drafted, min(n_right, n_drafted))
         session.forget(len(text) + n_right, len(text) + len(draft))
-        said.read(pending + draft[:n_right], hidden[1 - len(pending) : n_right + 1])
+        answer.read(pending + draft[:n_right], hidden[1 - len(pending) : n_right + 1])
         if is_done:
             return line
         text = request.window.ids + line.tokens
@@ -123,9 +123,9 @@ def _read(work: Generation, line: _Line, scores: Scores, row: int) -> None:
     if line.has_stopped or len(table[ranked[0][0]]) > n_spelled:
         others = ranked if line.has_stopped else ranked[1:]
         line.others += [
-            _Other(total + it[1], n_before, *it)
-            for it in others
-            if len(table[it[0]]) > n_spelled and not _is_blank(request.line_only, line.text + table[it[0]][n_spelled:])
+            _Other(total + logprob, n_before, token, logprob)
+            for token, logprob in others
+            if len(table[token]) > n_spelled and not _is_blank(request.line_only, line.text + table[token][n_spelled:])
         ]
     if line.has_stopped:
         return
@@ -133,9 +133,9 @@ def _read(work: Generation, line: _Line, scores: Scores, row: int) -> None:
     line.tokens.append(token)
     line.logprobs.append(logprob)
     _deliver(work, 0, token, logprob)
-    said, line.outstanding = table[token][n_spelled:], line.outstanding[len(table[token]) :]
-    line.text += said
-    line.has_ended = b"\n" in said and (request.line_only or bool(line.text.strip()))
+    new, line.outstanding = table[token][n_spelled:], line.outstanding[len(table[token]) :]
+    line.text += new
+    line.has_ended = b"\n" in new and (request.line_only or bool(line.text.strip()))
 
 
 def _is_blank(line_only: bool, text: bytes) -> bool:
@@ -147,10 +147,10 @@ def _is_blank(line_only: bool, text: bytes) -> bool:
 def _is_same(table: ByteTable, line: _Line, other: _Other) -> bool:
     """Whether the line with this token is the best one but for blanks and how it ends: `x` for `x` and a line end."""
 
-    def said(tokens: "array[int]") -> bytes:
+    def text(tokens: "array[int]") -> bytes:
         return b"".join(table[token] for token in tokens).rstrip()
 
-    return said(line.tokens[: other.n_before] + array("I", [other.token])) == said(line.tokens)
+    return text(line.tokens[: other.n_before] + array("I", [other.token])) == text(line.tokens)
 
 
 def _continue(work: Generation, live: list[_Candidate]) -> Generator[None, None, None]:
@@ -158,7 +158,7 @@ def _continue(work: Generation, live: list[_Candidate]) -> Generator[None, None,
     request, session, decoder = work.request, work.session, work.engine.decoder
     n_prompt, n_max = len(request.window.ids), request.max_tokens
     attend = work.attend(n_prompt)
-    while rows := [it for it in live if it.n_shared + len(it.tokens) < n_max]:
+    while rows := [row for row in live if row.n_shared + len(row.tokens) < n_max]:
         places, spans = [], []
         for row in rows:
             place = n_prompt + row.n_shared + len(row.tokens) - 1

@@ -16,7 +16,7 @@ from model.decoders.interface import States
 from model.engine.candidates import decode_candidates
 from model.engine.generate import Generation
 from model.engine.sampler import pick
-from model.engine.session import Said
+from model.engine.session import Answer
 from model.engine.speculate import SUGGESTION_CONTEXT, Drafter
 
 
@@ -37,8 +37,8 @@ def _decode_one(work: Generation, hidden: States) -> Generator[None, None, str]:
     work.drafter = Drafter(session.suggestion)
     text = request.window.ids[:]
     session.suggestion = text[-SUGGESTION_CONTEXT:]
-    said = work.begin_said(hidden)
-    token = yield from _heal(work, hidden, text, said)
+    answer = work.begin_answer(hidden)
+    token = yield from _heal(work, hidden, text, answer)
     while token is not None and work.n_generated < request.max_tokens:
         draft = array("I")
         text.append(token)
@@ -49,7 +49,7 @@ def _decode_one(work: Generation, hidden: States) -> Generator[None, None, str]:
         best = work.engine.decoder.greedy(hidden)
         n_right = next((i for i, guess in enumerate(draft) if best[i][0] != guess), len(draft))
         session.forget(begin + 1 + n_right, begin + 1 + len(draft))
-        said.read(array("I", [token, *draft[:n_right]]), hidden[: n_right + 1])
+        answer.read(array("I", [token, *draft[:n_right]]), hidden[: n_right + 1])
         text.extend(draft[:n_right])
         work.drafter.verified(len(draft), n_right)
         token = _deliver(work, best[: n_right + 1])
@@ -68,7 +68,7 @@ def _score(work: Generation, hidden: States) -> str:
     return "stop"
 
 
-def _heal(work: Generation, hidden: States, text: "array[int]", said: Said) -> Generator[None, None, int | None]:
+def _heal(work: Generation, hidden: States, text: "array[int]", answer: Answer) -> Generator[None, None, int | None]:
     """The first token that is free of the outstanding bytes, or the last that spells them; None to stop."""
     outstanding, engine = work.request.heal, work.engine
     while True:
@@ -81,7 +81,7 @@ def _heal(work: Generation, hidden: States, text: "array[int]", said: Said) -> G
         if token is None or not outstanding or work.n_generated == work.request.max_tokens:
             return token
         hidden = (yield from work.forward(len(text), array("I", [token])))[-1:]
-        said.read(array("I", [token]), hidden)
+        answer.read(array("I", [token]), hidden)
         text.append(token)
 
 

@@ -18,7 +18,7 @@ from model.engine.blocks import BlockStore
 from model.engine.layout import Part, Window
 from model.engine.plan import Plan, is_placed, make_plan
 from model.engine.sampler import ByteTable
-from model.engine.session import Level, Said, Session
+from model.engine.session import Answer, Level, Session
 from model.engine.speculate import Drafter
 from model.library.speed import Speed
 
@@ -167,13 +167,13 @@ class Generation:
 
     # -- what decoding uses -------------------------------------------------------------------------------
 
-    def begin_said(self, hidden: States) -> Said:
-        """The session's new record of what is said, from the prompt's last hidden state (1, hidden) on."""
+    def begin_answer(self, hidden: States) -> Answer:
+        """The session's record of its new answer, from the prompt's last hidden state (1, hidden) on."""
         n = len(self.request.window.ids)
         level, join = bytes(self.session.level[:n]), self.engine.decoder.join
-        self.session.said = said = Said(self.request.window.ids, level, self.attend(n), join)
-        said.read(array("I"), hidden)
-        return said
+        self.session.answer = answer = Answer(self.request.window.ids, level, self.attend(n), join)
+        answer.read(array("I"), hidden)
+        return answer
 
     def attend(self, begin: int) -> Slots:
         """The slots before `begin` that a token there sees."""

@@ -4,9 +4,10 @@
 yields between layers, so a keystroke is noticed within one layer of a prefill or one layer of a decode
 step, and what is no longer the most urgent simply is not advanced.
 
-    what somebody waits for  >  what somebody may ask for next  >  warming by request  >  idle work
+    INTERACTIVE: a request waits for its answer  >  NEXT: the request that may come next  >  WARM: windows to bring in
+    >  idle work
 
-Rules: nobody else touches the decoder or the sessions. Commands come in through a queue, results leave
+Rules: no other thread touches the decoder or the sessions. Commands come in through a queue, results leave
 through the callback of their request, and every accepted request ends with exactly one `Finished`. Whatever is raised
 ends the work it came from, with its session, and never the loop.
 A cancelled request leaves its half-done chunk with its session: the next prompt usually goes on with it.
@@ -196,7 +197,7 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> Job | None:
-        """The newest request of the first priority; what nobody waits for waits for a good time."""
+        """The newest job of the first priority; None when that is not INTERACTIVE and this is no good time."""
         job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
         return job if job is None or job.request.priority is Priority.INTERACTIVE or self._may_idle() else None
 
@@ -294,9 +295,9 @@ class Scheduler:
     def _generate(self, job: Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
-        # What nobody waits for has its time from when it begins: it may have waited long for a good moment.
-        is_awaited = request.priority is Priority.INTERACTIVE
-        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_awaited else 0.0
+        # The deadline of work ahead counts from its beginning: it may have waited long for a good time.
+        is_interactive = request.priority is Priority.INTERACTIVE
+        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_interactive else 0.0
         budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
         generation = self._start(job)
         hidden = yield from generation.prefill(budget_ms, self._may_idle())

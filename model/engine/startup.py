@@ -91,11 +91,11 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
 def _prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]) -> Scheduler:
     source = resolve(settings.model)
 
-    told = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""
+    license_note = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""
 
     def on_fetch(progress: Progress) -> None:
         fraction = progress.done_bytes / progress.total_bytes if progress.total_bytes else -1.0
-        publish("fetching", f"{source.model_id}: {progress.stage}{told}", fraction)
+        publish("fetching", f"{source.model_id}: {progress.stage}{license_note}", fraction)
 
     file = fetch(source, on_fetch)
     started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 `run` is a task for the life of the server. It connects (starting a daemon when there is none), reads what
 comes, and when the daemon dies starts another with back-off. A daemon that left because it was idle or stopped, or
-because the model could not be had, is started again when somebody next asks for a completion.
+because the model could not be had, is started again by the next request of an editor.
 
 Rules: no torch. `generate` never waits for a daemon: without a ready one it raises EngineUnavailable at
 once. Whatever happens to the daemon, every `generate` in progress ends; whatever goes wrong, `run` goes on, and the
@@ -180,7 +180,7 @@ class EngineClient:
                 message = await inbox.get()
                 if message is None:
                     done = True
-                    if priority is Priority.INTERACTIVE:  # somebody asks: the next one is wanted
+                    if priority is Priority.INTERACTIVE:  # an editor waits for this one, and will ask again
                         self.wake()
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):
@@ -251,7 +251,7 @@ class EngineClient:
     # -- connection ----------------------------------------------------------------------------------------
 
     async def _connect(self) -> asyncio.StreamReader:
-        """Connect, starting a daemon when nobody answers; OSError when none comes up."""
+        """Connect, starting a daemon when none answers; OSError when none comes up."""
         path = socket_path(self._settings)
         self._bye = ""
         deadline = time.monotonic() + _CONNECT_TIMEOUT_S

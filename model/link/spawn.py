@@ -1,7 +1,7 @@
 """Where a model's daemon lives, and how one is started. Used by the client; no torch.
 
 Rules: a daemon is found by its socket's path alone, which holds the protocol version, the model and its
-quantization. Anyone may start a daemon at any time: the lock file beside the socket, held for the daemon's
+quantization. Any process may start a daemon at any time: the lock file beside the socket, held for the daemon's
 whole life, lets one of them live and the others leave at once. The daemon runs isolated (`python -I`): a workspace that
 holds its own `model/` or `msgpack.py`, or a PYTHONPATH that points there, is never imported.
 """

@@ -368,7 +368,7 @@ def test_a_draft_that_goes_on_behind_the_first_line_leaves_no_trace(folder: Path
         kept = engine.pool.get("s")
         assert kept is not None
         n_line = plain.tokens.index(10) + 1
-        kept.said = None  # the answer is decoded once more
+        kept.answer = None  # the answer is decoded once more
         kept.suggestion[8 + n_line :] = array("I", [token ^ 1 for token in kept.suggestion[8 + n_line :]])  # not so
         answer, stats = engine.ask(text, n=12, candidates=3)
         assert stats.n_accepted > 0
