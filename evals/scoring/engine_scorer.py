@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from completion.types import Piece
-from evals.scoring.stats import ratio_interval
+from tuning.stats import ratio_interval
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -20,6 +20,7 @@ from model.library.system import start_detached
 from model.link.address import uses_tcp
 from model.link.wire import PROTOCOL_VERSION
 
+DEVICES = ("auto", "cpu", "cuda")
 # A Unix socket's path may have 107 bytes; the folder takes its share.
 _MAX_NAME = 40
 
@@ -31,7 +32,7 @@ class EngineSettings:
     model: str  # catalog name, or path of a GGUF file or safetensors folder
     idle_exit_s: float = 1800.0
     quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss; on a card "bf16"
-    device: str = "auto"  # of device.DEVICES
+    device: str = "auto"  # of DEVICES
     n_threads: int | None = None  # None: all cores this process may use
     max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
     max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
