@@ -156,7 +156,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
         "How probably an automatic suggestion is kept at least: it ends where it would not; 0 shows all",
         (0.0, 1.0),
     ),
-    "automatic": ("Suggest while typing; else only when asked", None),
+    "automatic": ("Suggest while you type; else only when you press the key for a suggestion", None),
     "disabledLanguages": ("Language ids that are never completed", None),
     "completionFallback": ("Also suggest in the completion popup, for editors without inline completion", None),
     "statistics": ("Remember, on this machine only, what was shown and accepted, and how answers came about", None),

@@ -211,6 +211,7 @@ def test_what_everybody_reads_is_short_and_no_laboratory_notebook(document: str,
 def test_prose_is_wrapped() -> None:
     for document in (
         *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+        *DOCS,
         *(ROOT / path for path in DECISIONS),
     ):
         prose = re.sub(r"^```.*?^```|^(?:\||!\[).*?$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
