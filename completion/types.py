@@ -162,17 +162,17 @@ class GenerationStats:
     """The engine's own counters for one generation."""
 
     n_prompt: int  # tokens in the prompt
-    n_cached: int  # of them, tokens whose keys and values were reused
-    n_computed: int  # of them, tokens run through the model for this request
+    n_cached: int = 0  # of them, tokens whose keys and values were reused
+    n_computed: int = 0  # of them, tokens run through the model for this request
     n_attended: int = 0  # of them, tokens that took part
     n_blocks: int = 0  # blocks that took part
     rung: str = ""  # "instant": some of the prompt was missing or stale; "window": all was there; "exact"
-    n_generated: int
+    n_generated: int = 0
     n_drafted: int = 0  # tokens that speculation guessed
     n_accepted: int = 0  # of them, tokens that were right
-    queue_ms: float
-    prefill_ms: float
-    decode_ms: float
+    queue_ms: float = 0.0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

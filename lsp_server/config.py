@@ -12,7 +12,7 @@ from typing import Any
 from completion.types import Format, Limits, Mode, PromptSpec
 from model.library.catalog import DEFAULT_MODEL, as_published
 from model.library.machine_fit import WINDOW_TOKENS
-from model.link.spawn import EngineSettings
+from model.link.spawn import DEVICES, EngineSettings
 
 MAX_PROMPT_TOKENS = 16_384
 # Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it sends one.
@@ -138,7 +138,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     ),
     "device": (
         "Where the model runs; `auto` is an NVIDIA card if one works and the model fits, else the processor",
-        ("auto", "cpu", "cuda"),
+        DEVICES,
     ),
     "mode": ("Complete a line, a block, or decide at each cursor", ("auto", "line", "block")),
     "format": ("Prompt layout; `auto` is the one measured best for the model", ("auto", "fim", "left")),
@@ -156,7 +156,7 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
         "How probably an automatic suggestion is kept at least: it ends where it would not; 0 shows all",
         (0.0, 1.0),
     ),
-    "automatic": ("Suggest while typing; else only when asked", None),
+    "automatic": ("Suggest while you type; else only when you press the key for a suggestion", None),
     "disabledLanguages": ("Language ids that are never completed", None),
     "completionFallback": ("Also suggest in the completion popup, for editors without inline completion", None),
     "statistics": ("Remember, on this machine only, what was shown and accepted, and how answers came about", None),

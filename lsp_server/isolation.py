@@ -1,7 +1,7 @@
 """Starting again as `python -I`, so that nothing of a workspace, or of where PYTHONPATH points, is imported for ours.
 
 Rules: `os` and `sys`, which every interpreter has loaded before it runs us, are all that is imported here, and before
-`isolate` is called nothing else is: an `argparse.py` beside somebody's code is a stranger's, too.
+`isolate` is called nothing else is: an `argparse.py` beside the user's code is a stranger's, too.
 """
 
 import os

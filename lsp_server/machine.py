@@ -62,13 +62,13 @@ def forget() -> None:
 async def seen(client: EngineClient, at_least: int = _ENOUGH_TOKENS) -> Machine | None:
     """What the model process has measured so far; None when that is too little."""
     loaded, status = client.loaded, await client.daemon_status()
-    if loaded is None or status is None or status.n_measured_tokens < at_least:
+    if loaded is None or status is None or (counters := status.counters).n_measured_tokens < at_least:
         return None
     return Machine(
         model_id=loaded.name,
-        n_threads=status.n_threads,
-        kernels=status.kernels,
-        tokens_per_s=round(status.best_tokens_per_s, 1),
+        n_threads=counters.n_threads,
+        kernels=counters.kernels,
+        tokens_per_s=round(counters.best_tokens_per_s, 1),
     )
 
 

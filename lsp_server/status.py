@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from completion.types import Completion
+from completion.types import Completion, GenerationStats
 from lsp_server.index.state import IndexState
 from model.link.client import EngineState, Phase
+from model.link.messages import facts_of
 from model.link.wire import StatusReply
 
 
@@ -60,9 +61,7 @@ def status(
         "machine": machine,
         "outcomes": {str(outcome): n for outcome, n in journal.outcomes.items()},
         "last": None if last is None else summary(last),
-        "daemon": None
-        if daemon is None
-        else {name: getattr(daemon, name) for name in StatusReply.__dataclass_fields__},
+        "daemon": None if daemon is None else facts_of(daemon),
         "indexes": {
             root: {"phase": str(index.phase), "message": index.message, "updateMs": index.update_ms}
             for root, index in indexes.items()
@@ -74,18 +73,18 @@ def status(
 
 def summary(completion: Completion) -> dict[str, Any]:
     """Counters and timings of one completion, without its text."""
-    stats = completion.stats
+    stats = completion.stats or GenerationStats(n_prompt=0)
     return {
         "outcome": str(completion.outcome),
         "mode": str(completion.mode),
         "reason": completion.reason,
         "reused": completion.reused,
-        "nPrompt": stats.n_prompt if stats else 0,
-        "nCached": stats.n_cached if stats else 0,
-        "nComputed": stats.n_computed if stats else 0,
-        "nAttended": stats.n_attended if stats else 0,
-        "nBlocks": stats.n_blocks if stats else 0,
-        "rung": stats.rung if stats else "",
-        "nGenerated": stats.n_generated if stats else 0,
+        "nPrompt": stats.n_prompt,
+        "nCached": stats.n_cached,
+        "nComputed": stats.n_computed,
+        "nAttended": stats.n_attended,
+        "nBlocks": stats.n_blocks,
+        "rung": stats.rung,
+        "nGenerated": stats.n_generated,
         "timingsMs": {name: round(ms, 2) for name, ms in completion.timings_ms.items()},
     }

@@ -1,4 +1,4 @@
-"""The model daemon: `python -I -m model.daemon --model NAME`. One per user and model, shared by all windows.
+"""The model daemon: `python -I -m model.daemon SETTINGS`. One per user and model, shared by all windows.
 
 The asyncio loop here only moves bytes between sockets and the scheduler. A second thread gets the model
 ready (fetch, quantize, load; the phases are broadcast to every client) and then becomes the scheduler's.
@@ -20,16 +20,16 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from completion.types import Priority
+from completion.types import GenerationStats, Priority
 from model.library import system
 from model.library.catalog import ModelError
 from model.library.store import StoreError, read_manifest
 from model.link import address, tasks, wire
-from model.link.spawn import EngineSettings, socket_path
+from model.link.counters import EngineCounters
+from model.link.spawn import EngineSettings, from_argument, socket_path
 
 if TYPE_CHECKING:
     from model.engine.generate import Finished
@@ -73,7 +73,7 @@ class Daemon:
         self.publish("ready", message, 1.0, str(store))
 
     def failed(self, message: str) -> None:
-        """The model cannot be had: say so to somebody and leave; a client that is asked again starts afresh."""
+        """The model cannot be had: tell a client and leave; the next request starts another daemon."""
         self.publish("failed", message)
         self._soon(self._loop.call_later, 0.0 if self._clients else _TELL_S, self._leaving.set)
 
@@ -82,7 +82,7 @@ class Daemon:
         self._soon(self._leaving.set)
 
     def _soon(self, callback: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no client is left
             self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _leave(self, reason: str) -> None:
@@ -110,7 +110,7 @@ class Daemon:
 
     async def serve(self, path: Path) -> None:
         """Listen until it is time to leave."""
-        server = await address.listen(path, self._connection)  # we hold the lock: whoever was there is gone
+        server = await address.listen(path, self._connection)  # we hold the lock: a daemon that was here is gone
         system.on_termination(self._loop, self._leaving.set)
         step = tasks.again_and_again(self._leave_when_idle, lambda error: None, _IDLE_CHECK_S)
         idle = tasks.start(step, "idle exit")
@@ -119,7 +119,7 @@ class Daemon:
         finally:
             idle.cancel()
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)  # before anything else: nobody shall find a daemon that is leaving
+                path.unlink(missing_ok=True)  # before anything else: no client shall find a daemon that is leaving
             await self._say_goodbye()
             server.close()
             if self._scheduler is not None:
@@ -208,26 +208,16 @@ class Daemon:
         key = (writer, message.id)
         self._running.add(key)
 
-        def on_prefilled(report: "Finished") -> None:
-            prefilled = wire.Prefilled(
-                id=message.id,
-                rung=report.rung,
-                n_prompt=report.n_prompt,
-                n_cached=report.n_cached,
-                n_computed=report.n_computed,
-                n_attended=report.n_attended,
-                n_blocks=report.n_blocks,
-                queue_ms=report.queue_ms,
-                prefill_ms=report.prefill_ms,
-            )
-            self._soon(self._send, writer, prefilled)
+        def on_prefilled(stats: GenerationStats) -> None:
+            self._soon(self._send, writer, wire.Prefilled(message.id, stats))
 
         def on_token(candidate: int, token_id: int, logprob: float, spelled: float) -> None:
             token = wire.Token(message.id, candidate, token_id, logprob, spelled)
             self._soon(self._send, writer, token)
 
         def on_finished(finished: "Finished") -> None:
-            self._soon(self._finished, key, writer, wire.Done(message.id, **asdict(finished)))
+            done = wire.Done(message.id, finished.finish, finished.error, finished.stats)
+            self._soon(self._finished, key, writer, done)
 
         self._scheduler.submit(
             Request(
@@ -273,34 +263,13 @@ class Daemon:
         self._send(writer, done)
 
     def _status(self) -> wire.StatusReply:
-        counters = self._scheduler.counters if self._scheduler else None
-        blocks = self._scheduler.block_counters if self._scheduler else None
+        scheduler = self._scheduler
         return wire.StatusReply(
             pid=os.getpid(),
             model=self._settings.model,
             uptime_s=time.monotonic() - self._started,
             rss_mb=system.rss_mb(),
-            n_sessions=counters.n_sessions if counters else 0,
-            n_requests=counters.n_requests if counters else 0,
-            n_computed_tokens=counters.n_computed_tokens if counters else 0,
-            n_cached_tokens=counters.n_cached_tokens if counters else 0,
-            n_idle_tokens=counters.n_idle_tokens if counters else 0,
-            n_drafted_tokens=counters.n_drafted_tokens if counters else 0,
-            n_accepted_tokens=counters.n_accepted_tokens if counters else 0,
-            n_failed_checks=counters.n_failed_checks if counters else 0,
-            n_incomplete=self._scheduler.n_incomplete if self._scheduler else 0,
-            n_blocks_computed=blocks.n_computed if blocks else 0,
-            n_blocks_from_memory=blocks.n_from_memory if blocks else 0,
-            n_blocks_from_disk=blocks.n_from_disk if blocks else 0,
-            n_blocks_discarded=blocks.n_discarded if blocks else 0,
-            kv_mb=counters.kv_mb if counters else 0.0,
-            prefill_tokens_per_s=counters.prefill_tokens_per_s if counters else 0.0,
-            best_tokens_per_s=counters.best_tokens_per_s if counters else 0.0,
-            n_measured_tokens=counters.n_measured_tokens if counters else 0,
-            n_threads=counters.n_threads if counters else 0,
-            kernels=counters.kernels if counters else "",
-            device=self._scheduler.device if self._scheduler else "",
-            last_error=counters.last_error if counters else self._state.message,
+            counters=scheduler.counters if scheduler else EngineCounters(last_error=self._state.message),
         )
 
 
@@ -321,7 +290,7 @@ def _engine_thread(daemon: Daemon, settings: EngineSettings) -> None:
     try:
         scheduler.run()
     except Exception:
-        # Nobody would answer any more: leave, so that the windows' servers start another daemon.
+        # Nothing would answer any more: leave, so that the windows' servers start another daemon.
         log.exception("the engine thread ended")
         daemon.leave()
 
@@ -360,25 +329,9 @@ def run(settings: EngineSettings) -> int:
 def settings_of(arguments: list[str]) -> EngineSettings:
     """What `spawn.spawn_daemon` has written on the command line."""
     parser = argparse.ArgumentParser(prog="model.daemon", description=__doc__)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--idle-exit-s", type=float, required=True)
-    parser.add_argument("--quantization", required=True)
-    parser.add_argument("--device", required=True)
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--max-cache-mb", type=int, required=True)
-    parser.add_argument("--max-disk-mb", type=int, required=True)
-    parser.add_argument("--idle", required=True)
-    args = parser.parse_args(arguments)
-    return EngineSettings(
-        model=args.model,
-        idle_exit_s=args.idle_exit_s,
-        quantization=args.quantization,
-        device=args.device,
-        n_threads=args.threads or None,
-        max_cache_mb=args.max_cache_mb,
-        max_disk_mb=args.max_disk_mb,
-        idle=args.idle,
-    )
+    parser.add_argument("settings", type=from_argument, help="a JSON object: the fields of EngineSettings")
+    settings: EngineSettings = parser.parse_args(arguments).settings
+    return settings
 
 
 def main() -> int:

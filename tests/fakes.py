@@ -123,12 +123,8 @@ class ScriptedEngine:
             raise self._unavailable
         stats = GenerationStats(
             n_prompt=len(prompt.token_ids),
-            n_cached=0,
             n_computed=len(prompt.token_ids),
-            n_generated=0,
-            queue_ms=0.0,
             prefill_ms=self._prefill_ms,
-            decode_ms=0.0,
         )
         try:
             yield Delta(token_ids=(), logprobs=(), stats=stats)

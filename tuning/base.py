@@ -30,7 +30,7 @@ def load_base(path: Path, device: torch.device, n_threads: int = 4) -> Base:
 
 
 def load_model(source: ModelSource, path: Path, device: torch.device, n_threads: int = 4) -> Base:
-    """The weights of a model somebody asked for, whose file is at `path`: with its adapter merged in if it has one."""
+    """The weights of a model, whose file is at `path`: with its adapter merged in if it has one."""
     with open_weights(source, path) as weights:
         return _load(weights, device, n_threads)
 

@@ -40,7 +40,7 @@ from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
 from tuning.memory import need_of
 from tuning.network import Network
-from tuning.paired import Difference, difference
+from tuning.stats import Interval, clustered_difference
 from tuning.train import PICTURE, Recipe, train
 
 _RANK = 16
@@ -61,9 +61,9 @@ class TuneError(Exception):
 class Judgement:
     """After against before on the held-out examples."""
 
-    exact: Difference  # the whole target and its end
-    text: Difference  # the target without its end: what a stock model can have right as well
-    nll: Difference  # of the text, per example
+    exact: Interval  # the whole target and its end
+    text: Interval  # the target without its end: what a stock model can have right as well
+    nll: Interval  # of the text, per example
 
     @property
     def is_better(self) -> bool:
@@ -137,7 +137,8 @@ def _tune(arguments: argparse.Namespace) -> int:
     base_name = _hub_name(source)
     save_adapter(network, run / "adapter", base_name, "fp16")
     judgement = compare(before, after, [row["source"] for row in held_out.examples])
-    print(f"exact with its end {judgement.exact}, text {judgement.text}, NLL of the text {judgement.nll}")
+    print(f"exact with its end {_signed(judgement.exact)}, text {_signed(judgement.text)}, "
+          f"NLL of the text {_signed(judgement.nll)}")  # fmt: skip
     del network, base
     return _add(arguments, judgement, run, source, name)
 
@@ -232,8 +233,8 @@ def _judged(network: Network, held_out: ExampleFile, path: Path, when: str) -> l
 def compare(before: Sequence[Verdict], after: Sequence[Verdict], files: Sequence[str]) -> Judgement:
     """Paired, the examples of a file together."""
 
-    def paired(value: Callable[[Verdict], float]) -> Difference:
-        return difference([value(v) for v in before], [value(v) for v in after], files)
+    def paired(value: Callable[[Verdict], float]) -> Interval:
+        return clustered_difference([value(v) for v in before], [value(v) for v in after], files)
 
     return Judgement(
         exact=paired(lambda v: float(v.exact)),
@@ -256,6 +257,10 @@ def _add(arguments: argparse.Namespace, judgement: Judgement, run: Path, source:
         commands.run(["model", "rm", name])
     base = ["--model", str(source.path)] if source.row is None else []  # a catalog's name is in the adapter's file
     return commands.run(["model", "add", "--adapter", str(adapter), *base, "--name", name])
+
+
+def _signed(difference: Interval) -> str:
+    return f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
 def _say(line: str) -> None:

@@ -1,7 +1,7 @@
 """Rule (d): an import whose last use was just removed goes; a name that is used and not imported gets its import.
 
 What a file imports, and where, say the queries of its language (`parsers.outline`). How the repository imports a name
-is looked up by who asks for proposals, which hands the lines over: a tree is in another process than the index.
+is looked up by the caller, which hands the lines over: a tree is in another process than the index.
 
 Rules: pure; runs where the tree is.
 """

@@ -17,7 +17,7 @@ from model.library.fetch import fetch
 from model.weights.gpu_store import load_gpu
 from model.weights.prepare import ensure_store
 
-# Whoever types does not notice less; then a more exact kind is worth more than a faster one.
+# A difference of less is not noticed while typing; then a more exact kind is worth more than a faster one.
 _INSTANT_MS = 60.0
 _PROMPT_TOKENS = 2048
 _KINDS = ("bf16", "nf4")

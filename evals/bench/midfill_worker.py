@@ -16,7 +16,8 @@ import numpy as np
 from evals.operations import Operations, serve
 from model.decoders.interface import States, run_to_end
 from model.engine.blocks import BlockStore
-from model.engine.generate import CHUNK_TOKENS, Engine, Finished, Generation, Request
+from model.engine.decode import decode
+from model.engine.generate import CHUNK_TOKENS, Engine, Generation, Request
 from model.engine.layout import window_of
 from model.engine.sampler import ByteTable
 from model.engine.score import Scorer
@@ -103,7 +104,7 @@ class Timing:
         engine = Engine(scorer.decoder, _no_table, blocks, Speed(scorer.decoder.architecture))
         generation = Generation(engine, session, request)
         hidden = run_to_end(generation.prefill())
-        run_to_end(generation.decode(hidden))
+        run_to_end(decode(generation, hidden))
         if not speculate:
             session.suggestion = suggested
         return {"s": times[-1] - times[0] if times else 0.0, "n": max(0, len(times) - 1)}
@@ -140,7 +141,7 @@ class Timing:
         return self._scorer, self._session
 
 
-def _ignore(report: Finished) -> None:
+def _ignore(report: object) -> None:
     pass
 
 

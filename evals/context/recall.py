@@ -22,12 +22,12 @@ from evals.context.needs import NeededLine, Target
 from evals.context.resolve import needed_lines
 from evals.progress import tracked
 from evals.report import EvalError, open_results
-from evals.scoring.stats import ratio_interval
 from evals.sources import source_files
 from lsp_server.index.build import bring_up_to_date
 from lsp_server.local import store_of
 from lsp_server.workspace.repository import Repository
 from model.library.tokenizer import VocabTokenizer
+from tuning.stats import ratio_interval
 
 BUDGETS = {"2k": 2_048, "4k": 4_096, "16k": 16_384}
 # More than the largest budget by the rough count, so that the exact one decides.

@@ -38,12 +38,12 @@ from evals.progress import tracked
 from evals.report import EvalError, open_results
 from evals.scoring.documents import LIMITS
 from evals.scoring.engine_scorer import Cut, EngineScorer
-from evals.scoring.stats import mean_interval, ratio_interval
 from evals.sources import source_files
 from lsp_server.index.build import bring_up_to_date
 from lsp_server.workspace.repository import Repository
 from model.library.catalog import resolve
 from model.library.store import present_spec
+from tuning.stats import mean_interval, ratio_interval
 
 if TYPE_CHECKING:
     from model.engine.score import Scorer

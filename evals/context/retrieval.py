@@ -30,11 +30,11 @@ from evals.context.exhaustive import exhaustive
 from evals.context.synthetic import Names, RealFile, installed, real_files
 from evals.progress import counted, tracked
 from evals.report import EvalError, open_results
-from evals.scoring.stats import mean_interval
 from lsp_server.index.files import FileStat, read
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import database_of
 from lsp_server.index.write import Contents, IndexWriter
+from tuning.stats import mean_interval
 
 _LIMIT = 20  # as `completion.context.sources` asks
 _N_WARM_UP = 10

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from evals.pages.parts import Run, escaped, figure, table
-from evals.scoring.stats import Interval, mean_interval, ratio_interval
+from tuning.stats import Interval, mean_interval, ratio_interval
 
 _CONDITIONS = ("none", "infile", "ours", "oracle")
 # Told apart by color-blind eyes too (Okabe and Ito).

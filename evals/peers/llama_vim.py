@@ -111,7 +111,7 @@ class LlamaVim:
         self._fim([], use_cache=True)
 
     def pick_whole(self, path: str, text: str, n_chunks: int) -> None:
-        """Visit random places of a file, as somebody does who has worked with it."""
+        """Visit random places of a file, as after some work with it."""
         kept, self._path = self._path, path
         lines = text.split("\n")
         for _ in range(n_chunks):

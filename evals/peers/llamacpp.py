@@ -52,10 +52,8 @@ class LlamaCppEngine:
                 n_prompt=len(ids),
                 n_cached=started["n_cached"],
                 n_computed=started["n_computed"],
-                n_generated=0,
                 queue_ms=queue_ms,
                 prefill_ms=started["prefill_ms"],
-                decode_ms=0.0,
             )
             yield Delta(token_ids=(), logprobs=(), stats=stats)
             decode_ms, n_generated, last = 0.0, 0, None

@@ -34,7 +34,6 @@ class Accepted:
     shown: bool
     exact: bool
     similarity: float
-    errors_before: int
     new_parse_error: bool | None
     new_parse_error_as_is: bool | None
     truth_new_parse_error: bool | None
@@ -66,7 +65,6 @@ def accept(document: Document, completion: Completion, truth: str) -> Accepted:
         shown=shown,
         exact=_lines(completion.text) == _lines(truth),
         similarity=difflib.SequenceMatcher(None, completion.text.strip(), truth.strip(), autojunk=False).ratio(),
-        errors_before=before,
         new_parse_error=as_is and all(_errors(language.id, each) > before for each in whole) if parsed else None,
         new_parse_error_as_is=as_is if parsed else None,
         truth_new_parse_error=_errors(language.id, with_text(document, truth)) > before if parsed else None,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from completion.types import Piece
-from evals.scoring.stats import ratio_interval
+from tuning.stats import ratio_interval
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -84,12 +84,13 @@ class EngineScorer:
     ) -> bytes:
         """What the model itself writes after a window, greedily, beginning with `heal`; up to a token that is_done."""
         from model.decoders.interface import run_to_end
+        from model.engine.decode import decode
 
         written: list[bytes] = []
         generation = self._generation(
             session, cuts, heal, stop_token_ids, max_tokens, lambda token: written.append(self._token_bytes(token))
         )
-        for _ in generation.decode(run_to_end(generation.prefill())):
+        for _ in decode(generation, run_to_end(generation.prefill())):
             if is_done(b"".join(written)):
                 break
         return b"".join(written)

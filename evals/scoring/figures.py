@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from evals.scoring.stats import Interval, mean_interval
+from tuning.stats import Interval, mean_interval
 
 # (key of the JSON line, key of a results line)
 _MEASURES = (

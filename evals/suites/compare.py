@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.report import EvalError, read_results
-from evals.scoring.stats import mean_interval, paired_difference
+from tuning.stats import mean_interval, paired_difference
 
 
 def compare(path_a: Path, path_b: Path, measure: str = "score") -> dict[str, Any]:

@@ -21,7 +21,6 @@ from evals.progress import tracked
 from evals.report import EvalError, Results
 from evals.scoring.documents import LIMITS, Answer, Document
 from evals.scoring.figures import by_suite, figures, print_table, with_interval
-from evals.scoring.stats import ratio_interval
 from evals.scoring.teacher_forced import TargetScorer, open_midfill_scorer
 from evals.setup import Setup, opened
 from evals.sources import SourceFile, source_files
@@ -29,6 +28,7 @@ from evals.suites.examples import Example, Record
 from evals.suites.examples import evaluate as evaluate_example
 from parsers.parse import byte_offset, parse
 from parsers.scope import CursorKind, cursor_kind
+from tuning.stats import ratio_interval
 
 _MIN_LINE_CHARS = 6
 _DOCSTRING_QUOTES = ('"""', "'''")

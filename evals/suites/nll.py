@@ -16,10 +16,10 @@ from evals.peers.library import PeerSettings
 from evals.peers.llamacpp import ask_logprobs, load_peer, open_peer
 from evals.progress import tracked
 from evals.report import EvalError, open_results
-from evals.scoring.stats import Interval, ratio_interval
 from evals.scoring.teacher_forced import MidfillScorer, open_midfill_scorer
 from evals.sources import source_files
 from model.library.catalog import resolve
+from tuning.stats import Interval, ratio_interval
 
 WINDOW_TOKENS = 2048
 _RUN_TOKENS = 64

@@ -21,8 +21,8 @@ from completion.types import Mode, Trigger
 from evals.progress import tracked
 from evals.report import Results, open_results
 from evals.scoring.documents import Document
-from evals.scoring.stats import mean_interval
 from evals.suites.lines import MaskedLine, masked_lines
+from tuning.stats import mean_interval
 
 _MAX_BLOCK_LINES = 16
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from completion.switches import Switch
 from evals.report import EvalError, open_results, read_all_results
-from evals.scoring.stats import Interval, ratio_interval
 from evals.typing.figures import Tally, tally
 from evals.typing.outcomes import SUITE
 from evals.typing.report import OURS
+from tuning.stats import Interval, ratio_interval
 
 EVERYTHING, AGAIN = "everything", "everything-again"
 _ONLY_ASKED = frozenset((Switch.BELOW_HEADER,))

@@ -32,12 +32,12 @@ from evals.replay.histories import Named
 from evals.replay.history import read_history
 from evals.report import EvalError, Results, open_results, read_all_results
 from evals.scoring.documents import LIMITS, Document, answer
-from evals.scoring.stats import ratio_interval
 from evals.typing.outcomes import n_common
 from evals.typing.retold import Retold
 from evals.typing.wish import Edit, played, wish_of
 from lsp_server.ablation import switched_off
 from lsp_server.config import Config
+from tuning.stats import ratio_interval
 
 _THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _ENGINE = "midfill-typing"

@@ -1,6 +1,6 @@
 """What became of suggestions while real edits were typed: what `calibration` judges. Made of rows of `bench typing`.
 
-An outcome is one answer that the model was asked for while somebody typed, shown or kept back: how probably it
+An outcome is one answer to an automatic request, shown or kept back: how probably it
 would be kept, and how much of it was what the person went on to write.
 
 Rules: pure. An answer that was left of an earlier one is no outcome: it is the earlier one's. What cannot be accepted

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from evals.scoring.stats import Interval, ratio_difference, ratio_interval, ratio_of_ratios
 from evals.typing.figures import LOST, Row, Tally, tally, total
+from tuning.stats import Interval, ratio_difference, ratio_interval, ratio_of_ratios
 
 OURS, PEER = "midfill", "llama.vim"
 _RESAMPLES = 1_000

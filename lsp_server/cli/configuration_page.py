@@ -1,11 +1,12 @@
 """Writes docs/configuration.md: `python -m lsp_server.cli.configuration_page > docs/configuration.md`; a test compares.
 
 Rules: types, bounds, defaults and what a key does come from `lsp_server.config`; here stands only when one would change
-a key, and a value somebody would write. Every example is accepted by `load` and is no default (a test).
+a key, and a value that a user would write. Every example is accepted by `load` and is no default (a test).
 """
 
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,16 +14,17 @@ from lsp_server.config import FIELDS, defaults
 
 _HEAD = """# Configuration
 
-Made from `lsp_server/config.py` by `python -m lsp_server.cli.configuration_page`. Nothing has to be set.
-Where to write a key:
+Made from `lsp_server/config.py` by `python -m lsp_server.cli.configuration_page`. Nothing has to be
+set. Where to write a key:
 
 - **VS Code**: *Settings*, "midfill", or `settings.json`, with `midfill.` before the key.
 - **Neovim**: in the table `settings` of `require('midfill').setup({ settings = { ... } })`.
-- **Other editors**: in the server's `initializationOptions`, or as the section `midfill` of the editor's settings for
-  servers; a dot in a key is an object within an object.
+- **Other editors**: in the server's `initializationOptions`, or as the section `midfill` of the
+  editor's settings for servers; a dot in a key is an object within an object.
 
-A wrong value is named once in a message, and its default is used; so is a key that does not exist. Changes hold at
-once, those of `model`, `adapter`, `quantization` and `daemon` with a new model process.
+A wrong value is named once in a message, and its default is used; so is a key that does not exist.
+Changes hold at once, those of `model`, `adapter`, `quantization` and `daemon` with a new model
+process.
 """
 
 # key -> (when one would change it, a value to write then)
@@ -69,10 +71,10 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "0.9 for fewer and shorter ones, 0.5 for more; 0 to see everything. An invoked request shows everything.",
         0.9,
     ),
-    "automatic": ("To see suggestions only when you press the key that asks.", False),
+    "automatic": ("To see suggestions only when you press the key for one.", False),
     "disabledLanguages": ("For prose and data, where suggestions disturb.", ["markdown", "plaintext"]),
     "completionFallback": (
-        "In editors without inline completion (docs/editors.md). Needless in VS Code and Neovim.",
+        "In [editors](editors.md) without inline completion. Needless in VS Code and Neovim.",
         True,
     ),
     "statistics": ("To have nothing remembered; `midfill stats` and `midfill why` are then empty.", False),
@@ -85,7 +87,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "For a file of conventions or types that everything should follow.",
         ["docs/style.md", "src/types.ts"],
     ),
-    "nextEdit.enabled": ("With an editor that asks for next edits (see the page on them).", True),
+    "nextEdit.enabled": ("With an editor that asks for [next edits](next-edit.md).", True),
     "nextEdit.eagerness": ("Less if what is offered is seldom wanted; more to see more of it.", 0.5),
     "daemon.idleExitMinutes": ("Less to have the memory back sooner; more to never wait for loading.", 5.0),
     "daemon.threads": ("To leave cores to other programs; the number of physical cores is the most that helps.", 4),
@@ -96,6 +98,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
     "daemon.maxDiskMb": ("0 to keep nothing of snippets on the disk; they are then computed anew in each session.", 0),
     "daemon.idle": ("`never` if the fan shall be quiet while you think; `always` on a machine of your own.", "never"),
 }
+_COLUMNS = 100
 _KINDS = {bool: "true or false", int: "whole number", float: "number", str: "string", list: "list of strings"}
 
 
@@ -114,12 +117,14 @@ def nested(key: str, value: Any) -> dict[str, Any]:
 def _section(key: str, default: Any) -> str:
     what, allowed = FIELDS[key]
     when, example = ADVICE[key]
+    value = f"{_KINDS[type(default)]}{_range(default, allowed)}; default `{json.dumps(default)}`."
     return f"""
 ## `{key}`
-{what}.
 
-- **Value**: {_KINDS[type(default)]}{_range(default, allowed)}; default `{json.dumps(default)}`.
-- **When to change it**: {when}
+{_wrapped(f"{what}.")}
+
+{_wrapped(f"- **Value**: {value}", "  ")}
+{_wrapped(f"- **When to change it**: {when}", "  ")}
 
 | | for example |
 |---|---|
@@ -127,6 +132,10 @@ def _section(key: str, default: Any) -> str:
 | Neovim | `settings = {_lua(nested(key, example))}` |
 | initializationOptions | `{json.dumps(nested(key, example))}` |
 """
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, _COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _range(default: Any, allowed: tuple[Any, ...] | None) -> str:

@@ -30,6 +30,7 @@ from model.library.paths import cache_dir, runtime_dir
 from model.library.store import newest_store
 from model.link.address import answers
 from model.link.client import EngineClient
+from model.link.messages import facts_of
 from model.link.spawn import socket_path
 
 _PROBE = "def add(a, b):\n    return"
@@ -128,8 +129,8 @@ def _status(args: argparse.Namespace) -> int:
             print(describe(client.state, None, enabled=True))
             print(machine.in_words(config, machine.remembered(config), client))
             daemon = await client.daemon_status()
-            for name in type(daemon).__dataclass_fields__ if daemon else ():
-                print(f"  {name}: {getattr(daemon, name)}")
+            for name, value in facts_of(daemon).items() if daemon else ():
+                print(f"  {name}: {value}")
         return 0
 
     try:

@@ -24,7 +24,7 @@ from parsers.languages import PLAINTEXT, for_document
 log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 1_000_000
-# A lock file or a data set has no line that anyone would want to see.
+# A lock file or a data set has no line that is worth a place in a prompt.
 _MAX_DATA_BYTES = 100_000
 _DATA = frozenset(("json", "yaml", "toml", "markdown", "html", "css", "scss", "sql", "plaintext"))
 _MAX_LINE_CHARS = 1_000  # on average: what is longer is minified

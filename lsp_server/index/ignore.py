@@ -1,6 +1,6 @@
 """Which files of a workspace may be sources at all, by their paths: the rules of git, of midfill, and about secrets.
 
-    secrets           never, whoever tracks them (see `secrets`)
+    secrets           never, also when git tracks them (see `secrets`)
     .midfillignore    decides over all that follows, for its folder and below, the innermost first
     tracked by git    is source
     git's rules       .gitignore up to the repository's root, .git/info/exclude, core.excludesFile
@@ -171,7 +171,7 @@ def _inside(level: Level, name: str) -> Level | None:
 def _around(root: Path) -> Level | None:
     """The level of a workspace in the repository around it, without its own ignore files.
 
-    None when there is none, or when the repository ignores the workspace: somebody's home folder may be one that
+    None when there is none, or when the repository ignores the workspace: a home folder may be one that
     ignores all that it was not told of, and says nothing about the projects in it.
     """
     tree = WorkTree.around(root)

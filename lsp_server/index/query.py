@@ -157,7 +157,7 @@ class IndexReader:
 
     @_or_nothing(int)
     def generation(self) -> int:
-        """A number that changes whenever somebody writes."""
+        """A number that changes with every write."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     @_or_nothing(tuple)

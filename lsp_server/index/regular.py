@@ -17,7 +17,7 @@ def read_regular(file: Path, max_bytes: int = MAX_BYTES) -> bytes | None:
     if path.startswith(("//", "\\\\")):
         return None
     try:
-        # Without waiting: to open a pipe would last until somebody writes.
+        # Without waiting: to open a pipe would last until something is written.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError):
         return None

@@ -1,7 +1,7 @@
 """What is a secret, by name and by content. Used for the index, for pinned files and for open documents.
 
 Rules: pure; names match whatever their case. Code about secrets (`secrets.py`, a folder `credentials`) is code:
-names are those of files, of data or keys. What is named like a secret is one wherever it lies, and whoever tracks it.
+names are those of files, of data or keys. What is named like a secret is one wherever it lies, tracked by git or not.
 """
 
 import re

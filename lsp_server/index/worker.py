@@ -4,7 +4,7 @@ It reads orders, one a line, on standard input ("pause", "resume"; its end ends 
 JSON lines on standard output: {"phase": ..., "message": ...}, during a pass with "n_done" and "n_files", after
 a save with "update_ms".
 
-Rules: one worker per workspace, whoever holds the lock; another one says so and leaves. It takes only processor time
+Rules: one worker per workspace holds the lock; another one says so and leaves. It takes only processor time
 that nobody else wants. A full disk, a workspace that is gone and a database that breaks are outcomes, not tracebacks.
 """
 

@@ -25,7 +25,7 @@ from parsers.parse import parse
 log = logging.getLogger(__name__)
 
 _FILES_PER_COMMIT = 50
-# Beyond this the first build takes most of an hour, and somebody has opened a home folder.
+# Beyond this the first build takes most of an hour, and what was opened is probably a home folder.
 _MAX_FILES = 100_000
 
 

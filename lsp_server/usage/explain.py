@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from completion.types import Completion, Outcome, Snippet
+from completion.types import Completion, GenerationStats, Outcome, Snippet
 from lsp_server.status import summary
 
 
@@ -40,7 +40,7 @@ def explanation(
     origins: Mapping[Snippet, Origin],
 ) -> dict[str, Any]:
     """Everything that is known of an answer. A snippet of 0 tokens found no room in the prompt."""
-    trace, stats = completion.trace, completion.stats
+    trace, stats = completion.trace, completion.stats or GenerationStats(n_prompt=0)
     context = [
         {
             "path": snippet.path,
@@ -63,9 +63,9 @@ def explanation(
         "format": str(trace.format) if trace and trace.format else None,
         "context": context,
         **summary(completion),
-        "nDrafted": stats.n_drafted if stats else 0,
-        "nAccepted": stats.n_accepted if stats else 0,
-        "queueMs": round(stats.queue_ms, 2) if stats else 0.0,
+        "nDrafted": stats.n_drafted,
+        "nAccepted": stats.n_accepted,
+        "queueMs": round(stats.queue_ms, 2),
         "raw": trace.raw if trace else "",
         "steps": [{"name": step.name, "before": step.before, "after": step.after} for step in trace.steps]
         if trace

@@ -49,7 +49,7 @@ class Recorder:
         self,
         documents: DocumentStore,
         window: str,
-        on_outcome: Callable[[float, bool], None] = lambda promised, was_kept: None,
+        on_outcome: Callable[[float, bool], None] = lambda probability, was_kept: None,
     ) -> None:
         """`on_outcome` hears whether an automatic suggestion, shown with a probability, was kept in whole."""
         self.kept_after_s = KEPT_AFTER_S
@@ -60,7 +60,7 @@ class Recorder:
         self._leaving: History | None = None  # what `close` left to be written
         self._n_answers = 0
         self._shown: dict[str, Event] = {}  # of the open suggestions
-        self._promised: dict[str, float] = {}  # of those that nobody asked for
+        self._untold: set[str] = set()  # of them, automatic ones whose outcome is not told yet
         self._accepted: list[_Accepted] = []
         self._explanations: deque[dict[str, Any]] = deque(maxlen=MAX_EXPLANATIONS)  # the newest first
 
@@ -129,7 +129,7 @@ class Recorder:
             )
             is_automatic = completion.trace is not None and completion.trace.trigger is Trigger.AUTOMATIC
             if is_automatic and completion.probability is not None:
-                self._promised[number] = completion.probability
+                self._untold.add(number)
             self._follow(self._tracker.answered(replace(suggestion, id=number)))
         return number
 
@@ -143,8 +143,9 @@ class Recorder:
                 if accepted.uri == uri:
                     accepted.line = keeping.moved(accepted.line, lines)
             self._follow(self._tracker.edited(uri, document))
-            if (refused := self._tracker.refused(uri)) is not None:  # its fate is open for a few edits more
-                self._tell(refused, was_kept=False)
+            refused = self._tracker.refused(uri)
+            if refused is not None and (shown := self._shown.get(refused)) is not None:
+                self._tell(shown, was_kept=False)  # its fate is open for a few edits more
 
     def closed(self, uri: str) -> None:
         """A document is about to be closed: its accepted texts are judged now."""
@@ -188,12 +189,12 @@ class Recorder:
             if verdict.fate is Fate.SHOWN:
                 self._write(shown)
                 continue
-            del self._shown[verdict.id]
             if verdict.fate in (Fate.ACCEPTED, Fate.TYPED):
-                self._tell(verdict.id, was_kept=True)
+                self._tell(shown, was_kept=True)
             elif verdict.is_refused:  # what is only superseded may be the beginning of what the user goes on to write
-                self._tell(verdict.id, was_kept=False)
-            self._promised.pop(verdict.id, None)
+                self._tell(shown, was_kept=False)
+            del self._shown[verdict.id]
+            self._untold.discard(verdict.id)
             event = replace(shown, at=time.time(), kind=verdict.fate, characters=len(verdict.text))
             self._write(event)
             if verdict.instead:
@@ -203,12 +204,13 @@ class Recorder:
                 self._look_later(verdict, event)
         if len(self._shown) > MAX_EXPLANATIONS:  # never shown by an editor that says what it shows
             self._shown = dict(list(self._shown.items())[-MAX_EXPLANATIONS:])
-            self._promised = {number: p for number, p in self._promised.items() if number in self._shown}
+            self._untold &= self._shown.keys()
 
-    def _tell(self, suggestion_id: str, *, was_kept: bool) -> None:
+    def _tell(self, shown: Event, *, was_kept: bool) -> None:
         """What became of an automatic suggestion, once."""
-        if (promised := self._promised.pop(suggestion_id, None)) is not None:
-            self._on_outcome(promised, was_kept)
+        if shown.id in self._untold and shown.probability is not None:
+            self._untold.remove(shown.id)
+            self._on_outcome(shown.probability, was_kept)
 
     def _look_later(self, verdict: Verdict, event: Event) -> None:
         def look() -> None:

@@ -72,7 +72,7 @@ class Repository:
     def is_known(self, name: str) -> bool:
         """Whether a name stands anywhere in the workspace; True also when that cannot be told right now.
 
-        A suggestion does not wait for its names: while somebody else reads, or the index is being made, all are known.
+        A suggestion does not wait for its names: while another one reads, or the index is being made, all are known.
         """
         if not self._turn.acquire(blocking=False):
             return True
@@ -128,7 +128,7 @@ class Repository:
             self._turn.release()
 
     def _present(self) -> IndexReader | None:
-        """The reader of the index as it is now. For whoever has the turn."""
+        """The reader of the index as it is now. For the caller that holds the turn."""
         if self._reader is not None and self._reader.is_replaced():
             self._reader.close()
             self._reader = None

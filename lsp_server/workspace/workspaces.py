@@ -1,7 +1,7 @@
 """The workspace folders of an editor window: each with its index worker and its repository.
 
 Rules: the editor's folders and the configuration say which there are; nothing is indexed outside of them. A folder that
-is a home folder or a whole disk is left alone: somebody opened a single file there.
+is a home folder or a whole disk is left alone: a single file was opened there.
 """
 
 import asyncio

@@ -4,7 +4,7 @@
     HostBlock   keys, values: (layers, kv_heads, slots, head_dim), page-locked, so that copies need not be waited for
 
 A step (`model.decoders.gpu_steps`) reads the first tiles whole and masks what it must not see. So whatever lies there
-is finite from the beginning (zeros), and rows that only fill a step up write into the spare tile, which nobody reads.
+is finite from the beginning (zeros), and rows that only fill a step up write into the spare tile, which is never read.
 
 Rules: no arithmetic here but copies. Captured graphs hold a buffer's addresses: they die when it grows.
 """

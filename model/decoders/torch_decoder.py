@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from model.decoders.interface import CPU_CHUNKS, Ids, States
 from model.decoders.kv import KV, Span
-from model.decoders.torch_kv import KVBuffer, as_tensors, joined
+from model.decoders.torch_kv import BufferedDecoder, KVBuffer, as_tensors
 from model.decoders.torch_scores import TorchScores, best_tokens
 from model.library.architecture import Architecture
 from model.weights.linear import Linear
@@ -47,7 +47,7 @@ class Layer:
     down: Linear
 
 
-class TorchDecoder:
+class TorchDecoder(BufferedDecoder):
     """A loaded model. `forward` gives hidden states, `logits` and `scores` say what chosen rows of them mean."""
 
     chunks = CPU_CHUNKS
@@ -63,15 +63,6 @@ class TorchDecoder:
         self.architecture = architecture
         self._embedding, self._layers, self._norm, self._head = embedding, layers, norm, head
         self._inverse_frequencies = torch.tensor(architecture.inverse_frequencies())
-
-    def new_kv(self, capacity: int) -> KVBuffer:
-        """An empty KV buffer of `capacity` slots for this model."""
-        a = self.architecture
-        return KVBuffer(a.n_layers, a.n_kv_heads, a.head_dim, capacity)
-
-    def new_block(self, n_slots: int) -> KVBuffer:
-        """As `model.decoders.interface.Decoder.new_block`: the same kind of buffer."""
-        return self.new_kv(n_slots)
 
     @torch.inference_mode()
     def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, torch.Tensor]:
@@ -92,11 +83,6 @@ class TorchDecoder:
             hidden = hidden + layer.down(F.silu(gate).mul_(up))
             yield
         return self._normalize(hidden, self._norm)
-
-    @torch.inference_mode()
-    def join(self, parts: Sequence[States]) -> torch.Tensor:
-        """As `model.decoders.interface.Decoder.join`."""
-        return joined(parts)
 
     @torch.inference_mode()
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:

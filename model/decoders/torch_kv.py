@@ -12,6 +12,7 @@ import torch
 
 from model.decoders.interface import Ids, States
 from model.decoders.kv import Slots
+from model.library.architecture import Architecture
 
 
 def as_tensors(*arrays: Ids) -> list[torch.Tensor]:
@@ -90,3 +91,23 @@ class KVBuffer:
             torch.cat([keys[:, a:b] for a, b in ranges], dim=1),
             torch.cat([values[:, a:b] for a, b in ranges], dim=1),
         )
+
+
+class BufferedDecoder:
+    """What torch's decoders on the processor have in common: a `KVBuffer` for a session and for a block alike."""
+
+    architecture: Architecture
+
+    def new_kv(self, capacity: int) -> KVBuffer:
+        """An empty KV buffer of `capacity` slots for this model."""
+        a = self.architecture
+        return KVBuffer(a.n_layers, a.n_kv_heads, a.head_dim, capacity)
+
+    def new_block(self, n_slots: int) -> KVBuffer:
+        """As `model.decoders.interface.Decoder.new_block`: the same kind of buffer."""
+        return self.new_kv(n_slots)
+
+    @torch.inference_mode()
+    def join(self, parts: Sequence[States]) -> torch.Tensor:
+        """As `model.decoders.interface.Decoder.join`."""
+        return joined(parts)

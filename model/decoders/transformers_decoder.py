@@ -21,7 +21,7 @@ import torch
 from model.decoders.interface import Chunks, Ids, States, run_to_end
 from model.decoders.kv import KV, Slots, Span
 from model.decoders.torch_decoder import rotate
-from model.decoders.torch_kv import KVBuffer, as_tensors, joined
+from model.decoders.torch_kv import BufferedDecoder, KVBuffer, as_tensors
 from model.decoders.torch_scores import TorchScores, best_tokens
 from model.library.architecture import Architecture, UnsupportedModel
 from model.weights.linear import Int8Linear, needs_reduced_range, quantize_rows
@@ -71,13 +71,13 @@ def load_transformers(folder: Path, architecture: Architecture, *, exact: bool) 
         _check(decoder)
     except UnsupportedModel:
         raise
-    except Exception as error:  # whatever an architecture does that nobody here has seen
+    except Exception as error:  # an architecture's own code may raise anything
         log.warning("transformers cannot run %s", folder, exc_info=True)
         raise UnsupportedModel(f"{architecture.foreign}, and transformers cannot run it here: {error}") from error
     return decoder
 
 
-class TransformersDecoder:
+class TransformersDecoder(BufferedDecoder):
     """A `model.decoders.interface.Decoder` around transformers' own module of a causal language model."""
 
     chunks = _CHUNKS
@@ -89,15 +89,6 @@ class TransformersDecoder:
         self._given = _Given()
         frequencies = [module.inv_freq for module in self._base.modules() if hasattr(module, "inv_freq")]
         self._inverse_frequencies = frequencies[0].float() if frequencies else torch.empty(0)
-
-    def new_kv(self, capacity: int) -> KVBuffer:
-        """An empty KV buffer of `capacity` slots for this model."""
-        a = self.architecture
-        return KVBuffer(a.n_layers, a.n_kv_heads, a.head_dim, capacity)
-
-    def new_block(self, n_slots: int) -> KVBuffer:
-        """As `model.decoders.interface.Decoder.new_block`: the same kind of buffer."""
-        return self.new_kv(n_slots)
 
     @torch.inference_mode()
     def forward(self, ids: Ids, positions: Ids, kv: KV, spans: Sequence[Span]) -> Generator[None, None, torch.Tensor]:
@@ -113,11 +104,6 @@ class TransformersDecoder:
         self._given.kind = type(answer)
         hidden: torch.Tensor = answer.last_hidden_state[0]
         return hidden
-
-    @torch.inference_mode()
-    def join(self, parts: Sequence[States]) -> torch.Tensor:
-        """As `model.decoders.interface.Decoder.join`."""
-        return joined(parts)
 
     @torch.inference_mode()
     def move(self, source: KV, begin: int, n: int, kv: KV, slot: int, distance: int) -> None:

@@ -20,7 +20,7 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from model.decoders.interface import Decoder
 from model.decoders.kv import BlockKV, Span
 from model.engine.layout import Part, Window, block_key
 from model.engine.session import Level, Session
+from model.link.counters import BlockCounters
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +39,6 @@ _TAG = b"MFB1"
 _SUFFIX = ".kv"
 # When the disk store is over its limit it is cut to this share of it, so that it is not cut at every block.
 _KEEP_SHARE = 0.9
-
-
-@dataclass(slots=True)
-class BlockCounters:
-    """Totals since the daemon started, in blocks."""
-
-    n_computed: int = 0
-    n_from_memory: int = 0
-    n_from_disk: int = 0
-    n_discarded: int = 0  # damaged files
 
 
 @dataclass(slots=True)
@@ -88,17 +79,17 @@ class BlockStore:
         """A block's keys and values, in slots 0..n_tokens; None when they are not there (any more)."""
         if (kv := self._memory.get(key)) is not None:
             self._memory.move_to_end(key)
-            self.counters.n_from_memory += 1
+            self._count(n_from_memory=self.counters.n_from_memory + 1)
             return kv
         if key in self._on_disk and (kv := self._read(key, n_tokens)) is not None:
-            self.counters.n_from_disk += 1
+            self._count(n_from_disk=self.counters.n_from_disk + 1)
             self._keep(key, kv)
             return kv
         return None
 
     def put(self, key: str, kv: BlockKV) -> None:
         """Keep a block that has been computed."""
-        self.counters.n_computed += 1
+        self._count(n_computed=self.counters.n_computed + 1)
         self._keep(key, kv)
         if self._folder is not None and key not in self._on_disk:
             self._write(self._folder, key, kv)
@@ -123,6 +114,9 @@ class BlockStore:
     def check(self) -> None:
         """Raise AssertionError when the books do not balance."""
         assert self.n_bytes <= self._max_memory or len(self._memory) <= 1, "blocks over their memory limit"
+
+    def _count(self, **news: int) -> None:
+        self.counters = replace(self.counters, **news)
 
     def _keep(self, key: str, kv: BlockKV) -> None:
         self._memory[key] = kv
@@ -159,7 +153,7 @@ class BlockStore:
             self._on_disk.discard(key)
         except (OSError, ValueError, KeyError, struct.error, SafetensorError) as error:
             log.warning("discarded the cached block %s: %s", path.name, error)
-            self.counters.n_discarded += 1
+            self._count(n_discarded=self.counters.n_discarded + 1)
             self._on_disk.discard(key)
             _delete(path)
         return None

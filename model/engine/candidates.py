@@ -6,24 +6,22 @@ Where only the first token may differ, all answers are wrong together whenever w
 or an argument further on (evals/LOG.md). All share the keys and values of the prompt and of what they have in common
 with the best; the session keeps those of the best, as if it had been generated alone.
 
-Used by `generate` alone. Rules: as there: yields between layers, and the numbers are those of plain greedy decoding.
+Rules: used by `decode` alone. Yields between layers, and the numbers are those of plain greedy decoding.
 """
 
 import heapq
 from array import array
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from model.decoders.interface import Scores, States
 from model.decoders.kv import Span
+from model.engine.generate import Generation
 from model.engine.sampler import ByteTable
 from model.engine.speculate import SUGGESTION_CONTEXT, Drafter
-
-if TYPE_CHECKING:
-    from model.engine.generate import Generation
 
 
 class _Other(NamedTuple):
@@ -55,7 +53,7 @@ class _Line:
     has_stopped: bool = False  # before a stop token
 
 
-def decode_candidates(work: "Generation", hidden: States) -> Generator[None, None, str]:
+def decode_candidates(work: Generation, hidden: States) -> Generator[None, None, str]:
     """Generate the request's candidates from the prompt's last hidden state (1, hidden); returns how that finished."""
     request, session = work.request, work.session
     n_prompt = len(request.window.ids)
@@ -65,7 +63,7 @@ def decode_candidates(work: "Generation", hidden: States) -> Generator[None, Non
         return "length"
     best = _Candidate(0, 0, line.tokens)
     live = [best] if not (line.has_stopped or (line.has_ended and request.line_only)) else []
-    others = [it for it in line.others if not (request.line_only and _is_same(work.engine.table(), line, it))]
+    others = [other for other in line.others if not (request.line_only and _is_same(work.engine.table(), line, other))]
     for index, other in enumerate(heapq.nlargest(request.n_candidates - 1, others), 1):
         candidate = _Candidate(index, other.n_before, array("I"))
         for token, logprob in zip(line.tokens[: other.n_before], line.logprobs, strict=False):
@@ -82,15 +80,15 @@ def decode_candidates(work: "Generation", hidden: States) -> Generator[None, Non
     return "length" if live else "stop"
 
 
-def _best_line(work: "Generation", hidden: States) -> Generator[None, None, _Line]:
+def _best_line(work: Generation, hidden: States) -> Generator[None, None, _Line]:
     """The first line of the best answer, as far as there is room; it is candidate 0, and handed out as it comes."""
     request, session = work.request, work.session
     line, text = _Line(outstanding=request.heal), request.window.ids[:]
     work.drafter, n_drafted = Drafter(session.suggestion), 0
-    # What was said for a first answer has been run already: it is but read again.
+    # The tokens of an earlier answer to this window have been run already: they are only read again.
     draft, states = session.recall(work.attend(len(text)))
     hidden = hidden if states is None else states
-    said, pending = work.begin_said(hidden[:1]), array("I")
+    answer, pending = work.begin_answer(hidden[:1]), array("I")
     while True:
         n_right, scores = 0, work.engine.decoder.scores(hidden)
         for row in range(len(scores)):
@@ -101,7 +99,7 @@ def _best_line(work: "Generation", hidden: States) -> Generator[None, None, _Lin
             n_right += 1
         work.drafter.verified(n_drafted, min(n_right, n_drafted))
         session.forget(len(text) + n_right, len(text) + len(draft))
-        said.read(pending + draft[:n_right], hidden[1 - len(pending) : n_right + 1])
+        answer.read(pending + draft[:n_right], hidden[1 - len(pending) : n_right + 1])
         if is_done:
             return line
         text = request.window.ids + line.tokens
@@ -112,7 +110,7 @@ def _best_line(work: "Generation", hidden: States) -> Generator[None, None, _Lin
         hidden = yield from work.forward(len(text) - 1, pending + draft)
 
 
-def _read(work: "Generation", line: _Line, scores: Scores, row: int) -> None:
+def _read(work: Generation, line: _Line, scores: Scores, row: int) -> None:
     """Take the best token of a row into the line, and note what else could stand there."""
     request, table = work.request, work.engine.table()
     allowed = table.allowed(line.outstanding) if line.outstanding else None
@@ -125,9 +123,9 @@ def _read(work: "Generation", line: _Line, scores: Scores, row: int) -> None:
     if line.has_stopped or len(table[ranked[0][0]]) > n_spelled:
         others = ranked if line.has_stopped else ranked[1:]
         line.others += [
-            _Other(total + it[1], n_before, *it)
-            for it in others
-            if len(table[it[0]]) > n_spelled and not _is_blank(request.line_only, line.text + table[it[0]][n_spelled:])
+            _Other(total + logprob, n_before, token, logprob)
+            for token, logprob in others
+            if len(table[token]) > n_spelled and not _is_blank(request.line_only, line.text + table[token][n_spelled:])
         ]
     if line.has_stopped:
         return
@@ -135,9 +133,9 @@ def _read(work: "Generation", line: _Line, scores: Scores, row: int) -> None:
     line.tokens.append(token)
     line.logprobs.append(logprob)
     _deliver(work, 0, token, logprob)
-    said, line.outstanding = table[token][n_spelled:], line.outstanding[len(table[token]) :]
-    line.text += said
-    line.has_ended = b"\n" in said and (request.line_only or bool(line.text.strip()))
+    new, line.outstanding = table[token][n_spelled:], line.outstanding[len(table[token]) :]
+    line.text += new
+    line.has_ended = b"\n" in new and (request.line_only or bool(line.text.strip()))
 
 
 def _is_blank(line_only: bool, text: bytes) -> bool:
@@ -149,18 +147,18 @@ def _is_blank(line_only: bool, text: bytes) -> bool:
 def _is_same(table: ByteTable, line: _Line, other: _Other) -> bool:
     """Whether the line with this token is the best one but for blanks and how it ends: `x` for `x` and a line end."""
 
-    def said(tokens: "array[int]") -> bytes:
+    def text(tokens: "array[int]") -> bytes:
         return b"".join(table[token] for token in tokens).rstrip()
 
-    return said(line.tokens[: other.n_before] + array("I", [other.token])) == said(line.tokens)
+    return text(line.tokens[: other.n_before] + array("I", [other.token])) == text(line.tokens)
 
 
-def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, None, None]:
+def _continue(work: Generation, live: list[_Candidate]) -> Generator[None, None, None]:
     """Decode side by side until each has ended or has all its tokens; those that have ended leave `live`."""
     request, session, decoder = work.request, work.session, work.engine.decoder
     n_prompt, n_max = len(request.window.ids), request.max_tokens
     attend = work.attend(n_prompt)
-    while rows := [it for it in live if it.n_shared + len(it.tokens) < n_max]:
+    while rows := [row for row in live if row.n_shared + len(row.tokens) < n_max]:
         places, spans = [], []
         for row in rows:
             place = n_prompt + row.n_shared + len(row.tokens) - 1
@@ -176,13 +174,13 @@ def _continue(work: "Generation", live: list[_Candidate]) -> Generator[None, Non
                 live.remove(row)
 
 
-def _append(work: "Generation", candidate: _Candidate, token: int, logprob: float) -> bool:
+def _append(work: Generation, candidate: _Candidate, token: int, logprob: float) -> bool:
     """Give a candidate its next token; False when that ends it."""
     candidate.tokens.append(token)
     _deliver(work, candidate.index, token, logprob)
     return not (work.request.line_only and b"\n" in work.engine.table()[token])
 
 
-def _deliver(work: "Generation", index: int, token: int, logprob: float) -> None:
+def _deliver(work: Generation, index: int, token: int, logprob: float) -> None:
     work.n_generated += 1
     work.request.on_token(index, token, logprob, 0.0)

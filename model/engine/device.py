@@ -26,7 +26,6 @@ from model.library.records import read_record, write_record
 from model.library.shards import files_of
 from model.weights.prepare import choose_kind
 
-DEVICES = ("auto", "cpu", "cuda")
 # A setting of `quantization` as the card's kind of weights; "auto" is decided by memory.
 _GPU_KIND = {"int4": "nf4", "int8": "llmint8", "bf16": "bf16"}
 # Bytes of weights in bf16 for a byte of the published file: a GGUF in 4 bits has 4.8 or more bits a weight.

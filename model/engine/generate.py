@@ -1,12 +1,8 @@
-"""One request's work as a generator: prefill what its plan pays for, then decode greedily, guessing ahead.
+"""One request's work: what is generated, its state, and its prompt brought in as far as its plan pays for.
 
-Each decode step runs the pending token and a draft of what may follow; drafted tokens are kept as long as
-they are what the model itself would have picked. With the native kernels, where a token's scores do not
-depend on what is beside it, the output is plain greedy decoding bit for bit; otherwise every token is still
-the best of its own verifying forward.
+`decode` goes on from the prompt's last hidden states.
 
-Rules: yields between layers, knows no other request. A rejected draft is forgotten before anything else sees the
-session. Drafting waits while bytes are outstanding.
+Rules: a generator that yields between layers and knows no other request.
 """
 
 from array import array
@@ -14,17 +10,16 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from completion.types import Priority
+from completion.types import GenerationStats, Priority
 from model.decoders.interface import CPU_CHUNKS, Decoder, States
 from model.decoders.kv import Slots
 from model.engine import blocks
 from model.engine.blocks import BlockStore
-from model.engine.candidates import decode_candidates
 from model.engine.layout import Part, Window
 from model.engine.plan import Plan, is_placed, make_plan
-from model.engine.sampler import ByteTable, pick
-from model.engine.session import Level, Said, Session
-from model.engine.speculate import SUGGESTION_CONTEXT, Drafter
+from model.engine.sampler import ByteTable
+from model.engine.session import Answer, Level, Session
+from model.engine.speculate import Drafter
 from model.library.speed import Speed
 
 CHUNK_TOKENS = CPU_CHUNKS.prefill
@@ -60,7 +55,7 @@ class Request:
         """Slots behind the prompt that it may need."""
         return len(self.target) or self.n_candidates * self.max_tokens
 
-    on_prefilled: Callable[["Finished"], None]  # the counters so far, once the prompt is done
+    on_prefilled: Callable[[GenerationStats], None]  # the counters so far, once the prompt is done
     on_token: Callable[
         [int, int, float, float], None
     ]  # candidate, id, log-probability, and that of all that spell what is typed
@@ -69,22 +64,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The end of a request, with the counters that `midfill/status` and the tests read."""
+    """The end of a request."""
 
     finish: str  # "stop", "length", "cancelled", "superseded", "failed"
     error: str
-    rung: str  # of Rung; "" when it did not get that far
-    n_prompt: int
-    n_cached: int
-    n_computed: int
-    n_attended: int  # tokens of the prompt that the last one saw, itself included
-    n_blocks: int  # blocks of the window that took part
-    n_generated: int
-    n_drafted: int
-    n_accepted: int
-    queue_ms: float
-    prefill_ms: float
-    decode_ms: float
+    stats: GenerationStats
 
 
 @dataclass(slots=True)
@@ -137,36 +121,6 @@ class Generation:
         self._describe(window)
         return hidden
 
-    def decode(self, hidden: States) -> Generator[None, None, str]:
-        """Generate from the prompt's last hidden states; returns how it finished, "stop" or "length"."""
-        request, session = self.request, self.session
-        if request.target:
-            return self._score(hidden[-len(request.target) :])
-        if request.max_tokens == 0:
-            return "length"
-        if request.n_candidates > 1:
-            return (yield from decode_candidates(self, hidden[-1:]))
-        self.drafter = Drafter(session.suggestion)
-        text = request.window.ids[:]
-        session.suggestion = text[-SUGGESTION_CONTEXT:]
-        said = self.begin_said(hidden[-1:])
-        token = yield from self._heal(hidden[-1:], text, said)
-        while token is not None and self.n_generated < request.max_tokens:
-            draft = array("I")
-            text.append(token)
-            if request.speculate:
-                draft = self.drafter.propose(text, request.max_tokens - self.n_generated - 1)
-            begin = len(text) - 1
-            hidden = yield from self.forward(begin, array("I", [token, *draft]))
-            best = self.engine.decoder.greedy(hidden)
-            n_right = next((i for i, guess in enumerate(draft) if best[i][0] != guess), len(draft))
-            session.forget(begin + 1 + n_right, begin + 1 + len(draft))
-            said.read(array("I", [token, *draft[:n_right]]), hidden[: n_right + 1])
-            text.extend(draft[:n_right])
-            self.drafter.verified(len(draft), n_right)
-            token = self._deliver(best[: n_right + 1])
-        return "stop" if token is None else "length"
-
     # -- prefill -------------------------------------------------------------------------------------------
 
     def _is_warm(self, block: Part) -> bool:
@@ -211,54 +165,15 @@ class Generation:
         level = session.level_after(attend, n)
         self.rung = {Level.WINDOW: Rung.WINDOW, Level.EXACT: Rung.EXACT}.get(level, Rung.INSTANT)
 
-    # -- score ---------------------------------------------------------------------------------------------
+    # -- what decoding uses -------------------------------------------------------------------------------
 
-    def _score(self, hidden: States) -> str:
-        """Hand out the request's target with its log-probabilities.
-
-        hidden: (n, hidden) of the prompt's last token and of the target without its last. The session keeps what was
-        read, as it does what was generated: another text to be scored may begin alike.
-        """
-        target = self.request.target
-        for token, logprob in zip(target, self.engine.decoder.scores(hidden).logprobs(target), strict=True):
-            self.request.on_token(0, token, logprob, 0.0)
-        return "stop"
-
-    # -- decode --------------------------------------------------------------------------------------------
-
-    def begin_said(self, hidden: States) -> Said:
-        """The session's new record of what is said, from the prompt's last hidden state (1, hidden) on."""
+    def begin_answer(self, hidden: States) -> Answer:
+        """The session's record of its new answer, from the prompt's last hidden state (1, hidden) on."""
         n = len(self.request.window.ids)
         level, join = bytes(self.session.level[:n]), self.engine.decoder.join
-        self.session.said = said = Said(self.request.window.ids, level, self.attend(n), join)
-        said.read(array("I"), hidden)
-        return said
-
-    def _heal(self, hidden: States, text: "array[int]", said: Said) -> Generator[None, None, int | None]:
-        """The first token that is free of the outstanding bytes, or the last that spells them; None to stop."""
-        outstanding, engine = self.request.heal, self.engine
-        while True:
-            if outstanding:
-                first, logprob, spelled = pick(engine.decoder.scores(hidden), engine.table().allowed(outstanding))
-                token = self._deliver([(first, logprob)], spelled)
-                outstanding = outstanding[len(engine.table()[first]) :]
-            else:
-                token = self._deliver(engine.decoder.greedy(hidden))
-            if token is None or not outstanding or self.n_generated == self.request.max_tokens:
-                return token
-            hidden = (yield from self.forward(len(text), array("I", [token])))[-1:]
-            said.read(array("I", [token]), hidden)
-            text.append(token)
-
-    def _deliver(self, best: list[tuple[int, float]], spelled: float = 0.0) -> int | None:
-        """Hand out tokens with their log-probabilities; returns the last one, or None at a stop token."""
-        for token, logprob in best:
-            if token in self.request.stop_token_ids:
-                return None
-            self.n_generated += 1
-            self.session.suggestion.append(token)
-            self.request.on_token(0, token, logprob, spelled)
-        return best[-1][0]
+        self.session.answer = answer = Answer(self.request.window.ids, level, self.attend(n), join)
+        answer.read(array("I"), hidden)
+        return answer
 
     def attend(self, begin: int) -> Slots:
         """The slots before `begin` that a token there sees."""

@@ -8,7 +8,8 @@ from array import array
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
-from model.engine.generate import Finished, Generation, Request
+from completion.types import GenerationStats
+from model.engine.generate import Generation, Request
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +22,7 @@ class Job:
     n_before: int = 0  # of `delivered`, by a device that has failed
     arrived: float = field(default_factory=time.perf_counter)
     started: float = 0.0
-    first: float = 0.0  # when the prompt was done
+    prefilled: float = 0.0  # when the prompt was done
     generation: Generation | None = None
     steps: Generator[None, None, str] | None = None
 
@@ -32,25 +33,28 @@ class Job:
         self.delivered.append(token)
         self.request.on_token(candidate, token, logprob, spelled)
 
-    def report(self, finish: str, error: str) -> Finished:
-        """The counters so far; `finish` is "" while it goes on."""
+    def stats(self) -> GenerationStats:
+        """The counters so far."""
         now = time.perf_counter()
         started = self.started or now
-        first = self.first or now
-        work = self.generation
-        return Finished(
-            finish=finish,
-            error=error,
-            rung=work.rung or "" if work else "",
+        prefilled = self.prefilled or now
+        stats = GenerationStats(
             n_prompt=len(self.request.window.ids),
-            n_cached=work.n_cached if work else 0,
-            n_computed=work.n_computed if work else 0,
-            n_attended=work.n_attended if work else 0,
-            n_blocks=work.n_blocks if work else 0,
-            n_generated=self.n_before + (work.n_generated if work else 0),
-            n_drafted=work.drafter.n_drafted if work else 0,
-            n_accepted=work.drafter.n_accepted if work else 0,
+            n_generated=self.n_before,
             queue_ms=(started - self.arrived) * 1e3,
-            prefill_ms=(first - started) * 1e3,
-            decode_ms=(now - first) * 1e3,
+            prefill_ms=(prefilled - started) * 1e3,
+            decode_ms=(now - prefilled) * 1e3,
+        )
+        if (work := self.generation) is None:
+            return stats
+        return replace(
+            stats,
+            n_cached=work.n_cached,
+            n_computed=work.n_computed,
+            n_attended=work.n_attended,
+            n_blocks=work.n_blocks,
+            rung=work.rung or "",
+            n_generated=self.n_before + work.n_generated,
+            n_drafted=work.drafter.n_drafted,
+            n_accepted=work.drafter.n_accepted,
         )

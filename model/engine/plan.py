@@ -1,10 +1,12 @@
 """What one request pays for: which blocks it attends to, and which parts it computes, within its deadline.
 
-A request whose required parts are there already (somebody is typing) computes the new tokens, attends to all
-that is there as far as the deadline allows, and leaves the rest to idle time: what is cheap stays cheap. One whose
-required parts are cold (a file's first request, a jump) makes its user wait anyway, and spends the time up to its
-deadline on the best of the other parts. However small a file is, its first request is such a one; so is, where no idle
-work will come, the one after its other files changed: else they would never be seen.
+A warm request has its required parts already: the last request was a few keys ago. It computes the new tokens,
+attends to all that is there as far as the deadline allows, and leaves the rest to idle time.
+
+A cold request lacks required parts: a file's first request, or one after a jump. It cannot be answered at once, so it
+spends the time up to its deadline on the best of the other parts. A file's first request is cold however small the file
+is. Where no idle work will come, the request after its other files changed is cold, too: else no request would see
+them.
 
 Rules: pure functions of the session's levels and the speed. Required parts are computed whatever the deadline says.
 """
@@ -17,7 +19,7 @@ from model.engine.layout import Part, Window
 from model.engine.session import Level, Session
 from model.library.speed import Speed
 
-# Up to this many required tokens missing a request counts as typing: a new line moves the text after it, and what is
+# Up to this many required tokens missing a request is warm: a new line moves the text after it, and what is
 # near of that (64 tokens) is computed anew. A file that was never there misses more (128 above the cursor).
 _CHEAP_TOKENS = 128
 # Of a completion, decoding steps that the deadline has to pay for besides the prompt.

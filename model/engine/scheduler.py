@@ -4,9 +4,10 @@
 yields between layers, so a keystroke is noticed within one layer of a prefill or one layer of a decode
 step, and what is no longer the most urgent simply is not advanced.
 
-    what somebody waits for  >  what somebody may ask for next  >  warming by request  >  idle work
+    INTERACTIVE: a request waits for its answer  >  NEXT: the request that may come next  >  WARM: windows to bring in
+    >  idle work
 
-Rules: nobody else touches the decoder or the sessions. Commands come in through a queue, results leave
+Rules: no other thread touches the decoder or the sessions. Commands come in through a queue, results leave
 through the callback of their request, and every accepted request ends with exactly one `Finished`. Whatever is raised
 ends the work it came from, with its session, and never the loop.
 A cancelled request leaves its half-done chunk with its session: the next prompt usually goes on with it.
@@ -18,15 +19,16 @@ import queue
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from completion.types import Priority
-from model.engine.blocks import BlockCounters
-from model.engine.generate import Engine, Generation, Request
+from model.engine.decode import decode
+from model.engine.generate import Engine, Finished, Generation, Request
 from model.engine.idle_work import Improver
 from model.engine.job import Job
 from model.engine.resume import rest_of
 from model.engine.session import SessionPool
+from model.link.counters import EngineCounters
 
 log = logging.getLogger(__name__)
 
@@ -34,27 +36,6 @@ log = logging.getLogger(__name__)
 _EXACT_AFTER_S = 20.0
 # How soon idle work is tried again when it was no good time for it.
 _RETRY_IDLE_S = 2.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """Totals since the daemon started; read by other threads, written by this one."""
-
-    n_requests: int = 0
-    n_computed_tokens: int = 0
-    n_cached_tokens: int = 0
-    n_idle_tokens: int = 0  # computed while nobody waited
-    n_drafted_tokens: int = 0
-    n_accepted_tokens: int = 0
-    n_sessions: int = 0
-    n_failed_checks: int = 0
-    kv_mb: float = 0.0
-    prefill_tokens_per_s: float = 0.0
-    best_tokens_per_s: float = 0.0
-    n_measured_tokens: int = 0
-    n_threads: int = 0
-    kernels: str = ""
-    last_error: str = ""
 
 
 class Replacement(Protocol):
@@ -97,7 +78,7 @@ class Scheduler:
     ) -> None:
         self.device = device
         self.rescue: Callable[[Exception], Replacement | None] = lambda error: None
-        self.counters = Counters()
+        self._counters = EngineCounters()
         self._engine, self._pool, self._may_idle, self._exact_after_s = engine, pool, may_idle, exact_after_s
         self._improver = Improver(engine)
         self._commands: queue.SimpleQueue[Request | _Cancel | None] = queue.SimpleQueue()
@@ -115,14 +96,18 @@ class Scheduler:
         return self._engine.decoder.architecture.vocab
 
     @property
-    def n_incomplete(self) -> int:
-        """Sessions whose windows idle time will complete."""
-        return sum(not idle.exact for idle in list(self._idle))
+    def counters(self) -> EngineCounters:
+        """What was counted so far, for any thread."""
+        return replace(
+            self._counters,
+            n_incomplete=sum(not idle.exact for idle in list(self._idle)),
+            blocks=self._engine.blocks.counters,
+            device=self.device,
+        )
 
-    @property
-    def block_counters(self) -> BlockCounters:
-        """What became of the blocks so far."""
-        return self._engine.blocks.counters
+    def runs_on(self, n_threads: int, kernels: str) -> None:
+        """Note what computes, for the status."""
+        self._count(n_threads=n_threads, kernels=kernels)
 
     def submit(self, request: Request) -> None:
         """Queue a request."""
@@ -192,15 +177,14 @@ class Scheduler:
             assert len({idle.session for idle in self._idle}) == len(self._idle), "idle work twice for one session"
         except AssertionError as error:
             log.exception("the books do not balance; starting with empty sessions")
-            self.counters.n_failed_checks += 1
-            self.counters.last_error = f"integrity check: {error}"
+            self._count(n_failed_checks=self._counters.n_failed_checks + 1, last_error=f"integrity check: {error}")
             self._idle.clear()
             self._pool.clear()
 
     def _accept(self, request: Request) -> None:
         """Add a job. One session serves one request: the newer one supersedes, unless it is less urgent."""
         same = [job for job in self._jobs if job.request.session == request.session]
-        self.counters.n_requests += 1
+        self._count(n_requests=self._counters.n_requests + 1)
         job = Job(request)
         self._jobs.append(job)
         if any(other.request.priority < request.priority for other in same):
@@ -213,7 +197,7 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> Job | None:
-        """The newest request of the first priority; what nobody waits for waits for a good time."""
+        """The newest job of the first priority; None when that is not INTERACTIVE and this is no good time."""
         job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
         return job if job is None or job.request.priority is Priority.INTERACTIVE or self._may_idle() else None
 
@@ -233,7 +217,7 @@ class Scheduler:
 
     def _fail(self, job: Job, error: Exception) -> None:
         """End a request that raised; what its session holds is not to be trusted any more."""
-        self.counters.last_error = f"{type(error).__name__}: {error}"
+        self._count(last_error=f"{type(error).__name__}: {error}")
         self._finish(job, "failed", str(error) or type(error).__name__)
         self._forget(job.request.session)
 
@@ -258,7 +242,7 @@ class Scheduler:
         self._engine, self._pool, self.device = other.engine, other.pool, other.device
         self._improver = Improver(self._engine, self._improver.n_computed)
         self._idle.clear()
-        self.counters.last_error = f"{other.device} after {type(error).__name__}: {error}"
+        self._count(last_error=f"{other.device} after {type(error).__name__}: {error}")
         for job in list(self._jobs):
             if job.steps is not None:
                 job.steps.close()
@@ -277,21 +261,30 @@ class Scheduler:
                 job.steps.close()
                 self._begin_idle(job.request.session, exact=False)
         finally:
-            report = job.report(finish, error)
-            self.counters.n_computed_tokens += report.n_computed
-            self.counters.n_cached_tokens += report.n_cached
-            self.counters.n_drafted_tokens += report.n_drafted
-            self.counters.n_accepted_tokens += report.n_accepted
-            self._count()
-            job.request.on_finished(report)
+            stats, totals = job.stats(), self._counters
+            self._count(
+                n_computed_tokens=totals.n_computed_tokens + stats.n_computed,
+                n_cached_tokens=totals.n_cached_tokens + stats.n_cached,
+                n_drafted_tokens=totals.n_drafted_tokens + stats.n_drafted,
+                n_accepted_tokens=totals.n_accepted_tokens + stats.n_accepted,
+            )
+            self._measure()
+            job.request.on_finished(Finished(finish=finish, error=error, stats=stats))
 
-    def _count(self) -> None:
-        self.counters.prefill_tokens_per_s = self._engine.speed.tokens_per_s
-        self.counters.best_tokens_per_s = self._engine.speed.best_tokens_per_s
-        self.counters.n_measured_tokens = self._engine.speed.n_measured
-        self.counters.n_idle_tokens = self._improver.n_computed
-        self.counters.n_sessions = len(self._pool)
-        self.counters.kv_mb = (self._pool.n_bytes + self._engine.blocks.n_bytes) / 1e6
+    def _count(self, **news: Any) -> None:
+        self._counters = replace(self._counters, **news)
+
+    def _measure(self) -> None:
+        """Count what is there, and how fast it is."""
+        speed, n_bytes = self._engine.speed, self._pool.n_bytes + self._engine.blocks.n_bytes
+        self._count(
+            prefill_tokens_per_s=speed.tokens_per_s,
+            best_tokens_per_s=speed.best_tokens_per_s,
+            n_measured_tokens=speed.n_measured,
+            n_idle_tokens=self._improver.n_computed,
+            n_sessions=len(self._pool),
+            kv_mb=n_bytes / 1e6,
+        )
 
     def _start(self, job: Job) -> Generation:
         request = job.todo
@@ -302,16 +295,16 @@ class Scheduler:
     def _generate(self, job: Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
-        # What nobody waits for has its time from when it begins: it may have waited long for a good moment.
-        is_awaited = request.priority is Priority.INTERACTIVE
-        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_awaited else 0.0
+        # The deadline of work ahead counts from its beginning: it may have waited long for a good time.
+        is_interactive = request.priority is Priority.INTERACTIVE
+        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_interactive else 0.0
         budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
         generation = self._start(job)
         hidden = yield from generation.prefill(budget_ms, self._may_idle())
-        if not job.first:
-            job.first = time.perf_counter()
-            request.on_prefilled(job.report("", ""))
-        return (yield from generation.decode(hidden))
+        if not job.prefilled:
+            job.prefilled = time.perf_counter()
+            request.on_prefilled(job.stats())
+        return (yield from decode(generation, hidden))
 
     def _warm(self, job: Job) -> Generator[None, None, str]:
         """Bring the whole window in, and generate nothing."""
@@ -360,11 +353,11 @@ class Scheduler:
             if self._rescued(error):
                 return
             log.exception("idle work failed")
-            self.counters.last_error = f"{type(error).__name__}: {error}"
+            self._count(last_error=f"{type(error).__name__}: {error}")
             self._forget(idle.session)
         else:
             return  # one layer of many: the totals are summed when it ends
-        self._count()
+        self._measure()
 
 
 @dataclass(frozen=True, slots=True)

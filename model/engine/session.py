@@ -70,9 +70,11 @@ class Work:
 
 
 @dataclass(slots=True)
-class Said:
-    """What was said last behind a window, and the hidden states that it was chosen from: of the window's last token and
-    of each token said, (n, hidden) each. Other candidates part from it without its being decoded again.
+class Answer:
+    """The last answer to a window, and the hidden states that its tokens were chosen from.
+
+    `hidden` are those of the window's last token and of each token of the answer, (n, hidden) each. Other candidates
+    part from the answer, and it need not be decoded again.
     """
 
     window: "array[int]"
@@ -101,7 +103,7 @@ class Session:
     level: bytearray = field(default_factory=bytearray)
     window: Window | None = None
     suggestion: "array[int]" = field(default_factory=lambda: array("I"))
-    said: Said | None = None
+    answer: Answer | None = None
     work: Work | None = None
 
     def adopt(self, window: Window, decoder: Decoder) -> None:
@@ -150,21 +152,21 @@ class Session:
         return end - begin - self.level.count(0, begin, end)
 
     def recall(self, attend: Slots) -> "tuple[array[int], States | None]":
-        """What was said behind this very window and is still there: n tokens, and the (n + 1, hidden) states they were
-        chosen from; None when nothing is known. What stands behind these tokens is forgotten.
+        """The answer to this very window, as far as it is still there: n tokens, and the (n + 1, hidden) states that
+        they were chosen from; None when there is none. What stands behind these tokens is forgotten.
         """
-        window, said, n_known = self.window, self.said, 0
-        assert window is not None, "what was said stands behind a window"
+        window, answer, n_known = self.window, self.answer, 0
+        assert window is not None, "an answer stands behind a window"
         n = len(window.ids)
         here = (window.ids, bytes(self.level[:n]), attend)
         # Not when something before it was computed anew since, or is seen now.
-        if said is not None and here == (said.window, said.level, said.attend):
-            n_known = common_prefix(self.ids[n:], said.tokens)
+        if answer is not None and here == (answer.window, answer.level, answer.attend):
+            n_known = common_prefix(self.ids[n:], answer.tokens)
         self.forget(n + n_known)
-        if said is None or not n_known:
+        if answer is None or not n_known:
             return array("I"), None
         self.level[n:] = bytes([self.level_after(attend, n)]) * n_known
-        return said.tokens[:n_known], said.join(said.hidden)[: n_known + 1]
+        return answer.tokens[:n_known], answer.join(answer.hidden)[: n_known + 1]
 
     def held(self, end: int) -> Slots:
         """The ranges below `end` that hold something."""
@@ -208,7 +210,7 @@ class Session:
             self.level[work.begin : work.end] = bytes([work.level]) * len(work.ids)
             hidden: States = done.value
             return hidden
-        except BaseException:  # the forward is spent: nobody must go on with it
+        except BaseException:  # the forward is spent and cannot go on
             self._spoil(work)
             raise
         finally:

@@ -91,23 +91,23 @@ def prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedul
 def _prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Scheduler, str, Path], None]) -> Scheduler:
     source = resolve(settings.model)
 
-    told = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""
+    license_note = f" ({source.row.license} license: {source.row.terms})" if source.row and source.row.terms else ""
 
     def on_fetch(progress: Progress) -> None:
         fraction = progress.done_bytes / progress.total_bytes if progress.total_bytes else -1.0
-        publish("fetching", f"{source.model_id}: {progress.stage}{told}", fraction)
+        publish("fetching", f"{source.model_id}: {progress.stage}{license_note}", fraction)
 
     file = fetch(source, on_fetch)
     started = time.perf_counter()
     loader = Loader(settings, source, file, publish)
     loaded = loader.load(choose(settings.device, settings.quantization, source.model_id, file))
     scheduler = Scheduler(loaded.engine, loaded.pool, IdlePower(settings.idle), device=loaded.device)
-    scheduler.counters.n_threads = settings.n_threads or n_cores()
-    scheduler.counters.kernels = loaded.kernels
+    n_threads = settings.n_threads or n_cores()
+    scheduler.runs_on(n_threads, loaded.kernels)
 
     def rescue(error: Exception) -> Loaded | None:
         if (other := loader.rescue(error)) is not None:
-            scheduler.counters.kernels = other.kernels
+            scheduler.runs_on(n_threads, other.kernels)
             ready(scheduler, f"{source.model_id} {other.device}", other.store)
         return other
 

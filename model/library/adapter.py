@@ -229,7 +229,7 @@ def _hash(folder: Path) -> str:
 
 
 def find_base(adapter: Adapter, wanted: str | None, *, force: bool = False) -> ModelSource:
-    """The model that an adapter is merged into: the one it was trained on, or the one somebody names.
+    """The model that an adapter is merged into: the one it was trained on, or `wanted`.
 
     One that was trained on a published model is merged into that one as it was published; one by `midfill tune`, which
     records the catalog's name, into what it learned on. AdapterError when there is none, or when a catalog model is

@@ -107,7 +107,7 @@ def from_folder(config: Mapping[str, Any]) -> Architecture:
 
 
 def foreign_reason(path: Path) -> str:
-    """Why a published model can be run by transformers alone; "" when our decoders run it, or nobody does."""
+    """Why a published model can be run by transformers alone; "" when our decoders run it, or nothing does."""
     try:
         return from_folder(json.loads((path / "config.json").read_text(encoding="utf-8"))).foreign
     except (OSError, ValueError):  # a .gguf file, or what `source.open_source` will say more about

@@ -90,7 +90,7 @@ class AddedAdapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """A model somebody asked for: a catalog row or a local path, and what is merged into it.
+    """The model that a name stands for: a catalog row or a local path, and what is merged into it.
 
     `model_id` is safe in file names. `shipped` is midfill's own adapter for the row, `adapter` one that was added.
     """

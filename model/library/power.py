@@ -1,4 +1,4 @@
-"""Whether this is a good time for work that nobody waits for: not on battery, and not while others need the cores."""
+"""Whether this is a good time for idle work: not on battery, and not while other programs need the cores."""
 
 import time
 
@@ -33,5 +33,5 @@ class IdlePower:
         return battery is None or battery.power_plugged is not False
 
     def _busy(self) -> bool:
-        everybody, own = psutil.cpu_percent() / 100, self._process.cpu_percent() / 100 / (psutil.cpu_count() or 1)
-        return everybody - own > _BUSY_SHARE
+        all_processes, own = psutil.cpu_percent() / 100, self._process.cpu_percent() / 100 / (psutil.cpu_count() or 1)
+        return all_processes - own > _BUSY_SHARE

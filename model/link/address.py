@@ -3,7 +3,7 @@
 Windows has no Unix sockets in asyncio. There, and wherever `MIDFILL_TRANSPORT=tcp` is set, the daemon listens on a port
 that the system chooses, and writes it beside two random secrets into a file that its user alone can read. A
 client sends the first, the daemon answers with the second: other users can reach the port, but are not let in, and
-whoever gets the port after a daemon that died is not taken for it.
+a process that gets the port after a daemon that died is not taken for it.
 
 Rules: `path` names a daemon in both cases; it exists while one listens. Before the secret nothing is read as a
 frame and nothing is said. An address without a daemon raises FileNotFoundError or ConnectionRefusedError.
@@ -21,7 +21,7 @@ from pathlib import Path
 from model.library.records import write_private
 
 _SECRET_BYTES = 32
-# A client sends its secret at once; who does not is no client.
+# A client sends its secret at once.
 _SECRET_TIMEOUT_S = 5.0
 
 OnConnection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -33,7 +33,7 @@ def uses_tcp() -> bool:
 
 
 async def listen(path: Path, on_connection: OnConnection) -> asyncio.Server:
-    """Listen at an address that nobody holds (its lock is the caller's); what a dead daemon left there is replaced."""
+    """Listen at an address whose lock the caller holds; what a dead daemon left there is replaced."""
     path.unlink(missing_ok=True)
     if sys.platform != "win32" and not uses_tcp():
         server = await asyncio.start_unix_server(on_connection, path)

@@ -2,7 +2,7 @@
 
 `run` is a task for the life of the server. It connects (starting a daemon when there is none), reads what
 comes, and when the daemon dies starts another with back-off. A daemon that left because it was idle or stopped, or
-because the model could not be had, is started again when somebody next asks for a completion.
+because the model could not be had, is started again by the next request of an editor.
 
 Rules: no torch. `generate` never waits for a daemon: without a ready one it raises EngineUnavailable at
 once. Whatever happens to the daemon, every `generate` in progress ends; whatever goes wrong, `run` goes on, and the
@@ -26,7 +26,7 @@ from model.library.catalog import ModelError, resolve
 from model.library.store import StoreError, present_spec, read_manifest
 from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
 from model.link import address, tasks, wire
-from model.link.messages import generate_message, stats_of, stats_so_far
+from model.link.messages import generate_message
 from model.link.spawn import EngineSettings, socket_path, spawn_daemon
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class EngineClient:
                 message = await inbox.get()
                 if message is None:
                     done = True
-                    if priority is Priority.INTERACTIVE:  # somebody asks: the next one is wanted
+                    if priority is Priority.INTERACTIVE:  # an editor waits for this one, and will ask again
                         self.wake()
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):
@@ -192,14 +192,14 @@ class EngineClient:
                     )
                     continue
                 if isinstance(message, wire.Prefilled):
-                    yield Delta(token_ids=(), logprobs=(), stats=stats_so_far(message))
+                    yield Delta(token_ids=(), logprobs=(), stats=message.stats)
                     continue
                 done = True
                 if message.finish == "failed":
                     raise EngineUnavailable(message.error, Outcome.ENGINE_DOWN)
                 if message.finish in _CUT_OFF:  # not by us: who took what came so far for the whole would show half
                     raise EngineUnavailable("another request took this one's place", Outcome.STALE)
-                yield Delta(token_ids=(), logprobs=(), stats=stats_of(message))
+                yield Delta(token_ids=(), logprobs=(), stats=message.stats)
         finally:
             self._requests.pop(request_id, None)
             if not done and not writer.is_closing():
@@ -251,7 +251,7 @@ class EngineClient:
     # -- connection ----------------------------------------------------------------------------------------
 
     async def _connect(self) -> asyncio.StreamReader:
-        """Connect, starting a daemon when nobody answers; OSError when none comes up."""
+        """Connect, starting a daemon when none answers; OSError when none comes up."""
         path = socket_path(self._settings)
         self._bye = ""
         deadline = time.monotonic() + _CONNECT_TIMEOUT_S

@@ -4,8 +4,10 @@ Rules: a field that the wire has and the core does not is decided here.
 """
 
 from array import array
+from dataclasses import asdict
+from typing import Any
 
-from completion.types import GenerationStats, Priority, Prompt
+from completion.types import Priority, Prompt
 from model.link import wire
 
 
@@ -27,35 +29,9 @@ def generate_message(request_id: int, prompt: Prompt, session: str, priority: Pr
     )
 
 
-def stats_of(done: wire.Done) -> GenerationStats:
-    """The counters of a generation that has ended."""
-    return GenerationStats(
-        n_prompt=done.n_prompt,
-        n_cached=done.n_cached,
-        n_computed=done.n_computed,
-        n_attended=done.n_attended,
-        n_blocks=done.n_blocks,
-        rung=done.rung,
-        n_generated=done.n_generated,
-        n_drafted=done.n_drafted,
-        n_accepted=done.n_accepted,
-        queue_ms=done.queue_ms,
-        prefill_ms=done.prefill_ms,
-        decode_ms=done.decode_ms,
-    )
-
-
-def stats_so_far(prefilled: wire.Prefilled) -> GenerationStats:
-    """The counters as of the end of the prompt."""
-    return GenerationStats(
-        n_prompt=prefilled.n_prompt,
-        n_cached=prefilled.n_cached,
-        n_computed=prefilled.n_computed,
-        n_attended=prefilled.n_attended,
-        n_blocks=prefilled.n_blocks,
-        rung=prefilled.rung,
-        n_generated=0,
-        queue_ms=prefilled.queue_ms,
-        prefill_ms=prefilled.prefill_ms,
-        decode_ms=0.0,
-    )
+def facts_of(reply: wire.StatusReply) -> dict[str, Any]:
+    """All that a daemon says of itself, by name and without a level: what `midfill/status` and doctor show."""
+    facts: dict[str, Any] = asdict(reply)
+    counters: dict[str, Any] = facts.pop("counters")
+    blocks = {f"n_blocks_{name.removeprefix('n_')}": n for name, n in counters.pop("blocks").items()}
+    return facts | counters | blocks

@@ -1,15 +1,16 @@
 """Where a model's daemon lives, and how one is started. Used by the client; no torch.
 
 Rules: a daemon is found by its socket's path alone, which holds the protocol version, the model and its
-quantization. Anyone may start a daemon at any time: the lock file beside the socket, held for the daemon's
+quantization. Any process may start a daemon at any time: the lock file beside the socket, held for the daemon's
 whole life, lets one of them live and the others leave at once. The daemon runs isolated (`python -I`): a workspace that
 holds its own `model/` or `msgpack.py`, or a PYTHONPATH that points there, is never imported.
 """
 
 import hashlib
+import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from model.library.system import start_detached
 from model.link.address import uses_tcp
 from model.link.wire import PROTOCOL_VERSION
 
+DEVICES = ("auto", "cpu", "cuda")
 # A Unix socket's path may have 107 bytes; the folder takes its share.
 _MAX_NAME = 40
 
@@ -30,7 +32,7 @@ class EngineSettings:
     model: str  # catalog name, or path of a GGUF file or safetensors folder
     idle_exit_s: float = 1800.0
     quantization: str = "auto"  # of store.KINDS, or "auto": what is fastest here at (almost) no loss; on a card "bf16"
-    device: str = "auto"  # of device.DEVICES
+    device: str = "auto"  # of DEVICES
     n_threads: int | None = None  # None: all cores this process may use
     max_cache_mb: int = 1_024  # keys and values in memory, over all sessions
     max_disk_mb: int = 2_048  # keys and values of other files' snippets on disk
@@ -48,27 +50,23 @@ def socket_path(settings: EngineSettings) -> Path:
     return runtime_dir() / f"{name}.sock"
 
 
+def as_argument(settings: EngineSettings) -> str:
+    """The settings as a daemon's one argument."""
+    return json.dumps(asdict(settings))
+
+
+def from_argument(given: str) -> EngineSettings:
+    """The settings of a daemon's one argument; ValueError or TypeError when it is none."""
+    return EngineSettings(**json.loads(given))
+
+
 def spawn_daemon(settings: EngineSettings) -> subprocess.Popen[bytes]:
     """Start a daemon in a session of its own; it leaves at once when another one has the lock."""
     log = socket_path(settings).with_suffix(".log").open("ab")
     source = resolve(settings.model)
     # A path as it is from anywhere: the daemon's folder is another one.
     model = settings.model if source.path is None or source.adapter is not None else str(source.path)
-    command = [sys.executable, "-I", "-m", "model.daemon"]
-    command += ["--model", model, "--idle-exit-s", str(settings.idle_exit_s)]
-    command += [
-        "--quantization",
-        settings.quantization,
-        "--device",
-        settings.device,
-        "--threads",
-        str(settings.n_threads or 0),
-        "--max-cache-mb",
-        str(settings.max_cache_mb),
-        "--max-disk-mb",
-        str(settings.max_disk_mb),
-        "--idle",
-        settings.idle,
-    ]
+    given = as_argument(replace(settings, model=model))
+    command = [sys.executable, "-I", "-m", "model.daemon", given]
     with log:
         return start_detached(command, log)

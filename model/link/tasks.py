@@ -1,7 +1,7 @@
-"""Tasks that nobody awaits: how one ends is seen at once, and one that is for good does not end.
+"""Tasks that are not awaited: how one ends is seen at once, and one that is for good does not end.
 
-asyncio tells of a failed task when it is collected, if ever. Rules: whoever starts such a task says in words what it
-does; what it can foresee it turns into a state and a next try by itself, and what is logged here is a bug.
+asyncio tells of a failed task when it is collected, if ever. Rules: a task has a name that says what it
+does. It turns failures that can be foreseen into a state and a next try by itself: what is logged here is a bug.
 """
 
 import asyncio

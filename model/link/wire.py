@@ -18,9 +18,10 @@ from typing import Any, cast
 import cattrs
 import msgpack
 
-from completion.types import Piece
+from completion.types import GenerationStats, Piece
+from model.link.counters import EngineCounters
 
-PROTOCOL_VERSION = 9
+PROTOCOL_VERSION = 10
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
@@ -96,14 +97,7 @@ class Prefilled:
     """The prompt of request `id` is in the KV; tokens follow. Most streams are closed before their Done."""
 
     id: int
-    rung: str
-    n_prompt: int
-    n_cached: int
-    n_computed: int
-    n_attended: int
-    n_blocks: int
-    queue_ms: float
-    prefill_ms: float
+    stats: GenerationStats  # so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,52 +107,18 @@ class Done:
     id: int
     finish: str
     error: str
-    rung: str
-    n_prompt: int
-    n_cached: int
-    n_computed: int
-    n_attended: int
-    n_blocks: int
-    n_generated: int
-    n_drafted: int
-    n_accepted: int
-    queue_ms: float
-    prefill_ms: float
-    decode_ms: float
+    stats: GenerationStats
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReply:
-    """The daemon's own counters, all 0 before its model is ready.
-
-    `n_incomplete` sessions have windows that idle time will complete.
-    """
+    """What the daemon says of itself."""
 
     pid: int
     model: str
     uptime_s: float
     rss_mb: float
-    n_sessions: int
-    n_requests: int
-    n_computed_tokens: int
-    n_cached_tokens: int
-    n_idle_tokens: int
-    n_drafted_tokens: int
-    n_accepted_tokens: int
-    n_failed_checks: int
-    n_incomplete: int
-    n_blocks_computed: int
-    n_blocks_from_memory: int
-    n_blocks_from_disk: int
-    n_blocks_discarded: int
-    kv_mb: float
-    prefill_tokens_per_s: float
-    best_tokens_per_s: float  # at its fastest,
-    n_measured_tokens: int  # in forwards of so many tokens
-    n_threads: int
-    kernels: str  # "" is torch
-    device: str  # where the model runs, with which weights, and why
-    last_error: str
+    counters: EngineCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,23 +176,7 @@ def problem_of(pieces: list[Piece], n_prompt: int) -> str:
 
 def refusal(request_id: int, problem: str, n_prompt: int) -> Done:
     """The answer to a Generate that is not even begun."""
-    return Done(
-        id=request_id,
-        finish="failed",
-        error=problem,
-        rung="",
-        n_prompt=n_prompt,
-        n_cached=0,
-        n_computed=0,
-        n_attended=0,
-        n_blocks=0,
-        n_generated=0,
-        n_drafted=0,
-        n_accepted=0,
-        queue_ms=0.0,
-        prefill_ms=0.0,
-        decode_ms=0.0,
-    )
+    return Done(request_id, "failed", problem, GenerationStats(n_prompt=n_prompt))
 
 
 def encode(message: Message) -> bytes:

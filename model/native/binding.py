@@ -2,7 +2,7 @@
 
 The extension is optional: without a compiler at install time, `load` returns None and the torch path serves.
 
-Rules: only addresses and sizes cross; whoever calls keeps the arrays alive and has checked shapes and
+Rules: only addresses and sizes cross; the caller keeps the arrays alive and has checked shapes and
 types. One thread at a time may call. ctypes releases the GIL during a call. No torch: it is what starts that counts.
 """
 

@@ -24,7 +24,7 @@ _TYPES: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16, "I8
 
 
 class MappedTensors:
-    """The tensors of a file by name; each lives as long as somebody holds it."""
+    """The tensors of a file by name; each lives as long as something refers to it."""
 
     def __init__(self, file: Path) -> None:
         """StoreError when the file is damaged; OSError when it cannot be opened."""

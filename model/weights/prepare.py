@@ -5,8 +5,8 @@
 
 Called by the daemon on first use and by `midfill model pull`; `model.weights.quantize` is what the child runs.
 
-Rules: no torch, neither here nor in what is imported here: who only needs a store that is there never holds its memory.
-Whoever is gone, for whatever reason, leaves no child behind: it ends, and cleans up, when the pipe does.
+Rules: no torch, neither here nor in what is imported here: a process that finds its store never holds torch's memory.
+A parent that is gone, for whatever reason, leaves no child behind: the child cleans up and ends when the pipe does.
 """
 
 import functools

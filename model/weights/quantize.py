@@ -233,7 +233,7 @@ def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:
 
 
 def _leave_with_parent() -> None:
-    """End this process when whoever started it wants no store any more, or is gone."""
+    """End this process when its parent needs no store any more, or is gone."""
     while sys.stdin.buffer.read(1):
         pass
     _thread.interrupt_main()  # so that what is half written is deleted
@@ -242,7 +242,7 @@ def _leave_with_parent() -> None:
 def main() -> int:
     """Make the store that is asked for on standard input; the protocol is `model.weights.prepare`'s."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts us may have had it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # our parent may have had it ignored
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as out:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no message
 
@@ -254,7 +254,7 @@ def main() -> int:
             source, file, kind = pickle.load(sys.stdin.buffer)
             threading.Thread(target=_leave_with_parent, name="leave with parent", daemon=True).start()
             make_store(source, file, kind, lambda done: say({"done": done}))
-        except (KeyboardInterrupt, BrokenPipeError):  # nobody wants it any more
+        except (KeyboardInterrupt, BrokenPipeError):  # the parent needs it no more
             return 1
         except EXPECTED_FAILURES as error:
             say({"failed": str(error)})

@@ -13,6 +13,7 @@ from lsp_server.cli.__main__ import main
 from lsp_server.config import Config
 from model.library.catalog import CATALOG
 from model.library.machine_fit import WINDOW_TOKENS, Machine
+from model.link.counters import EngineCounters
 
 SLOW = Machine(model_id=CATALOG[0].name, n_threads=2, kernels="avx2", tokens_per_s=60.0)
 LOADED = SimpleNamespace(name=CATALOG[0].name, architecture=CATALOG[0].size)
@@ -27,7 +28,11 @@ class Client:
         self.n_measured = n_measured
 
     async def daemon_status(self) -> Any:
-        return SimpleNamespace(n_measured_tokens=self.n_measured, n_threads=2, kernels="avx2", best_tokens_per_s=60.04)
+        return SimpleNamespace(
+            counters=EngineCounters(
+                n_measured_tokens=self.n_measured, n_threads=2, kernels="avx2", best_tokens_per_s=60.04
+            )
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from completion.prompt.segments import SegmentCache
+from model.engine.decode import decode
 from model.engine.generate import Generation, Request
 from model.engine.layout import window_of
 from model.engine.score import Scorer
@@ -59,7 +60,7 @@ def test_guessing_ahead_and_reuse_give_the_bits_of_plain_decoding(real_model: st
         generation = Generation(engine_of(decoder), session, request)
 
         def work() -> Iterator[None]:
-            yield from generation.decode((yield from generation.prefill()))
+            yield from decode(generation, (yield from generation.prefill()))
 
         for _ in work():
             pass

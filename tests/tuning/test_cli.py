@@ -11,7 +11,7 @@ from tuning import cli
 from tuning.cli import Judgement
 from tuning.data import own_code
 from tuning.data.own_code import TooLittleCode, counts, find_code
-from tuning.paired import Difference, difference
+from tuning.stats import Interval, clustered_difference
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +71,7 @@ def test_what_is_not_better_is_not_added(
 
 
 def test_better_is_likelier_text_for_sure_and_not_fewer_right_for_sure() -> None:
-    none, up, down = Difference(0, -0.1, 0.1), Difference(0.1, 0.05, 0.15), Difference(-0.1, -0.15, -0.05)
+    none, up, down = Interval(0, -0.1, 0.1), Interval(0.1, 0.05, 0.15), Interval(-0.1, -0.15, -0.05)
     assert Judgement(exact=none, text=none, nll=down).is_better
     assert Judgement(exact=up, text=up, nll=down).is_better
     assert not Judgement(exact=up, text=down, nll=down).is_better
@@ -81,10 +81,10 @@ def test_better_is_likelier_text_for_sure_and_not_fewer_right_for_sure() -> None
 def test_a_difference_is_paired_and_knows_that_a_files_examples_are_alike() -> None:
     files = [f"file {n // 10}" for n in range(200)]
     before = [float(n // 10) for n in range(200)]
-    alike = difference(before, [value + 1 for value in before], files)
+    alike = clustered_difference(before, [value + 1 for value in before], files)
     assert (alike.mean, alike.low, alike.high) == (1.0, 1.0, 1.0)
-    by_file = difference(before, [value + float(n // 10 % 2) for n, value in enumerate(before)], files)
-    alone = difference(
+    by_file = clustered_difference(before, [value + float(n // 10 % 2) for n, value in enumerate(before)], files)
+    alone = clustered_difference(
         before, [value + float(n // 10 % 2) for n, value in enumerate(before)], list(map(str, range(200)))
     )
     assert by_file.high - by_file.low > 2 * (alone.high - alone.low)

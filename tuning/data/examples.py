@@ -1,4 +1,4 @@
-"""Training examples: what the engine is asked while somebody types, and what it should answer up to end-of-text.
+"""Training examples: what the engine is asked by automatic requests, and what it should answer up to end-of-text.
 
 A file as it was when the target was not written yet (see `spans`) goes through the product's own prompt builder with
 the product's own budgets; what token healing takes back is the beginning of the target. So a prompt is, id for id, the

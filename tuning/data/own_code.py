@@ -1,4 +1,4 @@
-"""Examples from somebody's own source tree, for `midfill tune`: files to learn from and files to judge by.
+"""Examples from a source tree of the user's own, for `midfill tune`: files to learn from and files to judge by.
 
 Files are those that the index would take (`lsp_server.index.files`: nothing ignored, no secrets), less what `clean`
 knows. Whether a file is held out follows from its path, so that it stays so from one run to the next.

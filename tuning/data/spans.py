@@ -1,4 +1,4 @@
-"""Places in a file where somebody could have been typing, and what was typed there next. Used by `examples`.
+"""Places in a file where a user could have been typing, and what was typed there next. Used by `examples`.
 
     line         a whole line, from the end of its indentation
     inside       the rest of a line, from inside of it: mostly where a word or a sign begins or ends
@@ -27,7 +27,7 @@ from parsers.outline import SymbolKind, outline
 from parsers.parse import SyntaxTree, byte_offset
 from parsers.scope import CursorKind, cursor_kind
 
-# Shares of the kinds: those of real typing as far as anybody has counted, more of what ends by itself.
+# Shares of the kinds: those of real typing as far as they are known, more of what ends by itself.
 SHARES = {
     "line": 0.24,
     "inside": 0.27,
@@ -301,7 +301,7 @@ _DRAW: dict[str, Callable[[Places, random.Random], Span | None]] = {
     "nothing": _nothing,
 }
 
-# What is below the cursor while somebody types: all, or without what they have not written yet. With their shares.
+# What is below the cursor of an automatic request: all, or without what is not written yet. With their shares.
 BELOW = {"complete": 0.50, "block": 0.17, "function": 0.13, "file": 0.12, "end": 0.08}
 _CLOSING_LINE = re.compile(r"\s*(?:[)\]}]+[;,]*|end\b[;,)]*|fi|done|esac)\s*")
 

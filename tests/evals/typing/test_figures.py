@@ -8,10 +8,10 @@ import pytest
 
 from evals.pages.page import page
 from evals.pages.parts import Run
-from evals.scoring.stats import ratio_interval, ratio_of_ratios
 from evals.typing.figures import LOST, Row, tally
 from evals.typing.report import cell, keys_of, summary_of, table_of
 from tests.evals.typing_world import edit_of, typed
+from tuning.stats import ratio_interval, ratio_of_ratios
 
 WISH = "value = compute(first)"
 

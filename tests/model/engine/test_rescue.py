@@ -113,7 +113,7 @@ def test_a_request_ends_as_if_nothing_had_failed(tiny_model: Path, n_good: int, 
     assert answer.tokens == expected.tokens
     assert answer.logprobs == pytest.approx(expected.logprobs, abs=1e-3)
     assert answer.finished[0].finish == expected.finished[0].finish == "length"
-    assert answer.finished[0].n_generated == 12
+    assert answer.finished[0].stats.n_generated == 12
     assert scheduler.device == "on the processor: the card failed"
     assert type(error).__name__ in scheduler.counters.last_error
 

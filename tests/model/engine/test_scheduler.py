@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from completion.types import Piece, Priority
+from completion.types import GenerationStats, Piece, Priority
 from model.decoders.interface import run_to_end
 from model.decoders.kv import Span
 from model.engine.generate import CHUNK_TOKENS, Finished, Request
@@ -117,9 +117,9 @@ class Engine:
         )
         return self._n, answer
 
-    def ask(self, prompt: list[int], session: str = "s", **more: object) -> tuple[Answer, Finished]:
+    def ask(self, prompt: list[int], session: str = "s", **more: object) -> tuple[Answer, GenerationStats]:
         _, answer = self.submit(prompt, session, **more)  # type: ignore[arg-type]
-        return answer, answer.wait()
+        return answer, answer.wait().stats
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_a_target_is_scored_as_it_would_have_been_generated(folder: Path) -> Non
         text = prompt(300)
         generated, _ = engine.ask(text, n=6)
         scored, stats = engine.ask(text, target=generated.tokens)
-        assert (scored.tokens, stats.finish, stats.n_generated) == (generated.tokens, "stop", 0)
+        assert (scored.tokens, scored.wait().finish, stats.n_generated) == (generated.tokens, "stop", 0)
         assert scored.logprobs == pytest.approx(generated.logprobs, abs=1e-4)
         assert stats.n_computed <= 1
 
@@ -266,7 +266,7 @@ def test_candidates_part_from_the_best_where_that_is_most_probable_and_go_on_gre
             assert tokens[n + 1 :] == alone.tokens
         assert len({n for n, _ in found}) > 1
         assert stats.n_generated == 60
-        assert stats.finish == "length"
+        assert answer.wait().finish == "length"
     after = logprobs_after(sure_folder, text, best)
     total, totals = 0.0, {}
     for n, token in enumerate(best):
@@ -368,7 +368,7 @@ def test_a_draft_that_goes_on_behind_the_first_line_leaves_no_trace(folder: Path
         kept = engine.pool.get("s")
         assert kept is not None
         n_line = plain.tokens.index(10) + 1
-        kept.said = None  # the answer is decoded once more
+        kept.answer = None  # the answer is decoded once more
         kept.suggestion[8 + n_line :] = array("I", [token ^ 1 for token in kept.suggestion[8 + n_line :]])  # not so
         answer, stats = engine.ask(text, n=12, candidates=3)
         assert stats.n_accepted > 0
@@ -416,18 +416,18 @@ def test_every_candidate_begins_with_the_healed_bytes(folder: Path) -> None:
 
 def test_without_room_behind_the_healed_bytes_there_is_one_candidate(folder: Path) -> None:
     with Engine(folder) as engine:
-        answer, stats = engine.ask(prompt(20), heal=b"return", candidates=3, n=4)
+        answer, _ = engine.ask(prompt(20), heal=b"return", candidates=3, n=4)
         plain, _ = engine.ask(prompt(20), heal=b"return", session="other", n=4)
-        assert (answer.candidates, stats.finish) == ({0: plain.tokens}, "length")
+        assert (answer.candidates, answer.wait().finish) == ({0: plain.tokens}, "length")
 
 
 def test_a_stop_token_ends_the_generation_and_is_not_delivered(folder: Path) -> None:
     with Engine(folder) as engine:
         free, _ = engine.ask(prompt(40), n=8)
         stop = free.tokens[3]
-        answer, stats = engine.ask(prompt(40), n=8, stop=(stop,))
+        answer, _ = engine.ask(prompt(40), n=8, stop=(stop,))
         assert answer.tokens == free.tokens[: free.tokens.index(stop)]
-        assert stats.finish == "stop"
+        assert answer.wait().finish == "stop"
 
 
 def test_cancelling_ends_a_request_and_the_session_goes_on(folder: Path) -> None:
@@ -476,10 +476,10 @@ def test_a_cancelled_prefill_is_taken_up_by_the_next_prompt(folder: Path) -> Non
 
 def test_a_failing_request_is_answered_and_the_next_one_works(folder: Path) -> None:
     with Engine(folder) as engine:
-        _, stats = engine.ask([VOCAB + 100])  # outside of the vocabulary: the gather fails
-        assert stats.finish == "failed"
-        assert stats.error
-        assert engine.ask(prompt(10))[1].finish == "length"
+        failed, _ = engine.ask([VOCAB + 100])  # outside of the vocabulary: the gather fails
+        assert failed.wait().finish == "failed"
+        assert failed.wait().error
+        assert engine.ask(prompt(10))[0].wait().finish == "length"
 
 
 class Unforeseen(Exception):
@@ -497,7 +497,7 @@ def test_whatever_a_request_raises_ends_it_and_its_session_and_nothing_else(fold
             raise raised
 
         works, blocks.get = blocks.get, fail  # type: ignore[method-assign]
-        _, failed = engine.ask(text.ids, session="t", pieces=text.pieces)
+        failed = engine.ask(text.ids, session="t", pieces=text.pieces)[0].wait()
         assert (failed.finish, failed.error) == ("failed", str(raised))
         blocks.get = works  # type: ignore[method-assign]
         after, _ = engine.ask(text.ids, session="t", pieces=text.pieces)
@@ -545,7 +545,7 @@ def test_a_window_brought_in_ahead_answers_at_once_and_like_one_that_was_paid_fo
     text = Composed(n_far=200)
     with Engine(folder) as engine:
         _, warming = engine.submit(text.ids, session="warm", warm=True, pieces=text.pieces)
-        assert warming.wait().n_computed == len(text.ids) - 1
+        assert warming.wait().stats.n_computed == len(text.ids) - 1
         quick, stats = engine.ask(text.ids, session="warm", pieces=text.pieces, deadline_ms=1000.0)
         assert (stats.rung, stats.n_blocks, stats.n_computed) == ("window", 2, 1)
         assert stats.n_attended == len(text.ids)
@@ -561,7 +561,7 @@ def test_a_block_is_computed_once_for_all_windows(folder: Path) -> None:
     with Engine(folder) as engine:
         engine.ask(text.ids, session="one", pieces=text.pieces)
         _, stats = engine.ask(text.ids, session="two", pieces=text.pieces)
-        assert engine.scheduler.block_counters.n_computed == 2
+        assert engine.scheduler.counters.blocks.n_computed == 2
         assert stats.n_computed == 12 + 150
         assert stats.rung == "window"
 
@@ -679,13 +679,13 @@ def test_idle_work_waits_for_a_good_time(folder: Path) -> None:
         )  # fmt: skip
         answer.wait()
         time.sleep(0.3)
-        assert scheduler.block_counters.n_computed == 0
+        assert scheduler.counters.blocks.n_computed == 0
         good.set()
         for _ in range(1000):
-            if scheduler.block_counters.n_computed == 2:
+            if scheduler.counters.blocks.n_computed == 2:
                 break
             time.sleep(0.02)
-        assert scheduler.block_counters.n_computed == 2
+        assert scheduler.counters.blocks.n_computed == 2
     finally:
         scheduler.stop()
         thread.join(30)
@@ -711,4 +711,4 @@ def test_what_waits_for_a_good_time_has_its_deadline_from_then_on(folder: Path) 
         _, answer = engine.submit(text.ids, pieces=text.pieces, deadline_ms=2_000.0, priority=Priority.NEXT)
         time.sleep(2.1)
         good.set()
-        assert answer.wait().n_attended == len(text.ids)  # nothing was left out for want of time
+        assert answer.wait().stats.n_attended == len(text.ids)  # nothing was left out for want of time

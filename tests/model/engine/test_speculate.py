@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from model.decoders.interface import Decoder
 from model.decoders.native_decoder import NativeDecoder
-from model.engine.generate import Finished, Generation, Request
+from model.engine.decode import decode
+from model.engine.generate import Generation, Request
 from model.engine.layout import window_of
 from model.engine.sampler import ByteTable
 from model.engine.session import Session
@@ -99,7 +100,7 @@ class Run:
             self.tokens.append(token)
             self.logprobs.append(logprob)
 
-        def ignore(report: Finished) -> None:
+        def ignore(report: object) -> None:
             pass
 
         self.tokens, self.logprobs = [], []
@@ -111,7 +112,7 @@ class Run:
 
         def work() -> Iterator[None]:
             hidden = yield from generation.prefill()
-            yield from generation.decode(hidden)
+            yield from decode(generation, hidden)
 
         for _ in work():
             pass

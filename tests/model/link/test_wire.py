@@ -2,15 +2,37 @@
 
 import struct
 from array import array
+from dataclasses import replace
 
 import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from completion.types import Piece
+from completion.types import GenerationStats, Piece
 from model.link import wire
+from model.link.counters import BlockCounters, EngineCounters
 
+STATS = GenerationStats(
+    n_prompt=10, n_cached=8, n_computed=2, n_attended=9, n_blocks=1, rung="window", queue_ms=0.1, prefill_ms=20.0
+)
+COUNTERS = EngineCounters(
+    n_sessions=1,
+    n_requests=2,
+    n_computed_tokens=3,
+    n_cached_tokens=4,
+    n_idle_tokens=7,
+    n_drafted_tokens=6,
+    n_accepted_tokens=5,
+    blocks=BlockCounters(n_computed=1, n_from_memory=2, n_from_disk=3),
+    kv_mb=12.5,
+    prefill_tokens_per_s=300.0,
+    best_tokens_per_s=320.0,
+    n_measured_tokens=2048,
+    n_threads=2,
+    kernels="avx2",
+    device="cpu",
+)
 MESSAGES: list[wire.Message] = [
     wire.Generate(
         id=1,
@@ -31,11 +53,9 @@ MESSAGES: list[wire.Message] = [
     wire.Shutdown(),
     wire.State("fetching", "half way", 0.5, ""),
     wire.Token(1, 3, 42, -0.25, -1.5),
-    wire.Prefilled(1, "window", 10, 8, 2, 9, 1, 0.1, 20.0),
-    wire.Done(1, "stop", "", "exact", 10, 8, 2, 10, 0, 3, 2, 1, 0.1, 20.0, 30.0),
-    wire.StatusReply(
-        1, "m", 2.0, 600.0, 1, 2, 3, 4, 7, 6, 5, 0, 0, 1, 2, 3, 0, 12.5, 300.0, 320.0, 2048, 2, "avx2", "cpu", ""
-    ),
+    wire.Prefilled(1, STATS),
+    wire.Done(1, "stop", "", replace(STATS, rung="exact", n_generated=3, n_drafted=2, n_accepted=1, decode_ms=30.0)),
+    wire.StatusReply(1, "m", 2.0, 600.0, COUNTERS),
     wire.Bye("idle"),
 ]
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from evals.scoring.stats import mean_interval, paired_difference, ratio_interval
+from tuning.stats import mean_interval, paired_difference, ratio_interval
 
 
 def test_equal_values_have_an_interval_without_width() -> None:

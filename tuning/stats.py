@@ -1,4 +1,4 @@
-"""Bootstrap intervals, for every number the harness reports.
+"""Bootstrap intervals, for every number that the evals and `midfill tune` report.
 
 Rules: seeded, so the same examples give the same interval. Examples are resampled, not tokens: tokens of one
 line depend on each other. A paired difference is the interval of the differences, one per example.
@@ -57,6 +57,18 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], s
 def paired_difference(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Interval:
     """The mean of b - a over examples that both have, in the same order."""
     return mean_interval([y - x for x, y in zip(a, b, strict=True)], seed)
+
+
+def clustered_difference(a: Sequence[float], b: Sequence[float], clusters: Sequence[str], seed: int = 0) -> Interval:
+    """The mean of b - a over examples that belong to clusters, such as files, which are resampled whole.
+
+    Examples of one file are alike: resampled one by one they would seem to say more than they do.
+    """
+    sums, counts = dict.fromkeys(clusters, 0.0), dict.fromkeys(clusters, 0.0)
+    for x, y, cluster in zip(a, b, clusters, strict=True):
+        sums[cluster] += y - x
+        counts[cluster] += 1
+    return ratio_interval(list(sums.values()), list(counts.values()), seed)
 
 
 def ratio_of_ratios(a: Shares, b: Shares, seed: int = 0) -> Interval:
