@@ -1,5 +1,6 @@
 """Whether this is a good time for idle work: not on battery, and not while other programs need the cores."""
 
+import os
 import time
 
 import psutil
@@ -33,5 +34,9 @@ class IdlePower:
         return battery is None or battery.power_plugged is not False
 
     def _busy(self) -> bool:
+        """Whether others use the cores. Those that lowered their priority, as builds and indexers do, can wait, too."""
         all_processes, own = psutil.cpu_percent() / 100, self._process.cpu_percent() / 100 / (psutil.cpu_count() or 1)
-        return all_processes - own > _BUSY_SHARE
+        lowered = getattr(psutil.cpu_times_percent(), "nice", 0.0) / 100  # not on Windows
+        if os.name != "nt" and self._process.nice() > 0:
+            lowered = max(0.0, lowered - own)
+        return all_processes - own - lowered > _BUSY_SHARE

@@ -14,10 +14,13 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.battery: object = None
         self.everybody, self.own, self.now = 0.0, 0.0, 100.0
+        self.lowered, self.niceness = 0.0, 0
         monkeypatch.setattr(power.psutil, "sensors_battery", lambda: self.battery, raising=False)
         monkeypatch.setattr(power.psutil, "cpu_percent", lambda: self.everybody)
         monkeypatch.setattr(power.psutil, "cpu_count", lambda: 4)
-        monkeypatch.setattr(power.psutil, "Process", lambda: SimpleNamespace(cpu_percent=lambda: self.own))
+        monkeypatch.setattr(power.psutil, "cpu_times_percent", lambda: SimpleNamespace(nice=self.lowered))
+        process = SimpleNamespace(cpu_percent=lambda: self.own, nice=lambda: self.niceness)
+        monkeypatch.setattr(power.psutil, "Process", lambda: process)
         monkeypatch.setattr(power.time, "monotonic", lambda: self.now)
 
     def asked(self, idle: IdlePower) -> bool:
@@ -53,6 +56,23 @@ def test_what_others_use_counts_and_not_its_own_work(
     machine: Machine, everybody: float, own: float, free: bool
 ) -> None:
     machine.everybody, machine.own = everybody, own  # of all cores, and of one
+    assert machine.asked(IdlePower("auto")) is free
+
+
+@pytest.mark.parametrize(
+    ("everybody", "lowered", "own", "niceness", "free"),
+    [
+        (95, 90, 0, 0, True),
+        (95, 90, 0, 5, True),
+        (95, 20, 0, 0, False),
+        (95, 50, 200, 5, True),  # all that is lowered is its own
+        (95, 30, 120, 5, False),
+    ],
+)
+def test_others_that_lowered_their_priority_do_not_count(
+    machine: Machine, everybody: float, lowered: float, own: float, niceness: int, free: bool
+) -> None:
+    machine.everybody, machine.lowered, machine.own, machine.niceness = everybody, lowered, own, niceness
     assert machine.asked(IdlePower("auto")) is free
 
 
