@@ -106,10 +106,11 @@ M.all = {
     end
     terminal(command, {
       on_exit = function(_, code)
-        if code == 0 then
-          server.try_again()
-          notice.tell('installed')
+        if code ~= 0 then
+          return notice.tell('the server was not installed: the terminal says why', vim.log.levels.ERROR)
         end
+        server.try_again()
+        notice.tell('the server is installed')
       end,
     })
   end,

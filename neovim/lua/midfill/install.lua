@@ -9,18 +9,22 @@ local M = {}
 
 local STEPS = [[
 set -e
-"$1" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "midfill needs Python 3.11 or newer")'
 "$1" -m venv "$2"
 "$2/bin/python" -m pip install --disable-pip-version-check --upgrade "$3"
 "$2/bin/midfill" model pull
 ]]
 
---- The Python that makes the environment: a new one by its own name, else whichever there is.
+local IS_NEW_ENOUGH = 'import sys; sys.exit(sys.version_info < (3, 11))'
+
+--- The first Python that runs and is new enough. A version manager's stand-in for one that is not there does not run.
 local function python()
   for _, name in ipairs({ 'python3.13', 'python3.12', 'python3.11', 'python3' }) do
     local path = vim.fn.exepath(name)
     if path ~= '' then
-      return path
+      vim.fn.system({ path, '-c', IS_NEW_ENOUGH })
+      if vim.v.shell_error == 0 then
+        return path
+      end
     end
   end
 end
@@ -31,7 +35,7 @@ function M.command(package)
   if vim.fn.has('win32') == 1 then
     return nil, 'on Windows install midfill with pip, and name it with the option `cmd`'
   elseif not found then
-    return nil, 'no Python was found: install Python 3.11 or newer'
+    return nil, 'no Python 3.11 or newer was found: install one'
   end
   return { 'sh', '-c', STEPS, 'install', found, locate.environment(), package ~= '' and package or locate.checkout() }
 end

@@ -1,14 +1,15 @@
 --- Finds the server's command and the `midfill` command.
 --- Rules: the option `cmd` first; then what stands on PATH; then the virtual environment that `make setup` puts
---- beside this folder; then that of `:Midfill install`. `lsp_server` alone is too common a name: on PATH it counts only beside a `midfill`.
+--- beside this folder; then that of `:Midfill install`. `lsp_server` alone is too common a name: on PATH it counts
+--- only beside a `midfill`.
 
 local config = require('midfill.config')
 
 local M = {}
 
 --- What to do when nothing is found.
-M.REMEDY = "midfill's server was not found. `:Midfill install` makes it an environment of its own; or install midfill so "
-  .. 'that `midfill` is on PATH, or say where it is: '
+M.REMEDY = "midfill's server was not found. `:Midfill install` makes it an environment of its own; or install midfill "
+  .. 'so that `midfill` is on PATH, or say where it is: '
   .. "require('midfill').setup({ cmd = { '/path/to/midfill/.venv/bin/lsp_server', '--stdio' } })"
 
 local function executable(path)
