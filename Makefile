@@ -6,11 +6,14 @@ READY := $(VENV)/.ready
 
 DOCS := .venv-docs
 
-.PHONY: setup run test test-fast test-editors check bench docs format lock clean
+DIST := .venv-dist
+WHEEL = $(DIST)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-cache-dir --wheel-dir
+
+.PHONY: setup run test test-fast test-editors check bench dist docs format lock clean
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml $(wildcard model/native/*)
+$(READY): requirements.lock pyproject.toml setup.py $(wildcard model/native/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "midfill needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -43,20 +46,33 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
-	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev,docs,tune
+	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev,dist,docs,eval,tune
 	$(BIN)/python -m tests.audit
 
 bench: $(READY)
 	$(BIN)/midfill bench
 
+# zig brings a C library of every age for every processor, so glibc's 2.28 is linked against on any machine.
+dist: $(DIST)/.ready  ## the sdist; wheels for Linux on x86-64 and ARM64; one without kernels, for every other machine
+	rm -rf dist build/wheels
+	$(DIST)/bin/python -m build --sdist --outdir dist
+	set -e; zig=$$($(DIST)/bin/python -c 'import ziglang; print(ziglang.__path__[0])')/zig; \
+	for processor in x86_64 aarch64; do \
+		CC="$$zig cc -target $$processor-linux-gnu.2.28" CXX="$$zig c++ -target $$processor-linux-gnu.2.28" \
+			LDFLAGS=-s _PYTHON_HOST_PLATFORM=linux-$$processor $(WHEEL) build/wheels dist/*.tar.gz; \
+		PATH="$(abspath $(DIST))/bin:$$PATH" $(DIST)/bin/auditwheel repair --plat auto --wheel-dir dist \
+			build/wheels/*_$$processor.whl; \
+	done
+	CC=false CXX=false $(WHEEL) dist dist/*.tar.gz
+
 docs: $(DOCS)/.ready  ## the documents as a site, in build/site; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 
-# The extra's packages alone: the site needs nothing of midfill, and no torch.
-$(DOCS)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
-	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $(DOCS)/requirements.txt
+# The packages of one extra alone: they need nothing of midfill, and no torch.
+.venv-%/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' > .venv-$*/requirements.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-$*/requirements.txt
 	@touch $@
 
 format: $(READY)
@@ -69,4 +85,4 @@ lock: $(READY)  ## write the versions installed now
 		| sed -e 's/+cpu$$//' -e "s/^ik-llama.*/&; sys_platform == 'linux' and platform_machine == 'x86_64'/" >> requirements.lock
 
 clean:
-	rm -rf $(VENV) $(DOCS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DIST) $(DOCS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from model.library.catalog import resolve
+from model.weights.quantize import make_store
+from tests.environment import without
 from tests.model.tiny import make_tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +29,18 @@ print(repr(native.kernel_name()), store.name.split("-")[-3], type(load(store, 2)
 """
 
 
+_LOAD = """
+import sys
+from pathlib import Path
+from model.library.catalog import ModelError
+from model.weights.load import load
+try:
+    load(Path(sys.argv[1]), 2)
+except ModelError as error:
+    print(error)
+"""
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files that pip installs when every compiler it tries fails."""
@@ -35,7 +50,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(work), str(work / "source")]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
-    (wheel,) = work.glob("midfill-*.whl")
+    (wheel,) = work.glob("midfill-*-py3-none-any.whl")  # for any machine, as it has nothing of this one
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(work / "installed")
     return work / "installed"
@@ -50,6 +65,18 @@ def test_without_a_compiler_torch_runs_the_model(installed: Path, tmp_path: Path
         env=environment, cwd=tmp_path, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     assert output.split() == ["''", "int8", "TorchDecoder"]
+
+
+def test_without_a_compiler_and_without_torch_one_command_is_named(installed: Path, tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "tiny")
+    store = make_store(resolve(str(folder)), folder, "int8", lambda done: None)
+    python = without({"torch", "gguf"}, tmp_path / "environment")
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    ran = subprocess.run(
+        [python, "-P", "-c", _LOAD, str(store)], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.stdout.startswith("running a model without the native kernels needs torch, gguf: ")
+    assert ran.stdout.endswith('"midfill[quantize]"\n')
 
 
 def test_without_a_compiler_doctor_says_which_kernels_run(installed: Path, tmp_path: Path) -> None:

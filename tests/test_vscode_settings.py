@@ -20,6 +20,11 @@ def test_they_are_as_the_server_has_them() -> None:
     assert _package()["contributes"]["configuration"] == wanted, "run vscode-extension/settings.py"
 
 
+def test_its_version_is_the_servers() -> None:
+    wanted = runpy.run_path(str(_EXTENSION / "settings.py"))["version"]()
+    assert _package()["version"] == wanted, "run vscode-extension/settings.py"
+
+
 def test_the_server_knows_each_with_its_default() -> None:
     rows = _package()["contributes"]["configuration"]["properties"]
     sent: dict[str, Any] = {}

@@ -1,10 +1,13 @@
 """Writes the settings of `package.json` from the server's configuration: `python vscode-extension/settings.py`.
 
+And its version, which is pyproject's.
+
 Rules: every setting of the server is one of the extension, with the same default; the extension's own begin with
 `midfill.server.` and hold for the machine only, so that no workspace can choose what is run.
 """
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,12 @@ _OWN: dict[str, dict[str, Any]] = {
 _WRITTEN_THERE = "midfill.server.cpuIndex"
 
 
+def version() -> str:
+    """Of midfill, which stands in pyproject.toml alone."""
+    project: dict[str, str] = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    return project["version"]
+
+
 def configuration() -> dict[str, Any]:
     """The object `contributes.configuration`."""
     written = json.loads(PACKAGE.read_text(encoding="utf-8"))["contributes"]["configuration"]["properties"]
@@ -76,6 +85,7 @@ def _servers() -> dict[str, Any]:
 def main() -> None:
     """Write them."""
     package = json.loads(PACKAGE.read_text(encoding="utf-8"))
+    package["version"] = version()
     package["contributes"]["configuration"] = configuration()
     PACKAGE.write_text(json.dumps(package, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -12,6 +12,8 @@ from lsp_server.isolation import isolate
 
 # As shells tell of a program that SIGPIPE ended.
 _PIPE_CLOSED = 141
+# Commands with a command line of their own, and the extra that each may need.
+_EXTRAS = {"eval": "eval", "bench": "eval", "tune": "tune"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,20 +33,28 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments[:1] in (["eval"], ["bench"]):  # they import torch and have a command line of their own
+    word = arguments[0] if arguments else ""
+    extra = _EXTRAS.get(word)
+    if extra is None:
+        from lsp_server.cli import commands
+
+        return commands.run(arguments)
+    from model.library.extras import PACKAGES, lack
+
+    try:
+        if extra == "tune":
+            from tuning.cli import main as tune
+
+            return tune(arguments[1:])
         from evals.cli import main as evaluate
 
         return evaluate(arguments)
-    if arguments[:1] == ["tune"]:  # as above
-        try:
-            from tuning.cli import main as tune
-        except ModuleNotFoundError as error:
-            print(f'midfill: tune needs {error.name}: pip install "midfill[tune]"', file=sys.stderr)
-            return 2
-        return tune(arguments[1:])
-    from lsp_server.cli import commands
-
-    return commands.run(arguments)
+    except ModuleNotFoundError as error:  # most suites need no more than what serves
+        why = lack(extra, word)
+        if not why or (error.name or "").partition(".")[0] not in PACKAGES[extra]:
+            raise
+        print(f"midfill: {why}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

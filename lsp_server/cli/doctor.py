@@ -23,7 +23,7 @@ from lsp_server.config import Config, load
 from lsp_server.index.codings import codings_in_words
 from lsp_server.local import ready_engine, workspace_of
 from lsp_server.status import describe
-from model.library import fetch
+from model.library import extras, fetch
 from model.library.architecture import foreign_reason
 from model.library.catalog import ModelError, ModelSource, resolve
 from model.library.paths import cache_dir, runtime_dir
@@ -68,8 +68,10 @@ def _doctor(args: argparse.Namespace) -> int:
     print(
         f"model: {source.model_id}, {'on this machine' if cached else 'not downloaded; it is fetched when first used'}"
     )
-    print(f"store: {'ready' if newest_store(source.model_id) else 'not made yet; quantizing takes about a minute'}")
+    print(f"store: {_store(source)}")
     print(f"kernels: {_kernels(source)}")
+    if config.device == "cuda" and (why := extras.lack("cuda", "an NVIDIA card")):
+        print(f"device: the processor: {why}")
     is_running = asyncio.run(answers(socket_path(config.engine_settings())))
     print(f"model process: {'running' if is_running else 'not running; starting it'}")
     completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
@@ -86,12 +88,23 @@ def _doctor(args: argparse.Namespace) -> int:
     return 0 if completion.text else 1
 
 
+def _store(source: ModelSource) -> str:
+    if newest_store(source.model_id):
+        return "ready"
+    extra = "transformers" if source.path is not None and foreign_reason(source.path) else "quantize"
+    return f"not made yet; {extras.lack(extra, 'quantizing') or 'quantizing takes about a minute'}"
+
+
 def _kernels(source: ModelSource) -> str:
     from model.native import binding
 
     if source.path is not None and (why := foreign_reason(source.path)):
         return f"transformers, slower: {why}"
-    return binding.kernel_name() or "torch (the native extension was not built: is there a C++ compiler?)"
+    if name := binding.kernel_name():
+        return name
+    why = extras.lack("quantize", "running without them")
+    name, why = ("none", f"; {why}") if why else ("torch", "")
+    return f"{name} (the native extension was not built: is there a C++ compiler?){why}"
 
 
 def _event_loop(model: str) -> str:

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from model.library.catalog import ModelError
+from model.library.extras import command_for
 from model.weights.linear import Linear
 
 # The most tokens of a step that is run with static shapes; `model.decoders.gpu_steps` has the sizes.
@@ -124,9 +125,8 @@ def bitsandbytes() -> Any:
     try:
         return importlib.import_module("bitsandbytes.functional")
     except ImportError as error:
-        raise ModelError(
-            f"quantized weights on a graphics card need bitsandbytes ({error}): pip install 'midfill[cuda]'"
-        ) from error
+        why = f"a quantized model on a graphics card needs bitsandbytes ({error}): {command_for('cuda')}"
+        raise ModelError(why) from error
 
 
 def tensors_of(name: str, weight: torch.Tensor, kind: str) -> dict[str, torch.Tensor]:

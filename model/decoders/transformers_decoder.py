@@ -24,9 +24,9 @@ from model.decoders.torch_decoder import rotate
 from model.decoders.torch_kv import BufferedDecoder, KVBuffer, as_tensors
 from model.decoders.torch_scores import TorchScores, best_tokens
 from model.library.architecture import Architecture, UnsupportedModel
+from model.library.extras import command_for
 from model.weights.linear import Int8Linear, needs_reduced_range, quantize_rows
 
-INSTALL = "pip install 'midfill[transformers]'"
 _ATTENTION = "midfill"
 # A key waits for the whole forward, all layers of it.
 _CHUNKS = Chunks(prefill=64, block=64, idle=16)
@@ -58,7 +58,8 @@ def load_transformers(folder: Path, architecture: Architecture, *, exact: bool) 
     try:
         from transformers import AttentionInterface, AutoModelForCausalLM
     except ImportError:
-        raise UnsupportedModel(f"{architecture.foreign}. The transformers library would run it: {INSTALL}") from None
+        why = f"{architecture.foreign}. The transformers library would run it: {command_for('transformers')}"
+        raise UnsupportedModel(why) from None
     AttentionInterface.register(_ATTENTION, _attend)
     try:
         model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from model.library import extras
 from model.library.architecture import foreign_reason
 from model.library.paths import measured_file
 from model.library.records import read_record, write_record
@@ -78,6 +79,8 @@ class Measured:
 
 def find_card() -> Card:
     """The first NVIDIA card, tried with a small computation; CardError when none works."""
+    if "torch" in extras.missing("cuda"):
+        raise CardError(extras.lack("cuda", "an NVIDIA card"))
     if _cuda_of_torch() is None:
         raise CardError(_NO_CUDA_BUILD)
     if not _has_driver():
@@ -158,8 +161,8 @@ def choose(setting: str, quantization: str, model_id: str, file: Path, probe: Ca
     if quantization == "fp32" and setting == "auto":
         return on_cpu(quantization, "")
     kind = _GPU_KIND.get(quantization) or _kind_for(card, file)
-    if kind != "bf16" and find_spec("bitsandbytes") is None:
-        return on_cpu(quantization, "quantized weights on a card need bitsandbytes: pip install 'midfill[cuda]'")
+    if kind != "bf16" and (why := extras.lack("cuda", "a quantized model on a card")):
+        return on_cpu(quantization, why)
     if (needed := needed_bytes(file, kind)) > card.free_bytes:
         return on_cpu(
             quantization,

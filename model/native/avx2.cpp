@@ -1,3 +1,4 @@
+#include "cpu.h"
 #include "types.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -15,10 +16,7 @@ namespace avx2 {
 #pragma clang attribute pop
 #endif
 
-const Kernels* avx2_kernels() {
-    bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-    return has ? &avx2::kernels : nullptr;
-}
+const Kernels* avx2_kernels() { return cpu().avx2 ? &avx2::kernels : nullptr; }
 #else
 const Kernels* avx2_kernels() { return nullptr; }
 #endif

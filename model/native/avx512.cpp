@@ -1,3 +1,4 @@
+#include "cpu.h"
 #include "types.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -15,12 +16,7 @@ namespace avx512 {
 #pragma clang attribute pop
 #endif
 
-const Kernels* avx512_kernels() {
-    bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512vnni");
-    return has ? &avx512::kernels : nullptr;
-}
+const Kernels* avx512_kernels() { return cpu().avx512 ? &avx512::kernels : nullptr; }
 #else
 const Kernels* avx512_kernels() { return nullptr; }
 #endif

@@ -138,9 +138,9 @@ def _library() -> ctypes.CDLL | None:
 
     ModelError when it was built from other source.
     """
-    built = [
-        path for suffix in EXTENSION_SUFFIXES if (path := Path(__file__).parents[1] / f"_native{suffix}").is_file()
-    ]
+    # The name for any Python first: beside it may lie what an older midfill built for one.
+    names = [f"_native{suffix}" for suffix in reversed(EXTENSION_SUFFIXES)]
+    built = [path for name in names if (path := Path(__file__).parents[1] / name).is_file()]
     if not built:
         return None
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from model.decoders.interface import Decoder
 from model.decoders.native_decoder import Embedding, NativeDecoder, PackedLayer, PackedLinear, runs_natively
+from model.library import extras
 from model.library.architecture import foreign_reason
 from model.library.catalog import ModelSource
 from model.library.store import WEIGHTS, read_manifest
@@ -35,6 +36,7 @@ def open_decoder(
     store = ensure_store(source, file, "int8" if is_foreign else choose_kind(quantization), on_quantize)
     if not is_foreign and quantization != "fp32":
         return load(store, n_threads, on_load), store
+    extras.require("transformers" if is_foreign else "quantize", f"running {source.model_id} like this")
     import torch
 
     from model.decoders.transformers_decoder import load_transformers
@@ -54,6 +56,7 @@ def load(store: Path, n_threads: int, progress: Callable[[float], None] = lambda
     architecture = read_manifest(store).architecture
     if library is not None and runs_natively(architecture):
         return load_native(store, library)
+    extras.require("quantize", "running a model without the native kernels")
     import torch
 
     from model.weights.load_torch import load_torch

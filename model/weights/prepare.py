@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model.library.architecture import UnsupportedModel
+from model.library import extras
+from model.library.architecture import UnsupportedModel, foreign_reason
 from model.library.catalog import ModelError, ModelSource
 from model.library.fetch import files_hash
 from model.library.paths import stores_dir
 from model.library.shards import files_of
-from model.library.store import KINDS, NUMERICS_VERSION, SOURCE_DIGITS, StoreError, read_manifest
+from model.library.store import GPU_KINDS, KINDS, NUMERICS_VERSION, SOURCE_DIGITS, StoreError, read_manifest
 from model.library.system import start_child
 from model.library.tokenizer import UnsupportedTokenizer
 from model.native import binding
@@ -45,6 +46,13 @@ def choose_kind(setting: str) -> str:
 def store_folder(source: ModelSource, kind: str, source_sha256: str) -> Path:
     """Where the store of this model file lives; `kind` of store.KINDS or GPU_KINDS."""
     return stores_dir() / f"{source.model_id}-{kind}-{source_sha256[:SOURCE_DIGITS]}-n{NUMERICS_VERSION}"
+
+
+def extra_for(file: Path, kind: str) -> str:
+    """The extra of midfill that makes a store of this kind, and runs it where the native kernels do not."""
+    if foreign_reason(file):
+        return "transformers"
+    return "cuda" if kind in GPU_KINDS else "quantize"
 
 
 def source_hash(source: ModelSource, file: Path) -> str:
@@ -68,12 +76,14 @@ def _file_hash(source: ModelSource, file: Path) -> str:
 def ensure_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:
     """The complete store of `file`, made now if it is missing or damaged; progress goes from 0 to 1.
 
-    ModelError when the file is not one midfill can run, or the disk or the memory does not suffice.
+    ModelError when the file is not one midfill can run, when what makes it is not installed, or the disk or the memory
+    does not suffice.
     """
     folder = store_folder(source, kind, source_hash(source, file))
     try:
         read_manifest(folder)
     except StoreError:
+        extras.require(extra_for(file, kind), f"quantizing {source.model_id}")
         _quantize_apart(source, file, kind, progress)
         read_manifest(folder)
     return folder

@@ -74,6 +74,47 @@ return function(test)
     assert(editor:n_told(REQUEST) == n)
   end)
 
+  -- -- installing ------------------------------------------------------------------------------------------------
+
+  --- A folder with a `python3` that writes down what it is asked for, and makes a server where a venv is wanted.
+  local PYTHON = [[
+    folder = vim.fn.tempname()
+    vim.fn.mkdir(folder, 'p')
+    local script = {
+      '#!/bin/sh',
+      'echo "$@" >> "' .. folder .. '/said"',
+      'case "$2" in venv)',
+      'mkdir -p "$3/bin"; ln -s "$0" "$3/bin/python"; ln -s "$0" "$3/bin/midfill"; ln -s "$0" "$3/bin/lsp_server";;',
+      'esac',
+    }
+    for _, name in ipairs({ 'python3', 'python3.11', 'python3.12', 'python3.13' }) do
+      vim.fn.writefile(script, folder .. '/' .. name)
+      vim.fn.setfperm(folder .. '/' .. name, 'rwx------')
+    end
+    vim.env.PATH = folder .. ':/usr/bin:/bin'
+    vim.env.XDG_DATA_HOME = folder .. '/data of mine'
+    require('midfill.locate').checkout = function() return folder .. '/checkout' end
+  ]]
+
+  test('install makes an environment, in which the server is then found', { '|' }, { before_setup = PYTHON }, function(editor)
+    local where = editor:lua([[return folder .. '/data of mine/nvim/midfill']])
+    editor:lua([[require('midfill.config').current.cmd = nil]])
+    assert(editor:lua([[return require('midfill.locate').server() == nil]]))
+    editor:lua([[vim.cmd('Midfill install')]])
+    editor:eventually([[return require('midfill.locate').server()]], { where .. '/bin/lsp_server', '--stdio' })
+    editor:eventually([[return vim.fn.filereadable(folder .. '/said') == 1 and #vim.fn.readfile(folder .. '/said') or 0]], 4)
+    local said = editor:lua([[return vim.fn.readfile(folder .. '/said')]])
+    assert(said[2] == '-m venv ' .. where, said[2])
+    assert(said[3]:match('^%-m pip install .* (%S+)$') == editor:lua('return folder') .. '/checkout', said[3])
+    assert(said[4] == 'model pull', said[4])
+  end)
+
+  test('install takes what pip is to install', { '|' }, { before_setup = PYTHON }, function(editor)
+    editor:lua([[vim.cmd('Midfill install midfill==0.1.0')]])
+    editor:eventually([[return vim.fn.filereadable(folder .. '/said') == 1 and #vim.fn.readfile(folder .. '/said') or 0]], 4)
+    assert(editor:lua([[return vim.fn.readfile(folder .. '/said')[3] ]]):match(' midfill==0.1.0$'))
+  end)
+
   -- -- windows ---------------------------------------------------------------------------------------------------
 
   --- What is on the screen in the first rows of each window.

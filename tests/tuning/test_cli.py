@@ -151,7 +151,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     program = f"import sys; sys.modules['datasketch'] = None; {main}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == 'midfill: tune needs datasketch: pip install "midfill[tune]"\n'
+    assert done.stderr == f'midfill: tune needs datasketch: {sys.executable} -m pip install "midfill[tune]"\n'
 
 
 def test_a_child_that_fails_is_told(pulled: str, tmp_path: Path) -> None:

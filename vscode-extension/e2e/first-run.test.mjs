@@ -1,7 +1,7 @@
 // A newcomer: the extension in a clean VS Code, no server, no model. One click on Install, and a suggestion.
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { emptyCache, makeCache, processes, pull, removeCache, SERVER } from './cache.mjs'
@@ -45,6 +45,39 @@ test('one click on Install leads to a suggestion, in every window', { timeout: 4
     await window.picture('first-run-4-suggestion')
     await other.statusIs(/midfill(: \d+ ms)?$/)
     assert.equal(processes('model.daemon', cache).length, 1)
+  } finally {
+    await editor.stop()
+    removeCache(cache)
+  }
+})
+
+test('where the model was quantized before, Install brings no PyTorch', { timeout: 20 * MINUTES }, async () => {
+  pull()
+  const cache = makeCache()
+  // From the wheel that was packed into the extension, if one was, else of this checkout.
+  const isCarried = existsSync(join(import.meta.dirname, '..', 'server'))
+  const settings = isCarried ? {} : { 'midfill.server.package': join(import.meta.dirname, '..', '..') }
+  const path = process.env.PATH.split(':').filter((folder) => !existsSync(join(folder, 'lsp_server'))).join(':')
+  const editor = await Editor.start({ files: { 'fib.py': FIB }, settings, env: { MIDFILL_CACHE: cache, PATH: path, VIRTUAL_ENV: '' } })
+  try {
+    const window = await editor.window()
+    await window.open('fib.py')
+    await window.toEnd()
+    await window.statusIs(/not installed/)
+    await window.page.locator('.notification-toast .monaco-button', { hasText: 'Install' }).first().click()
+    const began = performance.now()
+    await window.statusIs(/midfill(: \d+ ms)?$/, 15 * MINUTES)
+    const ready = performance.now()
+    await window.type('ret')
+    assert.notEqual(await window.ghost(60_000), '')
+    const seconds = [ready, performance.now()].map((then) => ((then - began) / 1000).toFixed(1))
+    console.log(`after Install the server was ready in ${seconds[0]} s, and the first suggestion there in ${seconds[1]} s`)
+    assert.equal(processes('model.daemon', cache).length, 1)
+    const libraries = join(editor.folder, 'data', 'User', 'globalStorage', 'midfill.midfill', 'server', 'lib')
+    const [python] = readdirSync(libraries)
+    const installed = readdirSync(join(libraries, python, 'site-packages'))
+    assert.ok(installed.includes('lsp_server'), installed.join())
+    assert.ok(!installed.includes('torch'))
   } finally {
     await editor.stop()
     removeCache(cache)

@@ -48,7 +48,7 @@ export class Client implements vscode.Disposable {
     private readonly log: Log,
     private readonly status: Status,
   ) {
-    this.setup = new Setup(join(context.globalStorageUri.fsPath, 'server'), log, status)
+    this.setup = new Setup(join(context.globalStorageUri.fsPath, 'server'), context.extensionPath, log, status)
   }
 
   /** The `midfill` command line of the server in use. */

@@ -1,10 +1,12 @@
 // Makes a Python environment of midfill's own, and installs the server into it. Used by `client` and by a command.
+// The server alone is small. PyTorch comes when the model has to be quantized here first, or for an NVIDIA card.
 //
 // Rules: pip is told nothing that the user's own pip configuration could not override (proxy, index, offline wheels);
 // an environment that is not complete has no mark, and is made anew.
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Model } from './protocol'
 import { run, type RunOptions } from './run'
 import type { ServerSettings, Torch } from './settings'
 
@@ -60,11 +62,29 @@ export function cpuIndex(settings: ServerSettings, torch: Exclude<Torch, 'auto'>
   return wanted ? settings.cpuIndex : ''
 }
 
+/** The wheel that the extension carries, as those for one platform do; "" where there is none. */
+export function carriedWheel(extension: string): string {
+  const folder = join(extension, 'server')
+  const wheel = existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.whl')) : undefined
+  return wheel ? join(folder, wheel) : ''
+}
+
+/** A package with one of its extras, as pip wants it: behind a path, or within a requirement behind its name. */
+export function withExtra(wanted: string, extra: string): string {
+  if (!extra || wanted.includes('[')) return wanted
+  const requirement = /^([A-Za-z0-9][\w.-]*)(\s*(?:[@=<>~!;].*)?)$/.exec(wanted)
+  return requirement ? `${requirement[1]}[${extra}]${requirement[2]}` : `${wanted}[${extra}]`
+}
+
 /** pip's arguments. Offline wheels and other indexes come with `pipOptions`, or from pip's own configuration. */
-export function pipArguments(settings: ServerSettings, torch: Exclude<Torch, 'auto'>, index: string): string[] {
+export function pipArguments(settings: ServerSettings, extra: string, index: string): string[] {
   const cpu = index ? ['--extra-index-url', index] : []
-  const wanted = torch === 'cuda' ? `${settings.package}[cuda]` : settings.package
-  return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, ...settings.pipOptions, wanted]
+  return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, ...settings.pipOptions, withExtra(settings.package, extra)]
+}
+
+/** Whether a model was quantized on this machine before, by what `midfill model list --json` says. */
+export function isPrepared(list: string, model: string): boolean {
+  return (JSON.parse(list) as Model[]).some((row) => row.name === model && row.stores.length > 0)
 }
 
 /** Whether an index answers: pip would try one that does not for minutes. */
@@ -79,20 +99,25 @@ export async function chooseTorch(chosen: Torch): Promise<Exclude<Torch, 'auto'>
   return cards.includes('GPU') ? 'cuda' : 'cpu'
 }
 
-/** Make the environment. Throws NoPython or ProgramFailed; what was begun is removed then. */
-export async function install(venv: string, settings: ServerSettings, options: RunOptions): Promise<void> {
+/** Make the environment that runs a model. Throws NoPython or ProgramFailed; what was begun is removed then. */
+export async function install(venv: string, settings: ServerSettings, model: string, options: RunOptions): Promise<void> {
   const [python, args] = await findPython(settings.python)
   const torch = await chooseTorch(settings.torch)
-  const wanted = cpuIndex(settings, torch)
-  const index = wanted && (await answers(wanted)) ? wanted : ''
-  if (wanted && !index) options.onLine?.(`${wanted} does not answer: the default build of torch is installed, which may be large`)
+  const pip = (extra: string, index: string): Promise<string> => run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, extra, index)], options)
   rmSync(venv, { recursive: true, force: true })
   mkdirSync(venv, { recursive: true })
   try {
     options.onLine?.(`making an environment with ${python}`)
     await run(python, [...args, '-m', 'venv', venv], options)
-    await run(program(venv, 'python'), ['-m', 'pip', ...pipArguments(settings, torch, index)], options)
+    await pip(torch === 'cuda' ? 'cuda' : '', '')
     if (!existsSync(program(venv, 'lsp_server'))) throw new Error(`${settings.package} has no lsp_server`)
+    const { onLine: _, ...silently } = options
+    if (torch === 'cpu' && !isPrepared(await run(program(venv, 'midfill'), ['model', 'list', '--json'], silently), model)) {
+      const wanted = cpuIndex(settings, torch)
+      const index = wanted && (await answers(wanted)) ? wanted : ''
+      if (wanted && !index) options.onLine?.(`${wanted} does not answer: the default build of torch is installed, which may be large`)
+      await pip('quantize', index)
+    }
     writeFileSync(join(venv, MARK), new Date().toISOString())
   } catch (error) {
     rmSync(venv, { recursive: true, force: true })

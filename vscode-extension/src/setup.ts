@@ -4,7 +4,7 @@
 
 import { dirname, join } from 'node:path'
 import * as vscode from 'vscode'
-import { install, isComplete, NoPython } from './install'
+import { carriedWheel, install, isComplete, NoPython } from './install'
 import { isLocked, takeLock } from './lock'
 import type { Log } from './log'
 import { remedyFor } from './remedies'
@@ -14,11 +14,12 @@ import type { Status } from './status'
 
 const LOOK_MS = 2000
 const OFFER =
-  'midfill needs its server: a Python environment of its own (about 1 GB with PyTorch), and a model (0.5 GB). Both stay on this machine.'
+  'midfill needs its server: a Python environment of its own (70 MB to download), a model (0.5 GB), and to quantize that once PyTorch (200 MB, for an NVIDIA card 3 GB). All stays on this machine.'
 
 export class Setup {
   constructor(
     readonly venv: string,
+    private readonly extension: string, // its folder
     private readonly log: Log,
     private readonly status: Status,
   ) {}
@@ -78,7 +79,10 @@ export class Setup {
     try {
       await vscode.window.withProgress(options, async (progress, token) => {
         token.onCancellationRequested(() => abort.abort())
-        await install(this.venv, serverSettings(), {
+        const settings = serverSettings()
+        const carried = settings.package === 'midfill' ? carriedWheel(this.extension) : ''
+        const model = vscode.workspace.getConfiguration('midfill').get('model', '')
+        await install(this.venv, carried ? { ...settings, package: carried } : settings, model, {
           cwd: dirname(this.venv),
           signal: abort.signal,
           onLine: (line) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Backoff } from '../src/backoff'
-import { isComplete, isNewEnough, pipArguments, program, pythons, cpuIndex } from '../src/install'
+import { carriedWheel, cpuIndex, isComplete, isNewEnough, isPrepared, pipArguments, program, pythons, withExtra } from '../src/install'
 import { isThere, locate } from '../src/locate'
 import { isLocked, takeLock } from '../src/lock'
 import type { ContextWindow, Explanation, StatusReply, Usage } from '../src/protocol'
@@ -45,9 +45,32 @@ test('on Linux without a card the CPU build of torch is installed, unless the us
   assert.equal(cpuIndex(SETTINGS, 'cpu', 'darwin'), '')
   const offline = { ...SETTINGS, pipOptions: ['--no-index', '--find-links', 'wheels'] }
   assert.equal(cpuIndex(offline, 'cpu', 'linux'), '')
-  assert.deepEqual(pipArguments(offline, 'cpu', '').slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
-  assert.deepEqual(pipArguments(SETTINGS, 'cpu', 'https://example.org/cpu').slice(3, 5), ['--extra-index-url', 'https://example.org/cpu'])
+  assert.deepEqual(pipArguments(offline, '', '').slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
+  assert.deepEqual(pipArguments(SETTINGS, 'quantize', 'https://example.org/cpu').slice(3, 5), ['--extra-index-url', 'https://example.org/cpu'])
   assert.equal(pipArguments(SETTINGS, 'cuda', '').at(-1), 'midfill[cuda]')
+})
+
+test('an extra is asked for where pip wants it', () => {
+  const asked = ['midfill', 'midfill==0.1.0', 'midfill @ file:///a/b.whl', '/a/midfill-0.1.0-py3-none-any.whl', '/src/midfill', 'midfill[tune]']
+  assert.deepEqual(asked.map((wanted) => withExtra(wanted, 'quantize')), [
+    'midfill[quantize]', 'midfill[quantize]==0.1.0', 'midfill[quantize] @ file:///a/b.whl',
+    '/a/midfill-0.1.0-py3-none-any.whl[quantize]', '/src/midfill[quantize]', 'midfill[tune]',
+  ])
+  assert.deepEqual(asked.map((wanted) => withExtra(wanted, '')), asked)
+})
+
+test('the wheel inside of the extension is found, and none where there is none', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'midfill-'))
+  assert.equal(carriedWheel(folder), '')
+  mkdirSync(join(folder, 'server'))
+  assert.equal(carriedWheel(folder), '')
+  writeFileSync(join(folder, 'server', 'midfill-0.1.0-py3-none-any.whl'), '')
+  assert.equal(carriedWheel(folder), join(folder, 'server', 'midfill-0.1.0-py3-none-any.whl'))
+})
+
+test('a model that was quantized here before needs no PyTorch', () => {
+  const list = JSON.stringify([{ name: 'small', stores: ['int4'] }, { name: 'large', stores: [] }])
+  assert.deepEqual(['small', 'large', '/a/model.gguf'].map((model) => isPrepared(list, model)), [true, false, false])
 })
 
 test('the server is the one that was set, else the installed one, else one on the PATH beside midfill', () => {

@@ -2,6 +2,7 @@
 --- Rules: what the terminal's `midfill` shows is shown by it, in a split, and not made a second time here.
 
 local config = require('midfill.config')
+local install = require('midfill.install')
 local locate = require('midfill.locate')
 local notice = require('midfill.notice')
 local progress = require('midfill.progress')
@@ -27,21 +28,25 @@ local function show(name, lines)
   vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buf })
 end
 
---- The terminal's command in a window below, which `q` closes.
+--- A command in a window below, which `q` closes.
+local function terminal(command, options)
+  vim.cmd('botright new')
+  vim.bo.bufhidden = 'wipe'
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = 0 })
+  if vim.fn.has('nvim-0.11') == 1 then
+    vim.fn.jobstart(command, vim.tbl_extend('error', options, { term = true }))
+  else
+    vim.fn.termopen(command, options)
+  end
+end
+
+--- The terminal's `midfill` with arguments.
 local function in_terminal(...)
   local cli = locate.cli()
   if not cli then
     return notice.tell(locate.REMEDY, vim.log.levels.ERROR)
   end
-  local command = vim.list_extend({ cli }, { ... })
-  vim.cmd('botright new')
-  vim.bo.bufhidden = 'wipe'
-  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = 0 })
-  if vim.fn.has('nvim-0.11') == 1 then
-    vim.fn.jobstart(command, { term = true })
-  else
-    vim.fn.termopen(command)
-  end
+  terminal(vim.list_extend({ cli }, { ... }), vim.empty_dict())
 end
 
 --- FILE:LINE:COL of the cursor, or nil with a word about it.
@@ -93,6 +98,21 @@ M.all = {
         show('status', lines)
       end)
     end)
+  end,
+  install = function(package)
+    local command, problem = install.command(package)
+    if not command then
+      return notice.tell(problem, vim.log.levels.ERROR)
+    end
+    terminal(command, {
+      on_exit = function(_, code)
+        if code ~= 0 then
+          return notice.tell('the server was not installed: the terminal says why', vim.log.levels.ERROR)
+        end
+        server.try_again()
+        notice.tell('the server is installed')
+      end,
+    })
   end,
   stats = function()
     in_terminal('stats')

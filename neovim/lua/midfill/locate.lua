@@ -1,13 +1,15 @@
 --- Finds the server's command and the `midfill` command.
 --- Rules: the option `cmd` first; then what stands on PATH; then the virtual environment that `make setup` puts
---- beside this folder. `lsp_server` alone is too common a name: on PATH it counts only beside a `midfill`.
+--- beside this folder; then that of `:Midfill install`. `lsp_server` alone is too common a name: on PATH it counts
+--- only beside a `midfill`.
 
 local config = require('midfill.config')
 
 local M = {}
 
 --- What to do when nothing is found.
-M.REMEDY = "midfill's server was not found. Install midfill so that `midfill` is on PATH, or say where it is: "
+M.REMEDY = "midfill's server was not found. `:Midfill install` makes it an environment of its own; or install midfill "
+  .. 'so that `midfill` is on PATH, or say where it is: '
   .. "require('midfill').setup({ cmd = { '/path/to/midfill/.venv/bin/lsp_server', '--stdio' } })"
 
 local function executable(path)
@@ -26,10 +28,15 @@ local function beside(path, name)
 end
 
 --- The checkout that this plugin is part of, or nil.
-local function checkout()
+function M.checkout()
   local source = debug.getinfo(1, 'S').source:sub(2)
   local plugin = vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.uv.fs_realpath(source) or source)))
   return vim.fs.dirname(plugin)
+end
+
+--- What `:Midfill install` makes.
+function M.environment()
+  return vim.fs.joinpath(vim.fn.stdpath('data'), 'midfill')
 end
 
 --- The server's command as a list (or the function that the user gave), or nil.
@@ -40,7 +47,8 @@ function M.server()
   end
   local midfill = executable(vim.fn.exepath('midfill'))
   local found = beside(midfill, 'lsp_server')
-    or executable(vim.fs.joinpath(checkout(), '.venv', 'bin', 'lsp_server'))
+    or executable(vim.fs.joinpath(M.checkout(), '.venv', 'bin', 'lsp_server'))
+    or executable(vim.fs.joinpath(M.environment(), 'bin', 'lsp_server'))
   return found and { found, '--stdio' }
 end
 

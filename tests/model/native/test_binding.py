@@ -1,7 +1,9 @@
 """The native kernels against torch, over random shapes, with every instruction set that runs here."""
 
 import ctypes
+import platform
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +19,7 @@ from model.native.matrix_layout import GROUP
 from model.weights.lowbit import quantize_groups
 from model.weights.packing import pack, unpack
 from tests.model.kernels import ALL, THREADS, available, opened
+from tests.processor import best_kernels
 
 pytestmark = pytest.mark.skipif(not available(), reason="the native extension was not built")
 every_kernel = pytest.mark.parametrize("kernels", available())
@@ -206,6 +209,11 @@ def test_no_kernels_are_left_out() -> None:
     headers = "".join(path.read_text() for path in Path(binding.__file__).parent.glob("simd_*.h"))
     assert sorted(re.findall(r'kName = "([^"]+)"', headers)) == sorted(ALL)
     assert binding.kernel_name() == available()[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="reads /proc/cpuinfo")
+def test_the_kernels_are_those_that_the_system_says_the_processor_has() -> None:
+    assert binding.kernel_name() == best_kernels()
 
 
 def test_the_instruction_sets_agree_bit_for_bit() -> None:
