@@ -100,3 +100,23 @@ export interface Statistics {
   languages: Record<string, Usage>
   daily: { day: string; shown: number; accepted: number }[]
 }
+
+/** `midfill/nextEdit`: the edits that follow, in order. `version` is null in a file that is not open. */
+export interface NextEdit {
+  id: string
+  text: string
+  range: { start: Place; end: Place }
+  position: Place
+  textDocument: { uri: string; version: number | null }
+  command: { command: string; arguments: unknown[] }
+}
+
+export interface NextEditsReply {
+  edits: NextEdit[]
+  reason: string
+}
+
+export interface Place {
+  line: number
+  character: number
+}
