@@ -49,6 +49,17 @@ export interface Explanation {
   fate: string | null
 }
 
+/** How an answer to `midfill/nextEdit` came about. */
+export interface NextEditExplanation {
+  sentence: string
+  at: number
+  path: string
+  line: number
+  column: number
+  latencyMs: number
+  proposals: { path: string; line: number; layer: string; old: string[]; new: string[]; probability: number; verdict: string }[]
+}
+
 /** `midfill/context`; of a window that there is not, only `message` and `snippets`. */
 export interface ContextWindow {
   message: string

@@ -222,6 +222,15 @@ test("the server's lines keep their level, and a traceback that of its entry", (
   assert.deepEqual(entry('2026-01-31 12:00:00,123 Nothing of the kind', 'debug'), ['debug', '2026-01-31 12:00:00,123 Nothing of the kind'])
 })
 
+test('what was thought of as the next edit is explained', () => {
+  const proposals = [{ path: 'a.py', line: 5, layer: 'rename', old: ['x = <load>()'], new: ['x = read()'], probability: 0.31, verdict: 'below the threshold' }]
+  const one = { sentence: 'No next edit was offered: too unsure.', at: 0, path: 'a.py', line: 1, column: 2, latencyMs: 3.4, proposals }
+  const html = whyPage([], '', [one, one])
+  for (const part of ['No next edit was offered: too unsure.', 'x = &lt;load&gt;()', '31 %', 'below the threshold', 'a.py:1:2']) assert.ok(html.includes(part), part)
+  assert.equal(html.match(/<details open>/g)?.length, 1)
+  assert.ok(!whyPage([], '').includes('Next edits'))
+})
+
 const drawn = (before: string, range: [number, number, number, number], text: string) => {
   const lines = before.split('\n')
   const [line, character, endLine, end] = range

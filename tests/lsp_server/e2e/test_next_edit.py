@@ -102,6 +102,20 @@ def test_copilots_request_gets_the_first_of_them(session: Session) -> None:
     session.request("workspace/executeCommand", {key: edit["command"][key] for key in ("command", "arguments")})
 
 
+def test_how_an_answer_came_about_is_told(session: Session) -> None:
+    uri = "file:///w/a.py"
+    version = renamed(session)
+    first = asked(session, uri, version)["edits"][0]
+    session.notify("midfill/didDismissNextEdit", {"id": first["id"]})
+    (told,) = session.request("midfill/why", {"last": 1})["nextEdits"]
+    assert told["sentence"] == "A next edit was offered at line 6, and 1 more. It was dismissed."
+    assert [(each["layer"], each["verdict"]) for each in told["proposals"]] == [("rename", "offered")] * 2
+    assert told["edits"] == [{"path": "a.py", "old": ["def load(path):"], "new": ["def read(path):"]}]
+    session.request("workspace/executeCommand", {"command": "midfill.snooze", "arguments": [5]})
+    assert "snoozed" in asked(session, uri, version)["reason"]
+    assert "snoozed" in session.request("midfill/why", {"last": 1})["nextEdits"][0]["sentence"]
+
+
 def test_positions_are_in_the_encodings_units(session: Session) -> None:
     uri = "file:///w/a.py"
     session.open(uri, "def load():\r\n    pass\r\n\r\n\r\nx = '🙂', load(), 1\r\n")
