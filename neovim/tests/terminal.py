@@ -48,17 +48,19 @@ class Terminal:
         screens: Path,
         arguments: Sequence[str] = (),
         options: str = "{}",
+        init: str = INIT,
     ) -> None:
+        """`init` is the configuration, in which {plugin}, {command} and {settings} are replaced."""
         self._screens = screens
         self._name = f"midfill-{uuid.uuid4().hex[:8]}"
         self._socket = file.parent / f".{self._name}.sock"
-        init = file.parent / ".init.lua"
+        configuration = file.parent / ".init.lua"
         words = "{ " + ", ".join(json.dumps(word) for word in command) + " }"
-        init.write_text(INIT.format(plugin=json.dumps(str(PLUGIN)), command=words, settings=options))
+        configuration.write_text(init.format(plugin=json.dumps(str(PLUGIN)), command=words, settings=options))
         self._nvim = nvim
         settings = {"TERM": "tmux-256color", "XDG_STATE_HOME": str(file.parent / ".state"), **environment}
         line = ["env", *(f"{key}={value}" for key, value in settings.items())]
-        line += [nvim, "--clean", "--listen", str(self._socket), "-u", str(init), str(file), *arguments]
+        line += [nvim, "--clean", "--listen", str(self._socket), "-u", str(configuration), str(file), *arguments]
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), *line, cwd=file.parent)
 
     def __enter__(self) -> "Terminal":
