@@ -77,6 +77,11 @@ def did_show(ls: Midfill, params: Any) -> None:
     log.debug("a next edit is shown")
 
 
+def did_focus(ls: Midfill, params: Any) -> None:
+    """The user came to a document, as Copilot's clients tell; nothing follows from it."""
+    log.debug("a document has the focus")
+
+
 def did_dismiss(ls: Midfill, params: Any) -> None:
     """The user does not want one."""
     ls.next_edits.dismiss(str(getattr(params, "id", "")))

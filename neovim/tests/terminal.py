@@ -106,7 +106,8 @@ class Terminal:
         """The value of a Lua expression in the Neovim, as a string."""
         quoted = expression.replace("'", "''")
         command = [self._nvim, "--server", str(self._socket), "--remote-expr", f"luaeval('{quoted}')"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
+        assert done.returncode == 0, f"{expression}: {done.stderr}"
         return done.stdout or done.stderr  # 0.10 and 0.11 differ in where they write it
 
     def wait(self, is_true: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:

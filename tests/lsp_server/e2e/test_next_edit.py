@@ -98,8 +98,10 @@ def test_copilots_request_gets_the_first_of_them(session: Session) -> None:
     (edit,) = asked(session, uri, version, "textDocument/copilotInlineEdit")["edits"]
     assert set(edit) == {"text", "range", "textDocument", "command"}
     assert edit["range"]["start"]["line"] == 5
+    session.notify("textDocument/didFocus", {"textDocument": {"uri": uri}})
     session.notify("textDocument/didShowInlineEdit", {"item": {"command": edit["command"]}})
     session.request("workspace/executeCommand", {key: edit["command"][key] for key in ("command", "arguments")})
+    assert not any("unknown method" in line for line in session.stderr)
 
 
 def test_how_an_answer_came_about_is_told(session: Session) -> None:
