@@ -173,6 +173,14 @@ export class Window {
     }
   }
 
+  /** The lines that stand in a box beside the text. */
+  async boxed() {
+    const lines = await this.page.evaluate(() => [...document.querySelectorAll('.monaco-editor .view-line span')]
+      .map((span) => getComputedStyle(span, '::after')).filter((style) => style.position === 'absolute' && style.content !== 'none')
+      .map((style) => style.content.slice(1, -1)))
+    return lines.map((line) => line.replaceAll('\u00a0', ' ').slice(1))
+  }
+
   /** What of the text is struck. */
   async struck() {
     return this.page.evaluate(() => [...document.querySelectorAll('.monaco-editor .view-line span')]

@@ -2,7 +2,7 @@
 // be, gone to and taken with Tab, in this file and in others, and nobody's keys otherwise.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { makeCache, pull, removeCache, SERVER } from './cache.mjs'
@@ -22,7 +22,10 @@ let editor, window, cache
 before(async () => {
   pull()
   cache = makeCache()
-  const more = { 'width.py': 'import rows\n\nWIDTH = 3\n\n\ndef wide():\n    return WIDTH * WIDTH\n' }
+  const more = {
+    'width.py': 'import rows\n\nWIDTH = 3\n\n\ndef wide():\n    return WIDTH * WIDTH\n',
+    'plain.py': 'import rows\n\n\ndef plain(path):\n    return rows.first_row(path)\n',
+  }
   editor = await Editor.start({ files: { ...FILES, ...more }, settings: SETTINGS, env: { MIDFILL_CACHE: cache } })
   window = await editor.window()
   await window.open('rows.py')
@@ -82,6 +85,8 @@ test('what was taken is one step to undo', async () => {
   await sleep(1000)
   const texts = ['report.py', 'total.py'].map(saved)
   assert.deepEqual(texts.map((text) => text.match(/load_rows/g)?.length ?? 0).sort(), [0, 1])
+  await window.press('Control+y')
+  await window.noHint()
 })
 
 test('Escape dismisses it, and Tab is a tab again', async () => {
@@ -126,17 +131,26 @@ test('beside a suggestion at the cursor nothing is drawn, and Tab takes the sugg
   assert.ok(ghost)
   await sleep(600)
   await window.noHint()
-  const text = await window.text()
   await window.press('Tab')
   await window.noGhost()
-  assert.ok((await window.text()).length > text.length)
+  assert.ok((await window.text()).includes(`rep${ghost.split('\n')[0]}`))
 })
 
 test('lines that come in stand beside the place where they come in', async () => {
-  await window.open('width.py')
+  const user = join(editor.folder, 'data', 'User', 'settings.json')
+  const more = { 'midfill.nextEdit.eagerness': 1, 'midfill.automatic': false } // no suggestion may be in the way
+  writeFileSync(user, JSON.stringify({ ...JSON.parse(readFileSync(user, 'utf8')), ...more }))
+  await sleep(1000)
+  await window.open('plain.py')
   await window.toEnd()
-  await window.press('Escape')
-  await window.type('\n\nprint(read_rows(')
-  await sleep(1500)
+  await window.type('\n\nprint(csv.writer(plain(1)))\n')
+  assert.match(await window.hint(/line/), /^Tab: line [12] ↑$/)
   await window.picture('next-edit-lines')
+  assert.deepEqual(await window.boxed(), ['import csv'])
+  await window.press('Tab')
+  await window.hint(/accept/)
+  await window.picture('next-edit-lines-here')
+  await window.press('Tab')
+  await sleep(500)
+  assert.match(await window.text(), /import csv/)
 })

@@ -36,12 +36,16 @@ export class Drawing implements vscode.Disposable {
     const pieces = shape?.pieces ?? []
     const struck = pieces.filter(({ from, to }) => to > from).map(({ line, from, to }) => new vscode.Range(line, from, line, to))
     editor.setDecorations(this.removed, struck)
-    const ghosts = pieces.filter(({ text }) => text).map(({ line, to, text }) => ghost(new vscode.Position(line, to), text))
-    editor.setDecorations(this.inserted, [...ghosts, ...(shape?.box ? boxed(document, shape.box) : [])])
+    const { end } = document.lineAt(Math.min(hint.line, document.lineCount - 1)).range
+    const ghosts = pieces.filter(({ text }) => text).map(({ line, to, text }) => ({ at: new vscode.Position(line, to), text }))
+    const inLine = ghosts.filter(({ at }) => !at.isEqual(end)).map(({ at, text }) => ({ range: new vscode.Range(at, at), renderOptions: { after: ghost(text) } }))
+    editor.setDecorations(this.inserted, [...inLine, ...(shape?.box ? boxed(document, shape.box) : [])])
     const above = shape?.box?.isInsertion && shape.box.line < document.lineCount ? [document.lineAt(shape.box.line).range] : []
     editor.setDecorations(this.place, above)
-    const { end } = document.lineAt(Math.min(hint.line, document.lineCount - 1)).range
-    editor.setDecorations(this.hint, [{ range: new vscode.Range(end, end), renderOptions: { after: { ...HINT, contentText: hint.text } } }])
+    // In one place the order of two decorations is not told: a ghost at the line's end and the hint are one.
+    const before = ghosts.filter(({ at }) => at.isEqual(end)).map(({ text }) => ghost(text))[0]
+    const renderOptions = { ...(before ? { before } : {}), after: { ...HINT, contentText: hint.text } }
+    editor.setDecorations(this.hint, [{ range: new vscode.Range(end, end), renderOptions }])
   }
 
   clear(): void {
@@ -54,9 +58,8 @@ export class Drawing implements vscode.Disposable {
   }
 }
 
-function ghost(at: vscode.Position, text: string): vscode.DecorationOptions {
-  const after = { contentText: text.replaceAll(' ', NO_BREAK), backgroundColor: INSERTED }
-  return { range: new vscode.Range(at, at), renderOptions: { after } }
+function ghost(text: string): vscode.ThemableDecorationAttachmentRenderOptions {
+  return { contentText: text.replaceAll(' ', NO_BREAK), backgroundColor: INSERTED, fontStyle: 'italic' }
 }
 
 /** One decoration a line: each holds one line of text. They hang at the first line and stand below each other by their style. */
