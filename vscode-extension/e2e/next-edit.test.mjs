@@ -144,6 +144,7 @@ test('lines that come in stand beside the place where they come in', { timeout: 
     await sleep(4000)
     await page.toEnd()
     await page.type('\n\nprint(load_rows(plain(1)))\n')
+    await sleep(1000) // what was offered in between is gone
     const hint = await page.hint(/line/)
     await page.picture('next-edit-lines')
     assert.match(hint, /^Tab: line [12] ↑$/)

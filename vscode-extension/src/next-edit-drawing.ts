@@ -8,6 +8,9 @@ import type { Box, Hint, Shape } from './next-edit-shape'
 
 const REMOVED = new vscode.ThemeColor('diffEditor.removedTextBackground')
 const INSERTED = new vscode.ThemeColor('diffEditor.insertedTextBackground')
+// Told, since what stands behind a word would have that word's color.
+const GHOST = { color: new vscode.ThemeColor('editor.foreground'), fontStyle: 'italic' }
+const TINT = 'var(--vscode-diffEditor-insertedTextBackground)'
 const HINT = { color: new vscode.ThemeColor('editorCodeLens.foreground'), margin: '0 0 0 2em' }
 const NO_BREAK = '\u00a0'
 
@@ -59,7 +62,7 @@ export class Drawing implements vscode.Disposable {
 }
 
 function ghost(text: string): vscode.ThemableDecorationAttachmentRenderOptions {
-  return { contentText: text.replaceAll(' ', NO_BREAK), backgroundColor: INSERTED, fontStyle: 'italic' }
+  return { contentText: text.replaceAll(' ', NO_BREAK), backgroundColor: INSERTED, ...GHOST }
 }
 
 /** One decoration a line: each holds one line of text. They hang at the first line and stand below each other by their style. */
@@ -68,8 +71,10 @@ function boxed(document: vscode.TextDocument, box: Box): vscode.DecorationOption
   const width = Math.max(...box.lines.map((each) => each.length)) + 2
   return box.lines.map((text, n) => {
     const top = `calc(100% * ${n + box.line - line})`
-    const style = `none; position: absolute; z-index: 5; left: ${box.column}ch; top: ${top}; height: 100%; width: ${width}ch; white-space: pre`
+    const style = `none; position: absolute; z-index: 5; left: ${box.column}ch; top: ${top}; height: 100%; width: ${width}ch; white-space: pre; `
+      + `background-image: linear-gradient(${TINT}, ${TINT})`
     const after = {
+      ...GHOST,
       contentText: `${NO_BREAK}${text.replaceAll(' ', NO_BREAK)}`,
       backgroundColor: new vscode.ThemeColor('editorHoverWidget.background'),
       textDecoration: style,
