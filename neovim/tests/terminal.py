@@ -106,7 +106,12 @@ class Terminal:
         """The value of a Lua expression in the Neovim, as a string."""
         quoted = expression.replace("'", "''")
         command = [self._nvim, "--server", str(self._socket), "--remote-expr", f"luaeval('{quoted}')"]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
+        end = time.monotonic() + TIMEOUT_S
+        while True:
+            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
+            # It does not listen yet, or is too busy to: nothing was evaluated.
+            if "E247" not in done.stderr or time.monotonic() > end:
+                break
         assert done.returncode == 0, f"{expression}: {done.stderr}"
         return done.stdout or done.stderr  # 0.10 and 0.11 differ in where they write it
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SIDEKICK.is_dir(), reason="no sidekick.nvim:
 INIT = (
     f"vim.opt.runtimepath:append({json.dumps(str(SIDEKICK))})\n"
     """
-vim.o.swapfile, vim.o.termguicolors, vim.o.laststatus = false, true, 2
+vim.o.swapfile, vim.o.termguicolors, vim.o.cmdheight = false, true, 4 -- room for what the server says of its model
 vim.lsp.config('midfill-copilot', {{
   cmd = {command},
   root_markers = {{ '.git' }},
