@@ -59,3 +59,10 @@ def test_sidekick_shows_what_follows_jumps_to_it_and_applies_it(nvim: str, open_
     assert terminal.lines() == TEXT.replace("load", "read").splitlines()
     terminal.wait(lambda: offered(terminal) == -1, "nothing is left")
     assert "rror" not in terminal.lua("vim.fn.execute('messages')")
+
+
+def test_the_configuration_is_the_documented_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "editors.md").read_text(encoding="utf-8")
+    for line in INIT.replace("{{", "{").replace("}}", "}").splitlines():
+        if line.startswith(("vim.lsp.", "vim.keymap", "  root_markers")):
+            assert line in page

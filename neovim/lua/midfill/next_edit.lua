@@ -54,13 +54,13 @@ local function draw(buf, client, edit)
       vim.api.nvim_buf_set_extmark(buf, NAMESPACE, piece.row, piece.from, struck)
     end
     if piece.text ~= '' then
-      local ghost = { virt_text = { { piece.text, 'MidfillGhost' } }, virt_text_pos = 'inline' }
+      local ghost = { virt_text = { { piece.text, 'MidfillReplacement' } }, virt_text_pos = 'inline' }
       vim.api.nvim_buf_set_extmark(buf, NAMESPACE, piece.row, piece.to, ghost)
     end
   end
   if #shape.lines > 0 then
     local come = vim.tbl_map(function(line)
-      return { { line, 'MidfillGhost' } }
+      return { { line, 'MidfillReplacement' } }
     end, shape.lines)
     local is_last = shape.above >= #lines
     local ghost = { virt_lines = come, virt_lines_above = not is_last }
