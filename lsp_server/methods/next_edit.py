@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from completion.code.lines import same_ends
@@ -195,7 +196,7 @@ async def _look_elsewhere(ls: Midfill, document: Document, threshold: float, ans
         tree = (await ls.snapshots.of(source, source.text)).tree
         if names := await asyncio.to_thread(renamed, tree, edits):
             asked = _Search(ls, document.uri, path, tree.language, names, edits, threshold, answer)
-            offers += await asyncio.to_thread(lambda: list(asked.offers()))  # noqa: B023 - awaited here
+            offers += await asyncio.to_thread(lambda: list(islice(asked.offers(), _MAX_EDITS)))  # noqa: B023 - awaited here
     for uri in {offer.uri for offer in offers}:
         ls.documents.edits.offer(uri, [offer.judged.proposal for offer in offers if offer.uri == uri])
     answer.offers = offers[:_MAX_EDITS]
