@@ -74,7 +74,7 @@ def _add_bench(commands: Any) -> None:
     ladder.add_argument("--device", choices=("cuda", "cpu"), help="measure kinds of weights on it (default cuda)")
     ladder.add_argument("--shape", action="append", default=[], choices=SHAPES, help="random weights; repeatable")
     ladder.add_argument("--rung", action="append", default=[], choices=RUNGS, help="repeatable (default all)")
-    replay = bench.add_argument_group("replay, typing, soak and index")
+    replay = bench.add_argument_group("replay, typing, soak, index and next-edit")
     names = ", ".join(each.name for each in HISTORIES)
     replay.add_argument(
         "--history",
@@ -83,10 +83,12 @@ def _add_bench(commands: Any) -> None:
         help=f"two releases (default of the replay {DEFAULT_HISTORY}); of typing repeatable, also by name: {names}",
     )
     replay.add_argument("--context", action="append", choices=CONTEXTS, help="size of the prompts; repeatable")
-    replay.add_argument("--keystrokes", type=_positive, help="default 300; of typing 1,500 of each history")
+    replay.add_argument(
+        "--keystrokes", type=_positive, help="default 300; of typing 1,500 of each history; of next-edit, renames (100)"
+    )
     replay.add_argument("--kills", type=_count, default=10, help="of the soak: how often the daemon is killed")
     replay.add_argument("--seed", type=int, default=0)
-    replay.add_argument("--path", type=Path, help="of the index: the source tree, which is copied")
+    replay.add_argument("--path", type=Path, help="of the index and next-edit: the source tree, which is copied")
     _add_typing(bench.add_argument_group("typing"))
     _add_out(bench)
 

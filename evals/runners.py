@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evals.setup import Setup
 
 CONTEXTS = ("1k", "4k", "16k")
-_KEYSTROKES, _TYPING_KEYSTROKES = 300, 1_500
+_KEYSTROKES, _TYPING_KEYSTROKES, _RENAMES = 300, 1_500, 100
 Runner = Callable[[argparse.Namespace], int]
 
 
@@ -281,6 +281,14 @@ def _index(a: argparse.Namespace) -> int:
     )
 
 
+def _next_edit_speed(a: argparse.Namespace) -> int:
+    from evals.replay import next_edit_bench
+
+    if a.path is None:
+        raise EvalError("bench next-edit needs --path DIR")
+    return asyncio.run(next_edit_bench.run(path=a.path, n_files=a.keystrokes or _RENAMES, seed=a.seed, out=a.out))
+
+
 def _first_model(a: argparse.Namespace) -> str:
     return a.model[0] if a.model else DEFAULT_MODEL
 
@@ -293,6 +301,7 @@ BENCHES: dict[str, Runner] = {
     "ablation": _ablation,
     "soak": _soak,
     "index": _index,
+    "next-edit": _next_edit_speed,
 }
 SUITES: dict[str, Runner] = {
     "humaneval-infilling": _humaneval,

@@ -66,7 +66,7 @@ class Midfill(LanguageServer):
         self.documents = OpenDocuments()
         self.snapshots = Snapshots(self.documents, self.folders)
         self.recorder = Recorder(self.documents, self.editor_window, self._on_outcome)
-        self.next_edits = NextEdits()
+        self.next_edits = NextEdits(self.editor_window, self.recorder.write)
         self.privacy = Privacy(self.folders)
         self.workspaces = Workspaces(self._on_index)
         self._index_progress = ProgressReporter(self, "midfill: reading the workspace")
@@ -142,6 +142,10 @@ class Midfill(LanguageServer):
         """Why automatic requests are answered empty right now, in words; "" when they are not."""
         if not self.config.automatic:
             return "midfill suggests only when asked (midfill.automatic)"
+        return self.snoozed()
+
+    def snoozed(self) -> str:
+        """For how long the user wants to be left alone, in words; "" when not."""
         left_s = self.snoozed_until - time.monotonic()
         return f"midfill is snoozed for {math.ceil(left_s / 60)} more minutes" if left_s > 0 else ""
 

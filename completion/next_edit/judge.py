@@ -44,6 +44,7 @@ class NextEdits:
     reason: str = ""
     n_proposed: int = 0
     best: float = 0.0  # probability of the best proposal, shown or not
+    others: tuple[Judged, ...] = ()  # what is not offered
 
 
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
@@ -96,13 +97,13 @@ def judge(
     best = max(each.probability for each in judged)
     fresh = [each for each in judged if dismissal(each.proposal) not in dismissed]
     if not fresh:
-        return NextEdits((), "what would follow was dismissed before", len(judged), best)
+        return NextEdits((), "what would follow was dismissed before", len(judged), best, tuple(judged))
     kept = [each for each in fresh if each.probability >= threshold]
     if not kept:
         reason = f"wanted with a probability of {max(each.probability for each in fresh):.2f}, below {threshold:.2f}"
-        return NextEdits((), reason, len(judged), best)
+        return NextEdits((), reason, len(judged), best, tuple(judged))
     kept.sort(key=lambda each: (-round(each.probability, 1), _steps(each.proposal, line)))
-    return NextEdits(tuple(kept), "", len(judged), best)
+    return NextEdits(tuple(kept), "", len(judged), best, tuple(each for each in judged if each not in kept))
 
 
 def _steps(proposal: Proposal, line: int) -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""`midfill why`: how the last suggestions came about, or why there was none.
+"""`midfill why`: how the last suggestions and next edits came about, or why there was none.
 
 Rules: reads what the servers have written (`history`); asks no server and no model. The newest is printed last, where
 the terminal's user looks.
@@ -18,8 +18,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from lsp_server.cli.why_next_edit import render_next_edit
+from lsp_server.usage import next_edits
 from lsp_server.usage.explain import sentence
-from lsp_server.usage.history import history_file, read_explanations
+from lsp_server.usage.history import history_file, read_explanations, read_next_edits
 
 _MAX_CONTEXT_ROWS = 12
 _BAR_COLUMNS = 30
@@ -31,23 +33,31 @@ _NOTHING = (
 
 def add_parser(commands: Any) -> None:
     """Register `why`."""
-    parser = commands.add_parser("why", help="explain the last suggestion, or why there was none")
-    parser.add_argument("--last", type=int, default=1, metavar="N", help="the last N answers (default 1)")
-    parser.add_argument("--json", action="store_true", help="print a JSON list instead, the newest first")
+    parser = commands.add_parser("why", help="explain the last suggestion and next edit, or why there was none")
+    parser.add_argument("--last", type=int, default=1, metavar="N", help="the last N answers of each (default 1)")
+    parser.add_argument("--next-edit", action="store_true", help="next edits alone")
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON list instead, the newest first; of suggestions or next edits"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    known = read_explanations(history_file(), max(1, args.last))
+    file, n_last = history_file(), max(1, args.last)
+    suggestions = [] if args.next_edit else read_explanations(file, n_last)
+    edits = read_next_edits(file, n_last) if args.next_edit or not args.json else []
     if args.json:
-        print(json.dumps([{**one, "sentence": sentence(one)} for one in known]))
-    elif not known:
+        told = [{**one, "sentence": sentence(one)} for one in suggestions]
+        print(json.dumps(told + [{**one, "sentence": next_edits.sentence(one)} for one in edits]))
+    elif not suggestions and not edits:
         print(_NOTHING, file=sys.stderr)
     else:
-        console = Console()
-        for one in reversed(known):
-            console.print(render(one, time.time()))
-    return 0 if known else 1
+        now = time.time()
+        pages = [(one["at"], render(one, now)) for one in reversed(suggestions)]
+        pages += [(one["at"], render_next_edit(one, _ago(now - one["at"]))) for one in reversed(edits)]
+        for _, page in sorted(pages, key=lambda each: each[0]):
+            Console().print(page)
+    return 0 if suggestions or edits else 1
 
 
 def render(known: Mapping[str, Any], now: float) -> RenderableType:

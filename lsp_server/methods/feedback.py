@@ -46,8 +46,9 @@ def snooze(ls: Midfill, *arguments: Any) -> None:
 
 async def why(ls: Midfill, params: Any) -> dict[str, Any]:
     """How the last answers came about: {last: N}."""
-    n_last = getattr(params, "last", None)
-    return {"explanations": ls.recorder.why(n_last if isinstance(n_last, int) else MAX_EXPLANATIONS)}
+    last = getattr(params, "last", None)
+    n_last = last if isinstance(last, int) else MAX_EXPLANATIONS
+    return {"explanations": ls.recorder.why(n_last), "nextEdits": ls.next_edits.why(n_last)}
 
 
 def _suggestion_id(params: Any) -> str:

@@ -12,8 +12,10 @@ for who does not ask.
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from completion.code.lines import same_ends
@@ -23,6 +25,8 @@ from completion.next_edit.judge import Judged, judge
 from completion.next_edit.layer_one import missing_names, proposals
 from lsp_server.documents.store import Document, split_lines, units_of
 from lsp_server.server import Midfill
+from lsp_server.usage.explain import Spot
+from lsp_server.usage.next_edits import OFFERED, Considered
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
 
@@ -44,23 +48,39 @@ class _Offer:
     judged: Judged
 
 
+@dataclass(slots=True)
+class _Answer:
+    """What is offered or, in words, why nothing is; and what else was thought of, after which edits."""
+
+    offers: list[_Offer] = field(default_factory=list)
+    reason: str = ""
+    edits: tuple[LineEdit, ...] = ()
+    others: list[Considered] = field(default_factory=list)
+    id: str = ""
+
+
 async def next_edit(ls: Midfill, params: Any) -> dict[str, Any]:
     """The edits that follow, in order."""
-    offers, reason = await _guarded(ls, params)
-    return {"edits": [_as_edit(ls, offer) for offer in offers], "reason": reason}
+    answer = await _guarded(ls, params)
+    return {"edits": [_as_edit(ls, offer, answer.id) for offer in answer.offers], "reason": answer.reason}
 
 
 async def copilot_inline_edit(ls: Midfill, params: Any) -> dict[str, Any]:
     """The first of them in this document, as Copilot's server answers."""
-    offers, _ = await _guarded(ls, params)
-    here = [offer for offer in offers if offer.uri == _uri(params)][:1]
-    edits = [_as_edit(ls, offer) for offer in here]
+    answer = await _guarded(ls, params)
+    here = [offer for offer in answer.offers if offer.uri == _uri(params)][:1]
+    edits = [_as_edit(ls, offer, answer.id) for offer in here]
     return {"edits": [{key: edit[key] for key in ("text", "range", "textDocument", "command")} for edit in edits]}
 
 
 def did_show(ls: Midfill, params: Any) -> None:
     """The editor shows one; nothing follows from it."""
     log.debug("a next edit is shown")
+
+
+def did_focus(ls: Midfill, params: Any) -> None:
+    """The user came to a document, as Copilot's clients tell; nothing follows from it."""
+    log.debug("a document has the focus")
 
 
 def did_dismiss(ls: Midfill, params: Any) -> None:
@@ -74,47 +94,78 @@ def accepted(ls: Midfill, *arguments: Any) -> None:
         ls.next_edits.accepted(str(arguments[0]))
 
 
-async def _guarded(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
-    """Answer a request; with nothing where there is a bug of ours."""
+async def _guarded(ls: Midfill, params: Any) -> _Answer:
+    """Answer a request, and have it remembered; with nothing where there is a bug of ours."""
+    at, began = time.time(), time.perf_counter()
     try:
-        offers, reason = await _respond(ls, params)
+        answer = await _respond(ls, params)
     except Exception:
         log.exception("next edit failed")
-        return [], "it failed: see the log"
-    log.info("next edit n=%d %s", len(offers), f"reason={reason!r}" if reason else "")
-    return offers, reason
+        return _Answer(reason="it failed: see the log")
+    ms = (time.perf_counter() - began) * 1e3
+    log.info("next edit n=%d ms=%.1f %s", len(answer.offers), ms, f"reason={answer.reason!r}" if answer.reason else "")
+    if (document := ls.documents.get(_uri(params))) is not None:
+        answer.id = _remember(ls, document, answer, _spot(ls, document, params, at, ms))
+    return answer
 
 
-async def _respond(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
+def _spot(ls: Midfill, document: Document, params: Any, at: float, ms: float) -> Spot:
+    position = getattr(params, "position", None)
+    line, column = (getattr(position, name, None) for name in ("line", "character"))
+    return Spot(
+        at=at,
+        uri=document.uri,
+        path=ls.snapshots.shown_path(document.uri),
+        line=1 + (line if isinstance(line, int) else 0),
+        column=1 + (column if isinstance(column, int) else 0),
+        language=for_document(document.uri, document.language_id).id,
+        latency_ms=ms,
+    )
+
+
+def _remember(ls: Midfill, document: Document, answer: _Answer, spot: Spot) -> str:
+    """Have an answer remembered for `midfill why`; its id."""
+    considered = [*(Considered(offer.uri, offer.judged, OFFERED) for offer in answer.offers), *answer.others]
+    shown = [replace(each, path=ls.snapshots.shown_path(each.path)) for each in considered]
+    edits = [replace(edit, path=ls.snapshots.shown_path(edit.path)) for edit in answer.edits]
+    is_private = ls.privacy.is_private(document.uri)
+    return ls.next_edits.answered(spot, edits, shown, answer.reason, is_private=is_private)
+
+
+async def _respond(ls: Midfill, params: Any) -> _Answer:
     config, document = ls.config, ls.documents.get(_uri(params))
     if not (config.enabled and config.next_edit.enabled):
-        return [], "next edits are switched off (midfill.nextEdit.enabled)"
+        return _Answer(reason="next edits are switched off (midfill.nextEdit.enabled)")
     if document is None:
-        return [], "the document is not open"
+        return _Answer(reason="the document is not open")
+    if snoozed := ls.snoozed():
+        return _Answer(reason=snoozed)
     asked = getattr(getattr(params, "textDocument", None), "version", None)
     if isinstance(asked, int) and asked != document.version:
-        return [], "the document is another one than the question is about"
+        return _Answer(reason="the document is another one than the question is about")
     number, text = document.n_edits, document.text
     language = for_document(document.uri, document.language_id).id
     if language in config.disabled_languages:
-        return [], f"{language} is in midfill.disabledLanguages"
+        return _Answer(reason=f"{language} is in midfill.disabledLanguages")
     await ls.privacy.of(document.uri, text)
     edits = _edits(ls, document.uri)
     tree = (await ls.snapshots.of(document, text)).tree
     found = await asyncio.to_thread(_found, ls, document.uri, tree, edits)
     if document.n_edits != number:
-        return [], "the document changed meanwhile"
+        return _Answer(reason="the document changed meanwhile", edits=edits)
     threshold = 1.0 - config.next_edit.eagerness
     line = _line(params, edits)
     answer = judge(found, edits, line, threshold=threshold, dismissed=ls.next_edits.dismissed)
     lines = tuple(split_lines(text))
     offers = [_Offer(document.uri, document.version, lines, judged) for judged in answer.edits]
+    others = [Considered.other(document.uri, judged, ls.next_edits.dismissed) for judged in answer.others]
+    told = _Answer(offers, answer.reason, edits, others)
     ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
     if not offers and not ls.privacy.is_private(document.uri):
-        offers = await _elsewhere(ls, document, threshold)
+        await _look_elsewhere(ls, document, threshold, told)
         if document.n_edits != number:
-            return [], "the document changed meanwhile"
-    return offers[:_MAX_EDITS], "" if offers else answer.reason
+            return _Answer(reason="the document changed meanwhile", edits=edits)
+    return told
 
 
 def _edits(ls: Midfill, uri: str) -> tuple[LineEdit, ...]:
@@ -133,8 +184,8 @@ def _found(ls: Midfill, uri: str, tree: SyntaxTree, edits: tuple[LineEdit, ...])
     return proposals(tree, edits, lines)
 
 
-async def _elsewhere(ls: Midfill, document: Document, threshold: float) -> list[_Offer]:
-    """What follows, in this file and in others, from what some open file renamed."""
+async def _look_elsewhere(ls: Midfill, document: Document, threshold: float, answer: _Answer) -> None:
+    """Put into an answer what follows, in this file and in others, from what some open file renamed."""
     offers: list[_Offer] = []
     paths = dict.fromkeys(edit.path for edit in reversed(ls.documents.edits.of(document.uri)))
     for path in paths:
@@ -144,11 +195,12 @@ async def _elsewhere(ls: Midfill, document: Document, threshold: float) -> list[
         edits = ls.documents.edits.of(path)
         tree = (await ls.snapshots.of(source, source.text)).tree
         if names := await asyncio.to_thread(renamed, tree, edits):
-            asked = _Search(ls, document.uri, path, tree.language, names, edits, threshold)
-            offers += await asyncio.to_thread(lambda: list(asked.offers()))  # noqa: B023 - awaited here
+            asked = _Search(ls, document.uri, path, tree.language, names, edits, threshold, answer)
+            offers += await asyncio.to_thread(lambda: list(islice(asked.offers(), _MAX_EDITS)))  # noqa: B023 - awaited here
     for uri in {offer.uri for offer in offers}:
         ls.documents.edits.offer(uri, [offer.judged.proposal for offer in offers if offer.uri == uri])
-    return offers
+    answer.offers = offers[:_MAX_EDITS]
+    answer.reason = "" if offers else answer.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +214,7 @@ class _Search:
     names: Mapping[str, str]
     edits: tuple[LineEdit, ...]
     threshold: float
+    answer: _Answer  # gets what is not offered, and why
 
     def offers(self) -> Iterator[_Offer]:
         """The edits, file by file. Slow."""
@@ -170,7 +223,10 @@ class _Search:
             for uri in sorted(texts, key=lambda each: (each != self.uri, each)):
                 version, text = texts[uri]
                 found = uses(parse(self.language, text), old, new)
-                answer = judge(found, self.edits, 0, threshold=self.threshold, dismissed=self.ls.next_edits.dismissed)
+                dismissed = self.ls.next_edits.dismissed
+                answer = judge(found, self.edits, 0, threshold=self.threshold, dismissed=dismissed)
+                self.answer.others += [Considered.other(uri, judged, dismissed) for judged in answer.others]
+                self.answer.reason = answer.reason if found else self.answer.reason
                 lines = tuple(split_lines(text))
                 for judged in sorted(answer.edits, key=lambda each: each.proposal.line):
                     yield _Offer(uri, version, lines, judged)
@@ -202,14 +258,14 @@ def _line(params: Any, edits: tuple[LineEdit, ...]) -> int:
     return here[-1] if here else line if isinstance(line, int) else 0
 
 
-def _as_edit(ls: Midfill, offer: _Offer) -> dict[str, Any]:
-    """An edit as editors take it: of its lines what differs, from the first character that does."""
+def _as_edit(ls: Midfill, offer: _Offer, answer: str) -> dict[str, Any]:
+    """An edit of an answer as editors take it: of its lines what differs, from the first character that does."""
     proposal = offer.judged.proposal
     first, text = _lines_of(offer, proposal)
     old = "".join(offer.lines[proposal.line : proposal.line + len(proposal.old)])
     head, tail = same_ends(old, text)
     begin, end = (_position(ls, offer.lines, first, offset) for offset in (head, len(old) - tail))
-    name = ls.next_edits.offer(proposal)
+    name = ls.next_edits.offer(proposal, answer)
     return {
         "id": name,
         "text": text[head : len(text) - tail],

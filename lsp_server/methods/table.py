@@ -49,6 +49,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "midfill/nextEdit": next_edit.next_edit,
     "textDocument/copilotInlineEdit": next_edit.copilot_inline_edit,
     "textDocument/didShowInlineEdit": next_edit.did_show,
+    "textDocument/didFocus": next_edit.did_focus,
     "midfill/didDismissNextEdit": next_edit.did_dismiss,
 }
 # Answered where the configuration wants it: `popup` says when.

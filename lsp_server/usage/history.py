@@ -34,7 +34,7 @@ _BATCH_S, _BUSY_S = 1.0, 5.0
 _PAUSE_S = 600.0  # after a failure; a full disk may have room again
 _LEAVE_S = 2.0  # how long a server that leaves waits for its last batch
 _MAX_WAITING = 10_000
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     at REAL NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, language TEXT NOT NULL, mode TEXT NOT NULL,
@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS events (
     early INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS events_at ON events (at);
 CREATE TABLE IF NOT EXISTS traces (number INTEGER PRIMARY KEY, id TEXT NOT NULL, explanation TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS next_edits (number INTEGER PRIMARY KEY, id TEXT NOT NULL, explanation TEXT NOT NULL);
 """
 
 
@@ -72,7 +73,15 @@ class Note:
     facts: dict[str, Any]
 
 
-Entry = Event | Note | dict[str, Any]  # a dict is the explanation of an answer; it has an "id"
+@dataclass(frozen=True, slots=True)
+class NextEditAnswer:
+    """The explanation of an answer to a request for next edits; it has an "id"."""
+
+    explanation: dict[str, Any]
+
+
+# A dict is the explanation of an answer to a request for a completion; it has an "id".
+Entry = Event | Note | NextEditAnswer | dict[str, Any]
 
 _COLUMNS = [field.name for field in fields(Event)]
 
@@ -144,26 +153,32 @@ def write(file: Path, batch: Sequence[Entry]) -> None:
         file.parent.chmod(0o700)
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's files beside it get the same mode
     values = [tuple(asdict(entry).values()) for entry in batch if isinstance(entry, Event)]
-    explanations = [(entry["id"], json.dumps(entry)) for entry in batch if isinstance(entry, dict)]
+    explanations = {
+        "traces": [entry for entry in batch if isinstance(entry, dict)],
+        "next_edits": [entry.explanation for entry in batch if isinstance(entry, NextEditAnswer)],
+    }
     with _opened(file) as database:
-        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+        if database.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
             database.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
         with database:
             marks = ", ".join("?" * len(_COLUMNS))
             database.executemany(f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
             database.execute("DELETE FROM events WHERE at < ?", (time.time() - 86_400 * _EVENT_DAYS,))
-            database.executemany("INSERT INTO traces (id, explanation) VALUES (?, ?)", explanations)
-            for note in batch:
-                if isinstance(note, Note):
-                    _add_facts(database, note)
-            newest = "SELECT number FROM traces ORDER BY number DESC LIMIT ?"
-            database.execute(f"DELETE FROM traces WHERE number NOT IN ({newest})", (MAX_EXPLANATIONS,))
+            for table, known in explanations.items():
+                rows = [(each["id"], json.dumps(each)) for each in known]
+                database.executemany(f"INSERT INTO {table} (id, explanation) VALUES (?, ?)", rows)
+                for note in batch:
+                    if isinstance(note, Note):
+                        _add_facts(database, table, note)
+                newest = f"SELECT number FROM {table} ORDER BY number DESC LIMIT ?"
+                database.execute(f"DELETE FROM {table} WHERE number NOT IN ({newest})", (MAX_EXPLANATIONS,))
 
 
-def _add_facts(database: sqlite3.Connection, note: Note) -> None:
-    for number, text in database.execute("SELECT number, explanation FROM traces WHERE id = ?", (note.id,)).fetchall():
+def _add_facts(database: sqlite3.Connection, table: str, note: Note) -> None:
+    known = f"SELECT number, explanation FROM {table} WHERE id = ?"
+    for number, text in database.execute(known, (note.id,)).fetchall():
         explanation = json.dumps(json.loads(text) | note.facts)
-        database.execute("UPDATE traces SET explanation = ? WHERE number = ?", (explanation, number))
+        database.execute(f"UPDATE {table} SET explanation = ? WHERE number = ?", (explanation, number))
 
 
 @contextlib.contextmanager
@@ -195,13 +210,19 @@ def read_explanations(file: Path, n_last: int) -> list[dict[str, Any]]:
     return explanations
 
 
-def _read(file: Path, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def read_next_edits(file: Path, n_last: int) -> list[dict[str, Any]]:
+    """The last answers to requests for next edits, the newest first."""
+    query = "SELECT explanation FROM next_edits ORDER BY number DESC LIMIT ?"
+    return [json.loads(text) for (text,) in _read(file, query, (n_last,), version=2)]
+
+
+def _read(file: Path, query: str, values: tuple[Any, ...], *, version: int = 1) -> list[tuple[Any, ...]]:
     if not file.exists():
         return []
     try:
         with _opened(file) as database:
-            if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-                return []  # made, and nothing written yet
+            if database.execute("PRAGMA user_version").fetchone()[0] < version:
+                return []  # made, and nothing written yet; or by an older server
             return database.execute(query, values).fetchall()
     except sqlite3.Error as error:
         raise BrokenHistory(f"{file} cannot be read ({error}); `midfill stats --erase` starts a new one") from error
@@ -213,7 +234,10 @@ def erase(file: Path) -> None:
         return
     try:
         with _opened(file) as database:
-            database.executescript("DELETE FROM events; DELETE FROM traces; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")
+            database.executescript(
+                f"{_SCHEMA} DELETE FROM events; DELETE FROM traces; DELETE FROM next_edits;"
+                f" VACUUM; PRAGMA user_version = {_VERSION}; PRAGMA wal_checkpoint(TRUNCATE);"
+            )
     except sqlite3.Error:  # damaged
         for suffix in ("", "-journal", "-wal", "-shm"):  # the last two of files that were made with such a log
             Path(f"{file}{suffix}").unlink(missing_ok=True)

@@ -21,7 +21,15 @@ from lsp_server.documents.store import Document, DocumentStore, index_of_units
 from lsp_server.usage import keeping
 from lsp_server.usage.acceptance import Fate, Suggestion, Tracker, Verdict
 from lsp_server.usage.explain import Origin, Spot, explanation, sentence
-from lsp_server.usage.history import INSTEAD, MAX_EXPLANATIONS, Entry, Event, History, Note, history_file
+from lsp_server.usage.history import (
+    INSTEAD,
+    MAX_EXPLANATIONS,
+    Entry,
+    Event,
+    History,
+    Note,
+    history_file,
+)
 from lsp_server.usage.keeping import LineChange
 
 log = logging.getLogger(__name__)
@@ -172,6 +180,10 @@ class Recorder:
     def dismissed(self, suggestion_id: str) -> None:
         """The user did not want a suggestion."""
         self._follow(self._tracker.dismissed(suggestion_id))
+
+    def write(self, entry: Entry) -> None:
+        """Have what others tell written, if anything is."""
+        self._write(entry)
 
     def why(self, n_last: int) -> list[dict[str, Any]]:
         """The last explanations, the newest first, each with its sentence."""

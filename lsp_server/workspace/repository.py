@@ -18,7 +18,7 @@ from completion.next_edit.imports import imports_alone
 from lsp_server.index.files import FileStat, pinned_file, read, stat_file
 from lsp_server.index.ignore import Levels
 from lsp_server.index.query import IndexReader
-from parsers.languages import for_document
+from parsers.languages import by_id, for_document
 from parsers.outline import bare_outline
 from parsers.parse import SyntaxTree, parse
 
@@ -83,10 +83,15 @@ class Repository:
             self._turn.release()
 
     def texts_with(self, name: str, language: str, limit: int) -> dict[str, str]:
-        """By their paths, files of a language that call or import a name, as they are on the disk now."""
+        """By their paths, files of a language that may use a name of another file, as they are on the disk now.
+
+        Where files see each other without an import, all that it stands in; else those that import it.
+        """
         with self._turn:
             reader = self._present()
-            paths = () if reader is None else reader.using(name, limit)
+            if reader is None:
+                return {}
+            paths = reader.using(name, limit) if by_id(language).folder_scope else reader.importers(name, limit)
         found: dict[str, str] = {}
         for path in paths:
             file = stat_file(self._root, path)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from neovim.tests.terminal import Terminal
+from neovim.tests.terminal import INIT, Terminal
 from tests.conftest import real_cache as real_cache  # a cache that borrows the user's model; its daemons end with it
 from tests.conftest import real_model as real_model
 
@@ -63,6 +63,7 @@ def open_file(
         cache: Path = real_cache,
         arguments: Sequence[str] = (),
         options: str = "{}",
+        init: str = INIT,
         others: Mapping[str, str] | None = None,
         **environment: str,
     ) -> Terminal:
@@ -72,7 +73,7 @@ def open_file(
             (workspace / path).write_text(content)
         screens = SCREENS / Path(nvim).name / request.node.originalname
         settings = {"MIDFILL_CACHE": str(cache), **environment}
-        terminal = Terminal(nvim, workspace / name, server, settings, screens, arguments, options)
+        terminal = Terminal(nvim, workspace / name, server, settings, screens, arguments, options, init)
         opened.append(terminal)
         return terminal.__enter__()
 

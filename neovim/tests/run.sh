@@ -3,6 +3,7 @@
 # tmux. usage: neovim/tests/run.sh [pytest arguments]
 #   MIDFILL_EDITORS   folder that gets the Neovims (default: the user's cache folder)
 #   MIDFILL_TEST_NVIMS  Neovims to use in place of those, as paths with ":" between
+#   MIDFILL_TEST_SIDEKICK  a checkout of sidekick.nvim (default: the one that install.sh has fetched)
 #   PYTHON            a Python that has midfill installed (default: .venv/bin/python)
 set -euo pipefail
 here=$(dirname "$(realpath "$0")"); root=$(dirname "$(dirname "$here")")
@@ -15,6 +16,7 @@ if [ -z "${MIDFILL_TEST_NVIMS:-}" ]; then
   MIDFILL_TEST_NVIMS=$(find "$dir/bin" -name 'nvim-*' | sort -V | paste -sd:)
 fi
 export MIDFILL_TEST_NVIMS PYTHONPATH=$root
+export MIDFILL_TEST_SIDEKICK=${MIDFILL_TEST_SIDEKICK:-$dir/sidekick.nvim}
 export MIDFILL_TEST_SERVER=${MIDFILL_TEST_SERVER:-$(dirname "$python")/lsp_server}
 
 IFS=: read -ra nvims <<< "$MIDFILL_TEST_NVIMS"

@@ -48,17 +48,19 @@ class Terminal:
         screens: Path,
         arguments: Sequence[str] = (),
         options: str = "{}",
+        init: str = INIT,
     ) -> None:
+        """`init` is the configuration, in which {plugin}, {command} and {settings} are replaced."""
         self._screens = screens
         self._name = f"midfill-{uuid.uuid4().hex[:8]}"
         self._socket = file.parent / f".{self._name}.sock"
-        init = file.parent / ".init.lua"
+        configuration = file.parent / ".init.lua"
         words = "{ " + ", ".join(json.dumps(word) for word in command) + " }"
-        init.write_text(INIT.format(plugin=json.dumps(str(PLUGIN)), command=words, settings=options))
+        configuration.write_text(init.format(plugin=json.dumps(str(PLUGIN)), command=words, settings=options))
         self._nvim = nvim
         settings = {"TERM": "tmux-256color", "XDG_STATE_HOME": str(file.parent / ".state"), **environment}
         line = ["env", *(f"{key}={value}" for key, value in settings.items())]
-        line += [nvim, "--clean", "--listen", str(self._socket), "-u", str(init), str(file), *arguments]
+        line += [nvim, "--clean", "--listen", str(self._socket), "-u", str(configuration), str(file), *arguments]
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), *line, cwd=file.parent)
 
     def __enter__(self) -> "Terminal":
@@ -104,7 +106,13 @@ class Terminal:
         """The value of a Lua expression in the Neovim, as a string."""
         quoted = expression.replace("'", "''")
         command = [self._nvim, "--server", str(self._socket), "--remote-expr", f"luaeval('{quoted}')"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
+        end = time.monotonic() + TIMEOUT_S
+        while True:
+            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
+            # It does not listen yet, or is too busy to: nothing was evaluated.
+            if "E247" not in done.stderr or time.monotonic() > end:
+                break
+        assert done.returncode == 0, f"{expression}: {done.stderr}"
         return done.stdout or done.stderr  # 0.10 and 0.11 differ in where they write it
 
     def wait(self, is_true: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:

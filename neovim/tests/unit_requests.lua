@@ -46,6 +46,7 @@ return function(test)
     'ghi',
   }, {}, function(editor)
     local MOVED = 'midfill/didMove'
+    editor:eventually([[return require('midfill.server').client_of(vim.api.nvim_get_current_buf()) ~= nil]], true)
     editor:type('j')
     editor:eventually([[return #fake.told('midfill/didMove') > 0]], true)
     local n = editor:n_told(MOVED)

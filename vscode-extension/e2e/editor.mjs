@@ -123,6 +123,15 @@ export class Window {
     await this.page.keyboard.press('Control+End')
   }
 
+  /** Put the cursor into a line and column, from 1. */
+  async goTo(line, column) {
+    await this.page.keyboard.press('Control+g')
+    await this.page.waitForSelector('.quick-input-widget input')
+    await this.page.keyboard.type(`${line}:${column}`)
+    await this.page.keyboard.press('Enter')
+    await this.page.waitForSelector('.quick-input-widget', { state: 'hidden' })
+  }
+
   async run(title) {
     await this.page.keyboard.press('F1')
     await this.page.waitForSelector('.quick-input-widget input')
@@ -148,6 +157,34 @@ export class Window {
 
   async noGhost(timeout = 5000) {
     await this.page.waitForFunction((selector) => !document.querySelector(selector), GHOST, { timeout })
+  }
+
+  /** What the end of the cursor's line says of a next edit, once it says what matches. */
+  async hint(pattern = /Tab/, timeout = 15_000) {
+    const found = await this.page.waitForFunction(textBehind, pattern.source, { timeout })
+    return (await found.jsonValue()).replaceAll('\u00a0', ' ')
+  }
+
+  /** Wait until nothing is said of one any more. */
+  async noHint() {
+    for (let n = 0; await this.page.evaluate(textBehind, 'Tab'); n++) {
+      if (n > 25) throw new Error('the hint is still there')
+      await sleep(200)
+    }
+  }
+
+  /** The lines that stand in a box beside the text. */
+  async boxed() {
+    const lines = await this.page.evaluate(() => [...document.querySelectorAll('.monaco-editor .view-line span')]
+      .map((span) => getComputedStyle(span, '::after')).filter((style) => style.position === 'absolute' && style.content !== 'none')
+      .map((style) => style.content.slice(1, -1)))
+    return lines.map((line) => line.replaceAll('\u00a0', ' ').slice(1))
+  }
+
+  /** What of the text is struck. */
+  async struck() {
+    return this.page.evaluate(() => [...document.querySelectorAll('.monaco-editor .view-line span')]
+      .filter((span) => !span.children.length && getComputedStyle(span).textDecorationLine === 'line-through').map((span) => span.textContent))
   }
 
   /** The text of the editor's lines that are in view. */
@@ -185,4 +222,11 @@ export class Window {
 
 export function sleep(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Runs in the page: the text that a decoration shows behind a line and that matches; "" where there is none. */
+function textBehind(pattern) {
+  const spans = [...document.querySelectorAll('.monaco-editor .view-line span')]
+  const texts = spans.map((span) => getComputedStyle(span, '::after').content.replace(/^"|"$/g, ''))
+  return texts.find((text) => new RegExp(pattern).test(text)) ?? ''
 }

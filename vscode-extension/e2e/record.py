@@ -1,4 +1,4 @@
-"""One animated picture of the frames that `record.mjs` took. usage: python e2e/record.py FILE.gif"""
+"""One animated picture of the frames that `record.mjs` or its sibling took. usage: python e2e/record.py FILE.gif"""
 
 import sys
 from pathlib import Path

@@ -42,6 +42,9 @@ export class Client implements vscode.Disposable {
   private typing: NodeJS.Timeout | undefined
   private life: Life = { isOver: true, hasEnded: false }
   private told = '' // the version whose age the user knows of
+  private readonly answers = new vscode.EventEmitter<number>()
+  /** An answer came; of so many suggestions one is shown. */
+  readonly onAnswer = this.answers.event
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -105,11 +108,14 @@ export class Client implements vscode.Disposable {
     return this.client.sendRequest<T>(method, params)
   }
 
+  /** Tell the server, if there is one. */
+  notify(method: string, params: object): void {
+    if (this.client?.state === State.Running) void this.client.sendNotification(method, params)
+  }
+
   /** Tell the server that the cursor came to another line: it reads there ahead. */
-  moved(uri: string, position: vscode.Position): void {
-    if (this.client?.state !== State.Running) return
-    const { line, character } = position
-    void this.client.sendNotification('midfill/didMove', { textDocument: { uri }, position: { line, character } })
+  moved(uri: string, { line, character }: vscode.Position): void {
+    this.notify('midfill/didMove', { textDocument: { uri }, position: { line, character } })
   }
 
   /** Ask for the status soon; again and again while the model is not ready. */
@@ -130,6 +136,7 @@ export class Client implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.answers.dispose()
     clearTimeout(this.timer)
     clearTimeout(this.typing)
   }
@@ -139,7 +146,8 @@ export class Client implements vscode.Disposable {
   }
 
   private answered(ms: number, ids: string[]): void {
-    for (const id of ids) void this.client?.sendNotification('textDocument/didShowCompletion', { id })
+    for (const id of ids) this.notify('textDocument/didShowCompletion', { id })
+    this.answers.fire(ids.length)
     this.status.answered(ms)
     this.poll(AFTER_ANSWER_MS)
   }

@@ -6,7 +6,7 @@ import { CommandLine } from './command-line'
 import type { Log } from './log'
 import { showMenu } from './menu'
 import { chooseModel } from './models'
-import type { ContextWindow, Explanation, Model, Statistics } from './protocol'
+import type { ContextWindow, Explanation, Model, NextEditExplanation, Statistics } from './protocol'
 import type { Status } from './status'
 import { Switches } from './switches'
 import { uninstall } from './uninstall'
@@ -51,9 +51,9 @@ class Pages {
   ) {}
 
   async explain(): Promise<void> {
-    const reply = await this.client.request<{ explanations: Explanation[] }>('midfill/why', { last: 20 })
+    const reply = await this.client.request<{ explanations: Explanation[]; nextEdits?: NextEditExplanation[] }>('midfill/why', { last: 20 })
     const message = this.status.last?.message ?? 'The server does not run.'
-    this.panel.show('midfill: why', whyPage(reply?.explanations ?? [], message))
+    this.panel.show('midfill: why', whyPage(reply?.explanations ?? [], message, reply?.nextEdits))
   }
 
   async context(): Promise<void> {

@@ -6,6 +6,7 @@ import * as vscode from 'vscode'
 import { Client } from './client'
 import { registerCommands } from './commands'
 import { Log } from './log'
+import { NextEdits } from './next-edit'
 import { Status } from './status'
 
 let client: Client | undefined
@@ -14,7 +15,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = new Log()
   const status = new Status()
   client = new Client(context, log, status)
-  context.subscriptions.push(log, status, client, ...registerCommands(context, client, status, log))
+  context.subscriptions.push(log, status, client, new NextEdits(client), ...registerCommands(context, client, status, log))
   const settings = vscode.workspace.onDidChangeConfiguration((change) => {
     if (change.affectsConfiguration('midfill.server.command')) client?.chosenAnew()
   })

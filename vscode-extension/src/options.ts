@@ -5,7 +5,7 @@ import type { ErrorHandler, LanguageClientOptions, Middleware } from 'vscode-lan
 import type { Log } from './log'
 import { serverPart } from './settings'
 
-const SELECTOR = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }, { scheme: 'vscode-remote' }]
+export const SELECTOR = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }, { scheme: 'vscode-remote' }]
 
 // The title of the server's progress (lsp_server/server.py).
 const MODEL_PROGRESS = 'midfill: preparing the model'

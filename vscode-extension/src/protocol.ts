@@ -49,6 +49,17 @@ export interface Explanation {
   fate: string | null
 }
 
+/** How an answer to `midfill/nextEdit` came about. */
+export interface NextEditExplanation {
+  sentence: string
+  at: number
+  path: string
+  line: number
+  column: number
+  latencyMs: number
+  proposals: { path: string; line: number; layer: string; old: string[]; new: string[]; probability: number; verdict: string }[]
+}
+
 /** `midfill/context`; of a window that there is not, only `message` and `snippets`. */
 export interface ContextWindow {
   message: string
@@ -99,4 +110,24 @@ export interface Statistics {
   all: Usage
   languages: Record<string, Usage>
   daily: { day: string; shown: number; accepted: number }[]
+}
+
+/** `midfill/nextEdit`: the edits that follow, in order. `version` is null in a file that is not open. */
+export interface NextEdit {
+  id: string
+  text: string
+  range: { start: Place; end: Place }
+  position: Place
+  textDocument: { uri: string; version: number | null }
+  command: { command: string; arguments: unknown[] }
+}
+
+export interface NextEditsReply {
+  edits: NextEdit[]
+  reason: string
+}
+
+export interface Place {
+  line: number
+  character: number
 }

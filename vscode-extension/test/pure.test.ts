@@ -8,6 +8,7 @@ import { carriedWheel, cpuIndex, isComplete, isNewEnough, isPrepared, pipArgumen
 import { isThere, locate } from '../src/locate'
 import { isLocked, takeLock } from '../src/lock'
 import type { ContextWindow, Explanation, StatusReply, Usage } from '../src/protocol'
+import { shapeOf } from '../src/next-edit-shape'
 import { remedyFor } from '../src/remedies'
 import { ProgramFailed, run } from '../src/run'
 import { entry } from '../src/server-log'
@@ -242,4 +243,40 @@ test("the server's lines keep their level, and a traceback that of its entry", (
   assert.deepEqual(entry('2026-01-31 12:00:00,123 WARNING a b', 'info'), ['warn', 'a b'])
   assert.deepEqual(entry('Traceback (most recent call last):', 'error'), ['error', 'Traceback (most recent call last):'])
   assert.deepEqual(entry('2026-01-31 12:00:00,123 Nothing of the kind', 'debug'), ['debug', '2026-01-31 12:00:00,123 Nothing of the kind'])
+})
+
+test('what was thought of as the next edit is explained', () => {
+  const proposals = [{ path: 'a.py', line: 5, layer: 'rename', old: ['x = <load>()'], new: ['x = read()'], probability: 0.31, verdict: 'below the threshold' }]
+  const one = { sentence: 'No next edit was offered: too unsure.', at: 0, path: 'a.py', line: 1, column: 2, latencyMs: 3.4, proposals }
+  const html = whyPage([], '', [one, one])
+  for (const part of ['No next edit was offered: too unsure.', 'x = &lt;load&gt;()', '31 %', 'below the threshold', 'a.py:1:2']) assert.ok(html.includes(part), part)
+  assert.equal(html.match(/<details open>/g)?.length, 1)
+  assert.ok(!whyPage([], '').includes('Next edits'))
+})
+
+const drawn = (before: string, range: [number, number, number, number], text: string) => {
+  const lines = before.split('\n')
+  const [line, character, endLine, end] = range
+  return shapeOf((n) => lines[n] ?? '', { start: { line, character }, end: { line: endLine, character: end } }, text, 4)
+}
+
+test('a next edit within lines is drawn word by word', () => {
+  const once = drawn('x = load(1)', [0, 4, 0, 6], 're') // the server sends the characters that differ
+  assert.deepEqual(once, { pieces: [{ line: 0, from: 4, to: 8, text: 'read' }], box: undefined })
+  const twice = drawn('load(load(1))', [0, 0, 0, 9], 'read(read')
+  assert.deepEqual(twice.pieces, [{ line: 0, from: 0, to: 4, text: 'read' }, { line: 0, from: 5, to: 9, text: 'read' }])
+  const both = drawn('a(1)\nb\na(2)', [0, 0, 2, 4], 'c(1)\nb\nc(2)')
+  assert.deepEqual(both.pieces, [{ line: 0, from: 0, to: 1, text: 'c' }, { line: 2, from: 0, to: 1, text: 'c' }])
+  assert.deepEqual(drawn('f(a)', [0, 3, 0, 3], ', b').pieces, [{ line: 0, from: 3, to: 3, text: ', b' }])
+})
+
+test('lines that go are struck, and lines that come stand beside the longest of those that they are drawn over', () => {
+  assert.deepEqual(drawn('import os\nx', [0, 0, 1, 0], ''), { pieces: [{ line: 0, from: 0, to: 9, text: '' }], box: undefined })
+  const came = drawn('a = 1\n\tlonger = 2\nb', [1, 0, 1, 0], '\tnew = 3\r\n')
+  assert.deepEqual(came, { pieces: [], box: { line: 1, column: 18, lines: ['    new = 3'], isInsertion: true } })
+  const became = drawn('  one\ntwo', [0, 2, 0, 5], 'first\n  second')
+  assert.deepEqual(became.pieces, [{ line: 0, from: 2, to: 5, text: '' }])
+  assert.deepEqual(became.box, { line: 0, column: 9, lines: ['  first', '  second'], isInsertion: false })
+  const hinted = shapeOf(() => 'ab', { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } }, 'c\n', 4, { line: 0, text: 'Tab' })
+  assert.equal(hinted.box?.column, 2 + 4 + 3 + 4)
 })

@@ -77,7 +77,9 @@ M.all = {
     with_client(function(client)
       server.request(client, 'midfill/why', { last = 1 }, 0, function(problem, result)
         local told = result and result.explanations[1]
-        show('why', told and why.lines(told) or { problem and problem.message or 'Nothing has been asked for yet.' })
+        local lines = told and why.lines(told) or { problem and problem.message or 'Nothing has been asked for yet.' }
+        local next_edit = result and result.nextEdits and result.nextEdits[1]
+        show('why', vim.list_extend(lines, next_edit and why.next_edit_lines(next_edit) or {}))
       end)
     end)
   end,

@@ -19,6 +19,7 @@ function M.define_highlights()
   local colors = vim.api.nvim_get_hl(0, { name = like, link = false })
   vim.api.nvim_set_hl(0, GHOST, { fg = colors.fg, ctermfg = colors.ctermfg or 8, default = true })
   vim.api.nvim_set_hl(0, STRUCK, { strikethrough = true, default = true })
+  vim.api.nvim_set_hl(0, 'MidfillReplacement', { link = 'Added', default = true })
 end
 
 --- Take the ghost text away.

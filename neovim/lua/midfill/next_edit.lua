@@ -6,6 +6,7 @@
 --- text: a change takes it away.
 
 local encoding = require('midfill.encoding')
+local next_edit_shape = require('midfill.next_edit_shape')
 local server = require('midfill.server')
 
 local M = {}
@@ -45,21 +46,25 @@ local function draw(buf, client, edit)
     last = vim.api.nvim_buf_line_count(buf) - 1
     last_column = #(vim.api.nvim_buf_get_lines(buf, last, last + 1, false)[1] or '')
   end
-  if last > row or last_column > column then
-    local marked = { end_row = last, end_col = last_column, hl_group = 'MidfillReplaced' }
-    vim.api.nvim_buf_set_extmark(buf, NAMESPACE, row, column, marked)
-  end
-  local lines = vim.split(edit.text, '\n', { plain = true })
-  if #lines == 1 then
-    local ghost = { virt_text = { { edit.text, 'MidfillGhost' } }, virt_text_pos = 'inline' }
-    vim.api.nvim_buf_set_extmark(buf, NAMESPACE, last, last_column, ghost)
-  else
-    local below = {}
-    for _, line in ipairs(lines[#lines] == '' and vim.list_slice(lines, 1, #lines - 1) or lines) do
-      table.insert(below, { { line, 'MidfillGhost' } })
+  local lines = vim.api.nvim_buf_get_lines(buf, 0, -1, false)
+  local shape = next_edit_shape.of(lines, row, column, last, last_column, edit.text)
+  for _, piece in ipairs(shape.pieces) do
+    if piece.to > piece.from then
+      local struck = { end_col = piece.to, hl_group = 'MidfillReplaced' }
+      vim.api.nvim_buf_set_extmark(buf, NAMESPACE, piece.row, piece.from, struck)
     end
-    local ghost = { virt_lines = below, virt_lines_above = true }
-    vim.api.nvim_buf_set_extmark(buf, NAMESPACE, row, 0, ghost)
+    if piece.text ~= '' then
+      local ghost = { virt_text = { { piece.text, 'MidfillReplacement' } }, virt_text_pos = 'inline' }
+      vim.api.nvim_buf_set_extmark(buf, NAMESPACE, piece.row, piece.to, ghost)
+    end
+  end
+  if #shape.lines > 0 then
+    local come = vim.tbl_map(function(line)
+      return { { line, 'MidfillReplacement' } }
+    end, shape.lines)
+    local is_last = shape.above >= #lines
+    local ghost = { virt_lines = come, virt_lines_above = not is_last }
+    vim.api.nvim_buf_set_extmark(buf, NAMESPACE, is_last and #lines - 1 or shape.above, 0, ghost)
   end
   local here = vim.api.nvim_win_get_cursor(0)[1] - 1
   if here < row or here > last then

@@ -74,6 +74,16 @@ function M.lines(told)
   return lines
 end
 
+--- One answer to a request for next edits: what was thought of, and what the judge made of it.
+function M.next_edit_lines(told)
+  local lines = { '', told.sentence }
+  for _, each in ipairs(told.proposals) do
+    local place = ('%s:%d'):format(each.path, each.line)
+    table.insert(lines, ('    %3.0f%%  %s  %s  %s'):format(100 * each.probability, place, each.layer, each.verdict))
+  end
+  return lines
+end
+
 --- The server's status in a few lines.
 function M.status_lines(status)
   local lines = { status.message }

@@ -98,8 +98,24 @@ def test_copilots_request_gets_the_first_of_them(session: Session) -> None:
     (edit,) = asked(session, uri, version, "textDocument/copilotInlineEdit")["edits"]
     assert set(edit) == {"text", "range", "textDocument", "command"}
     assert edit["range"]["start"]["line"] == 5
+    session.notify("textDocument/didFocus", {"textDocument": {"uri": uri}})
     session.notify("textDocument/didShowInlineEdit", {"item": {"command": edit["command"]}})
     session.request("workspace/executeCommand", {key: edit["command"][key] for key in ("command", "arguments")})
+    assert not any("unknown method" in line for line in session.stderr)
+
+
+def test_how_an_answer_came_about_is_told(session: Session) -> None:
+    uri = "file:///w/a.py"
+    version = renamed(session)
+    first = asked(session, uri, version)["edits"][0]
+    session.notify("midfill/didDismissNextEdit", {"id": first["id"]})
+    (told,) = session.request("midfill/why", {"last": 1})["nextEdits"]
+    assert told["sentence"] == "A next edit was offered at line 6, and 1 more. It was dismissed."
+    assert [(each["layer"], each["verdict"]) for each in told["proposals"]] == [("rename", "offered")] * 2
+    assert told["edits"] == [{"path": "a.py", "old": ["def load(path):"], "new": ["def read(path):"]}]
+    session.request("workspace/executeCommand", {"command": "midfill.snooze", "arguments": [5]})
+    assert "snoozed" in asked(session, uri, version)["reason"]
+    assert "snoozed" in session.request("midfill/why", {"last": 1})["nextEdits"][0]["sentence"]
 
 
 def test_positions_are_in_the_encodings_units(session: Session) -> None:

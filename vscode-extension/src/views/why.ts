@@ -1,14 +1,27 @@
 // How suggestions came about, the last one first. Pure.
 
-import type { ContextItem, Explanation } from '../protocol'
+import type { ContextItem, Explanation, NextEditExplanation } from '../protocol'
 import { code, escape, page, table } from './html'
 
-export function whyPage(known: Explanation[], message: string): string {
+export function whyPage(known: Explanation[], message: string, nextEdits: NextEditExplanation[] = []): string {
   const [last, ...older] = known
-  if (!last) return page('Why', `<p class="lead">Nothing has been asked yet.</p><p class="dim">${escape(message)}</p>`)
+  const edits = nextEdits.length ? `<h2>Next edits</h2>${nextEdits.map(nextEdit).join('')}` : ''
+  if (!last) return page('Why', `<p class="lead">Nothing has been asked yet.</p><p class="dim">${escape(message)}</p>${edits}`)
   const rest = older.map((one) => `<details><summary>${heading(one)}</summary>${explanation(one)}</details>`)
   const before = rest.length ? `<h2>Before that</h2>${rest.join('')}` : ''
-  return page('Why', `<p class="dim">${heading(last)}</p>${explanation(last)}${before}`)
+  return page('Why', `<p class="dim">${heading(last)}</p>${explanation(last)}${edits}${before}`)
+}
+
+/** The place that it was asked at, what came of it, and each proposal with what the judge made of it. */
+function nextEdit(one: NextEditExplanation, n: number): string {
+  const at = new Date(one.at * 1000).toLocaleTimeString()
+  const head = `${at} · ${one.path}:${one.line}:${one.column} · ${Math.round(one.latencyMs)} ms`
+  const rows = one.proposals.map((each) => [
+    escape(`${each.path}:${each.line}`), code(each.old.join('\n')), code(each.new.join('\n')), escape(each.layer),
+    `${Math.round(100 * each.probability)} %`, escape(each.verdict),
+  ])
+  const proposals = rows.length ? table(['place', 'before', 'after', 'rule', 'wanted', ''], rows) : ''
+  return `<details${n ? '' : ' open'}><summary>${escape(head)}</summary><p>${escape(one.sentence)}</p>${proposals}</details>`
 }
 
 function heading(one: Explanation): string {

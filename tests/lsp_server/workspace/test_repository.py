@@ -1,0 +1,27 @@
+"""A workspace folder as a source: which files a renamed name is looked for in."""
+
+from pathlib import Path
+
+from lsp_server.index.write import IndexWriter
+from lsp_server.workspace.repository import Repository
+
+_FILES = {
+    "a.py": "def load_rows(): ...\n",
+    "uses.py": "from a import load_rows\n\nload_rows()\n",
+    "own.py": "def load_rows(): ...\n\n\nload_rows()\n",
+    "a.go": "package a\n\nfunc loadRows() {}\n",
+    "uses.go": "package a\n\nfunc other() { loadRows() }\n",
+}
+
+
+def test_a_name_is_looked_for_where_it_is_imported_or_seen_without(tiny_cache: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    for name, text in _FILES.items():
+        (root / name).write_text(text)
+    writer = IndexWriter(root)
+    writer.sync(lambda progress: None)
+    writer.close()
+    repository = Repository.open(root)
+    assert repository.texts_with("load_rows", "python", 9) == {"uses.py": _FILES["uses.py"]}
+    assert set(repository.texts_with("loadRows", "go", 9)) == {"a.go", "uses.go"}
