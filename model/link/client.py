@@ -180,7 +180,7 @@ class EngineClient:
                 message = await inbox.get()
                 if message is None:
                     done = True
-                    if priority is Priority.INTERACTIVE:  # somebody asks: the next one is wanted
+                    if priority.is_awaited:  # somebody asks: the next one is wanted
                         self.wake()
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):

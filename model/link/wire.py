@@ -20,7 +20,7 @@ import msgpack
 
 from completion.types import Piece
 
-PROTOCOL_VERSION = 9
+PROTOCOL_VERSION = 10
 # The longest legal message is a Generate with 16,384 ids (66 kB); a frame ten times that is garbage.
 MAX_FRAME_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
