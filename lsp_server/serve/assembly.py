@@ -4,13 +4,16 @@ Rules: pure. What may turn out to be the beginning of a stop string, of a line t
 held back until that is known. What had to be spelled since it is typed (healing) is no part of the text.
 """
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+_DECODER = codecs.getincrementaldecoder("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class SaidToken:
-    """A token of the text: where it begins in it, in characters."""
+    """A token of the text: where the character stands that it begins with or in."""
 
     spelled: bytes
     logprob: float
@@ -38,7 +41,7 @@ class Assembly:
     _bytes: bytearray = field(default_factory=bytearray)  # behind what was to be spelled
     _n_sure: int = 0  # of these, released
     _n_characters: int = 0  # in what was released
-    _waiting: list[tuple[int, bytes, float]] = field(default_factory=list)  # where each token ends, not yet released
+    _waiting: list[tuple[int, SaidToken]] = field(default_factory=list)  # not yet released, with where each ends
 
     def add(self, spelled: bytes, logprob: float) -> Passage:
         """Take a token."""
@@ -48,8 +51,9 @@ class Assembly:
             return Passage()
         self.n_tokens += 1
         self.n_newlines += said.count(b"\n")
+        before = _DECODER("replace").decode(bytes(self._bytes[self._n_sure :]))
         self._bytes += said
-        self._waiting.append((len(self._bytes), said, logprob))
+        self._waiting.append((len(self._bytes), SaidToken(said, logprob, self._n_characters + len(before))))
         self._cut()
         return self._release(len(self._bytes) if self.stopped_by is not None else self._sure_end())
 
@@ -110,9 +114,7 @@ class Assembly:
         text = self._bytes[self._n_sure : end].decode("utf-8", "replace")
         tokens = []
         while self._waiting and self._waiting[0][0] <= end:
-            token_end, spelled, logprob = self._waiting.pop(0)
-            before = self._bytes[self._n_sure : max(token_end - len(spelled), self._n_sure)].decode("utf-8", "replace")
-            tokens.append(SaidToken(spelled, logprob, self._n_characters + len(before)))
+            tokens.append(self._waiting.pop(0)[1])
         self._n_sure = end
         self._n_characters += len(text)
         return Passage(text, tuple(tokens))

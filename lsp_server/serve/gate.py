@@ -6,6 +6,7 @@ answered; and one whose name was made to mean this machine says that name as its
 Rules: `/health` alone needs no key. Keys are compared in a time that does not tell how much of one is right.
 """
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -17,6 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lsp_server.serve.refusals import Refused, error_response
 
 MOST_BYTES = 8 << 20
+# Of a body that is too large, how much is read and thrown away: who is cut off while he sends hears no answer.
+_MOST_READ_BYTES = 64 << 20
+_BODY_S = 30
 _OPEN = "/health"
 _BEARER = "bearer "
 
@@ -64,14 +68,21 @@ class Gate:
 
 async def body_of(request: Request) -> bytes:
     """A request's body; Refused when it is too large."""
-    data = bytearray()
+    data, n_bytes = bytearray(), 0
     try:
-        async for part in request.stream():
-            data += part
-            if len(data) > MOST_BYTES:
-                raise Refused(413, f"the body is larger than {MOST_BYTES >> 20} MiB")
+        async with asyncio.timeout(_BODY_S):
+            async for part in request.stream():
+                n_bytes += len(part)
+                if n_bytes <= MOST_BYTES:
+                    data += part
+                elif n_bytes > _MOST_READ_BYTES:
+                    break
     except ClientDisconnect as error:
         raise Refused(400, "the body did not come whole") from error
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not come within {_BODY_S} seconds") from error
+    if n_bytes > MOST_BYTES:
+        raise Refused(413, f"the body is larger than {MOST_BYTES >> 20} MiB")
     return bytes(data)
 
 

@@ -95,7 +95,7 @@ class Prompts:
         limits = replace(
             self._limits,
             max_prompt_tokens=n_prompt,
-            max_file_tokens=min(self._limits.max_file_tokens, n_prompt),
+            max_file_tokens=n_prompt // 2 if document.others else n_prompt,
             deadline_ms=None,
         )
         text = document.before + document.after
