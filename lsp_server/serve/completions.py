@@ -64,7 +64,7 @@ def read(fields: Fields, prompts: Prompts, model: str, n_vocabulary: int) -> Com
         raise bad("stream_options", "is no object")
     return CompletionsRequest(
         wishes=[
-            Wish(prompt=prompt, max_tokens=max_tokens, stops=stops)
+            Wish(prompt=prompt, max_tokens=max_tokens, stops=stops, ignore_eos=fields.flag("ignore_eos"))
             for prompt in _prompts(fields, prompts, max_tokens, n, n_vocabulary)
         ],
         n=n,

@@ -22,7 +22,7 @@ _DECIDING = {
     "presence_penalty": 0, "frequency_penalty": 0, "repetition_penalty": 1, "repeat_penalty": 1, "dry_multiplier": 0,
     "logit_bias": None, "grammar": None, "json_schema": None, "response_format": None, "guided_json": None,
     "guided_regex": None, "guided_grammar": None, "guided_choice": None, "echo": False, "min_tokens": 0,
-    "ignore_eos": False, "prompt_logprobs": None, "lora": None,
+    "prompt_logprobs": None, "lora": None,
 }  # fmt: skip
 
 

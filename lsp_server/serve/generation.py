@@ -6,7 +6,7 @@ Rules: it is asked after the editors (`Priority.SERVED`). Closing the iterator e
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from completion.types import Delta, EngineUnavailable, GenerationStats, Priority, Prompt
@@ -25,6 +25,7 @@ class Wish:
     """What a client asks for. `predict_ms` ends an answer that has a line end, once so much time is spent on it."""
 
     prompt: Prompt
+    ignore_eos: bool = False  # it goes on behind what ends a text
     max_tokens: int  # of text, without what is spelled anew
     stops: tuple[str, ...] = ()
     min_indent: int = 0
@@ -79,7 +80,8 @@ class Generations:
         asked, outcome = time.perf_counter(), "cancelled"
         try:
             async with self._slots.held(wish.prompt.token_ids) as session:
-                deltas = self._client.generate(wish.prompt, session=session, priority=Priority.SERVED)
+                prompt = replace(wish.prompt, stop_token_ids=()) if wish.ignore_eos else wish.prompt
+                deltas = self._client.generate(prompt, session=session, priority=Priority.SERVED)
                 stream = cast("AsyncGenerator[Delta, None]", deltas)
                 async with aclosing(stream), aclosing(self._parts(stream, wish, tally, asked)) as parts:
                     async for part in parts:
@@ -117,7 +119,7 @@ class Generations:
                     tally.n_generated += answer.n_tokens - n_before
                     if part.finish:
                         going.discard(index)
-                    if part.finish or part.passage.text:
+                    if part.finish or part.passage != Passage():
                         yield part
             is_late = wish.predict_ms is not None and tally.predict_ms > wish.predict_ms
             for index in [index for index in sorted(going) if is_late and answers[index].n_newlines]:

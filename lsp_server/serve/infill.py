@@ -45,6 +45,7 @@ def read(fields: Fields, prompts: Prompts, model: str) -> InfillRequest:
     wish = Wish(
         prompt=prompts.around(document, n_predict, 1, fields.milliseconds("t_max_prompt_ms")),
         max_tokens=n_predict,
+        ignore_eos=fields.flag("ignore_eos"),
         stops=fields.texts("stop", _MOST_STOPS),
         min_indent=fields.whole("n_indent", 0, 0, 1_000),
         predict_ms=fields.milliseconds("t_max_predict_ms"),

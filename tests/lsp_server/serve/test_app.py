@@ -228,9 +228,10 @@ def test_who_hangs_up_while_he_waits_for_a_session_is_never_asked_for() -> None:
 
 
 async def _metrics_with(served: Served, line: str) -> str:
-    while line not in (found := (await served.ask("/metrics")).body.decode()):
-        pass
-    return found
+    for _ in range(500):
+        if line in (found := (await served.ask("/metrics")).body.decode()):
+            return found
+    raise AssertionError(found)
 
 
 # -- what is refused -------------------------------------------------------------------------------------------
