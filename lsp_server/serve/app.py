@@ -59,9 +59,9 @@ class Service:
         return self._prompts
 
     def check_model(self, fields: Fields) -> None:
-        """Refused for another model than the one that is served."""
-        names = {self.name} if self.client.loaded is None else {self.name, self.client.loaded.name}
-        if "model" in fields and (asked := fields.text("model")) not in names:
+        """Refused for another model than the one that is served; llama.vim says "" where none is chosen."""
+        names = {"", self.name} if self.client.loaded is None else {"", self.name, self.client.loaded.name}
+        if (asked := fields.text("model")) not in names:
             raise Refused(404, f"there is no model {asked!r} here, but {self.name!r}", field="model")
 
 

@@ -301,7 +301,8 @@ def test_another_model_is_not_found() -> None:
     answer = ask("/v1/completions", {"model": "gpt-4", "prompt": "x"})
     assert (answer.status, answer.json["error"]["param"]) == (404, "model")
     assert "'fake'" in answer.error
-    assert ask("/v1/completions", {"model": "fake-1b-sha", "prompt": "x"}).status == 200
+    for name in ("fake-1b-sha", "", None):
+        assert ask("/v1/completions", {"model": name, "prompt": "x"}).status == 200
 
 
 def test_paths_and_methods_that_there_are_not_get_a_sentence() -> None:
