@@ -120,6 +120,17 @@ def test_a_client_that_lays_out_its_prompt_names_the_sentinels_and_a_document_ne
     run(scenario)
 
 
+def test_zed_is_answered_as_it_reads_answers() -> None:
+    """Its OpenAI-compatible edit predictions: the body that it sends, and the fields that it cannot do without."""
+    prompt = "<fim_prefix>def f():\n    return<fim_suffix>\n<fim_middle>"
+    stop = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>"]
+    body = {"model": "fake", "prompt": prompt, "max_tokens": 64, "stop": stop, "temperature": None}
+    answer = ask("/v1/completions", body, lambda: FakeClient(" 1")).json
+    assert answer["choices"][0]["text"] == " 1"
+    assert {"id", "object", "created", "model", "choices", "usage"} <= answer.keys()
+    assert {"prompt_tokens", "completion_tokens", "total_tokens"} <= answer["usage"].keys()
+
+
 def test_what_is_half_typed_is_spelled_anew_and_is_no_part_of_the_answer() -> None:
     async def scenario(served: Served) -> None:
         answer = await served.ask("/v1/completions", {"prompt": "def f():\n    ret", "suffix": "\n", "max_tokens": 4})

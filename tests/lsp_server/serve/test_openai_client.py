@@ -1,6 +1,7 @@
 """The `openai` package, which nobody here wrote, against a real `midfill serve` with a tiny model."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from array import array
@@ -15,6 +16,7 @@ from model.link.client import EngineClient, Phase
 from model.link.spawn import EngineSettings
 from tests.conftest import stop_daemons
 from tests.lsp_server.serve.process import fetched, serve_process
+from tests.model.tiny import SPECIAL
 
 pytestmark = pytest.mark.e2e
 KEY = "a-key-of-the-test"
@@ -113,6 +115,13 @@ def test_closing_a_stream_ends_the_generation(client: openai.OpenAI, model: str,
     assert 'outcome="cancelled"} 1.0' in told
     (n_generated,) = (line.split()[1] for line in told.splitlines() if line.startswith("midfill_generated_tokens_"))
     assert float(n_generated) < 4_000
+
+
+def test_the_names_of_special_tokens_are_these_in_a_prompt(url: str) -> None:
+    told = json.loads(fetched(f"{url}/tokenize", {"content": "a<|fim_prefix|>b"}))
+    assert told["tokens"] == [ord("a"), 256 + SPECIAL.index("<|fim_prefix|>"), ord("b")]
+    plain = json.loads(fetched(f"{url}/tokenize", {"content": "<|fim_prefix|>", "parse_special": False}))
+    assert plain["count"] == len("<|fim_prefix|>")
 
 
 def test_its_errors_are_those_of_the_package(client: openai.OpenAI, model: str) -> None:
