@@ -148,13 +148,14 @@ def test_what_is_half_typed_is_spelled_anew_and_is_no_part_of_the_answer() -> No
 def test_infill_sends_passages_of_other_files_as_blocks_the_last_one_nearest() -> None:
     async def scenario(served: Served) -> None:
         extra = [{"filename": "a.py", "text": "A\n"}, {"filename": "b.py", "text": "B\n"}]
-        body = {"input_prefix": "x\n", "prompt": "y", "input_suffix": "z\n", "input_extra": extra, "n_predict": 7}
+        body: dict[str, Any] = {"input_prefix": "x\n", "prompt": "y", "input_suffix": "z\n", "input_extra": extra}
+        body["t_max_prompt_ms"] = 500
         answer = await served.ask("/infill", body)
         prompt = served.client.prompts[0]
         assert [piece.block for piece in prompt.pieces][:2] == [True, True]
         text = bytes(one if one < 256 else 0x7C for one in prompt.token_ids).decode()
         assert text == "|a.py\nA\n|b.py\nB\n|untitled\n||z\n|x\n"
-        assert list(prompt.token_ids).count(FILE) == 3
+        assert (list(prompt.token_ids).count(FILE), prompt.deadline_ms) == (3, 500)
         assert (prompt.heal, answer.json["content"], answer.json["stop_type"]) == (b"y", " + 1", "eos")
 
     run(scenario, lambda: FakeClient(" + 1"))

@@ -61,9 +61,9 @@ MINUET = Plugin(
     "https://github.com/milanglacier/minuet-ai.nvim",
     "479487c34041f53aad3184597428e42d9f3333b5",
     "lua require('minuet').setup({ provider = 'openai_fim_compatible', n_completions = 1, request_timeout = 60, "
-    "provider_options = { openai_fim_compatible = { name = 'midfill', api_key = 'HOME', model = 'MODEL', "  # it must name a variable
-    "end_point = 'URL/v1/completions', optional = { max_tokens = 24 } } }, virtualtext = "
-    "{ auto_trigger_ft = { '*' }, keymap = { accept = '<Tab>' } } })",
+    "virtualtext = { auto_trigger_ft = { '*' }, keymap = { accept = '<Tab>' } }, "
+    "provider_options = { openai_fim_compatible = { name = 'midfill', api_key = 'HOME', model = 'MODEL', "
+    "end_point = 'URL/v1/completions', optional = { max_tokens = 24 } } } })",
     "minuet.virtualtext",
     "<Tab>",
 )
