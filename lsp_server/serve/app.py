@@ -175,8 +175,11 @@ async def _detokenize(service: Service, request: Request) -> Response:
 
 
 async def _health(service: Service, request: Request) -> Response:
-    service.ready()
-    return JSONResponse({"status": "ok"})
+    """Who only asks how it is wakes nobody: a model that left for want of work is as well as one that is there."""
+    state = service.client.state
+    if state.phase not in (Phase.READY, Phase.ASLEEP):
+        raise unavailable(service.client, state.message)
+    return JSONResponse({"status": "ok" if state.phase is Phase.READY else "asleep"})
 
 
 async def _metrics(service: Service, request: Request) -> Response:
