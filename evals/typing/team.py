@@ -137,7 +137,7 @@ async def run(plan: TeamPlan, out: Path | None) -> int:
                 level = await play(Server(client, model), histories, n_typists, plan)
                 rows.append({"suite": "team", "id": str(n_typists), **level.figures()})
                 results.add(rows[-1])
-                console.print(f"[dim]{n_typists} typists: {rows[-1]['ghost_p50_ms']:.0f} ms[/]")
+                console.print(f"[dim]{n_typists} typing: {rows[-1]['ghost_p50_ms']:.0f} ms[/]")
             console.print(table_of(rows, model))
             if (plot := write_plot(rows, model, results.path, console)) is not None:
                 console.print(f"plot: {plot}")
