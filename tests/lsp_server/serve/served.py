@@ -27,7 +27,10 @@ _STATS = GenerationStats(
 
 
 class NamedTokenizer(ByteTokenizer):
-    """Bytes, and sentinels with names."""
+    """Bytes, and sentinels with names; what has no bytes is "?", as with the real one."""
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode("utf-8", "replace"))
 
     def special_tokens(self) -> dict[str, int]:
         return {"<fim_prefix>": PREFIX, "<fim_suffix>": SUFFIX, "<fim_middle>": MIDDLE}

@@ -2,7 +2,7 @@
 
 from itertools import accumulate, pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.serve.assembly import Assembly, Passage
@@ -37,6 +37,7 @@ def test_a_text_ends_at_the_first_stop_string_however_it_comes(text: str, cuts: 
     assert (assembly.stopped_by is not None) == bool(wholes)
 
 
+@settings(deadline=None)
 @given(_TEXTS, st.lists(st.integers(0, 200), max_size=12))
 def test_every_passage_is_whole_characters_and_tokens_say_where_they_begin(text: str, cuts: list[int]) -> None:
     pieces = pieces_of(text.encode(), cuts)
@@ -49,6 +50,7 @@ def test_every_passage_is_whole_characters_and_tokens_say_where_they_begin(text:
     assert [token.offset for token in tokens] == offsets
 
 
+@settings(deadline=None)
 @given(_TEXTS, st.lists(st.integers(0, 200), max_size=12), st.integers(1, 3))
 def test_a_line_that_is_indented_too_little_ends_the_text(text: str, cuts: list[int], least: int) -> None:
     lines = text.split("\n")
