@@ -50,7 +50,8 @@ class FakeClient:
         self.priorities: list[Priority] = []
         self.hanging, self.ended = asyncio.Event(), asyncio.Event()
         self.n_ended = self.n_woken = 0
-        self.fails: EngineUnavailable | None = None
+        self.fails: EngineUnavailable | None = None  # at once,
+        self.breaks: EngineUnavailable | None = None  # or behind what it says
         self.state = EngineState(phase=Phase.READY, message="ready", fraction=None)
         self.loaded: Any = SimpleNamespace(
             name="fake-1b-sha",
@@ -85,6 +86,8 @@ class FakeClient:
             for candidate, text in enumerate([self.says, *self.others][: prompt.n_candidates]):
                 for byte in (prompt.heal + text.encode())[: prompt.max_tokens]:
                     yield Delta(token_ids=(byte,), logprobs=(-0.5,), candidate=candidate)
+            if self.breaks is not None:
+                raise self.breaks
             if self.hangs:
                 self.hanging.set()
                 await asyncio.Event().wait()

@@ -357,6 +357,20 @@ def test_a_model_process_that_fails_at_once_is_503(stream: bool) -> None:
     run(scenario)
 
 
+def test_a_model_process_that_dies_on_the_way_is_told_in_the_stream_and_is_no_end_of_it() -> None:
+    async def scenario(served: Served) -> None:
+        served.client.breaks = EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
+        body = {"prompt": "x", "max_tokens": 64}
+        answer = await served.ask("/v1/completions", {**body, "stream": True})
+        *parts, error = answer.events
+        assert "".join(part["choices"][0]["text"] for part in parts) == "one"
+        assert [part["choices"][0]["finish_reason"] for part in parts] == [None] * len(parts)
+        assert error["error"]["message"] == "the model process ended during the request"
+        assert (await served.ask("/v1/completions", body)).status == 503
+
+    run(scenario, lambda: FakeClient("one"))
+
+
 def test_an_error_inside_is_told_without_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(served: Served) -> None:
         served.client.loaded.tokenizer = None
