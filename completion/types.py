@@ -115,9 +115,15 @@ class Limits:
 class Priority(IntEnum):
     """How urgent a request is to the engine; a lower value goes first."""
 
-    INTERACTIVE = 0  # a request waits for it
-    NEXT = 1  # the next request may want it
-    WARM = 2  # only to have the window ready; generates nothing
+    INTERACTIVE = 0  # an editor's request waits for it
+    SERVED = 1  # another program's request waits for it (`midfill serve`)
+    NEXT = 2  # the next request may want it
+    WARM = 3  # only to have the window ready; generates nothing
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it now: it does not wait for a good time."""
+        return self <= Priority.SERVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evals.setup import Setup
 
 CONTEXTS = ("1k", "4k", "16k")
-_KEYSTROKES, _TYPING_KEYSTROKES, _RENAMES = 300, 1_500, 100
+_KEYSTROKES, _TYPING_KEYSTROKES, _TEAM_KEYSTROKES, _RENAMES = 300, 1_500, 200, 100
 Runner = Callable[[argparse.Namespace], int]
 
 
@@ -245,6 +245,27 @@ def _typing(a: argparse.Namespace) -> int:
     return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
 
 
+def _team(a: argparse.Namespace) -> int:
+    from evals.replay.histories import named, of_set
+
+    try:
+        from evals.typing import team
+    except ModuleNotFoundError as error:
+        raise EvalError(f"bench team needs {error.name}: pip install {error.name}") from error
+    if not a.url:
+        raise EvalError("bench team needs --url, the server's")
+    plan = team.TeamPlan(
+        url=a.url,
+        model=a.model[0] if a.model else "",
+        typists=a.typists,
+        histories=named(a.history) if a.history else of_set(a.set),
+        n_keys=a.keystrokes or _TEAM_KEYSTROKES,
+        seed=a.seed,
+        speed=a.speed,
+    )
+    return asyncio.run(team.run(plan, a.out))
+
+
 def _ablation(a: argparse.Namespace) -> int:
     from evals.typing import ablation
 
@@ -298,6 +319,7 @@ BENCHES: dict[str, Runner] = {
     "ladder": _ladder,
     "replay": _replay,
     "typing": _typing,
+    "team": _team,
     "ablation": _ablation,
     "soak": _soak,
     "index": _index,

@@ -8,7 +8,7 @@ import io
 import sys
 from importlib.metadata import version
 
-from lsp_server.cli import cache, complete, context, doctor, model, outline, stats, why
+from lsp_server.cli import cache, complete, context, doctor, model, outline, serve, stats, why
 from lsp_server.cli.settings_in_force import BadSettings
 from lsp_server.grammars import kept_out
 from lsp_server.usage.history import BrokenHistory
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="midfill", description="Local code completion: models, checks and evals")
     parser.add_argument("--version", action="version", version=f"midfill {version('midfill')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (model, complete, context, cache, doctor, outline, stats, why):
+    for module in (model, complete, context, cache, doctor, outline, serve, stats, why):
         module.add_parser(commands)
     for name, text in (
         ("eval", "score the model (midfill eval --help)"),

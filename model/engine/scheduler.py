@@ -160,7 +160,7 @@ class Scheduler:
 
     def _wait_s(self) -> float | None:
         """How long there is nothing to do unless a command comes; None: for good."""
-        if any(job.request.priority is Priority.INTERACTIVE for job in self._jobs):
+        if any(job.request.priority.is_awaited for job in self._jobs):
             return 0.0
         if self._jobs:
             return 0.0 if self._may_idle() else _RETRY_IDLE_S
@@ -197,9 +197,9 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> Job | None:
-        """The newest job of the first priority; None when that is not INTERACTIVE and this is no good time."""
+        """The newest job of the first priority; None when no request waits for it and this is no good time."""
         job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
-        return job if job is None or job.request.priority is Priority.INTERACTIVE or self._may_idle() else None
+        return job if job is None or job.request.priority.is_awaited or self._may_idle() else None
 
     def _advance(self, job: Job) -> None:
         if job.steps is None:
@@ -289,15 +289,15 @@ class Scheduler:
     def _start(self, job: Job) -> Generation:
         request = job.todo
         n_slots = len(request.window.ids) + request.n_new
-        job.generation = Generation(self._engine, self._pool.acquire(request.session, n_slots), request)
+        session = self._pool.acquire(request.session, n_slots, is_guest=request.priority is Priority.SERVED)
+        job.generation = Generation(self._engine, session, request)
         return job.generation
 
     def _generate(self, job: Job) -> Generator[None, None, str]:
         """Prefill, then decode. Returns how it finished."""
         request = job.request
         # The deadline of work ahead counts from its beginning: it may have waited long for a good time.
-        is_interactive = request.priority is Priority.INTERACTIVE
-        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if is_interactive else 0.0
+        waited_ms = (time.perf_counter() - job.arrived) * 1e3 if request.priority.is_awaited else 0.0
         budget_ms = None if request.deadline_ms is None else max(0.0, request.deadline_ms - waited_ms)
         generation = self._start(job)
         hidden = yield from generation.prefill(budget_ms, self._may_idle())

@@ -105,6 +105,7 @@ class Session:
     suggestion: "array[int]" = field(default_factory=lambda: array("I"))
     answer: Answer | None = None
     work: Work | None = None
+    is_guest: bool = False  # another program's, not an editor's
 
     def adopt(self, window: Window, decoder: Decoder) -> None:
         """Make `window` the session's: keep what is the same, move what moved, count the rest as missing.
@@ -294,7 +295,10 @@ def _equal_runs(old: "array[int]", new: "array[int]") -> Iterator[tuple[int, int
 
 
 class SessionPool:
-    """Sessions by name, least recently used first, within `max_bytes` of keys and values altogether."""
+    """Sessions by name, least recently used first, within `max_bytes` of keys and values altogether.
+
+    A guest's leaves before any editor's.
+    """
 
     def __init__(self, new_kv: Callable[[int], SessionKV], max_bytes: int) -> None:
         self._new_kv = new_kv
@@ -313,17 +317,19 @@ class SessionPool:
         """A session that is there."""
         return self._sessions.get(name)
 
-    def acquire(self, name: str, n_slots: int) -> Session:
-        """The session `name` with room for `n_slots`; other sessions leave, oldest first, to make room."""
+    def acquire(self, name: str, n_slots: int, *, is_guest: bool = False) -> Session:
+        """The session `name` with room for `n_slots`; other sessions leave to make room: guests', then the oldest."""
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = Session(kv=self._new_kv(max(_INITIAL_SLOTS, n_slots)))
         elif session.kv.capacity < n_slots:
             session.drop_work()  # it writes into the old buffer
             session.kv.grow(max(2 * session.kv.capacity, n_slots), len(session.ids))
+        session.is_guest = is_guest
         self._sessions.move_to_end(name)
         while self.n_bytes > self._max_bytes and len(self._sessions) > 1:
-            self._sessions.popitem(last=False)
+            others = [other for other in self._sessions if other != name]
+            self.drop(next((other for other in others if self._sessions[other].is_guest), others[0]))
         return session
 
     def drop(self, name: str) -> None:

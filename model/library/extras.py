@@ -4,6 +4,7 @@
     cuda          NVIDIA cards
     transformers  models that our own decoders do not cover
     tune          `midfill tune`
+    serve         `midfill serve`
     eval          `midfill eval` and `midfill bench`
 
 Rules: no import of what may be missing. What is said names one command, for the way in which midfill was installed.
@@ -24,6 +25,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "cuda": ("torch", "gguf", "bitsandbytes"),
     "transformers": ("torch", "gguf", "transformers"),
     "tune": ("torch", "gguf", "datasketch", "detect_secrets"),
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
     "eval": ("torch", "gguf", "jedi", "matplotlib"),
 }
 # PyPI has torch for Linux with CUDA alone: gigabytes that a processor has no use for.

@@ -95,6 +95,11 @@ class VocabTokenizer:
         except KeyError:  # a vocabulary entry outside the byte alphabet cannot be produced from text
             return b""
 
+    def special_tokens(self) -> dict[str, int]:
+        """The special tokens by their names."""
+        names = {token_id: self._tokenizer.id_to_token(token_id) for token_id in self._special}
+        return {name: token_id for token_id, name in names.items() if name}
+
     @property
     def n_tokens(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))

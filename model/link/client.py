@@ -180,7 +180,7 @@ class EngineClient:
                 message = await inbox.get()
                 if message is None:
                     done = True
-                    if priority is Priority.INTERACTIVE:  # an editor waits for this one, and will ask again
+                    if priority.is_awaited:  # who waits for this one will ask again
                         self.wake()
                     raise EngineUnavailable("the model process ended during the request", Outcome.ENGINE_DOWN)
                 if isinstance(message, wire.Token):

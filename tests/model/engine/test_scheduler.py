@@ -639,7 +639,11 @@ def test_what_somebody_waits_for_comes_before_what_comes_next(folder: Path) -> N
     with Engine(folder) as engine:
         order: list[str] = []
         answers = []
-        for name, priority in (("next", Priority.NEXT), ("now", Priority.INTERACTIVE)):
+        for name, priority in (
+            ("next", Priority.NEXT),
+            ("now", Priority.INTERACTIVE),
+            ("served", Priority.SERVED),
+        ):
             answer = Answer()
             answers.append(answer)
             engine.scheduler.submit(
@@ -658,7 +662,25 @@ def test_what_somebody_waits_for_comes_before_what_comes_next(folder: Path) -> N
             )
         for answer in answers:
             answer.wait()
-        assert order == ["now", "next"]
+        assert order == ["now", "served", "next"]
+
+
+def test_an_editor_comes_before_another_program_that_is_being_served_and_loses_nothing_by_it(folder: Path) -> None:
+    with Engine(folder) as engine:
+        alone, _ = engine.ask(prompt(60), n=400)
+        _, served = engine.submit(prompt(60), session="tool", n=400, priority=Priority.SERVED)
+        assert served.first_token.wait(30)
+        _, stats = engine.ask(prompt(300, seed=3), session="editor")
+        assert (stats.finish, len(served.finished)) == ("length", 0)
+        assert served.wait().finish == "length"
+        assert served.tokens == alone.tokens
+
+
+def test_another_program_does_not_wait_for_a_good_time(folder: Path) -> None:
+    with Engine(folder, may_idle=lambda: False) as engine:
+        _, ahead = engine.submit(prompt(60), session="editor", priority=Priority.NEXT)
+        _, stats = engine.ask(prompt(60), session="tool", priority=Priority.SERVED)
+        assert (stats.finish, len(ahead.finished)) == ("length", 0)
 
 
 def test_idle_work_waits_for_a_good_time(folder: Path) -> None:

@@ -268,6 +268,22 @@ def test_the_least_recently_used_session_leaves_first() -> None:
     assert pool.get("first") is first
 
 
+def test_a_guest_leaves_before_any_editor_however_long_ago_that_was_used() -> None:
+    pool = SessionPool(buffer, max_bytes=4000 * _SLOT_BYTES)
+    editor = pool.acquire("editor", 10)
+    pool.acquire("older guest", 10, is_guest=True)
+    pool.acquire("guest", 10, is_guest=True)
+    pool.acquire("third guest", 1900, is_guest=True)  # of the guests the one that was used first leaves
+    pool.check()
+    assert [name for name in ("older guest", "guest") if pool.get(name)] == ["guest"]
+    assert pool.get("editor") is editor
+    pool.acquire("second editor", 1900)
+    assert [name for name in ("guest", "third guest") if pool.get(name)] == []
+    assert pool.get("editor") is editor
+    pool.acquire("large guest", 3900, is_guest=True)  # there is no other way
+    assert (pool.get("editor"), len(pool)) == (None, 1)
+
+
 def test_a_session_larger_than_the_pool_still_works_alone() -> None:
     pool = SessionPool(buffer, max_bytes=100 * _SLOT_BYTES)
     assert pool.acquire("big", 5000).kv.capacity >= 5000

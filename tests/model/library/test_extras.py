@@ -13,7 +13,7 @@ from model.library import extras
 from tests.environment import without
 
 ROOT = Path(__file__).parents[3]
-_IMPORTED_AS = {"detect-secrets": "detect_secrets"}
+_IMPORTED_AS = {"detect-secrets": "detect_secrets", "prometheus-client": "prometheus_client"}
 # Each of these says itself that it is missing, and what else it is good for.
 _TOLD_ELSEWHERE = {"xllamacpp", "ik-llama-cpp-python"}
 _CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
