@@ -102,11 +102,13 @@ def missing(scene: Scene) -> Iterator[str]:
             word = name.decode("utf-8", "replace")
             if owner(node, scene.source) is not None or is_key(node) or word in builtins_of(scene.tree.language):
                 continue
-            if known is None:
-                known = {local_name(each) for each in scene.imports}
             uses = named(scene.root, scene.source, name)
             # What is used elsewhere already is seen in some way: inherited, of a wildcard, of the same package.
-            if word not in known and all(scene.is_edited(use.start_point.row) and binder(use) is None for use in uses):
+            if not all(scene.is_edited(use.start_point.row) and binder(use) is None for use in uses):
+                continue
+            if known is None:
+                known = {local_name(each) for each in scene.imports}
+            if word not in known:
                 known.add(word)
                 yield word
 

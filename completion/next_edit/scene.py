@@ -14,7 +14,7 @@ from tree_sitter import Node
 from completion.next_edit.edits import NOWHERE, LineEdit, Proposal, applied
 from completion.next_edit.names import is_name, leaves, text_of
 from parsers.languages import Language, by_id
-from parsers.outline import Import, outline
+from parsers.outline import Import, imports_of
 from parsers.parse import SyntaxTree, parse_here, to_bytes
 from parsers.scope import error_count
 
@@ -69,7 +69,7 @@ class Scene:
     @cached_property
     def imports(self) -> tuple[Import, ...]:
         """What the file imports."""
-        return outline(self.tree).imports
+        return imports_of(self.tree)
 
     def _stands(self, edit: LineEdit) -> bool:
         return edit.line != NOWHERE and tuple(self.lines[edit.line : edit.end]) == edit.new

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.languages import LANGUAGES, Language
-from parsers.outline import Import, Outline, Symbol, outline, scope_at
+from parsers.outline import Import, Outline, Symbol, imports_of, outline, scope_at
 from parsers.outline_matches import Found
 from parsers.outline_matches import find as find_matches
 from parsers.parse import parse
@@ -333,3 +333,18 @@ def test_threads_share_a_query() -> None:
     for thread in threads:
         thread.join()
     assert results == [outline(tree)] * 4
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "import os\nfrom a import b as c\n\n\ndef f():\n    import sys\n"),
+        ("typescript", "import { a, b as c } from './d'\nexport const e = a(c)\n"),
+        ("go", 'package a\n\nimport (\n\t"fmt"\n\tb "c/d"\n)\n'),
+        ("html", "<script>\nimport { a } from './b.js'\n</script>\n"),
+        ("plaintext", "import a\n"),
+    ],
+)
+def test_the_imports_alone_are_those_of_the_outline(language: str, text: str) -> None:
+    tree = parse(language, text)
+    assert imports_of(tree) == outline(tree).imports
