@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
+from model.link.messages import facts_of
 from model.link.wire import StatusReply
 
 _SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -56,8 +57,9 @@ class Meter:
         """All of it; without a status the model process's are as they were."""
         self._ready.set(0 if status is None else 1)
         if status is not None:
+            facts = facts_of(status)
             for name, gauge in self._engine.items():
-                gauge.set(getattr(status, name if hasattr(status, name) else f"n_{name}"))
+                gauge.set(facts[name] if name in facts else facts[f"n_{name}"])
         return generate_latest(self._registry)
 
     def _counter(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
