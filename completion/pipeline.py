@@ -67,6 +67,7 @@ class Deps:
     chat_pace: Pace = field(default_factory=Pace)  # of chats
     trust: Trust = field(default_factory=Trust)
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
+    has_logprobs: bool = True  # else nobody knows how sure the model is: texts are whole, and not judged
 
 
 async def prompt_for(deps: Deps, request: CompletionRequest, mode: Mode | None = None) -> Prompt:
@@ -218,7 +219,8 @@ class _Work:
 def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     """An invoked request gets the whole text, an automatic one what is certain of it."""
     certainty = 0.0
-    if request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without:
+    is_cut = request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without
+    if is_cut and deps.has_logprobs:
         certainty = _trust(deps, request).least_joint(deps.limits.quietness)
     return Asker(
         engine=deps.engine,
@@ -288,7 +290,7 @@ def _judged(
         trace,
         format=attempt.prompt.format,
         raw=attempt.raw,
-        sure=tuple(attempt.generation.sure),
+        sure=tuple(attempt.generation.sure) if deps.has_logprobs else (),
         steps=attempt.steps,
         candidate=attempt.candidate.text,
         covered=request.snapshot.text[request.cursor :][: attempt.candidate.replace_right],
@@ -299,8 +301,9 @@ def _judged(
     if attempt.has_text:
         unknown = unknown_names(attempt.candidate, request, names)
         trace = replace(trace, unknown_names=unknown)
-        probability = _trust(deps, request).probability(math.exp(sum(attempt.sure())))
-    outcome, reason = _outcome(attempt, deps.limits, probability)
+        if deps.has_logprobs:
+            probability = _trust(deps, request).probability(math.exp(sum(attempt.sure())))
+    outcome, reason = _outcome(attempt, deps.limits)
     is_shown_automatically = outcome is Outcome.OK and request.trigger is Trigger.AUTOMATIC
     if is_shown_automatically and (invented := invented_member(attempt.candidate, request, names)):
         outcome, reason = Outcome.FILTERED, invented
@@ -312,7 +315,7 @@ def _judged(
         replace_right=attempt.candidate.replace_right if shown else 0,
         alternatives=_alternatives(opinion) if shown and request.trigger is Trigger.INVOKED else (),
         reason=reason,
-        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
+        mean_logprob=(sum(logprobs) / max(1, len(logprobs))) if deps.has_logprobs else None,
         probability=probability,
         trace=trace,
     )
@@ -328,10 +331,10 @@ def _alternatives(opinion: comparison.Opinion) -> tuple[Alternative, ...]:
     return tuple(Alternative(text=candidate.text, replace_right=candidate.replace_right) for candidate in candidates)
 
 
-def _outcome(attempt: Attempt, limits: Limits, probability: float | None) -> tuple[Outcome, str]:
+def _outcome(attempt: Attempt, limits: Limits) -> tuple[Outcome, str]:
     """(how it ends, why in words)."""
     changed = ", ".join(step.name for step in attempt.steps)
-    if probability is not None:
+    if attempt.has_text:
         return Outcome.OK, f"changed by: {changed}" if changed else ""
     if attempt.generation.timed_out:
         return Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"

@@ -24,6 +24,8 @@ from lsp_server.progress import ProgressReporter
 from model.library.machine_fit import Machine
 from model.link import tasks
 from model.link.client import EngineClient, EngineState, Phase
+from model.link.interface import ModelClient
+from model.remote.client import RemoteClient
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class EngineLink:
         on_whole: OnWhole,
     ) -> None:
         """`names_of` as in `Deps`; `on_whole` hears of a completion that is done after it was shown in part."""
-        self.client: EngineClient | None = None
+        self.client: ModelClient | None = None
         self.machine: Machine | None = None
         self.trust = Trust()
         self._config, self._progress, self._show_message = config, progress, show_message
@@ -65,7 +67,7 @@ class EngineLink:
         """Use the daemon of the present settings; how it gets on comes through the state."""
         self.machine = machine.remembered(self._config())
         self.trust = Trust()  # another model is sure in another way
-        client = EngineClient(self._config().engine_settings(), self._on_state)
+        client = client_for(self._config(), self._on_state)
         await self._replace(client, tasks.start(client.run(), "engine client"))
 
     async def stop(self) -> None:
@@ -78,15 +80,20 @@ class EngineLink:
             limits = self.limits()
             room = loaded.context_tokens - limits.max_block_tokens
             self._deps = Deps(
-                engine=self.client,
+                engine=self.client.current,
                 tokenizer=loaded.tokenizer,
                 spec=self._config().prompt_spec(loaded.spec),
-                limits=replace(limits, max_prompt_tokens=min(limits.max_prompt_tokens, room)),
+                limits=replace(
+                    limits,
+                    max_prompt_tokens=min(limits.max_prompt_tokens, room),
+                    rank_ms=limits.rank_ms if loaded.can_rank else 0,
+                ),
                 cache=ReuseCache(),
                 segments=SegmentCache(loaded.tokenizer),
                 inflight=InFlight(self._came_whole),
                 trust=self.trust,
                 names_of=self._names_of,
+                has_logprobs=loaded.has_logprobs,
             )
         return self._deps
 
@@ -135,7 +142,7 @@ class EngineLink:
         if self._deps is not None:
             self._deps.inflight.cancel_all()
 
-    async def _replace(self, client: EngineClient | None, task: asyncio.Task[None] | None) -> None:
+    async def _replace(self, client: ModelClient | None, task: asyncio.Task[None] | None) -> None:
         # All is swapped before the first await: of two configurations in a row the later one's engine stays.
         old_client, old_task = self.client, self._client_task
         self.client, self._client_task, self._deps = client, task, None
@@ -169,6 +176,12 @@ class EngineLink:
         elif state.phase is Phase.READY:
             log.info("engine ready: %s", state.message)
             self._told_failure = ""
+
+
+def client_for(config: Config, on_state: Callable[[EngineState], None]) -> ModelClient:
+    """The engine of a configuration: the local model process, unless a server is named."""
+    settings = config.remote_settings()
+    return EngineClient(config.engine_settings(), on_state) if settings is None else RemoteClient(settings, on_state)
 
 
 def _log_end(task: "asyncio.Task[None]") -> None:

@@ -1,0 +1,171 @@
+"""One generation by a server: what is asked, and the deltas that its answer is.
+
+An answer must begin with what the user has typed already. Where the server can be made to, it is; else it is read until
+it does not, and asked anew with the typed bytes as part of the prompt.
+
+Rules: an answer that says nothing for too long, or more than was asked for, is given up. Closing the iterator hangs up.
+"""
+
+import asyncio
+import time
+from array import array
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from completion.types import Delta, GenerationStats, Prompt
+from model.remote.dialect import Abilities, Dialect, Event, Question, Said, stats_with
+from model.remote.healing import agree, spelled
+from model.remote.problem import Kind, RemoteProblem
+from model.remote.transport import Transport, garbage, too_late
+from model.remote.vocabulary import ServerTokenizer, Vocabulary
+
+# A server may send more than one piece for a token, and one at the end.
+_SPARE_PIECES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that was probed, and is ready."""
+
+    transport: Transport
+    dialect: Dialect
+    abilities: Abilities
+    vocabulary: Vocabulary
+    timeout_s: float
+
+
+async def deltas(server: Server, prompt: Prompt) -> AsyncGenerator[Delta, None]:
+    """What the server says to a prompt; RemoteProblem when it does not."""
+    begins_with = _as_text(prompt.heal) if server.abilities.constraint else ""
+    if not prompt.heal or begins_with:
+        async with aclosing(_said(server, prompt, begins_with)) as answer:
+            async for delta in answer:
+                yield delta
+        return
+    async with aclosing(_said(server, prompt, "")) as answer:
+        held, outstanding = list[Delta](), prompt.heal
+        async for delta in answer:
+            says = b"".join(map(server.vocabulary.tokenizer.token_bytes, delta.token_ids))
+            if outstanding and says:
+                if not agree(says, outstanding):
+                    break
+                outstanding = outstanding[len(says) :]
+            held.append(delta)
+            if not outstanding:
+                for each in held:
+                    yield each
+                held = []
+    if not outstanding:
+        return
+    typed = server.vocabulary.tokenizer.encode(_as_text(prompt.heal) or prompt.heal.decode("utf-8", "replace"))
+    unhealed = replace(prompt, token_ids=prompt.token_ids + array("I", typed), heal=b"", pieces=())
+    yield Delta(token_ids=tuple(typed), logprobs=(0.0,) * len(typed))
+    async with aclosing(_said(server, unhealed, "")) as answer:
+        async for delta in answer:
+            yield delta
+
+
+async def _said(server: Server, prompt: Prompt, begins_with: str) -> AsyncGenerator[Delta, None]:
+    """The deltas of one request."""
+    path, body = server.dialect.request(server.abilities, _question(server, prompt, begins_with))
+    asked = time.perf_counter()
+    stats = GenerationStats(
+        n_prompt=len(prompt.token_ids),
+        n_cached=0,
+        n_computed=len(prompt.token_ids),
+        n_generated=0,
+        queue_ms=0.0,
+        prefill_ms=0.0,
+        decode_ms=0.0,
+    )
+    outstanding, n_said, first_at, has_ended = prompt.heal, 0, 0.0, False
+    async with aclosing(_events(server, path, body)) as events:
+        async for event in events:
+            if event.said and not first_at:
+                first_at = time.perf_counter()
+                stats = stats_with(replace(stats, prefill_ms=(first_at - asked) * 1e3), event)
+                yield Delta(token_ids=(), logprobs=(), stats=stats)
+            for said in event.said:
+                n_said += 1
+                if n_said > prompt.max_tokens + _SPARE_PIECES:
+                    raise RemoteProblem(f"{server.transport.host} says more than it was asked for", Kind.AWAY)
+                if (delta := _delta(server, said, outstanding)) is None:
+                    continue
+                if has_ended := _stops(delta, prompt):
+                    break
+                outstanding = outstanding[len(said.says) :]
+                yield delta
+            if has_ended or event.is_end:
+                stats = stats_with(stats, event)
+                break
+    decode_ms = (time.perf_counter() - first_at) * 1e3 if first_at else 0.0
+    yield Delta(token_ids=(), logprobs=(), stats=replace(stats, n_generated=n_said, decode_ms=decode_ms))
+
+
+async def _events(server: Server, path: str, body: dict[str, object]) -> AsyncGenerator[Event, None]:
+    """The events of an answer, each in time. A server's own words for an error, or another model, are a problem."""
+    host, loop = server.transport.host, asyncio.get_running_loop()
+    async with aclosing(server.transport.lines(path, body)) as lines:
+        deadline = loop.time() + server.timeout_s
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    line = await anext(lines, None)
+            except TimeoutError as error:
+                raise too_late(host, server.timeout_s) from error
+            if line is None:
+                raise RemoteProblem(f"{host} hung up in the middle of an answer", Kind.AWAY)
+            try:
+                event = server.dialect.event(line)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise garbage(host, path) from error
+            if event is None:
+                continue
+            if event.error:
+                raise RemoteProblem(f"{host} gave up: {event.error[:200]}", Kind.AWAY)
+            if event.model and server.abilities.model and event.model != server.abilities.model:
+                raise RemoteProblem(f"{host} has another model by now: {event.model}", Kind.AWAY)
+            if event.said or event.is_end:  # what says nothing gives no more time
+                deadline = loop.time() + server.timeout_s
+                yield event
+
+
+def _question(server: Server, prompt: Prompt, begins_with: str) -> Question:
+    vocabulary = server.vocabulary
+    are_ids = server.abilities.takes_ids and vocabulary.are_ids_its_own
+    ends = [vocabulary.special[i] for i in prompt.stop_token_ids if i in vocabulary.special]
+    return Question(
+        prompt=tuple(prompt.token_ids) if are_ids else vocabulary.text_of(prompt.token_ids),
+        max_tokens=max(1, prompt.max_tokens),
+        stop_token_ids=prompt.stop_token_ids if vocabulary.are_ids_its_own else (),
+        stop_texts=tuple(ends),
+        ends_with_line=prompt.line_only,
+        begins_with=begins_with,
+    )
+
+
+def _delta(server: Server, said: Said, outstanding: bytes) -> Delta | None:
+    """A token as the core knows it; None for one that stands for nothing."""
+    tokenizer = server.vocabulary.tokenizer
+    if isinstance(tokenizer, ServerTokenizer) and said.token_id is not None:
+        tokenizer.learn(said.token_id, said.says)
+    if said.token_id is not None and server.vocabulary.are_ids_its_own:
+        ids: tuple[int, ...] = (said.token_id,)
+    elif not (ids := tuple(tokenizer.encode(said.says.decode("utf-8", "replace")))):
+        return None
+    logprob = 0.0 if said.logprob is None else min(0.0, said.logprob)
+    could = spelled(outstanding, said.says, logprob, said.top) if outstanding else 0.0
+    return Delta(token_ids=ids, logprobs=(logprob, *[0.0] * (len(ids) - 1)), spelled=could)
+
+
+def _stops(delta: Delta, prompt: Prompt) -> bool:
+    return any(i in prompt.stop_token_ids for i in delta.token_ids)
+
+
+def _as_text(heal: bytes) -> str:
+    """What is typed, as text; "" where it is a part of a character."""
+    try:
+        return heal.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""

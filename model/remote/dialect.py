@@ -1,0 +1,98 @@
+"""What the kinds of servers have in common: what one can do, what it is asked, what it says.
+
+A dialect is one kind of server's way to say these things over HTTP (`llamacpp`, `openai`, `ollama`).
+
+Rules: what a server cannot do is left out of what it is asked, and never made up from what it can.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from completion.types import GenerationStats
+from model.remote.transport import Transport
+
+Json = dict[str, Any]
+# So many of the likeliest tokens are asked for beside each: what they share with what is typed is known of them only.
+N_TOP = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What a server was found to do."""
+
+    kind: str  # of settings.KINDS
+    model: str  # its name there; "" where the server has only one and does not say
+    context_tokens: int | None = None
+    takes_ids: bool = False  # token ids as a prompt
+    has_logprobs: bool = False
+    n_top: int = 0  # of the likeliest tokens beside each
+    constraint: str = ""  # the request's field that makes an answer begin as it must; "": there is none
+    can_score: bool = False  # log-probabilities of a given text
+    can_tokenize: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A token, or a piece of text from a server that tells none; `top` are the likeliest, by what they stand for."""
+
+    token_id: int | None
+    says: bytes
+    logprob: float | None = None
+    top: tuple[tuple[bytes, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of an answer, understood."""
+
+    said: tuple[Said, ...] = ()
+    is_end: bool = False
+    n_cached: int | None = None  # of the prompt's tokens, where the server says it
+    prefill_ms: float | None = None
+    model: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What to generate, in what the server takes."""
+
+    prompt: Sequence[int] | str
+    max_tokens: int
+    stop_token_ids: tuple[int, ...]
+    stop_texts: tuple[str, ...]  # how they are spelled
+    ends_with_line: bool
+    begins_with: str = ""  # only where there is a `constraint`
+
+
+class Dialect(Protocol):
+    """One kind of server. All raise RemoteProblem."""
+
+    async def probe(self, transport: Transport, model: str) -> Abilities:
+        """Find out what the server can do; `model` is the one wanted, "" for the only one."""
+        ...
+
+    def request(self, abilities: Abilities, question: Question) -> tuple[str, Json]:
+        """Path and body of a request for a stream."""
+        ...
+
+    def event(self, line: bytes) -> Event | None:
+        """What a line says; None for one that says nothing. ValueError, KeyError or TypeError for nonsense."""
+        ...
+
+    def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
+        """Path and body of a request for the tokens of a text, sentinels in it understood; where `can_tokenize`."""
+        ...
+
+    def vocabulary_answer(self, answer: Mapping[str, Any]) -> list[tuple[int, bytes]]:
+        """Ids and bytes in the answer to it."""
+        ...
+
+
+def stats_with(stats: GenerationStats, event: Event) -> GenerationStats:
+    """The counters, with what an event adds to them."""
+    if event.n_cached is not None:
+        n_cached = min(event.n_cached, stats.n_prompt)
+        stats = replace(stats, n_cached=n_cached, n_computed=stats.n_prompt - n_cached)
+    return stats if event.prefill_ms is None else replace(stats, prefill_ms=event.prefill_ms)
