@@ -25,7 +25,6 @@ from model.library.machine_fit import Machine
 from model.link import tasks
 from model.link.client import EngineClient, EngineState, Phase
 from model.link.interface import ModelClient
-from model.remote.client import RemoteClient
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +75,9 @@ class EngineLink:
 
     def deps(self) -> Deps | None:
         """What the completion core needs; None until a model has been loaded once."""
+        if self._deps is not None and self.client is not None and self._deps.engine is not self.client.current:
+            self.cancel_all()  # another engine answers by now, perhaps with another model
+            self._deps = None
         if self._deps is None and self.client is not None and (loaded := self.client.loaded) is not None:
             limits = self.limits()
             room = loaded.context_tokens - limits.max_block_tokens
@@ -180,8 +182,15 @@ class EngineLink:
 
 def client_for(config: Config, on_state: Callable[[EngineState], None]) -> ModelClient:
     """The engine of a configuration: the local model process, unless a server is named."""
-    settings = config.remote_settings()
-    return EngineClient(config.engine_settings(), on_state) if settings is None else RemoteClient(settings, on_state)
+    if (settings := config.remote_settings()) is None:
+        return EngineClient(config.engine_settings(), on_state)
+    # Who has no server needs no HTTP: it is a tenth of a second of a window's start, and cannot be used by mistake.
+    from model.remote.client import RemoteClient
+    from model.remote.fallback import RemoteFirst
+
+    if not config.engine.fallback:
+        return RemoteClient(settings, on_state)
+    return RemoteFirst(settings, config.engine_settings(), on_state)
 
 
 def _log_end(task: "asyncio.Task[None]") -> None:

@@ -7,6 +7,7 @@ Rules: an answer that says nothing for too long, or more than was asked for, is 
 """
 
 import asyncio
+import contextlib
 import time
 from array import array
 from collections.abc import AsyncGenerator
@@ -14,7 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from completion.types import Delta, GenerationStats, Prompt
-from model.remote.dialect import Abilities, Dialect, Event, Question, Said, stats_with
+from model.remote.dialect import Abilities, Dialect, Event, Question, Said, no_score, stats_with
 from model.remote.healing import agree, spelled
 from model.remote.problem import Kind, RemoteProblem
 from model.remote.transport import Transport, garbage, too_late
@@ -22,6 +23,8 @@ from model.remote.vocabulary import ServerTokenizer, Vocabulary
 
 # A server may send more than one piece for a token, and one at the end.
 _SPARE_PIECES = 8
+# What follows the end of an answer is a few bytes, already here.
+_READ_OUT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,11 @@ class Server:
 
 async def deltas(server: Server, prompt: Prompt) -> AsyncGenerator[Delta, None]:
     """What the server says to a prompt; RemoteProblem when it does not."""
+    if prompt.target:
+        async with aclosing(_scored(server, prompt)) as scored:
+            async for delta in scored:
+                yield delta
+        return
     begins_with = _as_text(prompt.heal) if server.abilities.constraint else ""
     if not prompt.heal or begins_with:
         async with aclosing(_said(server, prompt, begins_with)) as answer:
@@ -66,6 +74,15 @@ async def deltas(server: Server, prompt: Prompt) -> AsyncGenerator[Delta, None]:
             yield delta
 
 
+async def _scored(server: Server, prompt: Prompt) -> AsyncGenerator[Delta, None]:
+    """The log-probabilities of a prompt's target."""
+    if not server.abilities.can_score:
+        raise no_score(server.transport)
+    ids = [*prompt.token_ids, *prompt.target]
+    values = await server.dialect.score(server.transport, server.abilities, ids, len(prompt.target))
+    yield Delta(token_ids=prompt.target, logprobs=tuple(values))
+
+
 async def _said(server: Server, prompt: Prompt, begins_with: str) -> AsyncGenerator[Delta, None]:
     """The deltas of one request."""
     path, body = server.dialect.request(server.abilities, _question(server, prompt, begins_with))
@@ -90,14 +107,14 @@ async def _said(server: Server, prompt: Prompt, begins_with: str) -> AsyncGenera
                 n_said += 1
                 if n_said > prompt.max_tokens + _SPARE_PIECES:
                     raise RemoteProblem(f"{server.transport.host} says more than it was asked for", Kind.AWAY)
+                if has_ended := _stops(server, said, prompt):
+                    break
                 if (delta := _delta(server, said, outstanding)) is None:
                     continue
-                if has_ended := _stops(delta, prompt):
-                    break
-                outstanding = outstanding[len(said.says) :]
+                outstanding = outstanding[len(_bytes(server, said)) :]
                 yield delta
-            if has_ended or event.is_end:
-                stats = stats_with(stats, event)
+            stats = stats_with(stats, event) if event.is_finished or event.is_end else stats
+            if has_ended:
                 break
     decode_ms = (time.perf_counter() - first_at) * 1e3 if first_at else 0.0
     yield Delta(token_ids=(), logprobs=(), stats=replace(stats, n_generated=n_said, decode_ms=decode_ms))
@@ -107,13 +124,15 @@ async def _events(server: Server, path: str, body: dict[str, object]) -> AsyncGe
     """The events of an answer, each in time. A server's own words for an error, or another model, are a problem."""
     host, loop = server.transport.host, asyncio.get_running_loop()
     async with aclosing(server.transport.lines(path, body)) as lines:
-        deadline = loop.time() + server.timeout_s
+        deadline, is_finished = loop.time() + server.timeout_s, False
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
                     line = await anext(lines, None)
             except TimeoutError as error:
                 raise too_late(host, server.timeout_s) from error
+            if line is None and is_finished:
+                return
             if line is None:
                 raise RemoteProblem(f"{host} hung up in the middle of an answer", Kind.AWAY)
             try:
@@ -126,9 +145,21 @@ async def _events(server: Server, path: str, body: dict[str, object]) -> AsyncGe
                 raise RemoteProblem(f"{host} gave up: {event.error[:200]}", Kind.AWAY)
             if event.model and server.abilities.model and event.model != server.abilities.model:
                 raise RemoteProblem(f"{host} has another model by now: {event.model}", Kind.AWAY)
-            if event.said or event.is_end:  # what says nothing gives no more time
+            if event.said:  # what says nothing gives no more time
                 deadline = loop.time() + server.timeout_s
-                yield event
+            is_finished |= event.is_finished
+            yield event
+            if event.is_end:
+                await _read_out(lines)
+                return
+
+
+async def _read_out(lines: AsyncGenerator[bytes, None]) -> None:
+    """Read to the end of an answer that has ended, so that its connection can be used again."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_READ_OUT_S):
+            async for _ in lines:
+                pass
 
 
 def _question(server: Server, prompt: Prompt, begins_with: str) -> Question:
@@ -142,25 +173,36 @@ def _question(server: Server, prompt: Prompt, begins_with: str) -> Question:
         stop_texts=tuple(ends),
         ends_with_line=prompt.line_only,
         begins_with=begins_with,
+        is_healed=bool(prompt.heal),
     )
 
 
 def _delta(server: Server, said: Said, outstanding: bytes) -> Delta | None:
     """A token as the core knows it; None for one that stands for nothing."""
     tokenizer = server.vocabulary.tokenizer
-    if isinstance(tokenizer, ServerTokenizer) and said.token_id is not None:
+    if isinstance(tokenizer, ServerTokenizer) and said.token_id is not None and said.says is not None:
         tokenizer.learn(said.token_id, said.says)
+    says = _bytes(server, said)
     if said.token_id is not None and server.vocabulary.are_ids_its_own:
         ids: tuple[int, ...] = (said.token_id,)
-    elif not (ids := tuple(tokenizer.encode(said.says.decode("utf-8", "replace")))):
+    elif not (ids := tuple(tokenizer.encode(says.decode("utf-8", "replace")))):
         return None
     logprob = 0.0 if said.logprob is None else min(0.0, said.logprob)
-    could = spelled(outstanding, said.says, logprob, said.top) if outstanding else 0.0
+    could = spelled(outstanding, says, logprob, said.top) if outstanding else 0.0
     return Delta(token_ids=ids, logprobs=(logprob, *[0.0] * (len(ids) - 1)), spelled=could)
 
 
-def _stops(delta: Delta, prompt: Prompt) -> bool:
-    return any(i in prompt.stop_token_ids for i in delta.token_ids)
+def _bytes(server: Server, said: Said) -> bytes:
+    if said.says is not None:
+        return said.says
+    return b"" if said.token_id is None else server.vocabulary.tokenizer.token_bytes(said.token_id)
+
+
+def _stops(server: Server, said: Said, prompt: Prompt) -> bool:
+    """Whether a token ends the text: it is a sentinel, or is spelled like one."""
+    if said.token_id is not None and server.vocabulary.are_ids_its_own:
+        return said.token_id in prompt.stop_token_ids
+    return _bytes(server, said).decode("utf-8", "replace") in server.vocabulary.special.values()
 
 
 def _as_text(heal: bytes) -> str:

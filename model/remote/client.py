@@ -9,6 +9,7 @@ what it was. Nothing is sent to read ahead of a request but what the next reques
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,9 @@ from model.link.client import EngineState, LoadedModel, Phase
 from model.remote.answer import Server, deltas
 from model.remote.dialect import Dialect
 from model.remote.llamacpp import LlamaCpp
-from model.remote.problem import Kind, RemoteProblem
+from model.remote.ollama import Ollama
+from model.remote.openai import OpenAi
+from model.remote.problem import Kind, NotThere, RemoteProblem
 from model.remote.settings import RemoteSettings, host_of, target_of
 from model.remote.transport import Transport, garbage
 from model.remote.vocabulary import vocabulary_of
@@ -32,8 +35,9 @@ _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.5, 30.0
 _HEALTHY_S = 60.0
 # How soon after a refusal a request may start another attempt.
 _RETRY_REFUSED_S = 30.0
-# In which order `auto` tries them: the last is the one that others answer as well.
-_DIALECTS: dict[str, Callable[[], Dialect]] = {"llamacpp": LlamaCpp}
+_DIALECTS: dict[str, Callable[[], Dialect]] = {"llamacpp": LlamaCpp, "ollama": Ollama, "openai": OpenAi}
+# What only one kind of server has: a path, and a key of what is there.
+_TELLING = (("llamacpp", "/props", "default_generation_settings"), ("ollama", "/api/version", "version"))
 # Where a server says nothing of it: what the smallest of its kind have.
 _CONTEXT_TOKENS = 4_096
 
@@ -124,8 +128,6 @@ class RemoteClient:
             self.wake()
             down = self._state.phase in (Phase.DOWN, Phase.FAILED)
             raise EngineUnavailable(self._state.message, Outcome.ENGINE_DOWN if down else Outcome.NOT_READY)
-        if prompt.target:
-            raise EngineUnavailable(f"{self.host} cannot say how probable a given text is", Outcome.ENGINE_DOWN)
         try:
             async with aclosing(deltas(server, prompt)) as answer:
                 async for delta in answer:
@@ -163,22 +165,28 @@ class RemoteClient:
 
 async def probed(settings: RemoteSettings, transport: Transport) -> Server:
     """What a server can do; RemoteProblem when it is none that midfill can use."""
-    kinds = list(_DIALECTS) if settings.kind == "auto" else [settings.kind]
-    for kind in kinds:
-        dialect = _DIALECTS[kind]()
-        try:
-            abilities = await dialect.probe(transport, settings.model)
-            vocabulary = await vocabulary_of(dialect, transport, abilities, settings.tokenizer_of)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise garbage(transport.host, "the first questions") from error
-        return Server(
-            transport=transport,
-            dialect=dialect,
-            abilities=abilities,
-            vocabulary=vocabulary,
-            timeout_s=settings.timeout_s,
-        )
-    raise AssertionError("there is always a last kind")
+    dialect = _DIALECTS[await _kind(transport) if settings.kind == "auto" else settings.kind]()
+    try:
+        abilities = await dialect.probe(transport, settings.model)
+        vocabulary = await vocabulary_of(dialect, transport, abilities, settings.tokenizer_of)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise garbage(transport.host, "the first questions") from error
+    return Server(
+        transport=transport,
+        dialect=dialect,
+        abilities=abilities,
+        vocabulary=vocabulary,
+        timeout_s=settings.timeout_s,
+    )
+
+
+async def _kind(transport: Transport) -> str:
+    """What kind of server it is: by what only one kind has."""
+    for kind, path, key in _TELLING:
+        with contextlib.suppress(NotThere):
+            if key in await transport.get(path):
+                return kind
+    return "openai"
 
 
 def loaded_of(server: Server) -> LoadedModel:

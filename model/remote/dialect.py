@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from completion.types import GenerationStats
-from model.remote.transport import Transport
+from model.remote.problem import Kind, RemoteProblem
+from model.remote.transport import Json, Transport
 
-Json = dict[str, Any]
 # So many of the likeliest tokens are asked for beside each: what they share with what is typed is known of them only.
 N_TOP = 20
 
@@ -27,6 +27,7 @@ class Abilities:
     takes_ids: bool = False  # token ids as a prompt
     has_logprobs: bool = False
     n_top: int = 0  # of the likeliest tokens beside each
+    returns_ids: bool = False  # when it is asked to, by a field of the request
     constraint: str = ""  # the request's field that makes an answer begin as it must; "": there is none
     can_score: bool = False  # log-probabilities of a given text
     can_tokenize: bool = False
@@ -37,7 +38,7 @@ class Said:
     """A token, or a piece of text from a server that tells none; `top` are the likeliest, by what they stand for."""
 
     token_id: int | None
-    says: bytes
+    says: bytes | None  # None: as its id says
     logprob: float | None = None
     top: tuple[tuple[bytes, float], ...] = ()
 
@@ -47,7 +48,8 @@ class Event:
     """One line of an answer, understood."""
 
     said: tuple[Said, ...] = ()
-    is_end: bool = False
+    is_finished: bool = False  # no token will follow
+    is_end: bool = False  # nothing will
     n_cached: int | None = None  # of the prompt's tokens, where the server says it
     prefill_ms: float | None = None
     model: str = ""
@@ -64,6 +66,7 @@ class Question:
     stop_texts: tuple[str, ...]  # how they are spelled
     ends_with_line: bool
     begins_with: str = ""  # only where there is a `constraint`
+    is_healed: bool = False  # the likeliest tokens are wanted: what is typed has to be spelled
 
 
 class Dialect(Protocol):
@@ -81,6 +84,12 @@ class Dialect(Protocol):
         """What a line says; None for one that says nothing. ValueError, KeyError or TypeError for nonsense."""
         ...
 
+    async def score(
+        self, transport: Transport, abilities: Abilities, prompt: Sequence[int], n_last: int
+    ) -> list[float]:
+        """Log-probabilities of the last ids of a prompt, where `can_score`."""
+        ...
+
     def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
         """Path and body of a request for the tokens of a text, sentinels in it understood; where `can_tokenize`."""
         ...
@@ -88,6 +97,21 @@ class Dialect(Protocol):
     def vocabulary_answer(self, answer: Mapping[str, Any]) -> list[tuple[int, bytes]]:
         """Ids and bytes in the answer to it."""
         ...
+
+
+def no_score(transport: Transport) -> RemoteProblem:
+    """A server without scoring was asked for it."""
+    return RemoteProblem(f"{transport.host} cannot say how probable a given text is", Kind.REQUEST)
+
+
+def chosen_model(transport: Transport, wanted: str, names: Sequence[str]) -> str:
+    """The model to ask for; RemoteProblem when the server has not that one, or several and none is chosen."""
+    known = f"it has {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
+    if wanted and names and wanted not in names:
+        raise RemoteProblem(f"{transport.host} has no model {wanted} (engine.model); {known}", Kind.REFUSED)
+    if not wanted and len(names) > 1:
+        raise RemoteProblem(f"{transport.host} has several models: set engine.model; {known}", Kind.REFUSED)
+    return wanted or (names[0] if names else "")
 
 
 def stats_with(stats: GenerationStats, event: Event) -> GenerationStats:

@@ -5,10 +5,10 @@ share it, and one that is named would make them wait for each other.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model.remote.dialect import N_TOP, Abilities, Event, Question, Said
+from model.remote.dialect import N_TOP, Abilities, Event, Question, Said, chosen_model, no_score
 from model.remote.healing import grammar
 from model.remote.problem import Kind, RemoteProblem
 from model.remote.transport import Json, Transport
@@ -25,14 +25,12 @@ class LlamaCpp:
             raise RemoteProblem(f"{transport.host} is no llama.cpp server (engine.kind)", Kind.REFUSED)
         models = (await transport.get("/v1/models")).get("data")
         names = [str(row.get("id", "")) for row in models if isinstance(row, dict)] if isinstance(models, list) else []
-        if model and names and model not in names:
-            known = ", ".join(names[:5])
-            raise RemoteProblem(f"{transport.host} has no model {model} (engine.model); it has {known}", Kind.REFUSED)
+        model = chosen_model(transport, model, names)
         await transport.post("/tokenize", {"content": "a"})
         n_ctx = settings.get("n_ctx")
         return Abilities(
             kind="llamacpp",
-            model=model or (names[0] if names else ""),
+            model=model,
             context_tokens=n_ctx if isinstance(n_ctx, int) and n_ctx > 0 else None,
             takes_ids=True,
             has_logprobs=True,
@@ -50,7 +48,7 @@ class LlamaCpp:
             "samplers": ["top_k"],
             "top_k": 1,
             "temperature": 0.0,
-            "n_probs": abilities.n_top if question.begins_with else 1,
+            "n_probs": abilities.n_top if question.is_healed else 1,
             "return_tokens": True,
             "timings_per_token": True,
             "cache_prompt": True,
@@ -73,11 +71,18 @@ class LlamaCpp:
         timings = data.get("timings") or {}
         return Event(
             said=tuple(_said(token) for token in data.get("completion_probabilities") or ()),
+            is_finished=bool(data["stop"]),
             is_end=bool(data["stop"]),
             n_cached=timings.get("cache_n"),
             prefill_ms=timings.get("prompt_ms"),
             model=str(data.get("model", "")),
         )
+
+    async def score(
+        self, transport: Transport, abilities: Abilities, prompt: Sequence[int], n_last: int
+    ) -> list[float]:
+        """Not known to this server (2026-10)."""
+        raise no_score(transport)
 
     def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
         """As the protocol says."""

@@ -19,10 +19,14 @@ class Kind(Enum):
 class RemoteProblem(Exception):
     """A server did not do what it was asked. `wait_s` is how long it wants to be left alone, 0 where it did not say."""
 
-    def __init__(self, message: str, kind: Kind, *, wait_s: float = 0.0, again: bool = False) -> None:
-        """`again`: nothing came of it yet, and the same request may be sent once more."""
+    def __init__(self, message: str, kind: Kind, *, status: int = 0, wait_s: float = 0.0, again: bool = False) -> None:
+        """`again`: nothing came of it yet, and the same request may be sent once more. `status` is HTTP's."""
         super().__init__(message)
-        self.kind, self.wait_s, self.again = kind, wait_s, again
+        self.kind, self.status, self.wait_s, self.again = kind, status, wait_s, again
+
+
+class NotThere(RemoteProblem):
+    """The server has no such page; also what one says that answers it with anything but JSON."""
 
 
 def refusal(host: str, path: str, status: int, said: str, retry_after: str | None) -> RemoteProblem:
@@ -36,8 +40,8 @@ def refusal(host: str, path: str, status: int, said: str, retry_after: str | Non
         return RemoteProblem(f"{host} wants a key (engine.keyFile), or does not take the one it was sent", Kind.REFUSED)
     if status == 403:
         return RemoteProblem(f"{host} does not let this key do that{told}", Kind.REFUSED)
-    if status == 404:
-        return RemoteProblem(
+    if status in (404, 405):
+        return NotThere(
             f"{host} has no {path}, or no such model (engine.url, engine.kind, engine.model){told}", Kind.REFUSED
         )
     if status == 429:
@@ -46,7 +50,11 @@ def refusal(host: str, path: str, status: int, said: str, retry_after: str | Non
         return RemoteProblem(f"{host} {asks}", Kind.AWAY, wait_s=wait_s, again=True)
     if status >= 500:
         return RemoteProblem(
-            f"{host} failed with status {status}{told}", Kind.AWAY, wait_s=seconds_of(retry_after), again=True
+            f"{host} failed with status {status}{told}",
+            Kind.AWAY,
+            status=status,
+            wait_s=seconds_of(retry_after),
+            again=True,
         )
     return RemoteProblem(f"{host} refused the request with status {status}{told}", Kind.REQUEST)
 
