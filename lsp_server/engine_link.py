@@ -6,7 +6,6 @@ Rules: one asyncio thread owns it. Nothing waits here for the model to become re
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from lsprotocol import types as t
 
@@ -20,10 +19,11 @@ from completion.ranking.trust import Trust
 from completion.types import Completion, CompletionRequest, Limits, Outcome
 from lsp_server import machine
 from lsp_server.config import Config
+from lsp_server.engine_choice import client_for, limits_for
 from lsp_server.progress import ProgressReporter
 from model.library.machine_fit import Machine
 from model.link import tasks
-from model.link.client import EngineClient, EngineState, Phase
+from model.link.client import EngineState, Phase
 from model.link.interface import ModelClient
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,11 @@ class EngineLink:
             return self.client.state
         return EngineState(phase=Phase.STARTING, message="the model process has not been asked for yet", fraction=None)
 
+    @property
+    def host(self) -> str:
+        """Where code is sent; "" while it stays on this machine."""
+        return self.client.host if self.client is not None else ""
+
     async def start(self) -> None:
         """Use the daemon of the present settings; how it gets on comes through the state."""
         self.machine = machine.remembered(self._config())
@@ -79,17 +84,11 @@ class EngineLink:
             self.cancel_all()  # another engine answers by now, perhaps with another model
             self._deps = None
         if self._deps is None and self.client is not None and (loaded := self.client.loaded) is not None:
-            limits = self.limits()
-            room = loaded.context_tokens - limits.max_block_tokens
             self._deps = Deps(
                 engine=self.client.current,
                 tokenizer=loaded.tokenizer,
                 spec=self._config().prompt_spec(loaded.spec),
-                limits=replace(
-                    limits,
-                    max_prompt_tokens=min(limits.max_prompt_tokens, room),
-                    rank_ms=limits.rank_ms if loaded.can_rank else 0,
-                ),
+                limits=limits_for(loaded, self.limits()),
                 cache=ReuseCache(),
                 segments=SegmentCache(loaded.tokenizer),
                 inflight=InFlight(self._came_whole),
@@ -178,19 +177,6 @@ class EngineLink:
         elif state.phase is Phase.READY:
             log.info("engine ready: %s", state.message)
             self._told_failure = ""
-
-
-def client_for(config: Config, on_state: Callable[[EngineState], None]) -> ModelClient:
-    """The engine of a configuration: the local model process, unless a server is named."""
-    if (settings := config.remote_settings()) is None:
-        return EngineClient(config.engine_settings(), on_state)
-    # Who has no server needs no HTTP: it is a tenth of a second of a window's start, and cannot be used by mistake.
-    from model.remote.client import RemoteClient
-    from model.remote.fallback import RemoteFirst
-
-    if not config.engine.fallback:
-        return RemoteClient(settings, on_state)
-    return RemoteFirst(settings, config.engine_settings(), on_state)
 
 
 def _log_end(task: "asyncio.Task[None]") -> None:

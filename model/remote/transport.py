@@ -22,7 +22,7 @@ from model.remote.settings import Target
 log = logging.getLogger(__name__)
 
 # Before another try. The first is at once: a kept connection that the server has closed meanwhile looks like a failure.
-_PAUSES_S = (0.0, 0.3)
+_PAUSES_S = (0.0, 0.1, 0.4)
 # A server that asks for more than this is left alone for so long; who waits for an answer is told.
 _LONGEST_PAUSE_S = 1.0
 _CONNECT_S = 5.0

@@ -82,12 +82,10 @@ async def vocabulary_of(dialect: Dialect, transport: Transport, abilities: Abili
 
 def _blocking(tokens: Tokens, host: str) -> Callable[[str], list[tuple[int, bytes]]]:
     """The same for another thread than the event loop's."""
-    loop = asyncio.get_running_loop()
+    loop, its_thread = asyncio.get_running_loop(), threading.get_ident()
 
     def ask(text: str) -> list[tuple[int, bytes]]:
-        assert threading.current_thread() is not threading.main_thread() or not loop.is_running(), (
-            "it would wait for itself"
-        )
+        assert threading.get_ident() != its_thread, "it would wait for itself"
         try:
             return asyncio.run_coroutine_threadsafe(tokens(text), loop).result()
         except RemoteProblem as problem:
