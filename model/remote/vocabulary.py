@@ -8,6 +8,7 @@ Rules: a tokenizer that differs is never used for token ids.
 """
 
 import asyncio
+import functools
 import json
 import threading
 from collections import OrderedDict
@@ -51,7 +52,7 @@ class Vocabulary:
 
 async def vocabulary_of(dialect: Dialect, transport: Transport, abilities: Abilities, local_model: str) -> Vocabulary:
     """The vocabulary of a probed server; RemoteProblem where it tokenizes nothing, and no local model is there."""
-    local = _local(local_model)
+    local = await asyncio.to_thread(_local, local_model)
     row = _row_of(abilities.model)
     if not abilities.can_tokenize:
         if local is None:
@@ -150,21 +151,21 @@ def _local(model: str) -> Vocabulary | None:
     """That of a model whose store is on this machine."""
     try:
         source = resolve(model)
-        if (store := newest_store(source.model_id)) is None:
-            return None
-        return Vocabulary(
-            tokenizer=VocabTokenizer.open(store),
-            spec=present_spec(store, source.row),
-            special=_special_of(store),
-            are_ids_its_own=False,
-        )
+        store = newest_store(source.model_id)
+        return None if store is None else _read(store, source.row)
     except (ModelError, StoreError, UnsupportedTokenizer, OSError, ValueError):
         return None
 
 
-def _special_of(store: Path) -> dict[int, str]:
+@functools.lru_cache(maxsize=2)  # it takes half a second, and a server may be probed often
+def _read(store: Path, row: ModelRow | None) -> Vocabulary:
     named: dict[str, int] = json.loads((store / SPECIAL_TOKENS).read_text())
-    return {i: name for name, i in named.items()}
+    return Vocabulary(
+        tokenizer=VocabTokenizer.open(store),
+        spec=present_spec(store, row),
+        special={i: name for name, i in named.items()},
+        are_ids_its_own=False,
+    )
 
 
 async def _are_same(local: Vocabulary, special: dict[str, int], tokens: Tokens) -> bool:
