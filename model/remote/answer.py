@@ -103,13 +103,13 @@ async def _said(server: Server, prompt: Prompt, begins_with: str) -> AsyncGenera
                 first_at = time.perf_counter()
                 stats = stats_with(replace(stats, prefill_ms=(first_at - asked) * 1e3), event)
                 yield Delta(token_ids=(), logprobs=(), stats=stats)
-            for said in event.said:
+            for said in (_understood(server, each) for each in event.said):
                 n_said += 1
                 if n_said > prompt.max_tokens + _SPARE_PIECES:
                     raise RemoteProblem(f"{server.transport.host} says more than it was asked for", Kind.AWAY)
                 if has_ended := _stops(server, said, prompt):
                     break
-                if (delta := _delta(server, said, outstanding)) is None:
+                if (delta := await _delta(server, said, outstanding)) is None:
                     continue
                 outstanding = outstanding[len(_bytes(server, said)) :]
                 yield delta
@@ -177,19 +177,38 @@ def _question(server: Server, prompt: Prompt, begins_with: str) -> Question:
     )
 
 
-def _delta(server: Server, said: Said, outstanding: bytes) -> Delta | None:
+async def _delta(server: Server, said: Said, outstanding: bytes) -> Delta | None:
     """A token as the core knows it; None for one that stands for nothing."""
-    tokenizer = server.vocabulary.tokenizer
-    if isinstance(tokenizer, ServerTokenizer) and said.token_id is not None and said.says is not None:
-        tokenizer.learn(said.token_id, said.says)
-    says = _bytes(server, said)
+    says, tokenizer = _bytes(server, said), server.vocabulary.tokenizer
+    ids: tuple[int, ...]
     if said.token_id is not None and server.vocabulary.are_ids_its_own:
-        ids: tuple[int, ...] = (said.token_id,)
-    elif not (ids := tuple(tokenizer.encode(says.decode("utf-8", "replace")))):
+        ids = (said.token_id,)
+    elif isinstance(tokenizer, ServerTokenizer):
+        ids = tuple(await asyncio.to_thread(tokenizer.encode, says.decode("utf-8", "replace")))
+    else:
+        ids = tuple(tokenizer.encode(says.decode("utf-8", "replace")))
+    if not ids:
         return None
     logprob = 0.0 if said.logprob is None else min(0.0, said.logprob)
     could = spelled(outstanding, says, logprob, said.top) if outstanding else 0.0
     return Delta(token_ids=ids, logprobs=(logprob, *[0.0] * (len(ids) - 1)), spelled=could)
+
+
+def _understood(server: Server, said: Said) -> Said:
+    """A token, or its text alone where its id does not say all of that.
+
+    llama.cpp's server holds back a token that ends within a character: the next one's text has both, its id does not.
+    """
+    tokenizer = server.vocabulary.tokenizer
+    if said.token_id is None or said.says is None or said.token_id in server.vocabulary.special:
+        return said
+    if said.says.isascii() or not _as_text(said.says):  # nothing can have been held back
+        if isinstance(tokenizer, ServerTokenizer):
+            tokenizer.learn(said.token_id, said.says)
+        return said
+    known = tokenizer.token_bytes(said.token_id)
+    is_all = known and (len(said.says) <= len(known) or not said.says.endswith(known))
+    return said if is_all else replace(said, token_id=None)
 
 
 def _bytes(server: Server, said: Said) -> bytes:

@@ -70,7 +70,7 @@ class LlamaCpp:
             return Event(error=str(error.get("message", error)))
         timings = data.get("timings") or {}
         return Event(
-            said=tuple(_said(token) for token in data.get("completion_probabilities") or ()),
+            said=told(data.get("completion_probabilities") or ()),
             is_finished=bool(data["stop"]),
             is_end=bool(data["stop"]),
             n_cached=timings.get("cache_n"),
@@ -96,10 +96,14 @@ class LlamaCpp:
         ]
 
 
-def _said(token: Mapping[str, Any]) -> Said:
-    return Said(
-        token_id=int(token["id"]),
-        says=bytes(token["bytes"]),
-        logprob=float(token["logprob"]),
-        top=tuple((bytes(other["bytes"]), float(other["logprob"])) for other in token.get("top_logprobs") or ()),
+def told(tokens: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """The tokens of an event, as llama.cpp's server has them: their bytes are the text that the event has of them."""
+    return tuple(
+        Said(
+            token_id=int(token["id"]),
+            says=bytes(token["bytes"]),
+            logprob=float(token["logprob"]),
+            top=tuple((bytes(other["bytes"]), float(other["logprob"])) for other in token.get("top_logprobs") or ()),
+        )
+        for token in tokens
     )

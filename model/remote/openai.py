@@ -11,6 +11,7 @@ from typing import Any
 from model.library.tokenizer import byte_alphabet
 from model.remote.dialect import N_TOP, Abilities, Event, Question, Said, chosen_model, no_score
 from model.remote.healing import grammar, regex
+from model.remote.llamacpp import told
 from model.remote.problem import Kind, RemoteProblem
 from model.remote.transport import Json, Transport
 
@@ -204,15 +205,7 @@ def _said(choice: Mapping[str, Any]) -> tuple[Said, ...]:
     """The tokens of a piece, with ids where it has them; else its text as one."""
     logprobs, ids, text = choice.get("logprobs") or {}, choice.get("token_ids") or (), choice.get("text") or ""
     if "content" in logprobs:  # llama.cpp's
-        return tuple(
-            Said(
-                token_id=int(token["id"]) if "id" in token else None,
-                says=bytes(token["bytes"]),
-                logprob=float(token["logprob"]),
-                top=tuple((bytes(o["bytes"]), float(o["logprob"])) for o in token.get("top_logprobs") or ()),
-            )
-            for token in logprobs["content"] or ()
-        )
+        return told(logprobs["content"] or ())
     values = [float(value) for value in logprobs.get("token_logprobs") or ()]
     tops: Sequence[Any] = logprobs.get("top_logprobs") or ()
     if ids and len(values) in (0, len(ids)):
