@@ -116,7 +116,7 @@ async def _said(server: Server, prompt: Prompt, begins_with: str) -> AsyncGenera
             stats = stats_with(stats, event) if event.is_finished or event.is_end else stats
             if has_ended:
                 break
-    decode_ms = (time.perf_counter() - first_at) * 1e3 if first_at else 0.0
+    decode_ms = stats.decode_ms or ((time.perf_counter() - first_at) * 1e3 if first_at else 0.0)
     yield Delta(token_ids=(), logprobs=(), stats=replace(stats, n_generated=n_said, decode_ms=decode_ms))
 
 

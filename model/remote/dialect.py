@@ -52,6 +52,7 @@ class Event:
     is_end: bool = False  # nothing will
     n_cached: int | None = None  # of the prompt's tokens, where the server says it
     prefill_ms: float | None = None
+    decode_ms: float | None = None
     model: str = ""
     error: str = ""
 
@@ -119,4 +120,6 @@ def stats_with(stats: GenerationStats, event: Event) -> GenerationStats:
     if event.n_cached is not None:
         n_cached = min(event.n_cached, stats.n_prompt)
         stats = replace(stats, n_cached=n_cached, n_computed=stats.n_prompt - n_cached)
-    return stats if event.prefill_ms is None else replace(stats, prefill_ms=event.prefill_ms)
+    if event.prefill_ms is not None:
+        stats = replace(stats, prefill_ms=event.prefill_ms)
+    return stats if event.decode_ms is None else replace(stats, decode_ms=event.decode_ms)

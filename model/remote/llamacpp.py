@@ -75,6 +75,7 @@ class LlamaCpp:
             is_end=bool(data["stop"]),
             n_cached=timings.get("cache_n"),
             prefill_ms=timings.get("prompt_ms"),
+            decode_ms=timings.get("predicted_ms") if data["stop"] else None,
             model=str(data.get("model", "")),
         )
 

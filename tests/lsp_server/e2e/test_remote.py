@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from model.library.catalog import DEFAULT_MODEL, resolve
 from tests.conftest import daemons_of
 from tests.lsp_server.session import Session
+from tests.model.remote.llama_server import llama_server
 from tests.model.remote.server import SAYS, Call, ModelServer, server_in_thread, well
 
 pytestmark = pytest.mark.e2e
@@ -151,6 +153,35 @@ def test_a_wrong_key_is_told_once(
         assert session.status()["last"]["outcome"] == "engine_down"
         assert "wants a key (engine.keyFile)" in status["engine"]
         assert len(_shown(session)) == 1
+
+
+# -- llama.cpp's real server with the real model -----------------------------------------------------------
+
+
+@pytest.mark.model
+def test_llama_cpps_server_answers_and_the_local_model_when_it_is_killed(real_cache: Path, tmp_path: Path) -> None:
+    row = resolve(DEFAULT_MODEL).row
+    assert row is not None
+    with llama_server(real_cache / "models" / row.file) as server:
+        # A busy machine is no failure.
+        times = {"maxWaitMs": 0, "deadlineMs": 0, "maxPromptTokens": 1_024}
+        engine = {"url": server.url, "timeoutMs": 60_000}
+        options = {"engine": engine, "context": {"index": False}, **times}
+        environment = {"MIDFILL_CACHE": str(real_cache)}
+        with Session(tmp_path, folders=[tmp_path], options=options, environment=environment) as session:
+            session.allowed_errors = 1
+            assert session.wait_for_phase("ready")["host"] == server.url.removeprefix("http://")
+            uri = _opened(session, tmp_path)
+            assert _texts(session.complete(uri, 1, 7)) == ["return a + b"]
+            assert daemons_of(real_cache) == []
+            assert server.n_busy() == 0
+            server.kill()
+            place = {"line": 1, "character": 7}
+            session.change(uri, 2, [{"range": {"start": place, "end": place}, "text": "u"}])
+            assert session.complete(uri, 1, 8) == []
+            assert "cannot be reached" in session.status()["engine"]
+            _until(lambda: session.status()["host"] == "" and session.status()["phase"] == "ready")
+            assert _texts(session.complete(uri, 1, 8)) == ["return a + b"]
 
 
 # -- nothing is sent ---------------------------------------------------------------------------------------
