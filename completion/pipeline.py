@@ -140,7 +140,13 @@ class _Work:
         return self._reading.text if self._reading else ""
 
     async def run(self, on_growth: Callable[[], None]) -> Completion:
-        """Ask the model."""
+        """Ask the model; also a prompt can fail to be made, where the tokenizer is a server's."""
+        try:
+            return await self._run(on_growth)
+        except EngineUnavailable as error:
+            return replace(_nothing(error.outcome, self._mode, str(error), self._clock), trace=self._trace)
+
+    async def _run(self, on_growth: Callable[[], None]) -> Completion:
         deps, request, clock = self._deps, self._request, self._clock
         decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
         self._mode = decision.mode
@@ -160,10 +166,7 @@ class _Work:
             self._reading = reading
             on_growth()
 
-        try:
-            (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_reading)
-        except EngineUnavailable as error:
-            return replace(_nothing(error.outcome, self._mode, str(error), clock), trace=self._trace)
+        (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_reading)
         clock.lap("rest")
         self._is_said = True
         self._stats = stats = first.generation.stats

@@ -15,8 +15,8 @@ _FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
 _FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>")
 _FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>")
 _FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>")
-# What ends a text, beside the sentinels.
-_ENDS = ("<|endoftext|>", "<｜end▁of▁sentence｜>", "<|end_of_text|>", "<|EOT|>", "</s>", "<|fim_pad|>", "<fim_pad>")
+# What ends a text, beside the sentinels. (`</s>` is an ordinary token in some vocabularies.)
+_ENDS = ("<|endoftext|>", "<｜end▁of▁sentence｜>", "<|end_of_text|>", "<|EOT|>", "<|fim_pad|>", "<fim_pad>")
 SPELLINGS = (*_REPO_NAME, *_FILE_SEP, *_FIM_PREFIX, *_FIM_SUFFIX, *_FIM_MIDDLE, TURN_START, TURN_END, *_ENDS)
 
 

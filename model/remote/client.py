@@ -94,7 +94,7 @@ class RemoteClient:
         except RemoteProblem as error:
             problem = error
         finally:
-            self._server = None
+            self._server = self._lost = None
         if time.monotonic() - began > _HEALTHY_S:
             self._backoff_s = _BACKOFF_FIRST_S
         if problem.kind is Kind.AWAY:
@@ -113,7 +113,7 @@ class RemoteClient:
         settings = self._settings
         target = await asyncio.to_thread(target_of, settings)
         async with Transport(target, ca_file=settings.ca_file, timeout_s=settings.timeout_s) as transport:
-            server = self._server = await probed(settings, transport)
+            server = self._server = await probed(settings, transport, self._lose)
             self._loaded = loaded_of(server)
             self._lost = asyncio.get_running_loop().create_future()
             self._set_state(Phase.READY, f"{server.abilities.model or 'the model'} at {self.host}")
@@ -123,8 +123,8 @@ class RemoteClient:
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
         """Yield tokens as they come; closing the iterator hangs up, which frees the server's slot."""
-        server, lost = self._server, self._lost
-        if server is None or lost is None or self._state.phase is not Phase.READY:
+        server = self._server
+        if server is None or self._state.phase is not Phase.READY:
             self.wake()
             down = self._state.phase in (Phase.DOWN, Phase.FAILED)
             raise EngineUnavailable(self._state.message, Outcome.ENGINE_DOWN if down else Outcome.NOT_READY)
@@ -133,11 +133,17 @@ class RemoteClient:
                 async for delta in answer:
                     yield delta
         except RemoteProblem as problem:
-            if problem.kind is not Kind.REQUEST and not lost.done():
-                lost.set_result(problem)
-                phase = Phase.DOWN if problem.kind is Kind.AWAY else Phase.FAILED
-                self._set_state(phase, str(problem))  # now, not when the task comes to it: nobody else shall wait
+            self._lose(problem, server)
             raise EngineUnavailable(str(problem), Outcome.ENGINE_DOWN) from problem
+
+    def _lose(self, problem: RemoteProblem, server: Server | None = None) -> None:
+        """A server failed. If it is the present one, and not for that request alone, it is away for all, at once."""
+        is_present = server is None or server is self._server
+        if problem.kind is Kind.REQUEST or not is_present or self._lost is None or self._lost.done():
+            return
+        self._lost.set_result(problem)
+        # Now, not when the task comes to it: nobody else shall wait.
+        self._set_state(Phase.DOWN if problem.kind is Kind.AWAY else Phase.FAILED, str(problem))
 
     def wake(self) -> None:
         """Somebody asks: what was refused may be tried again."""
@@ -163,12 +169,12 @@ class RemoteClient:
             log.exception("the state of the engine could not be told")
 
 
-async def probed(settings: RemoteSettings, transport: Transport) -> Server:
-    """What a server can do; RemoteProblem when it is none that midfill can use."""
+async def probed(settings: RemoteSettings, transport: Transport, on_problem: Callable[[RemoteProblem], None]) -> Server:
+    """What a server can do; RemoteProblem when it is none that midfill can use. `on_problem` as in `vocabulary_of`."""
     dialect = _DIALECTS[await _kind(transport) if settings.kind == "auto" else settings.kind]()
     try:
         abilities = await dialect.probe(transport, settings.model)
-        vocabulary = await vocabulary_of(dialect, transport, abilities, settings.tokenizer_of)
+        vocabulary = await vocabulary_of(dialect, transport, abilities, settings.tokenizer_of, on_problem)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise garbage(transport.host, "the first questions") from error
     return Server(

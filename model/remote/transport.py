@@ -135,6 +135,8 @@ class Transport:
         return await self._send_once(method, path, body)
 
     async def _send_once(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx2.Response:
+        if self._client.is_closed:  # who still holds on to a server that was lost
+            raise RemoteProblem(f"{self.host} is away", Kind.AWAY)
         try:
             request = self._client.build_request(method, path, json=body)
             response = await self._client.send(request, stream=True)

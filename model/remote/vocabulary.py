@@ -50,8 +50,17 @@ class Vocabulary:
         return b"".join(spelled).decode("utf-8", "ignore")
 
 
-async def vocabulary_of(dialect: Dialect, transport: Transport, abilities: Abilities, local_model: str) -> Vocabulary:
-    """The vocabulary of a probed server; RemoteProblem where it tokenizes nothing, and no local model is there."""
+async def vocabulary_of(
+    dialect: Dialect,
+    transport: Transport,
+    abilities: Abilities,
+    local_model: str,
+    on_problem: Callable[[RemoteProblem], None],
+) -> Vocabulary:
+    """The vocabulary of a probed server; RemoteProblem where it tokenizes nothing, and no local model is there.
+
+    `on_problem` hears when the server is later asked for tokens in vain.
+    """
     local = await asyncio.to_thread(_local, local_model)
     row = _row_of(abilities.model)
     if not abilities.can_tokenize:
@@ -76,12 +85,14 @@ async def vocabulary_of(dialect: Dialect, transport: Transport, abilities: Abili
         return _with_formats(replace(local, are_ids_its_own=True), row)
     spec = spec_of(special, special.values(), bos=None, row=row)
     spec = replace(spec, turn_start=special.get(TURN_START), turn_end=special.get(TURN_END))
-    own = ServerTokenizer(_blocking(tokens, transport.host), frozenset(special.values()))
+    own = ServerTokenizer(_blocking(tokens, transport.host, on_problem), frozenset(special.values()))
     named = {i: name for name, i in special.items()}
     return Vocabulary(tokenizer=own, spec=spec, special=named, are_ids_its_own=True)
 
 
-def _blocking(tokens: Tokens, host: str) -> Callable[[str], list[tuple[int, bytes]]]:
+def _blocking(
+    tokens: Tokens, host: str, on_problem: Callable[[RemoteProblem], None]
+) -> Callable[[str], list[tuple[int, bytes]]]:
     """The same for another thread than the event loop's."""
     loop, its_thread = asyncio.get_running_loop(), threading.get_ident()
 
@@ -90,6 +101,7 @@ def _blocking(tokens: Tokens, host: str) -> Callable[[str], list[tuple[int, byte
         try:
             return asyncio.run_coroutine_threadsafe(tokens(text), loop).result()
         except RemoteProblem as problem:
+            loop.call_soon_threadsafe(on_problem, problem)
             raise EngineUnavailable(
                 f"{host} cannot be asked for its tokens: {problem}", Outcome.ENGINE_DOWN
             ) from problem

@@ -72,6 +72,24 @@ def test_it_answers_without_a_model_process_and_says_where_code_is_sent(
         assert daemons_of(tiny_cache) == []
 
 
+def test_a_secret_is_sent_nowhere_also_when_it_is_asked_for(
+    remote: tuple[ModelServer, Run], tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    server, _ = remote
+    with Session(tmp_path, folders=[tmp_path], options=_options(server, tiny_model)) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / ".env").as_uri()
+        session.open(uri, "TOKEN=hunter2\nPASS", "plaintext")
+        for kind in (1, 2):
+            assert session.complete(uri, 1, 4, kind) == []
+            assert session.status()["last"]["outcome"] == "skipped"
+        assert (
+            f"is not sent to {server.url.removeprefix('http://')}"
+            in session.request("midfill/why", {"last": 2})["explanations"][1]["reason"]
+        )
+        assert server.completions == []
+
+
 def test_a_cancelled_request_hangs_up(
     remote: tuple[ModelServer, Run], tiny_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +157,22 @@ def test_the_local_model_takes_the_place_of_a_server_that_dies_and_gives_it_back
         assert "takes its place until it is back" in told
 
 
+def test_a_server_that_is_gone_before_it_is_asked_for_tokens(
+    remote: tuple[ModelServer, Run], tiny_cache: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    """The tokenizer is the server's, too: no prompt can be made."""
+    server, run = remote
+    with Session(tmp_path, folders=[tmp_path], options=_options(server, tiny_model)) as session:
+        session.allowed_errors = 1
+        session.wait_for_phase("ready")
+        run(server.stop())
+        uri = _opened(session, tmp_path)
+        assert session.complete(uri, 1, 7) == []
+        status = session.status()
+        assert (status["phase"], status["last"]["outcome"]) == ("down", "engine_down")
+        assert "cannot be reached" in status["engine"]
+
+
 def test_a_wrong_key_is_told_once(
     remote: tuple[ModelServer, Run], tiny_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -176,12 +210,12 @@ def test_llama_cpps_server_answers_and_the_local_model_when_it_is_killed(real_ca
             assert daemons_of(real_cache) == []
             assert server.n_busy() == 0
             server.kill()
-            place = {"line": 1, "character": 7}
-            session.change(uri, 2, [{"range": {"start": place, "end": place}, "text": "u"}])
-            assert session.complete(uri, 1, 8) == []
+            other = (tmp_path / "b.py").as_uri()  # of the first document the answer is still at hand
+            session.open(other, _TEXT)
+            assert session.complete(other, 1, 7) == []
             assert "cannot be reached" in session.status()["engine"]
             _until(lambda: session.status()["host"] == "" and session.status()["phase"] == "ready")
-            assert _texts(session.complete(uri, 1, 8)) == ["return a + b"]
+            assert _texts(session.complete(other, 1, 7)) == ["return a + b"]
 
 
 # -- nothing is sent ---------------------------------------------------------------------------------------
