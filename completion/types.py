@@ -259,6 +259,7 @@ class PromptSpec:
     block_format: Format
     body_format: Format | None = None  # for the whole body of a function; None: as for any block
     chat_system: str = ""  # what a chat begins with, as the model was trained
+    suffix_first: bool = False  # the text after the cursor stands before that above it
     turn_start: int | None = None  # around each turn of a chat
     turn_end: int | None = None
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from completion.types import EngineUnavailable, Outcome, PromptSpec, Tokenizer
 from model.library.catalog import CATALOG, ModelError, ModelRow, resolve
-from model.library.sentinels import SPELLINGS, TURN_END, TURN_START, spec_of
+from model.library.sentinels import SPELLINGS, TURN_END, TURN_START, family_of, in_order, spec_of
 from model.library.store import SPECIAL_TOKENS, StoreError, newest_store, present_spec
 from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
 from model.remote.dialect import Abilities, Dialect
@@ -31,6 +31,8 @@ Tokens = Callable[[str], Coroutine[Any, Any, list[tuple[int, bytes]]]]
 
 # What families of tokenizers disagree on: numbers, blanks, cases, quotes, letters of other scripts, ends of lines.
 _TELLING = "def f(x1234, y):\n\n\n        return 'naïve Ünïcode 漢字 don\\'t' + \"I'LL\" != x//=2\t;\r\n}});  #!?\n"
+# No vocabulary is so large.
+_FIRST_OWN_ID = 1 << 31
 # Pieces of text whose ids are kept: a window has some 400 lines.
 _MOST_TEXTS = 20_000
 
@@ -70,7 +72,7 @@ async def vocabulary_of(
                 f"run `midfill model pull {local_model}`",
                 Kind.REFUSED,
             )
-        return _with_formats(local, row)
+        return _with_formats(_spelled_for(local, abilities.model), row)
 
     async def tokens(text: str) -> list[tuple[int, bytes]]:
         path, body = dialect.vocabulary_request(abilities, text)
@@ -83,7 +85,7 @@ async def vocabulary_of(
     special = {name: i for i, name in spelled if name in SPELLINGS}
     if local is not None and await _are_same(local, special, tokens):
         return _with_formats(replace(local, are_ids_its_own=True), row)
-    spec = spec_of(special, special.values(), bos=None, row=row)
+    spec = in_order(spec_of(special, special.values(), bos=None, row=row), abilities.model)
     spec = replace(spec, turn_start=special.get(TURN_START), turn_end=special.get(TURN_END))
     own = ServerTokenizer(_blocking(tokens, transport.host, on_problem), frozenset(special.values()))
     named = {i: name for name, i in special.items()}
@@ -178,6 +180,15 @@ def _read(store: Path, row: ModelRow | None) -> Vocabulary:
         special={i: name for name, i in named.items()},
         are_ids_its_own=False,
     )
+
+
+def _spelled_for(local: Vocabulary, model: str) -> Vocabulary:
+    """The local tokenizer, to measure with, and the sentinels of the model's family: ids of our own for their texts."""
+    if not (spellings := family_of(model)):
+        return local
+    special = {name: _FIRST_OWN_ID + n for n, name in enumerate(spellings)}
+    spec = in_order(spec_of(special, special.values(), bos=None, row=None), model)
+    return replace(local, spec=spec, special={i: name for name, i in special.items()})
 
 
 async def _are_same(local: Vocabulary, special: dict[str, int], tokens: Tokens) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from array import array
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from completion.types import Delta, EngineUnavailable, Prompt
+from completion.prompt.layout import build_prompt
+from completion.prompt.segments import SegmentCache
+from completion.types import Delta, EngineUnavailable, Mode, Prompt
 from model.library.architecture import from_folder
 from model.library.catalog import resolve
 from model.library.paths import stores_dir
@@ -19,6 +22,7 @@ from model.library.tokenizer import build_bpe, byte_alphabet
 from model.link.client import Phase
 from model.remote.client import RemoteClient
 from model.remote.healing import grammar, regex, spelled
+from tests.fakes import LIMITS, request_at
 from tests.model.remote.server import SAYS, Call, ModelServer, tokens_of
 from tests.model.remote.test_faults import client_of, prompt, run, said
 from tests.model.tiny import SPECIAL, byte_tokens
@@ -231,7 +235,7 @@ def test_several_models_want_a_choice() -> None:
 # -- Ollama ------------------------------------------------------------------------------------------------
 
 
-def _ollama(server: ModelServer, *, logprobs: bool) -> None:
+def _ollama(server: ModelServer, *, logprobs: bool, model: str = "tiny") -> None:
     async def generate(call: Call) -> None:
         rows = [{"token": "u", "logprob": -0.5, "bytes": [117]}]
         if not call.body["stream"]:
@@ -239,11 +243,11 @@ def _ollama(server: ModelServer, *, logprobs: bool) -> None:
             return
         await call.head()
         for character in SAYS:
-            piece: dict[str, Any] = {"model": "tiny:latest", "response": character, "done": False}
+            piece: dict[str, Any] = {"model": f"{model}:latest", "response": character, "done": False}
             if logprobs:
                 piece["logprobs"] = [{"token": character, "logprob": -0.5, "bytes": list(character.encode())}]
             await call.send(json.dumps(piece).encode() + b"\n")
-        last = {"model": "tiny:latest", "response": "", "done": True, "prompt_eval_duration": 5_000_000}
+        last = {"model": f"{model}:latest", "response": "", "done": True, "prompt_eval_duration": 5_000_000}
         await call.send(json.dumps(last).encode() + b"\n")
 
     def page(answer: Any) -> Any:
@@ -255,7 +259,7 @@ def _ollama(server: ModelServer, *, logprobs: bool) -> None:
     server.pages = {
         "/props": _missing,
         "/api/version": page({"version": "0.12.11"}),
-        "/api/tags": page({"models": [{"name": "tiny:latest"}, {"name": "other:7b"}]}),
+        "/api/tags": page({"models": [{"name": f"{model}:latest"}, {"name": "other:7b"}]}),
         "/api/show": page({"parameters": 'num_ctx    8192\nstop "<|endoftext|>"'}),
         "/api/generate": generate,
     }
@@ -273,6 +277,29 @@ def test_ollama_gets_the_prompt_as_it_is(local_model: str, logprobs: bool) -> No
             body = server.completions[-1].body
             assert (body["raw"], body["prompt"]) == (True, "def add(a, b):\n    ret")
             assert body["options"]["num_predict"] == 40
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        ("starcoder2", ["<fim_prefix>", "A = 1", "<fim_suffix>", "B = 2", "<fim_middle>"]),
+        ("seed-coder-8b", ["<[fim-suffix]>", "B = 2", "<[fim-prefix]>", "A = 1", "<[fim-middle]>"]),
+    ],
+)
+def test_text_is_laid_out_as_the_models_family_wants_it(local_model: str, model: str, wanted: list[str]) -> None:
+    async def test(server: ModelServer) -> None:
+        _ollama(server, logprobs=True, model=model)
+        async with client_of(server.url, kind="ollama", model=model, tokenizer_of=local_model) as client:
+            assert client.loaded is not None
+            request = request_at("A = 1\n" + "a\n" * 9 + "C▮\nB = 2\n", repo="", mode=Mode.LINE)
+            tokenizer = client.loaded.tokenizer
+            segments = SegmentCache(tokenizer)
+            built = build_prompt(client.loaded.spec, tokenizer, segments, LIMITS, request, Mode.LINE)
+            await said(client, replace(built, heal=b""))
+            asked = str(server.completions[-1].body["prompt"])
+            assert re.findall(r"<\[?fim.*?>|A = 1|B = 2", asked) == wanted
 
     run(test)
 
