@@ -8,6 +8,7 @@ completion it hangs up itself, without having said so.
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -66,12 +67,20 @@ class Call:
 Behaviour = Callable[[Call], Awaitable[None]]
 
 
-async def well(call: Call) -> None:
-    """Say what is forced, then `SAYS`, as a good server does: it stops at the end of the line."""
-    forced = str(call.body.get("grammar", "")).partition('"')[2].partition('"')[0].encode().decode("unicode_escape")
-    await call.head()
-    await call.tokens((forced + SAYS).encode()[: call.body["n_predict"]])
-    await call.end()
+def saying(text: str) -> Behaviour:
+    """Say what is forced, then a text, as a good server does that stops at the end of the line."""
+
+    async def behave(call: Call) -> None:
+        forced = str(call.body.get("grammar", "")).partition('"')[2].partition('"')[0]
+        says = forced.encode().decode("unicode_escape") + text
+        await call.head()
+        await call.tokens(says.encode()[: call.body["n_predict"]])
+        await call.end()
+
+    return behave
+
+
+well = saying(SAYS)
 
 
 class ModelServer:
@@ -93,10 +102,10 @@ class ModelServer:
         """The requests for a completion."""
         return [call for call in self.calls if call.path.endswith(("/completion", "/completions", "/generate"))]
 
-    async def start(self, port: int = 0) -> None:
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Listen; on the same port as before with that port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=tls)
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
         """Die: nothing listens, and every connection breaks."""

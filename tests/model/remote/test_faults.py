@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import shutil
+import ssl
+import subprocess
 from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -371,6 +374,26 @@ def test_a_redirect_is_not_followed_and_no_proxy_stands_before_this_machine(monk
                 server.completion = _status(307, Location=f"{elsewhere.url}/completion")
                 assert "does not follow" in str(await problem_of(client))
             assert elsewhere.calls == []
+
+    run(test)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_certificate_is_trusted_by_the_users_word_alone(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=team -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+
+    async def test(server: ModelServer) -> None:
+        await server.stop()
+        await server.start(tls=tls)
+        async with client_of(server.url, phases=(Phase.FAILED,)) as client:
+            assert "shows a certificate that is not trusted here (engine.caFile)" in client.state.message
+        assert server.calls == []
+        async with client_of(server.url, ca_file=str(certificate)) as client:
+            assert await said(client) == SAYS
 
     run(test)
 
