@@ -9,7 +9,7 @@ DOCS := .venv-docs
 DIST := .venv-dist
 WHEEL = $(DIST)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-cache-dir --wheel-dir
 
-.PHONY: setup run test test-fast test-editors check bench dist docs format lock clean
+.PHONY: setup run test test-fast test-remote test-editors check bench dist docs format lock clean
 
 setup: $(READY)
 
@@ -35,6 +35,10 @@ test: $(READY)  ## on all cores, then the real server file by file, then one at 
 
 test-fast: $(READY)  ## the core, the parsers and the rules: no model, no server, in less than a minute
 	$(BIN)/python -m pytest -m "not e2e and not model" -n auto tests/completion tests/parsers tests/test_repo_rules.py
+
+test-remote: $(READY)  ## servers as the engine: one of the tests' own that misbehaves, and llama.cpp's real one
+	$(BIN)/midfill model pull
+	$(BIN)/python -m pytest -o addopts="--strict-markers" tests/model/remote tests/lsp_server/e2e/test_remote.py
 
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull

@@ -67,6 +67,7 @@ class Deps:
     chat_pace: Pace = field(default_factory=Pace)  # of chats
     trust: Trust = field(default_factory=Trust)
     names_of: Callable[[str], Names | None] = lambda uri: None  # by a document's URI: what its repository knows
+    has_logprobs: bool = True  # else nobody knows how sure the model is: texts are whole, and not judged
 
 
 async def prompt_for(deps: Deps, request: CompletionRequest, mode: Mode | None = None) -> Prompt:
@@ -139,7 +140,13 @@ class _Work:
         return self._reading.text if self._reading else ""
 
     async def run(self, on_growth: Callable[[], None]) -> Completion:
-        """Ask the model."""
+        """Ask the model; also a prompt can fail to be made, where the tokenizer is a server's."""
+        try:
+            return await self._run(on_growth)
+        except EngineUnavailable as error:
+            return replace(_nothing(error.outcome, self._mode, str(error), self._clock), trace=self._trace)
+
+    async def _run(self, on_growth: Callable[[], None]) -> Completion:
         deps, request, clock = self._deps, self._request, self._clock
         decision = await asyncio.to_thread(decide, request)  # asks the syntax tree
         self._mode = decision.mode
@@ -159,10 +166,7 @@ class _Work:
             self._reading = reading
             on_growth()
 
-        try:
-            (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_reading)
-        except EngineUnavailable as error:
-            return replace(_nothing(error.outcome, self._mode, str(error), clock), trace=self._trace)
+        (first,) = await asker.attempts(prompt, session_for(prompt, request), deps.limits.max_wait_ms, on_reading)
         clock.lap("rest")
         self._is_said = True
         self._stats = stats = first.generation.stats
@@ -218,7 +222,8 @@ class _Work:
 def _asker(deps: Deps, request: CompletionRequest, decision: Decision) -> Asker:
     """An invoked request gets the whole text, an automatic one what is certain of it."""
     certainty = 0.0
-    if request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without:
+    is_cut = request.trigger is Trigger.AUTOMATIC and Switch.CERTAINTY not in request.without
+    if is_cut and deps.has_logprobs:
         certainty = _trust(deps, request).least_joint(deps.limits.quietness)
     return Asker(
         engine=deps.engine,
@@ -288,7 +293,7 @@ def _judged(
         trace,
         format=attempt.prompt.format,
         raw=attempt.raw,
-        sure=tuple(attempt.generation.sure),
+        sure=tuple(attempt.generation.sure) if deps.has_logprobs else (),
         steps=attempt.steps,
         candidate=attempt.candidate.text,
         covered=request.snapshot.text[request.cursor :][: attempt.candidate.replace_right],
@@ -299,8 +304,9 @@ def _judged(
     if attempt.has_text:
         unknown = unknown_names(attempt.candidate, request, names)
         trace = replace(trace, unknown_names=unknown)
-        probability = _trust(deps, request).probability(math.exp(sum(attempt.sure())))
-    outcome, reason = _outcome(attempt, deps.limits, probability)
+        if deps.has_logprobs:
+            probability = _trust(deps, request).probability(math.exp(sum(attempt.sure())))
+    outcome, reason = _outcome(attempt, deps.limits)
     is_shown_automatically = outcome is Outcome.OK and request.trigger is Trigger.AUTOMATIC
     if is_shown_automatically and (invented := invented_member(attempt.candidate, request, names)):
         outcome, reason = Outcome.FILTERED, invented
@@ -312,7 +318,7 @@ def _judged(
         replace_right=attempt.candidate.replace_right if shown else 0,
         alternatives=_alternatives(opinion) if shown and request.trigger is Trigger.INVOKED else (),
         reason=reason,
-        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
+        mean_logprob=(sum(logprobs) / max(1, len(logprobs))) if deps.has_logprobs else None,
         probability=probability,
         trace=trace,
     )
@@ -328,10 +334,10 @@ def _alternatives(opinion: comparison.Opinion) -> tuple[Alternative, ...]:
     return tuple(Alternative(text=candidate.text, replace_right=candidate.replace_right) for candidate in candidates)
 
 
-def _outcome(attempt: Attempt, limits: Limits, probability: float | None) -> tuple[Outcome, str]:
+def _outcome(attempt: Attempt, limits: Limits) -> tuple[Outcome, str]:
     """(how it ends, why in words)."""
     changed = ", ".join(step.name for step in attempt.steps)
-    if probability is not None:
+    if attempt.has_text:
         return Outcome.OK, f"changed by: {changed}" if changed else ""
     if attempt.generation.timed_out:
         return Outcome.DEADLINE, "the model was not done in time (maxWaitMs)"

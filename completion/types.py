@@ -243,8 +243,8 @@ class Completion:
     is_partial: bool = False  # there is more to come: the rest of the text, or a second opinion
     reason: str = ""  # in words: why nothing is shown, or which filter cut
     reused: bool = False  # answered by an earlier completion that the user is typing through
-    mean_logprob: float = 0.0
-    probability: float | None = None  # that the user keeps it in whole; None when there is no text
+    mean_logprob: float | None = 0.0  # None: nobody knows
+    probability: float | None = None  # that the user keeps it in whole; None when there is no text, or nobody knows
     stats: GenerationStats | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     trace: Trace | None = None  # None when nothing was decided here: the engine is not ready, the editor cancelled
@@ -265,6 +265,7 @@ class PromptSpec:
     block_format: Format
     body_format: Format | None = None  # for the whole body of a function; None: as for any block
     chat_system: str = ""  # what a chat begins with, as the model was trained
+    suffix_first: bool = False  # the text after the cursor stands before that above it
     turn_start: int | None = None  # around each turn of a chat
     turn_end: int | None = None
 

@@ -243,6 +243,7 @@ def _add_generation(parser: argparse.ArgumentParser, limit: int, of: str = "exam
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     _add_without(parser)
     parser.add_argument("--engine", choices=ENGINES, default="midfill")
+    parser.add_argument("--url", default="", help="of the server, with --engine remote; its key is $MIDFILL_KEY")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
 
 

@@ -1,4 +1,4 @@
-"""Opens what a suite is run on: midfill's own engine through its daemon, or the llama.cpp peer.
+"""Opens what a suite is run on: midfill's own engine through its daemon, the llama.cpp peer, or a server.
 
 Used by the suites through `open_subject`. Both get the same tokenizer, prompt layout and formats: those of
 midfill's store of the model. midfill's daemon is the one that editors use, and stays when the suite ends.
@@ -6,9 +6,10 @@ midfill's store of the model. midfill's daemon is the one that editors use, and 
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from evals.peers.client import WorkerError
 from evals.peers.library import PeerSettings
 from evals.peers.llamacpp import LlamaCppEngine
 from evals.report import EvalError
-from lsp_server.config import Config
+from lsp_server.config import Config, EngineConfig
+from lsp_server.local import ready_engine
 from model.library.catalog import ModelError, resolve
 from model.library.fetch import fetch
 from model.library.store import present_spec, read_manifest
@@ -29,7 +31,8 @@ KINDS = ("fp32", "int8", "int4")
 # midfill as it answers invoked requests, without a bound of time and as it is set up; as it answers automatic ones;
 # with one kind of weights; and the peer.
 _AS_SET_UP = (INVOKED, TYPING) = ("midfill-invoked", "midfill-typing")
-ENGINES = ("midfill", INVOKED, TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp")
+REMOTE = "remote"  # a server, by its address
+ENGINES = ("midfill", INVOKED, TYPING, *(f"midfill-{kind}" for kind in KINDS), "llamacpp", REMOTE)
 FORMATS = ("auto", "fim", "left")
 
 
@@ -74,10 +77,18 @@ class RecordingEngine:
 
 
 @asynccontextmanager
-async def open_subject(engine: str, model: str, prompt_format: str) -> AsyncIterator[Subject]:
-    """Open an engine of ENGINES; `prompt_format` of FORMATS. EvalError when it cannot be had."""
-    async with _open_llamacpp(model) if engine == "llamacpp" else _open_midfill(engine, model) as subject:
+async def open_subject(engine: str, model: str, prompt_format: str, url: str = "") -> AsyncIterator[Subject]:
+    """Open an engine of ENGINES, REMOTE at `url`; `prompt_format` of FORMATS. EvalError when it cannot be had."""
+    async with _opening(engine, model, url) as subject:
         yield subject if prompt_format == "auto" else with_format(subject, Format(prompt_format))
+
+
+def _opening(engine: str, model: str, url: str) -> AbstractAsyncContextManager[Subject]:
+    if (engine == REMOTE) != bool(url):
+        raise EvalError("--engine remote goes with --url, and the other way round")
+    if engine == REMOTE:
+        return _open_remote(model, url)
+    return _open_llamacpp(model) if engine == "llamacpp" else _open_midfill(engine, model)
 
 
 def kind_of(engine: str) -> str:
@@ -114,6 +125,27 @@ async def _open_midfill(engine: str, model: str) -> AsyncIterator[Subject]:
         )
     finally:
         await disconnect(client, running)
+
+
+@asynccontextmanager
+async def _open_remote(model: str, url: str) -> AsyncIterator[Subject]:
+    """A server, asked as editors ask it; the key, if it wants one, is in the variable MIDFILL_KEY."""
+    variable = "MIDFILL_KEY" if "MIDFILL_KEY" in os.environ else ""
+    engine = EngineConfig(url=url, fallback=False, key_variable=variable, timeout_ms=60_000)
+    try:
+        async with ready_engine(replace(Config(), model=model, engine=engine), lambda state: None) as client:
+            loaded = client.loaded
+            assert loaded is not None
+            yield Subject(
+                name=REMOTE,
+                model=loaded.name,
+                engine=client,
+                tokenizer=loaded.tokenizer,
+                spec=loaded.spec,
+                rank_ms=None if loaded.can_rank else 0,
+            )
+    except ModelError as error:
+        raise EvalError(str(error)) from error
 
 
 @asynccontextmanager

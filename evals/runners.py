@@ -39,6 +39,7 @@ def _setup(a: argparse.Namespace) -> "Setup":
         data=getattr(a, "data", None),
         out=a.out,
         resume=getattr(a, "resume", False),
+        url=a.url,
     )
 
 

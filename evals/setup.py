@@ -19,11 +19,12 @@ class Setup:
     data: Path | None = None  # None: downloaded
     out: Path | None = None  # None: a new file
     resume: bool = False  # go on with the run that `out` holds
+    url: str = ""  # of the engine that is a server
 
 
 @asynccontextmanager
 async def opened(suite: str, setup: Setup) -> AsyncIterator[tuple[Subject, Results]]:
     """The engine, and the results file of a suite; EvalError when one cannot be had."""
-    async with open_subject(setup.engine, setup.model, setup.prompt_format) as subject:
+    async with open_subject(setup.engine, setup.model, setup.prompt_format, setup.url) as subject:
         with open_results(suite, setup.out, resume=setup.resume) as results:
             yield subject, results

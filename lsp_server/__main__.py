@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         ],
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    logging.getLogger("pygls").setLevel(logging.WARNING)
+    for talkative in ("pygls", "httpx2", "httpcore2"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     from completion.switches import UnknownSwitch
     from lsp_server.grammars import kept_out

@@ -13,6 +13,8 @@ from completion.types import Format, Limits, Mode, PromptSpec
 from model.library.catalog import DEFAULT_MODEL, as_published
 from model.library.machine_fit import WINDOW_TOKENS
 from model.link.spawn import DEVICES, EngineSettings
+from model.remote.settings import KINDS as REMOTE_KINDS
+from model.remote.settings import RemoteSettings
 
 MAX_PROMPT_TOKENS = 16_384
 # Of a request: keys come some 170 ms apart, and an editor waits for some 50 of them before it sends one.
@@ -31,6 +33,21 @@ class DaemonConfig:
     max_cache_mb: int = 1_024
     max_disk_mb: int = 2_048
     idle: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """A server to ask instead of the model process."""
+
+    url: str = ""
+    kind: str = "auto"
+    model: str = ""
+    key_file: str = ""
+    key_variable: str = ""
+    ca_file: str = ""
+    timeout_ms: int = 10_000
+    fallback: bool = True
+    allow_plain_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ class Config:
     context: ContextConfig = field(default_factory=ContextConfig)
     next_edit: NextEditConfig = field(default_factory=NextEditConfig)
     daemon: DaemonConfig = field(default_factory=DaemonConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
     def limits(self, window_tokens: int = WINDOW_TOKENS) -> Limits:
         """The budgets for the completion core; `window_tokens` fit this machine, where the user chose no size."""
@@ -104,6 +122,23 @@ class Config:
             max_cache_mb=self.daemon.max_cache_mb,
             max_disk_mb=self.daemon.max_disk_mb,
             idle=self.daemon.idle,
+        )
+
+    def remote_settings(self) -> RemoteSettings | None:
+        """Which server to ask; None: nothing leaves this machine."""
+        engine = self.engine
+        if not engine.url.strip():
+            return None
+        return RemoteSettings(
+            url=engine.url,
+            tokenizer_of=self.model_name(),
+            kind=engine.kind,
+            model=engine.model,
+            key_file=engine.key_file,
+            key_variable=engine.key_variable,
+            ca_file=engine.ca_file,
+            timeout_s=engine.timeout_ms / 1e3,
+            allow_plain_http=engine.allow_plain_http,
         )
 
     def model_name(self) -> str:
@@ -176,6 +211,19 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
         "When to compute context ahead; `auto` is not on battery, and not while other programs need the processor",
         ("auto", "always", "never"),
     ),
+    "engine.url": (
+        "The address of a server that answers instead of the local model: your code is then sent there. Empty: nothing "
+        "leaves this machine",
+        None,
+    ),
+    "engine.kind": ("What that server is; `auto` asks it", REMOTE_KINDS),
+    "engine.model": ("The model's name there; empty: its only one", None),
+    "engine.keyFile": ("A file with the server's key; a key is never a setting", None),
+    "engine.keyVariable": ("The name of an environment variable with the key, where there is no file", None),
+    "engine.caFile": ("Certificates (PEM) to trust instead of the system's", None),
+    "engine.timeoutMs": ("How long the server may say nothing", (100, 600_000)),
+    "engine.fallback": ("Ask the local model while the server is away", None),
+    "engine.allowPlainHttp": ("Allow http:// to other machines: everybody on the way can read your code", None),
 }
 
 

@@ -6,7 +6,6 @@ Rules: one asyncio thread owns it. Nothing waits here for the model to become re
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from lsprotocol import types as t
 
@@ -20,10 +19,12 @@ from completion.ranking.trust import Trust
 from completion.types import Completion, CompletionRequest, Limits, Outcome
 from lsp_server import machine
 from lsp_server.config import Config
+from lsp_server.engine_choice import client_for, limits_for
 from lsp_server.progress import ProgressReporter
 from model.library.machine_fit import Machine
 from model.link import tasks
-from model.link.client import EngineClient, EngineState, Phase
+from model.link.client import EngineState, Phase
+from model.link.interface import ModelClient
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class EngineLink:
         on_whole: OnWhole,
     ) -> None:
         """`names_of` as in `Deps`; `on_whole` hears of a completion that is done after it was shown in part."""
-        self.client: EngineClient | None = None
+        self.client: ModelClient | None = None
         self.machine: Machine | None = None
         self.trust = Trust()
         self._config, self._progress, self._show_message = config, progress, show_message
@@ -61,11 +62,16 @@ class EngineLink:
             return self.client.state
         return EngineState(phase=Phase.STARTING, message="the model process has not been asked for yet", fraction=None)
 
+    @property
+    def host(self) -> str:
+        """Where code is sent; "" while it stays on this machine."""
+        return self.client.host if self.client is not None else ""
+
     async def start(self) -> None:
         """Use the daemon of the present settings; how it gets on comes through the state."""
         self.machine = machine.remembered(self._config())
         self.trust = Trust()  # another model is sure in another way
-        client = EngineClient(self._config().engine_settings(), self._on_state)
+        client = client_for(self._config(), self._on_state)
         await self._replace(client, tasks.start(client.run(), "engine client"))
 
     async def stop(self) -> None:
@@ -74,19 +80,21 @@ class EngineLink:
 
     def deps(self) -> Deps | None:
         """What the completion core needs; None until a model has been loaded once."""
+        if self._deps is not None and self.client is not None and self._deps.engine is not self.client.current:
+            self.cancel_all()  # another engine answers by now, perhaps with another model
+            self._deps = None
         if self._deps is None and self.client is not None and (loaded := self.client.loaded) is not None:
-            limits = self.limits()
-            room = loaded.context_tokens - limits.max_block_tokens
             self._deps = Deps(
-                engine=self.client,
+                engine=self.client.current,
                 tokenizer=loaded.tokenizer,
                 spec=self._config().prompt_spec(loaded.spec),
-                limits=replace(limits, max_prompt_tokens=min(limits.max_prompt_tokens, room)),
+                limits=limits_for(loaded, self.limits()),
                 cache=ReuseCache(),
                 segments=SegmentCache(loaded.tokenizer),
                 inflight=InFlight(self._came_whole),
                 trust=self.trust,
                 names_of=self._names_of,
+                has_logprobs=loaded.has_logprobs,
             )
         return self._deps
 
@@ -135,7 +143,7 @@ class EngineLink:
         if self._deps is not None:
             self._deps.inflight.cancel_all()
 
-    async def _replace(self, client: EngineClient | None, task: asyncio.Task[None] | None) -> None:
+    async def _replace(self, client: ModelClient | None, task: asyncio.Task[None] | None) -> None:
         # All is swapped before the first await: of two configurations in a row the later one's engine stays.
         old_client, old_task = self.client, self._client_task
         self.client, self._client_task, self._deps = client, task, None

@@ -138,6 +138,8 @@ async def _complete(
     private = await ls.privacy.of(whole.uri, place.text)
     if private and trigger is Trigger.AUTOMATIC:
         return _nothing(Outcome.SKIPPED, private)
+    if private and ls.engine.host:  # also where it is asked for: a key is pressed sooner than that is thought of
+        return _nothing(Outcome.SKIPPED, f"{private}; it is not sent to {ls.engine.host}")
     snapshot = await ls.snapshots.of(whole, place.text)
     if document.n_edits != number:
         return _nothing(Outcome.STALE, "the document changed while it was being parsed")

@@ -15,10 +15,12 @@ from completion.prompt.segments import SegmentCache
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from lsp_server.config import Config
 from lsp_server.documents.file_names import shown
+from lsp_server.engine_choice import client_for, limits_for
 from model.library.catalog import ModelError, resolve
 from model.library.store import newest_store
 from model.link import tasks
-from model.link.client import EngineClient, EngineState, Phase
+from model.link.client import EngineState, Phase
+from model.link.interface import ModelClient
 from parsers.languages import for_document
 from parsers.parse import parse
 
@@ -26,12 +28,12 @@ from parsers.parse import parse
 @asynccontextmanager
 async def ready_engine(
     config: Config, on_state: Callable[[EngineState], None], *, may_start: bool = True
-) -> AsyncIterator[EngineClient]:
+) -> AsyncIterator[ModelClient]:
     """An engine client that has become READY; ModelError when the model cannot be had.
 
     Without `may_start` it is one of a model process that is there, wherever that stands; ModelError when there is none.
     """
-    client = EngineClient(config.engine_settings(), on_state, may_start=may_start)
+    client = client_for(config, on_state, may_start=may_start)
     task = tasks.start(client.run(), "engine client")
     try:
         while client.state.phase is not Phase.READY:
@@ -49,17 +51,18 @@ async def ready_engine(
         await client.close()
 
 
-def deps_for(client: EngineClient, config: Config) -> Deps:
+def deps_for(client: ModelClient, config: Config) -> Deps:
     """What `complete` needs, for a client that is READY."""
     loaded = client.loaded
     assert loaded is not None
     return Deps(
-        engine=client,
+        engine=client.current,
         tokenizer=loaded.tokenizer,
         spec=config.prompt_spec(loaded.spec),
-        limits=replace(config.limits(), deadline_ms=None),  # asked once, and then gone: nothing would come later
+        limits=limits_for(loaded, replace(config.limits(), deadline_ms=None)),  # asked once, and then gone
         cache=ReuseCache(),
         segments=SegmentCache(loaded.tokenizer),
+        has_logprobs=loaded.has_logprobs,
     )
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 from completion.types import EngineUnavailable, Format, Limits, Prompt
 from lsp_server.config import Config
 from lsp_server.local import ready_engine
+from model.library.architecture import Architecture
 from model.library.catalog import ModelError, resolve
 from model.library.machine_fit import Machine, fit, sentence
 from model.library.paths import state_dir
 from model.library.records import read_record, write_record
-from model.link.client import EngineClient
+from model.link.interface import ModelClient
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def forget() -> None:
     _file().unlink(missing_ok=True)
 
 
-async def seen(client: EngineClient, at_least: int = _ENOUGH_TOKENS) -> Machine | None:
+async def seen(client: ModelClient, at_least: int = _ENOUGH_TOKENS) -> Machine | None:
     """What the model process has measured so far; None when that is too little."""
     loaded, status = client.loaded, await client.daemon_status()
     if loaded is None or status is None or (counters := status.counters).n_measured_tokens < at_least:
@@ -72,7 +73,7 @@ async def seen(client: EngineClient, at_least: int = _ENOUGH_TOKENS) -> Machine 
     )
 
 
-async def measure(client: EngineClient) -> Machine | None:
+async def measure(client: ModelClient) -> Machine | None:
     """The same, after some text was read for it if need be; takes at most half a minute. The client is READY."""
     assert client.loaded is not None
     ids = array("I", client.loaded.tokenizer.encode(Path(__file__).read_text(encoding="utf-8")))
@@ -99,18 +100,25 @@ async def measured_in_words(config: Config) -> str:
         return in_words(config, known, client)
 
 
-def limits(config: Config, machine: Machine | None, client: EngineClient | None) -> Limits:
+def limits(config: Config, machine: Machine | None, client: ModelClient | None) -> Limits:
     """The budgets: what the user chose, else what fits the machine, as far as it is known."""
-    if machine is None or client is None or (loaded := client.loaded) is None:
+    if machine is None or (shape := _shape(client)) is None:
         return config.limits()
-    return config.limits(fit(loaded.architecture, machine.tokens_per_s).window_tokens)
+    return config.limits(fit(shape, machine.tokens_per_s).window_tokens)
 
 
-def in_words(config: Config, machine: Machine | None, client: EngineClient | None) -> str:
+def in_words(config: Config, machine: Machine | None, client: ModelClient | None) -> str:
     """One sentence, for doctor, status and the editors; it says so where nothing is known yet."""
-    if machine is None or client is None or (loaded := client.loaded) is None:
+    if client is not None and client.host:
+        return f"the model runs at {client.host}, not on this machine"
+    if machine is None or (shape := _shape(client)) is None:
         return "this machine has not been measured yet: that happens while the model reads files in idle time"
-    return sentence(machine, loaded.architecture, config.max_prompt_tokens)
+    return sentence(machine, shape, config.max_prompt_tokens)
+
+
+def _shape(client: ModelClient | None) -> Architecture | None:
+    """Of the model that runs on this machine; None while there is none."""
+    return client.loaded.architecture if client is not None and client.loaded is not None else None
 
 
 def _file() -> Path:

@@ -128,7 +128,7 @@ class Midfill(LanguageServer):
             if message != self._told_problems:  # a pop-up once, not at every change of another setting
                 self.show_message(t.MessageType.Warning, message)
             self._told_problems = message
-        changed = config.engine_settings() != self.config.engine_settings()
+        changed = (config.engine_settings(), config.engine) != (self.config.engine_settings(), self.config.engine)
         self.config = config
         self.engine.renew_deps()
         self.recorder.configure(config.statistics and config.enabled and not self.was_shut_down)

@@ -25,18 +25,19 @@ class Journal:
         self.outcomes[completion.outcome] += 1
 
 
-def describe(state: EngineState, last: Completion | None, enabled: bool) -> str:
-    """One sentence for the user: what works, or why nothing is shown."""
+def describe(state: EngineState, last: Completion | None, enabled: bool, host: str = "") -> str:
+    """One sentence for the user: what works, or why nothing is shown; `host` is where code is sent."""
     if not enabled:
         return "midfill is switched off (midfill.enabled)"
     if state.phase is not Phase.READY:
         share = f" ({state.fraction:.0%})" if state.fraction is not None else ""
         return f"nothing is shown yet: {state.message}{share}"
+    ready = f"ready, and code is sent to {host}" if host else "ready"
     if last is None:
-        return "ready; nothing has been asked yet"
+        return f"{ready}; nothing has been asked yet"
     if last.text:
-        return "ready; the last request was answered"
-    return f"ready; the last request showed nothing ({last.outcome}): {last.reason or 'no further reason'}"
+        return f"{ready}; the last request was answered"
+    return f"{ready}; the last request showed nothing ({last.outcome}): {last.reason or 'no further reason'}"
 
 
 def status(
@@ -48,17 +49,19 @@ def status(
     indexes: Mapping[str, IndexState],
     stalls: Mapping[str, float],
     machine: str,
+    host: str,
 ) -> dict[str, Any]:
     """The answer to `midfill/status`; `stalls` are waits for the event loop in milliseconds.
 
-    `machine` says how fast this machine is, and what fits it.
+    `machine` says how fast this machine is, and what fits it; `host` where code is sent, "" where it stays here.
     """
     last = journal.last
     return {
         "phase": str(state.phase),
-        "message": describe(state, last, enabled),
+        "message": describe(state, last, enabled, host),
         "engine": state.message,
         "machine": machine,
+        "host": host,
         "outcomes": {str(outcome): n for outcome, n in journal.outcomes.items()},
         "last": None if last is None else summary(last),
         "daemon": None if daemon is None else facts_of(daemon),

@@ -38,6 +38,7 @@ def test_the_server_knows_each_with_its_default() -> None:
     )
 
 
-def test_a_workspace_cannot_choose_what_is_run() -> None:
+def test_a_workspace_cannot_choose_what_is_run_nor_where_code_is_sent() -> None:
     rows = _package()["contributes"]["configuration"]["properties"]
+    assert {row["scope"] for name, row in rows.items() if ".engine." in name} == {"machine"}
     assert {row["scope"] for name, row in rows.items() if ".server." in name} == {"machine"}

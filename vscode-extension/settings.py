@@ -3,7 +3,8 @@
 And its version, which is pyproject's.
 
 Rules: every setting of the server is one of the extension, with the same default; the extension's own begin with
-`midfill.server.` and hold for the machine only, so that no workspace can choose what is run.
+`midfill.server.` and hold for the machine only, so that no workspace can choose what is run. So do `midfill.engine.*`,
+so that none can choose where code is sent.
 """
 
 import json
@@ -78,8 +79,15 @@ def _servers() -> dict[str, Any]:
             row["enum"] = list(allowed)
         elif allowed:
             row["minimum"], row["maximum"] = allowed
-        rows[f"midfill.{key}"] = {**row, "scope": "resource" if key.startswith("context") else "window", "order": order}
+        rows[f"midfill.{key}"] = {**row, "scope": _scope(key), "order": order}
     return rows
+
+
+def _scope(key: str) -> str:
+    """Who may set it: where code is sent is never a workspace's to say."""
+    if key.startswith("engine."):
+        return "machine"
+    return "resource" if key.startswith("context") else "window"
 
 
 def main() -> None:

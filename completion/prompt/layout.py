@@ -8,7 +8,8 @@ Chat is for the whole body of a function that stands nearly alone in its file, a
 they write better code when they are asked for it; where there is more to go on, going on is better (evals/LOG.md). The
 answer is begun for the model with the function itself, so that what it writes goes on at the cursor.
 
-Typing on a line so changes only the last tokens, in the first two formats. In the first the last lines above stand
+Models that were trained so have the text after the cursor first. Typing on a line so changes only the last tokens, in
+the first two formats. In the first the last lines above stand
 behind the text after the cursor, as if the model had begun to write there: it goes on with them, where it would else
 often end, or repeat what follows (evals/LOG.md). Snippets stand worst first: the best is
 next to the file. The prompt is cut into pieces with ranks, so that the engine can answer from the most useful ones
@@ -189,13 +190,20 @@ def _add_fim(layout: _Layout, window: PromptWindow, spec: PromptSpec, *, n_lines
     """
     prefix, suffix, middle = (i for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if i is not None)
     window, last = split(window, n_lines)
+    if spec.suffix_first:
+        _add_after(layout, window, suffix, loose=loose)
     layout.add([prefix])
     _add_above(layout, window)
+    if not spec.suffix_first:
+        _add_after(layout, window, suffix, loose=loose)
+    layout.add([middle, *last])
+
+
+def _add_after(layout: _Layout, window: PromptWindow, suffix: int, *, loose: bool) -> None:
     layout.add([suffix])
     layout.add(window.after[:_NEAR_AFTER_TOKENS], loose=loose)
     for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
         layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)
-    layout.add([middle, *last])
 
 
 def _turns(spec: PromptSpec, cache: SegmentCache, language_id: str) -> tuple[list[int], list[int]]:

@@ -97,6 +97,19 @@ ADVICE: dict[str, tuple[str, Any]] = {
     ),
     "daemon.maxDiskMb": ("0 to keep nothing of snippets on the disk; they are then computed anew in each session.", 0),
     "daemon.idle": ("`never` if the fan shall be quiet while you think; `always` on a machine of your own.", "never"),
+    "engine.url": (
+        "For a larger model on a machine of your own or your team's (docs/team.md). This and the other `engine` keys "
+        "count in your own settings only; a workspace's are ignored.",
+        "https://models.example.org",
+    ),
+    "engine.kind": ("To be told what is wrong where `auto` does not find what it should.", "llamacpp"),
+    "engine.model": ("Where the server has several.", "Qwen/Qwen2.5-Coder-7B"),
+    "engine.keyFile": ("Where the server wants a key. Let nobody else read the file.", "~/.config/midfill/key"),
+    "engine.keyVariable": ("Where keys are kept in the environment.", "TEAM_MODEL_KEY"),
+    "engine.caFile": ("Where the server's certificate is of an authority of your own.", "/etc/ssl/team-ca.pem"),
+    "engine.timeoutMs": ("Less to turn to the local model sooner; more for a slow server.", 3_000),
+    "engine.fallback": ("To have nothing rather than the local model's answers, and its memory free.", False),
+    "engine.allowPlainHttp": ("In a network where everybody may read your code.", True),
 }
 _COLUMNS = 100
 _KINDS = {bool: "true or false", int: "whole number", float: "number", str: "string", list: "list of strings"}

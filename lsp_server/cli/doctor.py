@@ -32,6 +32,7 @@ from model.link.address import answers
 from model.link.client import EngineClient
 from model.link.messages import facts_of
 from model.link.spawn import socket_path
+from model.remote.settings import host_of
 
 _PROBE = "def add(a, b):\n    return"
 
@@ -61,6 +62,39 @@ def _doctor(args: argparse.Namespace) -> int:
     config = replace(config, max_wait_ms=0)
     source = resolve(config.model_name())
     print(f"midfill {version('midfill')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    print(f"settings: {settings.source}")
+    for problem in problems:
+        print(f"settings: {problem}")
+    is_well = _of_server(config) if config.engine.url else _of_model_process(config, source)
+    print(f"files: {codings_in_words(workspace_of(place[0] if place else Path.cwd() / 'any'))}")
+    if place is not None:
+        _explain(settings, *place)
+    return 0 if is_well else 1
+
+
+def _of_server(config: Config) -> bool:
+    """What is known of the server that answers instead of the local model: whether it completes."""
+    print(f"engine: code leaves this machine, and is sent to {host_of(config.engine.url)} (engine.url)")
+    alone = replace(config, engine=replace(config.engine, fallback=False))
+    try:
+        print(f"server: {asyncio.run(_server_in_words(alone))}")
+        return _completes(alone)
+    except ModelError as error:
+        print(f"server: {error}")
+        return False
+    finally:
+        then = f"{config.model_name()} answers here instead" if config.engine.fallback else "nothing is suggested"
+        print(f"while it is away: {then} (engine.fallback)")
+
+
+async def _server_in_words(config: Config) -> str:
+    async with ready_engine(config, lambda state: None) as client:
+        return client.describe()
+
+
+def _of_model_process(config: Config, source: ModelSource) -> bool:
+    """What is known of the model on this machine: whether it completes."""
+    print("engine: the model on this machine; no code leaves it")
     cache = cache_dir()
     nearest = next(folder for folder in (cache, *cache.parents) if folder.exists())
     print(f"cache: {cache} ({shutil.disk_usage(nearest).free / 1e9:.0f} GB free)")
@@ -74,18 +108,19 @@ def _doctor(args: argparse.Namespace) -> int:
         print(f"device: the processor: {why}")
     is_running = asyncio.run(answers(socket_path(config.engine_settings())))
     print(f"model process: {'running' if is_running else 'not running; starting it'}")
+    is_well = _completes(config)
+    print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
+    print(f"event loop: {_event_loop(config.model_name())}")
+    return is_well
+
+
+def _completes(config: Config) -> bool:
+    """Ask for one completion, and show it."""
     completion = asyncio.run(complete_once(config, Path("probe.py"), _PROBE, len(_PROBE), None))
     total = completion.timings_ms.get("total", 0.0)
-    print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms")
-    print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
-    print(f"files: {codings_in_words(workspace_of(place[0] if place else Path.cwd() / 'any'))}")
-    print(f"event loop: {_event_loop(config.model_name())}")
-    print(f"settings: {settings.source}")
-    for problem in problems:
-        print(f"settings: {problem}")
-    if place is not None:
-        _explain(settings, *place)
-    return 0 if completion.text else 1
+    nothing = "" if completion.text else f": {completion.reason}"
+    print(f"test completion: {_PROBE.splitlines()[-1].strip()}{completion.text!r} in {total:.0f} ms{nothing}")
+    return bool(completion.text)
 
 
 def _store(source: ModelSource) -> str:

@@ -1,7 +1,7 @@
 """Which settings hold for a file, outside of an editor: those that are given, or those of its workspace. For `doctor`.
 
 An editor's own settings are its secret: only what a workspace keeps (`.vscode/settings.json`) can be found. As in a
-folder that VS Code does not trust, that file does not choose the model, nor where it runs.
+folder that VS Code does not trust, that file does not choose the model, nor where it runs or code is sent.
 
 Rules: reads files, and nothing else. JSON may have comments and trailing commas, as VS Code's has.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 # A string, which is kept, or what VS Code allows beside JSON: a comment, a comma before a closing bracket.
 _BESIDE_JSON = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])", re.DOTALL)
-_NOT_FROM_WORKSPACE = ("model", "adapter", "quantization", "device", "daemon")
+_NOT_FROM_WORKSPACE = ("model", "adapter", "quantization", "device", "daemon", "engine")
 _EDITORS_OWN = ("server",)  # which server to start: the extension's
 
 

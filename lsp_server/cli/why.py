@@ -124,6 +124,8 @@ def _generated(known: Mapping[str, Any]) -> str:
     told = f"{known['nGenerated']} tokens"
     if known["nDrafted"]:
         told += f", {known['nAccepted']} of {known['nDrafted']} guesses right"
+    if known["tokenProbability"] is None:
+        return told
     return f"{told}; a token's mean probability is {known['tokenProbability']:.0%}"
 
 

@@ -22,6 +22,7 @@ async def report_status(ls: Midfill, params: Any) -> dict[str, Any]:
         ls.workspaces.states(),
         ls.stalls.summary(),
         ls.engine.machine_in_words(),
+        ls.engine.host,
     )
 
 

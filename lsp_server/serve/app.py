@@ -132,10 +132,9 @@ async def _models(service: Service, request: Request) -> Response:
 
 async def _completions(service: Service, request: Request) -> Response:
     fields = await _fields(service, request)
-    loaded, prompts = service.ready()
+    _, prompts = service.ready()
     headers = {_UNHEEDED: ", ".join(unheeded)} if (unheeded := fields.unheeded()) else {}
-    n_vocabulary = loaded.architecture.vocab
-    asked = await asyncio.to_thread(completions.read, fields, prompts, service.name, n_vocabulary)
+    asked = await asyncio.to_thread(completions.read, fields, prompts, service.name, prompts.n_vocabulary)
     if fields.flag("stream"):
         return Events(completions.events(asked, service.generations), headers)
     return await _whole(request, completions.whole(asked, service.generations), headers)
@@ -168,8 +167,8 @@ async def _tokenize(service: Service, request: Request) -> Response:
 async def _detokenize(service: Service, request: Request) -> Response:
     """Both servers' answers in one; special tokens spell nothing."""
     fields = await _fields(service, request)
-    loaded, _ = service.ready()
-    ids = token_ids("tokens", fields.get("tokens"), loaded.architecture.vocab)
+    loaded, prompts = service.ready()
+    ids = token_ids("tokens", fields.get("tokens"), prompts.n_vocabulary)
     text = b"".join(map(loaded.tokenizer.token_bytes, ids)).decode("utf-8", "replace")
     return JSONResponse({"content": text, "prompt": text})
 

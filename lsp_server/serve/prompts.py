@@ -26,6 +26,7 @@ from completion.types import (
     Trigger,
 )
 from lsp_server.serve.refusals import Refused, bad
+from model.library.tokenizer import VocabTokenizer
 from model.link.client import LoadedModel
 from parsers.parse import PlainTree
 
@@ -51,6 +52,9 @@ class Prompts:
         self._loaded, self._limits = loaded, limits
         self._spec = replace(spec, line_format=Format.FIM, block_format=Format.FIM, body_format=None)
         self._segments = SegmentCache(loaded.tokenizer)
+        assert isinstance(loaded.tokenizer, VocabTokenizer), "the daemon's model has its own"
+        assert loaded.architecture is not None
+        self.n_vocabulary = loaded.architecture.vocab
         self._special = loaded.tokenizer.special_tokens()
         names = sorted(map(re.escape, self._special), key=len, reverse=True)
         self._special_name = re.compile(f"({'|'.join(names)})") if names else None

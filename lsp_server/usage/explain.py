@@ -74,7 +74,7 @@ def explanation(
         "covered": trace.covered if trace else "",
         "text": completion.text,
         "replaceRight": completion.replace_right,
-        "tokenProbability": round(math.exp(completion.mean_logprob), 4),
+        "tokenProbability": None if completion.mean_logprob is None else round(math.exp(completion.mean_logprob), 4),
         "probability": None if completion.probability is None else round(completion.probability, 4),
         "unknownNames": list(trace.unknown_names) if trace else [],
         "refused": trace.refused if trace else "",

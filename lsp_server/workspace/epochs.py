@@ -14,7 +14,7 @@ from collections.abc import Callable
 from completion.ahead import read_ahead
 from completion.context.selection import Ranked, select
 from completion.pipeline import Deps, prompts_for
-from completion.types import CompletionRequest, DocumentSnapshot, Snippet
+from completion.types import CompletionRequest, DocumentSnapshot, EngineUnavailable, Snippet
 from lsp_server.config import Config
 from lsp_server.documents.notebooks import OpenDocuments
 from lsp_server.documents.snapshots import Snapshots
@@ -157,6 +157,8 @@ class Epochs:
                 await self._choose_snippets(snapshot, cursor)
             await self._read_window(deps, snapshot, cursor)
             await self._engine.learn_machine()
+        except EngineUnavailable as error:  # of a server, which also tokenizes: the next request says so
+            log.debug("nothing is read ahead: %s", error)
         except Exception:
             log.exception("choosing context failed")
 

@@ -22,6 +22,7 @@ from completion.types import PromptSpec
 from model.library.architecture import Architecture
 from model.library.catalog import ModelRow
 from model.library.paths import stores_dir
+from model.library.sentinels import TURN_END, TURN_START
 
 # Part of every store's name. Raise it when the same weights would give different numbers.
 NUMERICS_VERSION = 3
@@ -34,8 +35,6 @@ SOURCE_DIGITS = 12
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 SPECIAL_TOKENS = "special_tokens.json"
-# ChatML's marks (OpenAI 2023), which Qwen's models were trained with.
-_TURN_START, _TURN_END = "<|im_start|>", "<|im_end|>"
 
 
 class StoreError(Exception):
@@ -87,8 +86,8 @@ def present_spec(store: Path, row: ModelRow | None) -> PromptSpec:
         block_format=row.block_format,
         body_format=row.body_format,
         chat_system=row.chat_system,
-        turn_start=special.get(_TURN_START),
-        turn_end=special.get(_TURN_END),
+        turn_start=special.get(TURN_START),
+        turn_end=special.get(TURN_END),
     )
 
 

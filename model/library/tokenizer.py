@@ -35,7 +35,7 @@ class UnsupportedTokenizer(ValueError):
 
 
 @functools.cache
-def _byte_alphabet() -> dict[str, int]:
+def byte_alphabet() -> dict[str, int]:
     """GPT-2's printable stand-in for each byte (Radford et al. 2019): character -> byte."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -66,7 +66,7 @@ class VocabTokenizer:
     def __init__(self, tokenizer: HfTokenizer, special_ids: frozenset[int]) -> None:
         self._tokenizer = tokenizer
         self._special = special_ids
-        self._alphabet = _byte_alphabet()
+        self._alphabet = byte_alphabet()
 
     @classmethod
     def open(cls, store: Path) -> "VocabTokenizer":
@@ -116,7 +116,7 @@ def spellings(store: Path) -> list[bytes]:
         vocab: dict[str, int] = model["vocab"]
     except (ValueError, KeyError, TypeError) as error:
         raise UnsupportedTokenizer(f"the tokenizer in {store} cannot be read: {error}") from error
-    alphabet = _byte_alphabet()
+    alphabet = byte_alphabet()
     as_bytes = {ord(character): chr(byte) for character, byte in alphabet.items()}
     spelled = [b""] * (max(vocab.values(), default=-1) + 1)
     silent = frozenset(special.values())

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from completion.types import Delta, EngineUnavailable, Outcome, Priority, Prompt, PromptSpec
+from completion.types import Delta, EngineUnavailable, Outcome, Priority, Prompt, PromptSpec, Tokenizer
 from model.library.architecture import Architecture
 from model.library.catalog import ModelError, resolve
 from model.library.store import StoreError, present_spec, read_manifest
@@ -77,17 +77,15 @@ class EngineState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """What the front end needs to know of the model the daemon has loaded."""
+    """What the front end needs to know of the model that answers."""
 
     name: str
-    tokenizer: VocabTokenizer
+    tokenizer: Tokenizer
     spec: PromptSpec
-    architecture: Architecture
-
-    @property
-    def context_tokens(self) -> int:
-        """The most tokens a prompt and its completion may have together."""
-        return self.architecture.context_tokens
+    context_tokens: int  # the most that a prompt and its completion may have together
+    architecture: Architecture | None  # None: it runs elsewhere
+    can_rank: bool = True  # scores given texts, and has several answers to a prompt
+    has_logprobs: bool = True
 
 
 class EngineClient:
@@ -121,6 +119,20 @@ class EngineClient:
     def loaded(self) -> LoadedModel | None:
         """The model, once it has been READY; kept when the daemon restarts, since the store stays."""
         return self._loaded
+
+    @property
+    def current(self) -> "EngineClient":
+        """As the protocol of `interface` says."""
+        return self
+
+    @property
+    def host(self) -> str:
+        """Prompts stay on this machine."""
+        return ""
+
+    def describe(self) -> str:
+        """The state says it all."""
+        return ""
 
     async def run(self) -> None:
         """Keep a daemon until cancelled."""
@@ -352,5 +364,6 @@ def _loaded_from(store: Path, model: str) -> LoadedModel:
         name=manifest.model_id,
         tokenizer=VocabTokenizer.open(store),
         spec=present_spec(store, resolve(model).row),
+        context_tokens=manifest.architecture.context_tokens,
         architecture=manifest.architecture,
     )

@@ -25,9 +25,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from completion.types import Format, PromptSpec, Tokenizer
+from completion.types import PromptSpec, Tokenizer
 from model.library.architecture import Architecture, UnsupportedModel
 from model.library.catalog import ModelSource
+from model.library.sentinels import spec_of
 from model.library.speed import weights_per_layer
 from model.library.store import (
     GPU_KINDS,
@@ -57,12 +58,6 @@ _SMALL_HIDDEN = 1024
 # An upper bound: codes and scales. 4-bit stores hold some matrices in 8 bits.
 _BYTES_PER_WEIGHT = {"int8": 1.07, "int4": 0.8, "bf16": 2.1, "llmint8": 1.4, "nf4": 1.4}
 _HEADROOM_BYTES = 16 << 20
-# Sentinel spellings by family, for models that are not in the catalog.
-_REPO_NAME = ("<|repo_name|>", "<reponame>", "<repo_name>")
-_FILE_SEP = ("<|file_sep|>", "<file_sep>", "<filename>")
-_FIM_PREFIX = ("<|fim_prefix|>", "<fim_prefix>", "<|fim_begin|>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>")
-_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>")
-_FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>")
 
 
 def make_store(source: ModelSource, file: Path, kind: str, progress: Callable[[float], None]) -> Path:
@@ -213,23 +208,8 @@ def _packed(groups: Groups) -> torch.Tensor:
 def prompt_spec(weights: WeightSource, source: ModelSource) -> PromptSpec:
     """The prompt layout: sentinels found in the vocabulary, formats from the catalog where it has the model."""
     special = weights.special_tokens
-
-    def find(spellings: tuple[str, ...]) -> int | None:
-        return next((special[s] for s in spellings if s in special), None)
-
-    has_fim = all(find(s) is not None for s in (_FIM_PREFIX, _FIM_SUFFIX, _FIM_MIDDLE))
-    default = Format.FIM if has_fim else Format.LEFT
-    return PromptSpec(
-        repo_name=find(_REPO_NAME),
-        file_sep=find(_FILE_SEP),
-        fim_prefix=find(_FIM_PREFIX),
-        fim_suffix=find(_FIM_SUFFIX),
-        fim_middle=find(_FIM_MIDDLE),
-        stop_token_ids=tuple(sorted({*special.values(), *weights.end_of_text})),
-        bos=weights.add_bos,
-        line_format=source.row.line_format if source.row else default,
-        block_format=source.row.block_format if source.row else default,
-    )
+    stops = {*special.values(), *weights.end_of_text}
+    return spec_of(special, stops, bos=weights.add_bos, row=source.row)
 
 
 def _leave_with_parent() -> None:

@@ -15,6 +15,9 @@ class FakeModel:
     tokenizer = ByteTokenizer()
     spec = SPEC
     context_tokens = 32_768
+    architecture = None
+    can_rank = True
+    has_logprobs = True
 
 
 class FakeClient:
@@ -36,6 +39,11 @@ class FakeClient:
         self.n_woken = 0
         self.state = EngineState(phase=Phase.READY, message="ready", fraction=None)
         self.loaded: FakeModel | None = FakeModel()
+        self.host = ""
+
+    @property
+    def current(self) -> "FakeClient":
+        return self
 
     async def generate(
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Session:
         root: Path | None = None,
         environment: dict[str, str] | None = None,
         progress: bool = True,
-        python: str = sys.executable,
+        command: Sequence[str] = (sys.executable, "-P", "-m", "lsp_server"),
     ) -> None:
         self.messages: list[dict[str, Any]] = []  # everything the server said beside answers
         self.answered: list[int] = []  # ids of requests in the order in which their answers came
@@ -47,7 +47,7 @@ class Session:
         self._lock = threading.Lock()
         self._burst: bytes | None = None
         self._process = subprocess.Popen(
-            [python, "-P", "-m", "lsp_server", "--stdio", "--log-level", "debug"],
+            [*command, "--stdio", "--log-level", "debug"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -22,6 +22,8 @@ LOADED = SimpleNamespace(name=CATALOG[0].name, architecture=CATALOG[0].size)
 class Client:
     """A client whose daemon has measured so many tokens."""
 
+    host = ""
+
     loaded = LOADED
 
     def __init__(self, n_measured: int) -> None:

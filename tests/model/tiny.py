@@ -50,7 +50,7 @@ def make_tiny_model(folder: Path, seed: int = 7, **sizes: int) -> Path:
 
 def byte_tokens() -> list[str]:
     """The 256 single-byte tokens, id == byte."""
-    from model.library.tokenizer import _byte_alphabet
+    from model.library.tokenizer import byte_alphabet
 
-    alphabet = {byte: character for character, byte in _byte_alphabet().items()}
+    alphabet = {byte: character for character, byte in byte_alphabet().items()}
     return [alphabet[byte] for byte in range(256)]

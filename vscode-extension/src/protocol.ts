@@ -6,6 +6,8 @@ export interface StatusReply {
   engine: string
   /** How fast this machine is, and what fits it; absent from older servers. */
   machine?: string
+  /** Where code is sent; empty while it stays on this machine, absent from older servers. */
+  host?: string
   outcomes: Record<string, number>
   last: { outcome: string; reason: string; timingsMs: Record<string, number> } | null
   indexes: Record<string, { phase: string; message: string }>

@@ -39,6 +39,7 @@ export function appearance(known: Known): Appearance {
   }
   const { reply, latencyMs } = known
   const tooltip = [`**midfill** ${reply.message}`, `Model: ${String(reply.config['model'] ?? 'unknown')}`]
+  if (reply.host) tooltip.push(`Code is sent to ${reply.host}.`)
   if (reply.machine) tooltip.push(`This machine: ${reply.machine}`)
   if (latencyMs !== undefined) tooltip.push(`Last answer: ${Math.round(latencyMs)} ms`)
   for (const [root, index] of Object.entries(reply.indexes)) {
@@ -55,8 +56,9 @@ function text({ reply, latencyMs, snoozed, language }: Extract<Known, { reply: S
   const off = reply.config['disabledLanguages']
   if (language && Array.isArray(off) && off.includes(language)) return label('circle-slash', `off for ${language}`)
   if (snoozed) return label('bell-slash', 'snoozed')
-  if (reply.config['automatic'] === false) return label('sparkle', 'on request')
-  return label('sparkle', latencyMs === undefined ? '' : `${Math.round(latencyMs)} ms`)
+  if (reply.config['automatic'] === false) return label('sparkle', reply.host ? `${reply.host}, on request` : 'on request')
+  const ms = latencyMs === undefined ? '' : `${Math.round(latencyMs)} ms`
+  return reply.host ? label('cloud-upload', ms ? `${reply.host}, ${ms}` : reply.host) : label('sparkle', ms)
 }
 
 function isBroken(reply: StatusReply): boolean {

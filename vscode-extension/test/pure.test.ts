@@ -120,6 +120,7 @@ test('the status bar says in a word what is going on', () => {
   const text = (known: StatusReply, snoozed = false, language = 'python'): string =>
     appearance({ reply: known, latencyMs: 12.4, snoozed, language }).text
   assert.equal(text(reply({})), '$(sparkle) midfill: 12 ms')
+  assert.equal(text(reply({ host: 'gpu.example' })), '$(cloud-upload) midfill: gpu.example, 12 ms')
   assert.equal(text(reply({}), true), '$(bell-slash) midfill: snoozed')
   const fetching = reply({ phase: 'fetching', message: 'nothing is shown yet: fetching (43%)' })
   assert.equal(text(fetching, true), '$(loading~spin) midfill: fetching the model 43 %')

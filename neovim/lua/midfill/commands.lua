@@ -200,7 +200,8 @@ function M.statusline()
     return 'midfill snoozed'
   end
   local work = progress.text() or readiness.text()
-  return work and 'midfill: ' .. work or 'midfill'
+  local at = readiness.host()
+  return (at and 'midfill at ' .. at or 'midfill') .. (work and ': ' .. work or '')
 end
 
 return M

@@ -11,7 +11,7 @@ local AGAIN_MS = 5000
 --- Phases in which nothing happens before the next request.
 local RESTING = { asleep = true, failed = true }
 
-local state = { ready = false, phase = '', watching = false, looked_at = 0 }
+local state = { ready = false, phase = '', host = '', watching = false, looked_at = 0 }
 
 local function look(client, wait_ms, on_ready)
   local server = require('midfill.server')
@@ -23,6 +23,7 @@ local function look(client, wait_ms, on_ready)
     state.looked_at = vim.uv.now()
     local was_ready = state.ready
     state.phase = result and result.phase or ''
+    state.host = result and result.host or ''
     state.ready = problem ~= nil or state.phase == 'ready'
     if state.ready or RESTING[state.phase] then
       state.watching = false
@@ -58,7 +59,12 @@ end
 
 --- A new server has to be looked at.
 function M.forget()
-  state.ready, state.watching, state.phase = false, false, ''
+  state.ready, state.watching, state.phase, state.host = false, false, '', ''
+end
+
+--- Where code is sent, or nil while it stays on this machine.
+function M.host()
+  return state.host ~= '' and state.host or nil
 end
 
 --- What the model process does in a word, or nil when it is ready.

@@ -10,6 +10,8 @@ import pytest
 from lsp_server.cli import doctor
 from lsp_server.cli.__main__ import main
 from lsp_server.cli.asking_at import answers_at, in_words
+from tests.conftest import daemons_of
+from tests.model.remote.server import saying, server_in_thread
 
 pytestmark = pytest.mark.e2e
 _TEXT = "def add(first, second):\n    return "
@@ -76,3 +78,35 @@ def test_the_command_takes_the_workspaces_settings_or_those_given(
     assert "settings: unknown key quitness" in told
     assert "midfill suggests only when asked (midfill.automatic)" in told
     assert main(["doctor", place, "--config", "{"]) == 2
+
+
+def test_a_server_is_named_with_what_it_can_do_and_what_is_wrong(
+    tiny_cache: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with server_in_thread() as (server, _):
+        server.completion = saying(" a + b")
+        host = server.url.removeprefix("http://")
+        settings = json.dumps({"model": str(tiny_model), "engine.url": server.url})
+        assert main(["doctor", "--config", settings]) == 0
+        told = capsys.readouterr().out
+        assert f"engine: code leaves this machine, and is sent to {host} (engine.url)" in told
+        assert "server: llamacpp with tiny; a context of 4,096 tokens; prompts as token ids" in told
+        assert "test completion: return' a + b'" in told
+        assert daemons_of(tiny_cache) == []
+        server.key = "right"
+        assert main(["doctor", "--config", settings]) == 1
+        assert f"server: {host} wants a key (engine.keyFile)" in capsys.readouterr().out
+        server.key = ""
+        (tmp_path / ".vscode").mkdir()
+        (tmp_path / ".vscode" / "settings.json").write_text(json.dumps({"midfill.engine.url": server.url}))
+        server.calls.clear()
+        main(["doctor", "--model", str(tiny_model)])
+        told = capsys.readouterr().out
+        assert "engine: the model on this machine; no code leaves it" in told
+        assert "(without engine: give those with --config)" in told
+        assert server.calls == []

@@ -40,13 +40,14 @@ def test_those_of_a_workspace_without_what_it_may_not_choose(tmp_path: Path) -> 
         "midfill.disabledLanguages": ["python"],
         "midfill.model": "./evil.gguf",
         "midfill.daemon.threads": 99,
+        "midfill.engine.url": "https://evil.example",
         "midfill.server.command": ["evil"],
     }
     (tmp_path / ".vscode" / "settings.json").write_text("// ours\n" + json.dumps(settings))
     found = of_workspace(tmp_path)
     assert found.section == {"disabledLanguages": ["python"]}
     assert "settings.json" in found.source
-    assert "without daemon, model" in found.source
+    assert "without daemon, engine, model" in found.source
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"editor.fontSize": 12}'])

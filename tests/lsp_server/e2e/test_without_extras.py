@@ -40,7 +40,9 @@ def midfill(python: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_first_use_names_the_command_in_the_editor(bare: Path, tiny_cache: Path, tiny_model: Path) -> None:
-    with Session(tiny_model, options={"model": str(tiny_model)}, python=str(bare)) as session:
+    with Session(
+        tiny_model, options={"model": str(tiny_model)}, command=(str(bare), "-P", "-m", "lsp_server")
+    ) as session:
         status = session.wait_for_phase("failed")
         session.allowed_errors = 1
     assert status["message"].endswith(f" needs torch, gguf: {command(bare, 'quantize')}")
@@ -62,7 +64,7 @@ def test_a_card_without_torch_is_a_reason_and_no_error(bare: Path, tiny_cache: P
     make_store(resolve(str(tiny_model)), tiny_model, "int4", lambda done: None)
     why = f'an NVIDIA card needs torch, gguf, bitsandbytes: {bare} -m pip install "midfill[cuda]"'
     options = {"model": str(tiny_model), "device": "cuda"}
-    with Session(tiny_model, options=options, python=str(bare)) as session:
+    with Session(tiny_model, options=options, command=(str(bare), "-P", "-m", "lsp_server")) as session:
         status = session.wait_for_phase("ready", "failed")
         daemon = session.status()["daemon"]
     assert status["phase"] == "ready", status
