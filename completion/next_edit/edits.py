@@ -51,6 +51,21 @@ class Layer(StrEnum):
     IMPORT = "import"  # a name that is used, and not imported
     UNUSED = "unused"  # an import that nothing uses any more
     TWIN = "twin"  # the counterpart of a line in a list, in another list
+    MODEL = "model"  # what the model would write there
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the model said of a change that it proposed."""
+
+    gain: float  # log-probability of the new lines, less that of the old ones
+    joint: float  # log-probability of what is new
+    n_tokens: int  # of what is new
+    least: float  # log-probability of its least probable token
+    evidence: float  # how much said that there would be a change (`places`)
+    told: float  # share of its words that an edit brought in
+    undone: float  # share of the words that it takes away which an edit took away, too
+    is_edited: bool  # it changes lines that were just edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,7 @@ class Proposal:
     path: str = ""  # of another file; "" in this one
     n_constant: int = 0  # words that the place has in common with the edit's
     is_alone: bool = False  # of a renamed name: the edit did nothing else
+    opinion: Opinion | None = None  # of the model, if that made it
 
 
 class RecentEdits:

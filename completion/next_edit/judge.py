@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from completion.next_edit.edits import Layer, LineEdit, Proposal
+from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
 
 # What the numbers mean differs by what was generalized: lines, bound names, a guess at one, or neither.
 _GROUPS = {
@@ -23,7 +23,10 @@ _GROUPS = {
     Layer.MEMBER: "names",
     Layer.FIELD: "names",
     Layer.NAME: "guess",
+    Layer.MODEL: "model",
 }
+# A difference of log-probabilities beyond which more says no more.
+_MOST_GAIN = 20.0
 # What is shown is wanted with at least this probability.
 THRESHOLD = 0.6
 
@@ -62,6 +65,24 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
         "log_distance": math.log1p(abs(proposal.line - line)) / 5,
         "log_lines": math.log(max(1, n_lines)),
         "log_edits": math.log(max(1, len(edits))),
+        **_opinion(proposal.opinion),
+    }
+
+
+def _opinion(opinion: Opinion | None) -> dict[str, float]:
+    """What the model said, in numbers of about the same size."""
+    if opinion is None:
+        return {}
+    return {
+        "model_gain": min(opinion.gain, _MOST_GAIN) / 5,
+        "model_joint": max(opinion.joint, -_MOST_GAIN) / 5,
+        "model_mean": opinion.joint / max(1, opinion.n_tokens),
+        "model_least": max(opinion.least, -5.0),
+        "model_log_tokens": math.log(max(1, opinion.n_tokens)),
+        "model_evidence": min(opinion.evidence, 3.0),
+        "model_told": opinion.told,
+        "model_undone": opinion.undone,
+        "model_is_edited": float(opinion.is_edited),
     }
 
 

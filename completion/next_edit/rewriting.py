@@ -1,0 +1,221 @@
+"""How a model is asked to rewrite a region: the prompts, one format a kind of model. Called by `layer_two`.
+
+    SWEEP   as Sweep's open next-edit models were trained: the file, the recent edits, the region three times
+    PAIRS   the same without what those alone know: the region is one more pair of texts before and after
+    FIM     the file as it was and as it is, the region being what is to be filled in
+    CHAT    a request to somebody who was taught to follow them
+
+Rules: pure. A prompt ends where the region's first line begins. Texts of files cannot smuggle in sentinels: those are
+ids, and a tokenizer takes what reads like one as plain text.
+"""
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from completion.next_edit.edits import NOWHERE, LineEdit
+from completion.next_edit.places import Region
+from completion.prompt.segments import SegmentCache
+from completion.types import Format, Prompt, PromptSpec
+
+# Lines of the file that are shown around a region; edits of more lines than this are cut; edits that are shown.
+_LINES_ABOVE, _LINES_BELOW = 16, 8
+_MAX_EDIT_LINES, _MAX_EDITS = 16, 4
+# Of the window that Sweep's models rewrite, above and below the cursor's line.
+_SWEEP_LINES = 24
+_FILE = "\0file\0"  # stands for the sentinel in the texts here
+_CURSOR = "<|cursor|>"
+
+
+class Form(StrEnum):
+    """A format of these prompts."""
+
+    SWEEP = "sweep"
+    PAIRS = "pairs"
+    FIM = "fim"
+    CHAT = "chat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked: a region of a file as it is after some edits, the last one last."""
+
+    path: str
+    language: str
+    lines: Sequence[str]
+    edits: Sequence[LineEdit]
+    region: Region
+    line: int  # the cursor's
+    column: int = 0  # in bytes
+
+    @property
+    def old(self) -> tuple[str, ...]:
+        """The region's lines."""
+        return tuple(self.lines[self.region.first : self.region.end])
+
+
+def form_of(spec: PromptSpec) -> Form | None:
+    """The format that a model is asked in; None where it has no words for files."""
+    return None if spec.file_sep is None else Form.PAIRS
+
+
+def prompt_for(question: Question, spec: PromptSpec, segments: SegmentCache, form: Form) -> Prompt:
+    """The prompt whose continuation is the region as it should be."""
+    ids = array("I", [] if spec.bos is None else [spec.bos])
+    ids.extend(_FORMS[form](question, spec, segments))
+    return Prompt(
+        token_ids=ids,
+        heal=b"",
+        stop_token_ids=spec.stop_token_ids,
+        max_tokens=1,
+        format=Format.CHAT if form is Form.CHAT else Format.FIM if form is Form.FIM else Format.LEFT,
+    )
+
+
+def sweep_text(question: Question, file_sep: str) -> str:
+    """The prompt of Sweep's models as they were trained on it, `file_sep` being their sentinel's text.
+
+    The answer is begun: with the lines above the cursor's, which stay as they are.
+    """
+    path, lines = question.path, list(question.lines)
+    row, column = _cursor(lines, question.line, question.column)
+    first, end = max(0, question.line - _SWEEP_LINES), min(len(lines), question.line + _SWEEP_LINES + 1)
+    window = lines[first:end]
+    at = row - first
+    marked = window[at].encode()
+    shown = f"{marked[:column].decode('utf-8', 'ignore')}{_CURSOR}{marked[column:].decode('utf-8', 'ignore')}"
+    place = f"{path}:{first + 1}:{end}"
+    return "".join(
+        [
+            _document(path, lines),
+            *(_pair(edit, f"{path}.diff") for edit in question.edits),
+            _document(f"original/{place}", window),
+            _document(f"current/{place}", [*window[:at], shown, *window[at + 1 :]]),
+            _document(f"updated/{place}", window[:at]),
+        ]
+    ).replace(_FILE, file_sep)
+
+
+def _sweep(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    """The region takes the place of the window around the cursor."""
+    first, end = question.region.first, question.region.end
+    place = f"{question.path}:{first + 1}:{end}"
+    text = "".join(
+        [
+            _document(question.path, _window(question)),
+            *(_pair(edit, f"{question.path}.diff") for edit in _shown(question.edits)),
+            _document(f"original/{place}", question.old),
+            _document(f"current/{place}", question.old),
+            _document(f"updated/{place}", ()),
+        ]
+    )
+    return _ids(text, spec, segments)
+
+
+def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    text = "".join(
+        [
+            _document(question.path, _window(question)),
+            *(_pair(edit, f"{question.path}.diff") for edit in _shown(question.edits)),
+            f"{_FILE}{question.path}.diff\noriginal:\n" + "".join(f"{line}\n" for line in question.old) + "updated:\n",
+        ]
+    )
+    return _ids(text, spec, segments)
+
+
+def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    marks = [mark for mark in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if mark is not None]
+    prefix, suffix, middle = marks
+    region, lines = question.region, question.lines
+    above = lines[max(0, region.first - _LINES_ABOVE) : region.first]
+    below = lines[region.end : region.end + _LINES_BELOW]
+    before = "".join(_pair(edit, f"{question.path}.diff") for edit in _shown(question.edits))
+    begun = f"{_FILE}{question.path}\n"
+    was = begun + "".join(f"{line}\n" for line in _before(question))
+    return [
+        *_ids(before + was + begun, spec, segments),
+        prefix,
+        *segments.encode("".join(f"{line}\n" for line in above)),
+        suffix,
+        *segments.encode("".join(f"{line}\n" for line in below)),
+        middle,
+    ]
+
+
+def _chat(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    start, end = ([mark for mark in (each,) if mark is not None] for each in (spec.turn_start, spec.turn_end))
+    fence = f"```{question.language}\n"
+    edits = "".join(
+        f"Before:\n{fence}{_text(edit.old)}```\nAfter:\n{fence}{_text(edit.new)}```\n" for edit in _shown(question.edits)
+    )
+    asked = (
+        f"I am changing {question.path}. I have just made these edits:\n{edits}"
+        f"This is the code around the next lines:\n{fence}{_text(_window(question))}```\n"
+        "Rewrite the following lines of it so that they fit my edits. Change nothing else; "
+        f"if they fit already, repeat them as they are.\n{fence}{_text(question.old)}```"
+    )
+    return [
+        *start, *segments.encode(f"system\n{spec.chat_system}"), *end, *segments.encode("\n"),
+        *start, *segments.encode(f"user\n{asked}"), *end, *segments.encode("\n"),
+        *start, *segments.encode(f"assistant\n{fence}"),
+    ]  # fmt: skip
+
+
+_FORMS: dict[Form, Callable[[Question, PromptSpec, SegmentCache], list[int]]] = {
+    Form.SWEEP: _sweep,
+    Form.PAIRS: _pairs,
+    Form.FIM: _fim,
+    Form.CHAT: _chat,
+}
+
+
+def _ids(text: str, spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    """Token ids of a text with sentinels before its files."""
+    first, *files = text.split(_FILE)
+    mark = [] if spec.file_sep is None else [spec.file_sep]
+    return [*segments.encode(first), *(token for file in files for token in (*mark, *segments.encode(file)))]
+
+
+def _document(path: str, lines: Sequence[str]) -> str:
+    return f"{_FILE}{path}\n{_text(lines)}"
+
+
+def _pair(edit: LineEdit, path: str) -> str:
+    return f"{_FILE}{path}\noriginal:\n{_text(edit.old)}updated:\n{_text(edit.new)}"
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _window(question: Question) -> Sequence[str]:
+    """The lines of the file around the region."""
+    region = question.region
+    return question.lines[max(0, region.first - _LINES_ABOVE) : region.end + _LINES_BELOW]
+
+
+def _before(question: Question) -> list[str]:
+    """The lines around the region as they were before the edits that stand among them."""
+    first = max(0, question.region.first - _LINES_ABOVE)
+    end = question.region.end + _LINES_BELOW
+    lines = list(question.lines)
+    shift = 0
+    for edit in sorted((each for each in question.edits if each.line != NOWHERE), key=lambda each: -each.line):
+        if tuple(lines[edit.line : edit.end]) == edit.new and edit.line < end and edit.end > first:
+            lines[edit.line : edit.end] = edit.old
+            shift += len(edit.old) - len(edit.new)
+    return lines[first : max(first, end + shift)]
+
+
+def _shown(edits: Sequence[LineEdit]) -> list[LineEdit]:
+    """The last edits that are short enough to be shown as they are."""
+    short = [edit for edit in edits if max(len(edit.old), len(edit.new)) <= _MAX_EDIT_LINES]
+    return short[-_MAX_EDITS:]
+
+
+def _cursor(lines: Sequence[str], row: int, column: int) -> tuple[int, int]:
+    """Where a column that lies behind its line's end is: so many bytes on."""
+    while row < len(lines) - 1 and column > (n_bytes := len(lines[row].encode())):
+        row, column = row + 1, column - n_bytes - 1
+    return row, column

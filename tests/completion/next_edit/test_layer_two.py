@@ -1,0 +1,173 @@
+"""What the model writes at the likely places becomes proposals: only where the old text is doubtful, and no further."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from completion.next_edit.edits import Layer, LineEdit, Proposal
+from completion.next_edit.layer_two import Rewriter, Scene, rewrites
+from completion.next_edit.rewriting import Form
+from completion.prompt.segments import SegmentCache
+from completion.types import Delta, Priority, Prompt
+from tests.fakes import SPEC, ByteTokenizer
+
+OLD = (
+    "async def fetch(name):",
+    "    return await get(name)",
+    "",
+    "def show(name):",
+    "    user = fetch(name)",
+    "    print(user)",
+    "    return user",
+)
+EDIT = LineEdit(
+    "a.py", 0, ("def fetch(name):", "    return get(name)"), ("async def fetch(name):", "    return await get(name)")
+)
+
+
+class Author:
+    """An engine that would write `wanted` for the region: the old text is likely but where it parts from that."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        self.wanted = "".join(f"{line}\n" for line in wanted).encode()
+        self.asked: list[Prompt] = []
+        self.n_said = 0
+        self.n_open = 0
+
+    def _begun(self, prompt: Prompt) -> int:
+        """How much of the wanted text a prompt ends with."""
+        said = bytes(token for token in prompt.token_ids if token < 256)
+        fits = [n for n in range(len(self.wanted) + 1) if said.endswith(b"updated:\n" + self.wanted[:n])]
+        return fits[-1]
+
+    async def generate(
+        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+    ) -> AsyncIterator[Delta]:
+        self.asked.append(prompt)
+        assert (session, priority) == ("next", Priority.NEXT)
+        self.n_open += 1
+        try:
+            rest = self.wanted[self._begun(prompt) :]
+            if prompt.target:
+                target = bytes(prompt.target)
+                parts = next((n for n in range(len(target)) if target[n : n + 1] != rest[n : n + 1]), len(target))
+                values = tuple(-3.0 if n == parts else -0.01 for n in range(len(target)))
+                yield Delta(token_ids=prompt.target, logprobs=values)
+                return
+            for byte in rest[: prompt.max_tokens]:
+                self.n_said += 1
+                yield Delta(token_ids=(byte,), logprobs=(-0.02,))
+        finally:
+            self.n_open -= 1
+
+
+def proposed(author: Author, lines: tuple[str, ...] = OLD, edits: tuple[LineEdit, ...] = (EDIT,)) -> list[Proposal]:
+    tokenizer = ByteTokenizer()
+    rewriter = Rewriter(
+        engine=author,
+        tokenizer=tokenizer,
+        spec=SPEC,
+        segments=SegmentCache(tokenizer),
+        form=Form.PAIRS,
+        session="next",
+    )
+    scene = Scene(path="a.py", language="python", lines=lines, edits=edits, line=0)
+
+    async def all_of_them() -> list[Proposal]:
+        return [proposal async for proposal in rewrites(rewriter, scene)]
+
+    found = asyncio.run(all_of_them())
+    assert author.n_open == 0
+    return found
+
+
+def region_of(author: Author) -> tuple[str, ...]:
+    """The region that was asked about first, told from the scored text."""
+    return tuple(bytes(author.asked[0].target).decode().removesuffix("\n").split("\n"))
+
+
+def wanting(changes: dict[str, Sequence[str]], lines: tuple[str, ...] = OLD) -> Author:
+    """An author who wants some of the region's lines to be others."""
+    author = Author(())
+    probe = _Probe()
+    proposed(probe, lines)
+    author.wanted = "".join(
+        f"{new}\n" for line in probe.region for new in changes.get(line, (line,))
+    ).encode()
+    return author
+
+
+class _Probe(Author):
+    """Finds out which region is asked about first: says that all of it stays."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.region: tuple[str, ...] = ()
+
+    def _begun(self, prompt: Prompt) -> int:
+        self.wanted = bytes(prompt.target)
+        self.region = self.region or tuple(self.wanted.decode().removesuffix("\n").split("\n"))
+        return 0
+
+
+def test_where_nothing_is_doubtful_nothing_is_generated() -> None:
+    author = wanting({})
+    assert proposed(author) == []
+    assert author.n_said == 0
+    assert len(author.asked) == 1
+
+
+def test_the_line_that_the_model_would_write_otherwise_is_proposed_with_its_opinion() -> None:
+    author = wanting({"    user = fetch(name)": ["    user = await fetch(name)"]})
+    (proposal,) = proposed(author)
+    assert (proposal.layer, proposal.line) == (Layer.MODEL, 4)
+    assert (proposal.old, proposal.new) == (("    user = fetch(name)",), ("    user = await fetch(name)",))
+    opinion = proposal.opinion
+    assert opinion is not None
+    assert opinion.gain > 0 > opinion.joint
+    assert opinion.told == 1.0  # `await` is what the edit brought in
+    assert not opinion.is_edited
+
+
+def test_it_ends_as_soon_as_the_text_reads_like_the_old_one_again() -> None:
+    author = wanting({"    user = fetch(name)": ["    user = await fetch(name)"]})
+    proposed(author)
+    assert author.n_said == len("await fetch(name)\n    print(user)\n")
+
+
+def test_several_new_lines_take_the_place_of_one() -> None:
+    new = ["    user = await fetch(name)", "    if user is None:", "        return None"]
+    (proposal,) = proposed(wanting({"    user = fetch(name)": new}))
+    assert (proposal.old, proposal.new) == (("    user = fetch(name)",), tuple(new))
+
+
+def test_lines_may_come_in_or_go() -> None:
+    (proposal,) = proposed(wanting({"    print(user)": ["    user = str(user)", "    print(user)"]}))
+    assert (proposal.line, proposal.old, proposal.new) == (5, (), ("    user = str(user)",))
+    (proposal,) = proposed(wanting({"    print(user)": []}))
+    assert (proposal.line, proposal.old, proposal.new) == (5, ("    print(user)",), ())
+
+
+def test_an_edit_is_not_taken_back() -> None:
+    author = wanting({EDIT.new[0]: [EDIT.old[0]]})
+    assert proposed(author) == []
+
+
+def test_nobody_is_asked_before_something_was_edited() -> None:
+    author = Author(OLD)
+    assert proposed(author, edits=()) == []
+    assert author.asked == []
+
+
+def test_what_is_too_long_to_be_sure_of_is_given_up() -> None:
+    author = wanting({"    user = fetch(name)": ["    x" + "y" * 300]})
+    assert proposed(author) == []
+
+
+@pytest.mark.parametrize("end", ["```\n", ""])
+def test_what_the_model_ends_itself_ends_the_region(end: str) -> None:
+    author = wanting({"    return user": ["    return str(user)"]})
+    author.wanted += end.encode()
+    (proposal,) = proposed(author)
+    assert (proposal.line, proposal.new) == (6, ("    return str(user)",))
