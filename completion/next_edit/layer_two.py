@@ -1,4 +1,4 @@
-"""Layer two of next edits: what the model would write at the likely places (`places`). Called where layer one is silent.
+"""Layer two of next edits: what the model would write at the likely places (`places`). Asked where layer one is silent.
 
 For each region the old text is scored first, in one forward: a prompt that shows it makes its tokens near certain,
 but where the recent edits say otherwise. Only there, at the first token that is doubtful, something is generated, until
@@ -11,6 +11,7 @@ Rules: the only effect is the engine's; every generation is closed on every path
 nor is what takes back a recent edit. Whether a proposal is wanted says the judge, whether it parses whoever has a tree.
 """
 
+import asyncio
 import codecs
 import difflib
 import math
@@ -21,7 +22,7 @@ from itertools import accumulate
 
 from completion.code.words import identifiers
 from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
-from completion.next_edit.places import Changed, Region, changed_words, regions
+from completion.next_edit.places import Changed, changed_words, regions
 from completion.next_edit.rewriting import Form, Question, prompt_for
 from completion.prompt.segments import SegmentCache
 from completion.types import Engine, Priority, Prompt, PromptSpec, Tokenizer
@@ -76,7 +77,8 @@ async def rewrites(rewriter: Rewriter, scene: Scene) -> AsyncIterator[Proposal]:
     if not scene.edits:
         return
     changed = changed_words(scene.edits)
-    for region in regions(scene.lines, scene.edits):
+    # In threads, since a large file takes its time.
+    for region in await asyncio.to_thread(regions, scene.lines, scene.edits):
         question = Question(
             path=scene.path,
             language=scene.language,
@@ -93,7 +95,7 @@ async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> li
     """What the model would change in a region."""
     old = question.old
     text = "".join(f"{line}\n" for line in old)
-    prompt = prompt_for(question, rewriter.spec, rewriter.segments, rewriter.form)
+    prompt = await asyncio.to_thread(prompt_for, question, rewriter.spec, rewriter.segments, rewriter.form)
     target = rewriter.tokenizer.encode(text)
     logprobs = await _scored(rewriter, prompt, target)
     lengths = [len(rewriter.tokenizer.token_bytes(token_id)) for token_id in target]

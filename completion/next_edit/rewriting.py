@@ -147,7 +147,8 @@ def _chat(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[
     start, end = ([mark for mark in (each,) if mark is not None] for each in (spec.turn_start, spec.turn_end))
     fence = f"```{question.language}\n"
     edits = "".join(
-        f"Before:\n{fence}{_text(edit.old)}```\nAfter:\n{fence}{_text(edit.new)}```\n" for edit in _shown(question.edits)
+        f"Before:\n{fence}{_text(edit.old)}```\nAfter:\n{fence}{_text(edit.new)}```\n"
+        for edit in _shown(question.edits)
     )
     asked = (
         f"I am changing {question.path}. I have just made these edits:\n{edits}"

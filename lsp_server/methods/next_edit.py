@@ -3,7 +3,7 @@
 `midfill/nextEdit` answers `{edits, reason}`: the edits in order, each with its document, its range, the new text, the
 place to jump to, and an id to accept or dismiss it by. Copilot's request, which other plugins speak (sidekick.nvim asks
 any client whose name holds "copilot"), gets the first of them. When nothing is left to do in the document itself, what
-it renamed is looked for in the other open documents and in the repository.
+it renamed is looked for in the other open documents and in the repository; then the model is asked (`rewriting`).
 
 Named in `table`. Rules: exactly one answer per request, an empty one for another version than the document's, and
 where it changed meanwhile. A private document is not looked into for another, nor are its edits. Nothing is computed
@@ -22,6 +22,7 @@ from completion.next_edit.elsewhere import renamed, uses
 from completion.next_edit.judge import Judged, judge
 from completion.next_edit.layer_one import missing_names, proposals
 from lsp_server.documents.store import Document, split_lines, units_of
+from lsp_server.methods.rewriting import rewritten
 from lsp_server.server import Midfill
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
@@ -112,8 +113,13 @@ async def _respond(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
     ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
     if not offers and not ls.privacy.is_private(document.uri):
         offers = await _elsewhere(ls, document, threshold)
-        if document.n_edits != number:
-            return [], "the document changed meanwhile"
+    if not offers:
+        written = await rewritten(ls, document.uri, tree, edits, line, lambda: document.n_edits == number)
+        said = judge(written, edits, line, threshold=threshold, dismissed=ls.next_edits.dismissed)
+        offers = [_Offer(document.uri, document.version, lines, judged) for judged in said.edits]
+        ls.documents.edits.offer(document.uri, [judged.proposal for judged in said.edits])
+    if document.n_edits != number:
+        return [], "the document changed meanwhile"
     return offers[:_MAX_EDITS], "" if offers else answer.reason
 
 

@@ -1,7 +1,7 @@
 """What the model writes at the likely places becomes proposals: only where the old text is doubtful, and no further."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,7 +9,8 @@ from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
 from completion.next_edit.rewriting import Form
 from completion.prompt.segments import SegmentCache
-from completion.types import Delta, Priority, Prompt
+from completion.types import Priority, Prompt
+from tests.completion.next_edit.author import Author
 from tests.fakes import SPEC, ByteTokenizer
 
 OLD = (
@@ -24,42 +25,6 @@ OLD = (
 EDIT = LineEdit(
     "a.py", 0, ("def fetch(name):", "    return get(name)"), ("async def fetch(name):", "    return await get(name)")
 )
-
-
-class Author:
-    """An engine that would write `wanted` for the region: the old text is likely but where it parts from that."""
-
-    def __init__(self, wanted: Sequence[str]) -> None:
-        self.wanted = "".join(f"{line}\n" for line in wanted).encode()
-        self.asked: list[Prompt] = []
-        self.n_said = 0
-        self.n_open = 0
-
-    def _begun(self, prompt: Prompt) -> int:
-        """How much of the wanted text a prompt ends with."""
-        said = bytes(token for token in prompt.token_ids if token < 256)
-        fits = [n for n in range(len(self.wanted) + 1) if said.endswith(b"updated:\n" + self.wanted[:n])]
-        return fits[-1]
-
-    async def generate(
-        self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
-    ) -> AsyncIterator[Delta]:
-        self.asked.append(prompt)
-        assert (session, priority) == ("next", Priority.NEXT)
-        self.n_open += 1
-        try:
-            rest = self.wanted[self._begun(prompt) :]
-            if prompt.target:
-                target = bytes(prompt.target)
-                parts = next((n for n in range(len(target)) if target[n : n + 1] != rest[n : n + 1]), len(target))
-                values = tuple(-3.0 if n == parts else -0.01 for n in range(len(target)))
-                yield Delta(token_ids=prompt.target, logprobs=values)
-                return
-            for byte in rest[: prompt.max_tokens]:
-                self.n_said += 1
-                yield Delta(token_ids=(byte,), logprobs=(-0.02,))
-        finally:
-            self.n_open -= 1
 
 
 def proposed(author: Author, lines: tuple[str, ...] = OLD, edits: tuple[LineEdit, ...] = (EDIT,)) -> list[Proposal]:
@@ -79,23 +44,15 @@ def proposed(author: Author, lines: tuple[str, ...] = OLD, edits: tuple[LineEdit
 
     found = asyncio.run(all_of_them())
     assert author.n_open == 0
+    assert author.priorities <= {Priority.NEXT}
     return found
-
-
-def region_of(author: Author) -> tuple[str, ...]:
-    """The region that was asked about first, told from the scored text."""
-    return tuple(bytes(author.asked[0].target).decode().removesuffix("\n").split("\n"))
 
 
 def wanting(changes: dict[str, Sequence[str]], lines: tuple[str, ...] = OLD) -> Author:
     """An author who wants some of the region's lines to be others."""
-    author = Author(())
     probe = _Probe()
     proposed(probe, lines)
-    author.wanted = "".join(
-        f"{new}\n" for line in probe.region for new in changes.get(line, (line,))
-    ).encode()
-    return author
+    return Author([new for line in probe.region for new in changes.get(line, (line,))])
 
 
 class _Probe(Author):
