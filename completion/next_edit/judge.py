@@ -23,7 +23,6 @@ _GROUPS = {
     Layer.MEMBER: "names",
     Layer.FIELD: "names",
     Layer.NAME: "guess",
-    Layer.MODEL: "model",
 }
 # A difference of log-probabilities beyond which more says no more.
 _MOST_GAIN = 20.0
@@ -51,6 +50,8 @@ class NextEdits:
 
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
     """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
+    if proposal.opinion is not None:
+        return _by_opinion(proposal, proposal.opinion, abs(proposal.line - line))
     n_lines = max(len(proposal.old), len(proposal.new))
     group = _GROUPS.get(proposal.layer, "other")
     return {
@@ -65,24 +66,26 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
         "log_distance": math.log1p(abs(proposal.line - line)) / 5,
         "log_lines": math.log(max(1, n_lines)),
         "log_edits": math.log(max(1, len(edits))),
-        **_opinion(proposal.opinion),
     }
 
 
-def _opinion(opinion: Opinion | None) -> dict[str, float]:
-    """What the model said, in numbers of about the same size."""
-    if opinion is None:
-        return {}
+def _by_opinion(proposal: Proposal, said: Opinion, distance: int) -> dict[str, float]:
+    """Of a proposal of the model's: what it said, in numbers of about the same size."""
     return {
-        "model_gain": min(opinion.gain, _MOST_GAIN) / 5,
-        "model_joint": max(opinion.joint, -_MOST_GAIN) / 5,
-        "model_mean": opinion.joint / max(1, opinion.n_tokens),
-        "model_least": max(opinion.least, -5.0),
-        "model_log_tokens": math.log(max(1, opinion.n_tokens)),
-        "model_evidence": min(opinion.evidence, 3.0),
-        "model_told": opinion.told,
-        "model_undone": opinion.undone,
-        "model_is_edited": float(opinion.is_edited),
+        "model": 1.0,
+        "model_gain": min(said.gain, _MOST_GAIN) / 5,
+        "model_joint": max(said.joint, -_MOST_GAIN) / 5,
+        "model_mean": said.joint / max(1, said.n_tokens),
+        "model_least": max(said.least, -5.0),
+        "model_log_tokens": math.log(max(1, said.n_tokens)),
+        "model_evidence": min(said.evidence, 3.0),
+        "model_told": said.told,
+        "model_undone": said.undone,
+        "model_is_edited": float(said.is_edited),
+        "model_is_insertion": float(not proposal.old),
+        "model_is_removal": float(not proposal.new),
+        "model_log_distance": math.log1p(distance) / 5,
+        "model_log_lines": math.log(max(1, len(proposal.old), len(proposal.new))),
     }
 
 
@@ -157,6 +160,7 @@ WEIGHTS: dict[str, float] = {
     "log_distance": -0.977,
     "log_edits": 0.138,
     "log_lines": -0.252,
+    "model": -8.0,
     "names_is_alone": 2.270,
     "names_log_constant": 0.118,
     "names_log_places": -0.174,

@@ -28,7 +28,7 @@ from completion.prompt.segments import SegmentCache
 from completion.types import Engine, Priority, Prompt, PromptSpec, Tokenizer
 
 # A token of the old text is doubtful below this probability; so many doubtful places of a region are looked at.
-_DOUBTFUL, _MAX_TRIES = 0.5, 3
+_DOUBTFUL, _MAX_TRIES = 0.5, 4
 # What is new has at most so many tokens, and is given up below this log-probability: too much of it is a guess.
 _MAX_TOKENS, _LEAST_JOINT = 96, -10.0
 # A line is met again in the old text with so many characters of words, or with the line above it.
@@ -62,7 +62,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Rewritten:
-    """A region's lines first..end (counted in it) that become others, and what the model said on the way."""
+    """Lines first..end of those asked about that become others, and what the model said on the way."""
 
     first: int
     end: int
@@ -92,29 +92,45 @@ async def rewrites(rewriter: Rewriter, scene: Scene) -> AsyncIterator[Proposal]:
 
 
 async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> list[Proposal]:
-    """What the model would change in a region."""
-    old = question.old
-    text = "".join(f"{line}\n" for line in old)
+    """What the model would change in a region: a change, then what follows behind it given that, and so on."""
     prompt = await asyncio.to_thread(prompt_for, question, rewriter.spec, rewriter.segments, rewriter.form)
+    proposals: list[Proposal] = []
+    at = tries = 0  # lines of the region that are settled
+    while at < len(question.old) and tries < _MAX_TRIES:
+        found, n_tried = await _next_change(rewriter, prompt, question.old[at:], _MAX_TRIES - tries)
+        tries += n_tried
+        if found is None:
+            break
+        proposals += _proposals(question, found, changed, question.region.first + at)
+        settled = (*question.old[at : at + found.first], *found.new)
+        prompt = _after(prompt, rewriter.tokenizer.encode(_text(settled)))
+        at += found.end
+    return proposals
+
+
+async def _next_change(
+    rewriter: Rewriter, prompt: Prompt, old: tuple[str, ...], most: int
+) -> tuple["_Rewritten | None", int]:
+    """The first change of lines that may follow a prompt, and at how many places one was looked for."""
+    text = _text(old)
     target = rewriter.tokenizer.encode(text)
     logprobs = await _scored(rewriter, prompt, target)
     lengths = [len(rewriter.tokenizer.token_bytes(token_id)) for token_id in target]
     begins = list(accumulate(lengths, initial=0))
-    doubtful = [n for n, value in enumerate(logprobs) if value < math.log(_DOUBTFUL)]
     read_to = 0  # bytes of the old text that the model wrote itself on an earlier try
     tries = 0
-    for n in doubtful:
+    for n in (n for n, value in enumerate(logprobs) if value < math.log(_DOUBTFUL)):
         if begins[n] < read_to:
             continue
-        if tries == _MAX_TRIES:
+        if tries == most:
             break
         tries += 1
         writing = _Writing(old, text.encode()[: begins[n]].decode("utf-8", "ignore"))
         await _write(rewriter, _after(prompt, target[:n]), writing)
         read_to = writing.n_same
         if (found := writing.result(begins, logprobs)) is not None:
-            return list(_proposals(question, found, changed))
-    return []
+            return found, tries
+    return None, tries
 
 
 async def _scored(rewriter: Rewriter, prompt: Prompt, target: Sequence[int]) -> list[float]:
@@ -235,10 +251,14 @@ class _Writing:
         return _Rewritten(head, end, new, values, n_tokens, old)
 
 
-def _proposals(question: Question, found: _Rewritten, changed: Changed) -> list[Proposal]:
-    """Its parts, each of lines that follow each other. None of what takes back an edit."""
-    old, new = question.old[found.first : found.end], found.new
-    first = question.region.first + found.first
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _proposals(question: Question, found: _Rewritten, changed: Changed, line: int) -> list[Proposal]:
+    """Its parts, each of lines that follow each other; it is counted from a line. None of what takes back an edit."""
+    first, end = line + found.first, line + found.end
+    old, new = question.lines[first:end], found.new
     proposals = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":

@@ -1,9 +1,12 @@
 """What is shown, in which order, and why nothing is."""
 
-from completion.next_edit.edits import Layer, LineEdit, Proposal
+from dataclasses import replace
+
+from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
 from completion.next_edit.judge import THRESHOLD, WEIGHTS, dismissal, features, judge, probability
 
 EDITS = (LineEdit("f", 10, ("a",), ("b",)),)
+OPINION = Opinion(gain=5.0, joint=-0.5, n_tokens=6, least=-0.3, evidence=1.0, told=1.0, undone=1.0, is_edited=False)
 
 
 def proposal(
@@ -47,5 +50,6 @@ def test_a_renamed_definition_is_offered_at_its_uses_on_the_next_pages_too() -> 
 
 
 def test_every_weight_is_of_a_feature() -> None:
-    known = {name for layer in Layer for name in features(proposal(layer), EDITS, 10)}
+    said = replace(proposal(Layer.MODEL), opinion=OPINION)
+    known = {name for layer in Layer for name in features(proposal(layer), EDITS, 10)} | set(features(said, EDITS, 10))
     assert set(WEIGHTS) <= known

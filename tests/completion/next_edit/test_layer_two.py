@@ -128,3 +128,14 @@ def test_what_the_model_ends_itself_ends_the_region(end: str) -> None:
     author.wanted += end.encode()
     (proposal,) = proposed(author)
     assert (proposal.line, proposal.new) == (6, ("    return str(user)",))
+
+
+def test_a_region_may_change_at_several_places() -> None:
+    author = wanting(
+        {"    user = fetch(name)": ["    user = await fetch(name)"], "    return user": ["    return str(user)"]}
+    )
+    found = proposed(author)
+    assert [(each.line, each.new) for each in found] == [
+        (4, ("    user = await fetch(name)",)),
+        (6, ("    return str(user)",)),
+    ]
