@@ -36,9 +36,13 @@ _ENDS = re.compile(r"(?:>>>>>>> UPDATED|<\|editable_region_(?:start|end)\|>|<\|e
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A situation at each of its cursors, and by system the buffers that its answers made, one for each."""
+    """A situation at each of its cursors, and by system the buffers that its answers made, one for each.
+
+    `n_requests` is how often was asked, each time of what the answer before had made.
+    """
 
     situations: tuple[Situation, ...]
+    n_requests: int
     answers: dict[str, tuple[tuple[str, ...], ...]]
 
 
@@ -52,7 +56,8 @@ def recordings(folder: Path) -> Iterator[Recording]:
         answers = {
             each.stem: tuple(_answered(each, situations)) for each in sorted(file.with_suffix("").glob("*.ndjson"))
         }
-        yield Recording(situations, answers)
+        n_requests = file.read_text(encoding="utf-8").count("\nrequest-completion")
+        yield Recording(situations, max(1, n_requests), answers)
 
 
 def _situations(file: Path) -> Iterator[Situation]:

@@ -136,7 +136,7 @@ def test_midfill_and_its_rivals_stand_in_one_table(tmp_path: Path, capsys: pytes
     folder = tmp_path / "data"
     folder.mkdir()
     recorded(folder, {}, [])
-    suite.run_recorded(folder, tmp_path / "out.jsonl", threshold=0.0)
+    suite.run_recorded(folder, suite.Asked(out=tmp_path / "out.jsonl", threshold=0.0))
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {name: row["show_rate"] for name, row in printed["contenders"].items()} == {"midfill": 1.0, "rival": 0.0}
     assert printed["exact"] == 1.0

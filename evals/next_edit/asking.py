@@ -1,0 +1,67 @@
+"""The model as next edits ask it, at a situation. Used by `suite`.
+
+Rules: the engine, the places, the prompts and the parse check are the product's. Without a model nothing is proposed.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from completion.next_edit.edits import Proposal
+from completion.next_edit.layer_one import fitting
+from completion.next_edit.layer_two import Rewriter, Scene, rewrites
+from completion.next_edit.rewriting import Form, form_of
+from completion.prompt.segments import SegmentCache
+from completion.types import Priority
+from evals.engines import open_subject
+from evals.next_edit.situations import Situation
+from evals.report import EvalError
+from parsers.parse import SyntaxTree
+
+FORMS = ("auto", *(form.value for form in Form))
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A model, or none."""
+
+    rewriter: Rewriter | None = None
+
+    async def proposals(self, situation: Situation, tree: SyntaxTree) -> tuple[tuple[Proposal, ...], float]:
+        """What it would change, and how many milliseconds that took."""
+        if self.rewriter is None:
+            return (), 0.0
+        began = time.perf_counter()
+        scene = Scene(
+            path=situation.path,
+            language=situation.language,
+            lines=situation.lines,
+            edits=situation.edits,
+            line=situation.cursor,
+        )
+        found = tuple([proposal async for proposal in rewrites(self.rewriter, scene)])
+        return fitting(tree, found), (time.perf_counter() - began) * 1e3
+
+
+@asynccontextmanager
+async def open_author(model: str | None, form: str) -> AsyncIterator[Author]:
+    """A model by name, None for none, and one of FORMS. EvalError where it cannot be had."""
+    if model is None:
+        yield Author()
+        return
+    async with open_subject("midfill", model, "auto") as subject:
+        chosen = form_of(subject.spec) if form == "auto" else Form(form)
+        if chosen is None:
+            raise EvalError(f"{subject.model} has no token for files: it cannot be asked for next edits")
+        yield Author(
+            Rewriter(
+                engine=subject.engine,
+                tokenizer=subject.tokenizer,
+                spec=subject.spec,
+                segments=SegmentCache(subject.tokenizer),
+                form=chosen,
+                session="next-edit",
+                priority=Priority.INTERACTIVE,  # nobody else waits
+            )
+        )
