@@ -24,7 +24,6 @@ _LINES_ABOVE, _LINES_BELOW = 16, 8
 _MAX_EDIT_LINES, _MAX_EDITS = 16, 4
 # Of the window that Sweep's models rewrite, above and below the cursor's line.
 _SWEEP_LINES = 24
-_FILE = "\0file\0"  # stands for the sentinel in the texts here
 _CURSOR = "<|cursor|>"
 
 
@@ -86,61 +85,51 @@ def sweep_text(question: Question, file_sep: str) -> str:
     marked = window[at].encode()
     shown = f"{marked[:column].decode('utf-8', 'ignore')}{_CURSOR}{marked[column:].decode('utf-8', 'ignore')}"
     place = f"{path}:{first + 1}:{end}"
-    return "".join(
-        [
-            _document(path, lines),
-            *(_pair(edit, f"{path}.diff") for edit in question.edits),
-            _document(f"original/{place}", window),
-            _document(f"current/{place}", [*window[:at], shown, *window[at + 1 :]]),
-            _document(f"updated/{place}", window[:at]),
-        ]
-    ).replace(_FILE, file_sep)
+    files = [
+        _document(path, lines),
+        *_pairs_of(path, question.edits),
+        _document(f"original/{place}", window),
+        _document(f"current/{place}", [*window[:at], shown, *window[at + 1 :]]),
+        _document(f"updated/{place}", window[:at]),
+    ]
+    return "".join(f"{file_sep}{file}" for file in files)
 
 
 def _sweep(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
     """The region takes the place of the window around the cursor."""
-    first, end = question.region.first, question.region.end
-    place = f"{question.path}:{first + 1}:{end}"
-    text = "".join(
-        [
-            _document(question.path, _window(question)),
-            *(_pair(edit, f"{question.path}.diff") for edit in _shown(question.edits)),
-            _document(f"original/{place}", question.old),
-            _document(f"current/{place}", question.old),
-            _document(f"updated/{place}", ()),
-        ]
-    )
-    return _ids(text, spec, segments)
+    place = f"{question.path}:{question.region.first + 1}:{question.region.end}"
+    files = [
+        _document(question.path, _window(question)),
+        *_pairs_of(question.path, _shown(question.edits)),
+        _document(f"original/{place}", question.old),
+        _document(f"current/{place}", question.old),
+        _document(f"updated/{place}", ()),
+    ]
+    return _ids(files, spec, segments)
 
 
 def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
-    text = "".join(
-        [
-            _document(question.path, _window(question)),
-            *(_pair(edit, f"{question.path}.diff") for edit in _shown(question.edits)),
-            f"{_FILE}{question.path}.diff\noriginal:\n" + "".join(f"{line}\n" for line in question.old) + "updated:\n",
-        ]
-    )
-    return _ids(text, spec, segments)
+    region = LineEdit(question.path, question.region.first, question.old, ())
+    files = [_document(question.path, _window(question)), *_pairs_of(question.path, [*_shown(question.edits), region])]
+    return _ids(files, spec, segments)
 
 
 def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
-    marks = [mark for mark in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if mark is not None]
-    prefix, suffix, middle = marks
+    prefix, suffix, middle = ([] if m is None else [m] for m in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle))
     region, lines = question.region, question.lines
     above = lines[max(0, region.first - _LINES_ABOVE) : region.first]
     below = lines[region.end : region.end + _LINES_BELOW]
-    before = "".join(_pair(edit, f"{question.path}.diff") for edit in _shown(question.edits))
-    begun = f"{_FILE}{question.path}\n"
-    was = begun + "".join(f"{line}\n" for line in _before(question))
-    return [
-        *_ids(before + was + begun, spec, segments),
-        prefix,
-        *segments.encode("".join(f"{line}\n" for line in above)),
-        suffix,
-        *segments.encode("".join(f"{line}\n" for line in below)),
-        middle,
+    files = [
+        *_pairs_of(question.path, _shown(question.edits)),
+        _document(question.path, _before(question)),
+        _document(question.path, ()),
     ]
+    return [
+        *_ids(files, spec, segments),
+        *prefix, *segments.encode(_text(above)),
+        *suffix, *segments.encode(_text(below)),
+        *middle,
+    ]  # fmt: skip
 
 
 def _chat(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
@@ -171,19 +160,19 @@ _FORMS: dict[Form, Callable[[Question, PromptSpec, SegmentCache], list[int]]] = 
 }
 
 
-def _ids(text: str, spec: PromptSpec, segments: SegmentCache) -> list[int]:
-    """Token ids of a text with sentinels before its files."""
-    first, *files = text.split(_FILE)
+def _ids(files: Sequence[str], spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    """Token ids of files, each behind the sentinel for one."""
     mark = [] if spec.file_sep is None else [spec.file_sep]
-    return [*segments.encode(first), *(token for file in files for token in (*mark, *segments.encode(file)))]
+    return [token for file in files for token in (*mark, *segments.encode(file))]
 
 
 def _document(path: str, lines: Sequence[str]) -> str:
-    return f"{_FILE}{path}\n{_text(lines)}"
+    return f"{path}\n{_text(lines)}"
 
 
-def _pair(edit: LineEdit, path: str) -> str:
-    return f"{_FILE}{path}\noriginal:\n{_text(edit.old)}updated:\n{_text(edit.new)}"
+def _pairs_of(path: str, edits: Sequence[LineEdit]) -> list[str]:
+    """Texts before and after, each pair a file of its own."""
+    return [f"{path}.diff\noriginal:\n{_text(edit.old)}updated:\n{_text(edit.new)}" for edit in edits]
 
 
 def _text(lines: Sequence[str]) -> str:

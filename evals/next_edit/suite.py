@@ -28,10 +28,12 @@ import numpy as np
 from completion.next_edit.edits import Layer, Proposal, applied
 from completion.next_edit.judge import THRESHOLD, NextEdits, features, judge
 from completion.next_edit.layer_one import proposals
+from completion.next_edit.places import Region
+from completion.next_edit.rewriting import Question, sweep_text
 from evals.next_edit import commits
 from evals.next_edit.asking import Author, open_author
 from evals.next_edit.chrf import delta_chrf
-from evals.next_edit.recorded import recordings
+from evals.next_edit.recorded import SWEEP_FILE, recordings
 from evals.next_edit.situations import Situation, is_wanted, is_whole, with_edit
 from evals.replay.histories import of_set
 from evals.report import open_results
@@ -216,8 +218,31 @@ def run_recorded(folder: Path, asked: Asked) -> int:
             results.add(row)
         kept = ("score", "delta_chrf", "show_rate", "quiet_rate", "exact", "n_follow", "n_quiet")
         table = {name: {key: each[key] for key in kept} for name, each in by_contender.items()}
-        results.finish({"suite": "next-edit", "set": "recorded", **by_contender[_OURS], "contenders": table})
+        figures = {**by_contender[_OURS], "sweep_prompts": _n_reproduced(folder), "contenders": table}
+        results.finish({"suite": "next-edit", "set": "recorded", **figures})
     return 0
+
+
+def _n_reproduced(folder: Path) -> dict[str, int]:
+    """How many of the prompts that Sweep's models were recorded with are ours, byte for byte."""
+    counts = {"recorded": 0, "reproduced": 0}
+    for recording in recordings(folder):
+        ours = {sweep_text(_question(situation), SWEEP_FILE) for situation in recording.situations}
+        counts["recorded"] += len(recording.prompts)
+        counts["reproduced"] += sum(prompt in ours for prompt in recording.prompts)
+    return counts
+
+
+def _question(situation: Situation) -> Question:
+    return Question(
+        path=situation.path,
+        language=situation.language,
+        lines=situation.lines,
+        edits=situation.edits,
+        region=Region(0, len(situation.lines), 0.0),
+        line=situation.cursor,
+        column=situation.column,
+    )
 
 
 async def _recorded(folder: Path, asked: Asked) -> list[dict[str, Any]]:
