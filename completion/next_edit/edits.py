@@ -59,6 +59,7 @@ class Opinion:
     """What the model said of a change that it proposed."""
 
     gain: float  # log-probability of the new lines, less that of the old ones
+    gain_alone: float  # the same, had it not been told of the edits
     joint: float  # log-probability of what is new
     n_tokens: int  # of what is new
     least: float  # log-probability of its least probable token

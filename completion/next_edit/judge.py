@@ -74,6 +74,7 @@ def _by_opinion(proposal: Proposal, said: Opinion, distance: int) -> dict[str, f
     return {
         "model": 1.0,
         "model_gain": min(said.gain, _MOST_GAIN) / 5,
+        "model_caused": max(-_MOST_GAIN, min(said.gain - said.gain_alone, _MOST_GAIN)) / 5,
         "model_joint": max(said.joint, -_MOST_GAIN) / 5,
         "model_mean": said.joint / max(1, said.n_tokens),
         "model_least": max(said.least, -5.0),

@@ -7,6 +7,8 @@ it reads like the old text again. So a region in which nothing follows costs its
     old    user = fetch(client, id)        p(` fetch`) = .08     <- doubtful
     new    user = await fetch(client, id)                        <- from there on, until the next line is an old one
 
+What it would write if it had not been told of the edits does not follow from them: that is scored, too (`gain_alone`).
+
 Rules: the only effect is the engine's; every generation is closed on every path. What changes nothing is no proposal,
 nor is what takes back a recent edit. Whether a proposal is wanted says the judge, whether it parses whoever has a tree.
 """
@@ -70,6 +72,7 @@ class _Rewritten:
     logprobs: tuple[float, ...]  # of what is new, to the end of the line at which it reads like the old text again
     n_tokens: int  # of them, those before that line
     old_logprob: float  # of the old text, from and to the same places
+    gain_alone: float = 0.0  # as `Opinion` has it
 
 
 async def rewrites(rewriter: Rewriter, scene: Scene) -> AsyncIterator[Proposal]:
@@ -95,17 +98,32 @@ async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> li
     """What the model would change in a region: a change, then what follows behind it given that, and so on."""
     prompt = await asyncio.to_thread(prompt_for, question, rewriter.spec, rewriter.segments, rewriter.form)
     proposals: list[Proposal] = []
-    at = tries = 0  # lines of the region that are settled
+    settled: tuple[str, ...] = ()  # lines as they will be,
+    at = tries = 0  # in place of so many
     while at < len(question.old) and tries < _MAX_TRIES:
         found, n_tried = await _next_change(rewriter, prompt, question.old[at:], _MAX_TRIES - tries)
         tries += n_tried
         if found is None:
             break
-        proposals += _proposals(question, found, changed, question.region.first + at)
-        settled = (*question.old[at : at + found.first], *found.new)
-        prompt = _after(prompt, rewriter.tokenizer.encode(_text(settled)))
+        alone = await _gain_alone(rewriter, question, settled, question.old[at:], found)
+        proposals += _proposals(question, replace(found, gain_alone=alone), changed, question.region.first + at)
+        new = (*question.old[at : at + found.first], *found.new)
+        prompt, settled = _after(prompt, rewriter.tokenizer.encode(_text(new))), (*settled, *new)
         at += found.end
     return proposals
+
+
+async def _gain_alone(
+    rewriter: Rewriter, question: Question, settled: tuple[str, ...], old: tuple[str, ...], found: _Rewritten
+) -> float:
+    """How much likelier a change is than the old lines to somebody who was not told of the edits."""
+    unaware = replace(question, edits=())
+    prompt = await asyncio.to_thread(prompt_for, unaware, rewriter.spec, rewriter.segments, rewriter.form)
+    prompt = _after(prompt, rewriter.tokenizer.encode(_text((*settled, *old[: found.first]))))
+    behind = old[found.end : found.end + 1]
+    texts = (_text((*old[found.first : found.end], *behind)), _text((*found.new, *behind)))
+    was, new = [sum(await _scored(rewriter, prompt, rewriter.tokenizer.encode(text))) for text in texts]
+    return new - was
 
 
 async def _next_change(
@@ -136,6 +154,8 @@ async def _next_change(
 async def _scored(rewriter: Rewriter, prompt: Prompt, target: Sequence[int]) -> list[float]:
     """Log-probabilities of a text's tokens behind a prompt."""
     values: list[float] = []
+    if not target:
+        return values
     stream = rewriter.engine.generate(
         replace(prompt, target=tuple(target)), session=rewriter.session, priority=rewriter.priority
     )
@@ -285,6 +305,7 @@ def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed:
     said = found.logprobs[: found.n_tokens]
     return Opinion(
         gain=sum(found.logprobs) - found.old_logprob,
+        gain_alone=found.gain_alone,
         joint=sum(said),
         n_tokens=len(said),
         least=min(said, default=0.0),

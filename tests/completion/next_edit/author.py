@@ -29,6 +29,9 @@ class Author:
         self.n_open += 1
         try:
             rest = self.wanted[self._begun(prompt) :]
+            if prompt.target and bytes(t for t in prompt.token_ids if t < 256).count(b"updated:\n") == 1:
+                yield Delta(token_ids=prompt.target, logprobs=(-0.5,) * len(prompt.target))  # not told of any edit
+                return
             if prompt.target:
                 target = bytes(prompt.target)
                 parts = next((n for n in range(len(target)) if target[n : n + 1] != rest[n : n + 1]), len(target))

@@ -6,7 +6,17 @@ from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
 from completion.next_edit.judge import THRESHOLD, WEIGHTS, dismissal, features, judge, probability
 
 EDITS = (LineEdit("f", 10, ("a",), ("b",)),)
-OPINION = Opinion(gain=5.0, joint=-0.5, n_tokens=6, least=-0.3, evidence=1.0, told=1.0, undone=1.0, is_edited=False)
+OPINION = Opinion(
+    gain=5.0,
+    gain_alone=1.0,
+    joint=-0.5,
+    n_tokens=6,
+    least=-0.3,
+    evidence=1.0,
+    told=1.0,
+    undone=1.0,
+    is_edited=False,
+)
 
 
 def proposal(

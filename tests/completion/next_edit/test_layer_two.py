@@ -83,6 +83,7 @@ def test_the_line_that_the_model_would_write_otherwise_is_proposed_with_its_opin
     opinion = proposal.opinion
     assert opinion is not None
     assert opinion.gain > 0 > opinion.joint
+    assert opinion.gain_alone == -0.5 * len("await ")  # what does not know of the edit finds it the less likely
     assert opinion.told == 1.0  # `await` is what the edit brought in
     assert not opinion.is_edited
 
