@@ -42,6 +42,16 @@ class Format(StrEnum):
     CHAT = "chat"
 
 
+class RewriteForm(StrEnum):
+    """How a model is asked to rewrite lines after an edit; `completion.next_edit.rewriting` has the prompts."""
+
+    SWEEP = "sweep"
+    PAIRS = "pairs"
+    KEPT = "kept"
+    FIM = "fim"
+    CHAT = "chat"
+
+
 class Outcome(StrEnum):
     """Why a request ended the way it did; `midfill/status` shows the last one in words."""
 
@@ -258,6 +268,7 @@ class PromptSpec:
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # for the whole body of a function; None: as for any block
+    rewrite_form: RewriteForm = RewriteForm.PAIRS
     chat_system: str = ""  # what a chat begins with, as the model was trained
     turn_start: int | None = None  # around each turn of a chat
     turn_end: int | None = None

@@ -25,9 +25,9 @@ from itertools import accumulate
 from completion.code.words import identifiers
 from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
 from completion.next_edit.places import Changed, changed_words, regions
-from completion.next_edit.rewriting import Form, Question, prompt_for
+from completion.next_edit.rewriting import Question, prompt_for
 from completion.prompt.segments import SegmentCache
-from completion.types import Engine, Priority, Prompt, PromptSpec, Tokenizer
+from completion.types import Engine, Priority, Prompt, PromptSpec, RewriteForm, Tokenizer
 
 # A token of the old text is doubtful below this probability; so many doubtful places of a region are looked at.
 _DOUBTFUL, _MAX_TRIES = 0.5, 4
@@ -46,7 +46,7 @@ class Rewriter:
     tokenizer: Tokenizer
     spec: PromptSpec
     segments: SegmentCache
-    form: Form
+    form: RewriteForm
     session: str
     priority: Priority = Priority.NEXT
 

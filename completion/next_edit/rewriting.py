@@ -2,6 +2,7 @@
 
     SWEEP   as Sweep's open next-edit models were trained: the file, the recent edits, the region three times
     PAIRS   the same without what those alone know: the region is one more pair of texts before and after
+    KEPT    as PAIRS, with a pair that is the same before and after
     FIM     the file as it was and as it is, the region being what is to be filled in
     CHAT    a request to somebody who was taught to follow them
 
@@ -12,28 +13,19 @@ ids, and a tokenizer takes what reads like one as plain text.
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from completion.next_edit.edits import NOWHERE, LineEdit
 from completion.next_edit.places import Region
 from completion.prompt.segments import SegmentCache
-from completion.types import Format, Prompt, PromptSpec
+from completion.types import Format, Prompt, PromptSpec, RewriteForm
 
 # Lines of the file that are shown around a region; edits of more lines than this are cut; edits that are shown.
 _LINES_ABOVE, _LINES_BELOW = 16, 8
 _MAX_EDIT_LINES, _MAX_EDITS = 16, 4
+_KEPT_LINES = 5
 # Of the window that Sweep's models rewrite, above and below the cursor's line.
 _SWEEP_LINES = 24
 _CURSOR = "<|cursor|>"
-
-
-class Form(StrEnum):
-    """A format of these prompts."""
-
-    SWEEP = "sweep"
-    PAIRS = "pairs"
-    FIM = "fim"
-    CHAT = "chat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +46,12 @@ class Question:
         return tuple(self.lines[self.region.first : self.region.end])
 
 
-def form_of(spec: PromptSpec) -> Form | None:
+def form_of(spec: PromptSpec) -> RewriteForm | None:
     """The format that a model is asked in; None where it has no words for files."""
-    return None if spec.file_sep is None else Form.PAIRS
+    return None if spec.file_sep is None else spec.rewrite_form
 
 
-def prompt_for(question: Question, spec: PromptSpec, segments: SegmentCache, form: Form) -> Prompt:
+def prompt_for(question: Question, spec: PromptSpec, segments: SegmentCache, form: RewriteForm) -> Prompt:
     """The prompt whose continuation is the region as it should be."""
     ids = array("I", [] if spec.bos is None else [spec.bos])
     ids.extend(_FORMS[form](question, spec, segments))
@@ -68,7 +60,7 @@ def prompt_for(question: Question, spec: PromptSpec, segments: SegmentCache, for
         heal=b"",
         stop_token_ids=spec.stop_token_ids,
         max_tokens=1,
-        format=Format.CHAT if form is Form.CHAT else Format.FIM if form is Form.FIM else Format.LEFT,
+        format=Format.CHAT if form is RewriteForm.CHAT else Format.FIM if form is RewriteForm.FIM else Format.LEFT,
     )
 
 
@@ -114,6 +106,15 @@ def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list
     return _ids(files, spec, segments)
 
 
+def _kept(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
+    """As pairs, one of which says that lines may stay as they are: those above the region."""
+    first, path = question.region.first, question.path
+    above = tuple(question.lines[max(0, first - _KEPT_LINES) : first] or question.lines[-_KEPT_LINES:])
+    kept, region = LineEdit(path, first, above, above), LineEdit(path, first, question.old, ())
+    files = [_document(path, _window(question)), *_pairs_of(path, [kept, *_shown(question.edits), region])]
+    return _ids(files, spec, segments)
+
+
 def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
     prefix, suffix, middle = ([] if m is None else [m] for m in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle))
     region, lines = question.region, question.lines
@@ -152,11 +153,12 @@ def _chat(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[
     ]  # fmt: skip
 
 
-_FORMS: dict[Form, Callable[[Question, PromptSpec, SegmentCache], list[int]]] = {
-    Form.SWEEP: _sweep,
-    Form.PAIRS: _pairs,
-    Form.FIM: _fim,
-    Form.CHAT: _chat,
+_FORMS: dict[RewriteForm, Callable[[Question, PromptSpec, SegmentCache], list[int]]] = {
+    RewriteForm.SWEEP: _sweep,
+    RewriteForm.PAIRS: _pairs,
+    RewriteForm.KEPT: _kept,
+    RewriteForm.FIM: _fim,
+    RewriteForm.CHAT: _chat,
 }
 
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from completion.next_edit.edits import Proposal
 from completion.next_edit.layer_one import fitting
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
-from completion.next_edit.rewriting import Form, form_of
+from completion.next_edit.rewriting import form_of
 from completion.prompt.segments import SegmentCache
-from completion.types import Priority
+from completion.types import Priority, RewriteForm
 from evals.engines import open_subject
 from evals.next_edit.situations import Situation
 from evals.report import EvalError
 from parsers.parse import SyntaxTree
 
-FORMS = ("auto", *(form.value for form in Form))
+FORMS = ("auto", *(form.value for form in RewriteForm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ async def open_author(model: str | None, form: str) -> AsyncIterator[Author]:
         yield Author()
         return
     async with open_subject("midfill", model, "auto") as subject:
-        chosen = form_of(subject.spec) if form == "auto" else Form(form)
+        chosen = form_of(subject.spec) if form == "auto" else RewriteForm(form)
         if chosen is None:
             raise EvalError(f"{subject.model} has no token for files: it cannot be asked for next edits")
         yield Author(

@@ -7,9 +7,8 @@ import pytest
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
-from completion.next_edit.rewriting import Form
 from completion.prompt.segments import SegmentCache
-from completion.types import Priority, Prompt
+from completion.types import Priority, Prompt, RewriteForm
 from tests.completion.next_edit.author import Author
 from tests.fakes import SPEC, ByteTokenizer
 
@@ -34,7 +33,7 @@ def proposed(author: Author, lines: tuple[str, ...] = OLD, edits: tuple[LineEdit
         tokenizer=tokenizer,
         spec=SPEC,
         segments=SegmentCache(tokenizer),
-        form=Form.PAIRS,
+        form=RewriteForm.PAIRS,
         session="next",
     )
     scene = Scene(path="a.py", language="python", lines=lines, edits=edits, line=0)

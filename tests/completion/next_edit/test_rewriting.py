@@ -4,8 +4,9 @@ import pytest
 
 from completion.next_edit.edits import NOWHERE, LineEdit
 from completion.next_edit.places import Region
-from completion.next_edit.rewriting import Form, Question, prompt_for, sweep_text
+from completion.next_edit.rewriting import Question, prompt_for, sweep_text
 from completion.prompt.segments import SegmentCache
+from completion.types import RewriteForm
 from tests.fakes import FILE, MIDDLE, PREFIX, SPEC, SUFFIX, ByteTokenizer
 
 LINES = ("def put(key, value):", "    return save(key)", "", "put(1)")
@@ -48,7 +49,7 @@ def question(edit: LineEdit = EDIT, line: int = 1, column: int = 12, region: Reg
     )
 
 
-def shown(form: Form, asked: Question) -> str:
+def shown(form: RewriteForm, asked: Question) -> str:
     """A prompt with its sentinels in words."""
     tokenizer = ByteTokenizer()
     ids = prompt_for(asked, SPEC, SegmentCache(tokenizer), form).token_ids
@@ -70,7 +71,7 @@ def test_an_edit_of_another_file_stands_there_as_if_it_were_of_this_one() -> Non
 
 
 def test_a_region_is_one_more_pair_of_texts_before_and_after() -> None:
-    prompt = shown(Form.PAIRS, question())
+    prompt = shown(RewriteForm.PAIRS, question())
     assert prompt.startswith("@a.py\ndef put(key, value):\n    return save(key)\n")
     assert prompt.endswith(
         "@a.py.diff\noriginal:\ndef put(key):\nupdated:\ndef put(key, value):\n"
@@ -79,13 +80,13 @@ def test_a_region_is_one_more_pair_of_texts_before_and_after() -> None:
 
 
 def test_what_is_filled_in_stands_between_the_file_as_it_is_and_after_it_as_it_was() -> None:
-    prompt = shown(Form.FIM, question())
+    prompt = shown(RewriteForm.FIM, question())
     assert "@a.py\ndef put(key):\n    return save(key)\n\nput(1)\n@a.py\n" in prompt
     assert prompt.endswith("<pre>def put(key, value):\n<suf>\nput(1)\n<mid>")
 
 
-@pytest.mark.parametrize("form", [Form.SWEEP, Form.PAIRS, Form.CHAT])
-def test_every_form_shows_the_edit_and_the_region(form: Form) -> None:
+@pytest.mark.parametrize("form", [RewriteForm.SWEEP, RewriteForm.PAIRS, RewriteForm.CHAT])
+def test_every_form_shows_the_edit_and_the_region(form: RewriteForm) -> None:
     prompt = shown(form, question())
     for text in ("def put(key):\n", "def put(key, value):\n", "    return save(key)\n"):
         assert text in prompt
