@@ -36,6 +36,8 @@ _MAX_TOKENS, _LEAST_JOINT = 96, -10.0
 # A line is met again in the old text with so many characters of words, or with the line above it.
 _LEAST_WORDS = 3
 _FENCE = "```"
+# Where the model stops of its own, the region's end is meant if it parted from the old text in so many last lines.
+_LAST_LINES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ async def _gain_alone(
     rewriter: Rewriter, question: Question, settled: tuple[str, ...], old: tuple[str, ...], found: _Rewritten
 ) -> float:
     """How much likelier a change is than the old lines to somebody who was not told of the edits."""
-    unaware = replace(question, edits=())
+    unaware, rewriter = replace(question, edits=()), replace(rewriter, session=f"{rewriter.session}-alone")
     prompt = await asyncio.to_thread(prompt_for, unaware, rewriter.spec, rewriter.segments, rewriter.form)
     prompt = _after(prompt, rewriter.tokenizer.encode(_text((*settled, *old[: found.first]))))
     behind = old[found.end : found.end + 1]
@@ -243,7 +245,8 @@ class _Writing:
         fence = next((n for n, line in enumerate(written) if line.startswith(_FENCE)), len(written))
         written = written[:fence]
         head = self._n_head(written)
-        if is_complete:
+        # Who stops early has lost the thread; it is no removal of the rest.
+        if is_complete and len(written) > head >= len(self._old) - _LAST_LINES:
             self._found = head, len(self._old), len(written)
 
     def _n_head(self, written: Sequence[str]) -> int:

@@ -20,11 +20,11 @@ from completion.code.words import identifiers
 from completion.next_edit.edits import NOWHERE, LineEdit, pieces
 
 # Of a region: what stands before the line that it is for, and how long it is at most.
-LINES_BEFORE, MAX_LINES = 2, 12
-_LINES_AFTER = 6
-_MAX_REGIONS = 3
+LINES_BEFORE, MAX_LINES = 2, 8
+_LINES_AFTER = 4
+_MAX_REGIONS = 2
 # Below so much nothing says that a line will change.
-_LEAST = 0.25
+_LEAST = 0.4
 # What words and neighborhood are worth beside a rare word that went, which is 1.
 _KEPT_WORD, _LIKE_LINE, _BEHIND = 0.35, 1.0, 0.5
 _NEAR_LINES = 4
@@ -67,7 +67,7 @@ def changed_words(edits: Sequence[LineEdit]) -> Changed:
 
 
 def regions(lines: Sequence[str], edits: Sequence[LineEdit]) -> tuple[Region, ...]:
-    """The regions of a file, at most three, that do not overlap."""
+    """The regions of a file, at most two, that do not overlap."""
     here = [edit for edit in edits if edit.line != NOWHERE and tuple(lines[edit.line : edit.end]) == edit.new]
     scores = _scores(lines, edits, here)
     found: list[Region] = []

@@ -1,7 +1,7 @@
 """How a model is asked to rewrite a region: the prompts, one format a kind of model. Called by `layer_two`.
 
     SWEEP   as Sweep's open next-edit models were trained: the file, the recent edits, the region three times
-    PAIRS   the same without what those alone know: the region is one more pair of texts before and after
+    PAIRS   the recent edits as pairs of texts before and after, and the region as one more: short, so quick
     KEPT    as PAIRS, with a pair that is the same before and after
     FIM     the file as it was and as it is, the region being what is to be filled in
     CHAT    a request to somebody who was taught to follow them
@@ -20,8 +20,8 @@ from completion.prompt.segments import SegmentCache
 from completion.types import Format, Prompt, PromptSpec, RewriteForm
 
 # Lines of the file that are shown around a region; edits of more lines than this are cut; edits that are shown.
-_LINES_ABOVE, _LINES_BELOW = 16, 8
-_MAX_EDIT_LINES, _MAX_EDITS = 16, 4
+_LINES_ABOVE, _LINES_BELOW = 6, 3
+_MAX_EDIT_LINES, _MAX_EDITS = 10, 3
 _KEPT_LINES = 5
 # Of the window that Sweep's models rewrite, above and below the cursor's line.
 _SWEEP_LINES = 24
@@ -102,8 +102,7 @@ def _sweep(question: Question, spec: PromptSpec, segments: SegmentCache) -> list
 
 def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
     region = LineEdit(question.path, question.region.first, question.old, ())
-    files = [_document(question.path, _window(question)), *_pairs_of(question.path, [*_shown(question.edits), region])]
-    return _ids(files, spec, segments)
+    return _ids(_pairs_of(question.path, [*_shown(question.edits), region]), spec, segments)
 
 
 def _kept(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
@@ -111,8 +110,7 @@ def _kept(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[
     first, path = question.region.first, question.path
     above = tuple(question.lines[max(0, first - _KEPT_LINES) : first] or question.lines[-_KEPT_LINES:])
     kept, region = LineEdit(path, first, above, above), LineEdit(path, first, question.old, ())
-    files = [_document(path, _window(question)), *_pairs_of(path, [kept, *_shown(question.edits), region])]
-    return _ids(files, spec, segments)
+    return _ids(_pairs_of(path, [kept, *_shown(question.edits), region]), spec, segments)
 
 
 def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:

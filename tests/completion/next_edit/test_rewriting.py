@@ -72,8 +72,7 @@ def test_an_edit_of_another_file_stands_there_as_if_it_were_of_this_one() -> Non
 
 def test_a_region_is_one_more_pair_of_texts_before_and_after() -> None:
     prompt = shown(RewriteForm.PAIRS, question())
-    assert prompt.startswith("@a.py\ndef put(key, value):\n    return save(key)\n")
-    assert prompt.endswith(
+    assert prompt == (
         "@a.py.diff\noriginal:\ndef put(key):\nupdated:\ndef put(key, value):\n"
         "@a.py.diff\noriginal:\n    return save(key)\nupdated:\n"
     )
