@@ -79,7 +79,7 @@ def _by_opinion(proposal: Proposal, said: Opinion, distance: int) -> dict[str, f
         "model_mean": said.joint / max(1, said.n_tokens),
         "model_least": max(said.least, -5.0),
         "model_log_tokens": math.log(max(1, said.n_tokens)),
-        "model_evidence": min(said.evidence, 3.0),
+        "model_evidence": max(0.0, min(said.evidence, 6.0)),
         "model_told": said.told,
         "model_undone": said.undone,
         "model_is_edited": float(said.is_edited),

@@ -8,12 +8,15 @@ uses what an edit touched, or that stands right behind an edit:
     ...
     send(msg)                     <- uses `send`, and has the word
 
+How much each of these says was fitted on commits, as the judge's weights are (of the repositories that are chosen on).
+That hunks of a commit have lines between them is not held against a line that stands right behind an edit.
+
 Rules: pure, by words and lines alone. A word says the less the more lines have it.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from completion.code.words import identifiers
@@ -23,19 +26,20 @@ from completion.next_edit.edits import NOWHERE, LineEdit, pieces
 LINES_BEFORE, MAX_LINES = 2, 8
 _LINES_AFTER = 4
 _MAX_REGIONS = 2
-# Below so much nothing says that a line will change.
-_LEAST = 0.4
-# What words and neighborhood are worth beside a rare word that went, which is 1.
-_KEPT_WORD, _LIKE_LINE, _BEHIND = 0.35, 1.0, 0.5
-_NEAR_LINES = 4
-# Two lines are alike with so many of their words in common (Jaccard).
-_ALIKE = 0.5
+# Log-odds, on the scale of the weights, below which nothing says that a line will change.
+_LEAST = 1.0
+_BIAS = 3.09
+_REMOVED, _RAREST_REMOVED, _RAREST_KEPT = 0.98, 2.46, 1.72  # words that went, the rarest of them, the rarest that stays
+_LIKE_OLD, _LIKE_NEW = 1.18, 1.04  # a line that was changed, as it was and as it is
+_LOG_DISTANCE, _LOG_LINES = -0.63, -0.46
+_MOST_REMOVED = 3.0
 _MAX_ANCHORS = 24
+_FAR = 30  # lines to an edit of another file, for want of better
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Lines first..end (half-open) that may be rewritten, and how much says that one of them will change."""
+    """Lines first..end (half-open) that may be rewritten, and how much says that one of them will change: log-odds."""
 
     first: int
     end: int
@@ -90,44 +94,61 @@ def _around(lines: Sequence[str], line: int, scores: dict[int, float], found: Se
 
 
 def _scores(lines: Sequence[str], edits: Sequence[LineEdit], here: Sequence[LineEdit]) -> dict[int, float]:
-    """How much says that a line will change. Lines that were just edited, and blank ones, are not likely to."""
+    """The log-odds that a line will change. Lines that were just edited, and blank ones, are left out."""
     words = [frozenset(identifiers(line)) for line in lines]
     n_with = Counter(word for each in words for word in each)
     changed = changed_words(edits)
-    anchors = list(_anchors(lines, edits))
+    gone = changed.removed - changed.added
+    old, new = list(_anchors(lines, edits)), list(_now(edits))
     edited = {number for edit in here for number in range(edit.line, edit.end)}
+    base = _BIAS + _LOG_LINES * math.log(max(1, len(lines)))
     found: dict[int, float] = {}
     for number, own in enumerate(words):
         if number in edited or not lines[number].strip():
             continue
-        score = sum(_weight(n_with[word]) for word in own & changed.removed - changed.added)
-        score += _KEPT_WORD * sum(_weight(n_with[word]) for word in own & changed.kept)
-        likeness = max((_likeness(own, anchor) for anchor in anchors), default=0.0)
-        score += _LIKE_LINE * likeness if likeness >= _ALIKE else 0.0
-        behind = min((number - edit.end for edit in here if number >= edit.end), default=_NEAR_LINES)
-        score += _BEHIND * max(0.0, 1 - behind / _NEAR_LINES)
-        if score > 0:
-            found[number] = score
+        removed = [_weight(n_with[word]) for word in own & gone]
+        kept = [_weight(n_with[word]) for word in own & changed.kept]
+        found[number] = (
+            base
+            + _REMOVED * min(_MOST_REMOVED, sum(removed))
+            + _RAREST_REMOVED * max(removed, default=0.0)
+            + _RAREST_KEPT * max(kept, default=0.0)
+            + _LIKE_OLD * _likeness(own, old)
+            + _LIKE_NEW * _likeness(own, new)
+            + _LOG_DISTANCE * math.log1p(_distance(number, here))
+        )
     return found
+
+
+def _distance(number: int, here: Sequence[LineEdit]) -> int:
+    """Lines between a line and the nearest edit."""
+    nearest = (number - edit.end if number >= edit.end else edit.line - 1 - number for edit in here)
+    return min(nearest, default=_FAR)
 
 
 def _anchors(lines: Sequence[str], edits: Sequence[LineEdit]) -> Iterator[frozenset[str]]:
     """The words of lines that edits changed, as they were; of what only came in, of the line below it."""
-    n = 0
+    olds: list[str] = []
     for edit in reversed(edits):
         for piece in pieces(edit):
-            old: Sequence[str] = piece.old
-            if not old and piece.line != NOWHERE and piece.end < len(lines):
-                old = lines[piece.end : piece.end + 1]
-            for line in old:
-                if n < _MAX_ANCHORS and len(words := frozenset(identifiers(line))) > 1:
-                    n += 1
-                    yield words
+            is_there = not piece.old and piece.line != NOWHERE
+            olds += lines[piece.end : piece.end + 1] if is_there else piece.old
+    yield from _with_words(olds)
 
 
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    union = len(one | other)
-    return len(one & other) / union if union else 0.0
+def _now(edits: Sequence[LineEdit]) -> Iterator[frozenset[str]]:
+    """The words of lines that edits changed, as they are."""
+    yield from _with_words(line for edit in reversed(edits) for piece in pieces(edit) for line in piece.new)
+
+
+def _with_words(lines: Iterable[str]) -> Iterator[frozenset[str]]:
+    found = (words for line in lines if len(words := frozenset(identifiers(line))) > 1)
+    yield from (words for _, words in zip(range(_MAX_ANCHORS), found, strict=False))
+
+
+def _likeness(one: frozenset[str], others: Sequence[frozenset[str]]) -> float:
+    """How much of its words a line has in common with the likest of some lines (Jaccard)."""
+    return max((len(one & other) / len(one | other) for other in others), default=0.0)
 
 
 def _weight(n_lines: int) -> float:
