@@ -1,14 +1,13 @@
 """What the model writes at the likely places becomes proposals: only where the old text is doubtful, and no further."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
 from completion.prompt.segments import SegmentCache
-from completion.types import Priority, Prompt, RewriteForm
+from completion.types import Priority, RewriteForm
 from tests.completion.next_edit.author import Author
 from tests.fakes import SPEC, ByteTokenizer
 
@@ -47,35 +46,15 @@ def proposed(author: Author, lines: tuple[str, ...] = OLD, edits: tuple[LineEdit
     return found
 
 
-def wanting(changes: dict[str, Sequence[str]], lines: tuple[str, ...] = OLD) -> Author:
-    """An author who wants some of the region's lines to be others."""
-    probe = _Probe()
-    proposed(probe, lines)
-    return Author([new for line in probe.region for new in changes.get(line, (line,))])
-
-
-class _Probe(Author):
-    """Finds out which region is asked about first: says that all of it stays."""
-
-    def __init__(self) -> None:
-        super().__init__(())
-        self.region: tuple[str, ...] = ()
-
-    def _begun(self, prompt: Prompt) -> int:
-        self.wanted = bytes(prompt.target)
-        self.region = self.region or tuple(self.wanted.decode().removesuffix("\n").split("\n"))
-        return 0
-
-
 def test_where_nothing_is_doubtful_nothing_is_generated() -> None:
-    author = wanting({})
+    author = Author({})
     assert proposed(author) == []
     assert author.n_said == 0
     assert len(author.asked) == 1
 
 
 def test_the_line_that_the_model_would_write_otherwise_is_proposed_with_its_opinion() -> None:
-    author = wanting({"    user = fetch(name)": ["    user = await fetch(name)"]})
+    author = Author({"    user = fetch(name)": ["    user = await fetch(name)"]})
     (proposal,) = proposed(author)
     assert (proposal.layer, proposal.line) == (Layer.MODEL, 4)
     assert (proposal.old, proposal.new) == (("    user = fetch(name)",), ("    user = await fetch(name)",))
@@ -88,50 +67,49 @@ def test_the_line_that_the_model_would_write_otherwise_is_proposed_with_its_opin
 
 
 def test_it_ends_as_soon_as_the_text_reads_like_the_old_one_again() -> None:
-    author = wanting({"    user = fetch(name)": ["    user = await fetch(name)"]})
+    author = Author({"    user = fetch(name)": ["    user = await fetch(name)"]})
     proposed(author)
     assert author.n_said == len("await fetch(name)\n    print(user)\n")
 
 
 def test_several_new_lines_take_the_place_of_one() -> None:
     new = ["    user = await fetch(name)", "    if user is None:", "        return None"]
-    (proposal,) = proposed(wanting({"    user = fetch(name)": new}))
+    (proposal,) = proposed(Author({"    user = fetch(name)": new}))
     assert (proposal.old, proposal.new) == (("    user = fetch(name)",), tuple(new))
 
 
 def test_lines_may_come_in_or_go() -> None:
-    (proposal,) = proposed(wanting({"    print(user)": ["    user = str(user)", "    print(user)"]}))
+    (proposal,) = proposed(Author({"    print(user)": ["    user = str(user)", "    print(user)"]}))
     assert (proposal.line, proposal.old, proposal.new) == (5, (), ("    user = str(user)",))
-    (proposal,) = proposed(wanting({"    print(user)": []}))
+    (proposal,) = proposed(Author({"    print(user)": []}))
     assert (proposal.line, proposal.old, proposal.new) == (5, ("    print(user)",), ())
 
 
 def test_an_edit_is_not_taken_back() -> None:
-    author = wanting({EDIT.new[0]: [EDIT.old[0]]})
+    author = Author({EDIT.new[0]: [EDIT.old[0]]})
     assert proposed(author) == []
 
 
 def test_nobody_is_asked_before_something_was_edited() -> None:
-    author = Author(OLD)
+    author = Author({})
     assert proposed(author, edits=()) == []
     assert author.asked == []
 
 
 def test_what_is_too_long_to_be_sure_of_is_given_up() -> None:
-    author = wanting({"    user = fetch(name)": ["    x" + "y" * 300]})
+    author = Author({"    user = fetch(name)": ["    x" + "y" * 300]})
     assert proposed(author) == []
 
 
 @pytest.mark.parametrize("end", ["```\n", ""])
 def test_what_the_model_ends_itself_ends_the_region(end: str) -> None:
-    author = wanting({"    return user": ["    return str(user)"]})
-    author.wanted += end.encode()
+    author = Author({"    return user": ["    return str(user)"]}, end)
     (proposal,) = proposed(author)
     assert (proposal.line, proposal.new) == (6, ("    return str(user)",))
 
 
 def test_a_region_may_change_at_several_places() -> None:
-    author = wanting(
+    author = Author(
         {"    user = fetch(name)": ["    user = await fetch(name)"], "    return user": ["    return str(user)"]}
     )
     found = proposed(author)

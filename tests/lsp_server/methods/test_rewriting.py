@@ -17,8 +17,6 @@ from tests.lsp_server.test_handlers import URI, insert, run
 BEFORE = (
     "def fetch(name):\n    return name\n\ndef show(name):\n    user = fetch(name)\n    print(user)\n    return user\n"
 )
-# From the line above the first that may change on.
-WANTED = ("    return name or None", "", "def show(name):", "    user = fetch(name) or 1")
 
 
 class Writer(FakeClient):
@@ -26,7 +24,7 @@ class Writer(FakeClient):
 
     def __init__(self) -> None:
         super().__init__()
-        self.author = Author((*WANTED, "    print(user)", "    return user", ""))
+        self.author = Author({"    user = fetch(name)": ["    user = fetch(name) or 1"]})
         self.holds = False
         self.ended = asyncio.Event()
 
