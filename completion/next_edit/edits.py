@@ -62,11 +62,8 @@ class Opinion:
     gain_alone: float  # the same, had it not been told of the edits
     joint: float  # log-probability of what is new
     n_tokens: int  # of what is new
-    least: float  # log-probability of its least probable token
-    evidence: float  # how much said that there would be a change (`places`)
     told: float  # share of its words that an edit brought in
     undone: float  # share of the words that it takes away which an edit took away, too
-    is_edited: bool  # it changes lines that were just edited
 
 
 @dataclass(frozen=True, slots=True)

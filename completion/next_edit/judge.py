@@ -51,7 +51,7 @@ class NextEdits:
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
     """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
     if proposal.opinion is not None:
-        return _by_opinion(proposal, proposal.opinion, abs(proposal.line - line))
+        return _by_opinion(proposal.opinion)
     n_lines = max(len(proposal.old), len(proposal.new))
     group = _GROUPS.get(proposal.layer, "other")
     return {
@@ -69,24 +69,15 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
     }
 
 
-def _by_opinion(proposal: Proposal, said: Opinion, distance: int) -> dict[str, float]:
-    """Of a proposal of the model's: what it said, in numbers of about the same size."""
+def _by_opinion(said: Opinion) -> dict[str, float]:
+    """Of a proposal of the model's: what it said, in numbers of about the same size. Few, for want of examples."""
     return {
         "model": 1.0,
-        "model_gain": min(said.gain, _MOST_GAIN) / 5,
-        "model_caused": max(-_MOST_GAIN, min(said.gain - said.gain_alone, _MOST_GAIN)) / 5,
-        "model_joint": max(said.joint, -_MOST_GAIN) / 5,
-        "model_mean": said.joint / max(1, said.n_tokens),
-        "model_least": max(said.least, -5.0),
-        "model_log_tokens": math.log(max(1, said.n_tokens)),
-        "model_evidence": max(0.0, min(said.evidence, 6.0)),
+        "model_gain": max(0.0, min(said.gain, _MOST_GAIN)) / 5,
+        "model_caused": max(0.0, min(said.gain - said.gain_alone, _MOST_GAIN)) / 5,
+        "model_mean": max(-2.0, said.joint / max(1, said.n_tokens)),
         "model_told": said.told,
         "model_undone": said.undone,
-        "model_is_edited": float(said.is_edited),
-        "model_is_insertion": float(not proposal.old),
-        "model_is_removal": float(not proposal.new),
-        "model_log_distance": math.log1p(distance) / 5,
-        "model_log_lines": math.log(max(1, len(proposal.old), len(proposal.new))),
     }
 
 
@@ -94,6 +85,12 @@ def probability(known: dict[str, float]) -> float:
     """That it is wanted, 0 to 1."""
     logit = sum(WEIGHTS.get(name, 0.0) * value for name, value in known.items())
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def is_worth_asking(threshold: float) -> bool:
+    """Whether the model could say something that would be shown: else it is not asked."""
+    best = Opinion(gain=_MOST_GAIN, gain_alone=0.0, joint=0.0, n_tokens=1, told=1.0, undone=1.0)
+    return probability(_by_opinion(best)) >= threshold
 
 
 Dismissed = tuple[tuple[str, ...], tuple[str, ...]]

@@ -279,7 +279,7 @@ def _text(lines: Sequence[str]) -> str:
 
 
 def _proposals(question: Question, found: _Rewritten, changed: Changed, line: int) -> list[Proposal]:
-    """Its parts, each of lines that follow each other; it is counted from a line. None of what takes back an edit."""
+    """Its parts, each of lines that follow each other; it is counted from a line. None of what nobody wants."""
     first, end = line + found.first, line + found.end
     old, new = question.lines[first:end], found.new
     proposals = []
@@ -294,7 +294,7 @@ def _proposals(question: Question, found: _Rewritten, changed: Changed, line: in
 
 
 def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed: Changed) -> Opinion | None:
-    """What the model said of a part; None where that takes back an edit."""
+    """What the model said of a part; None where that takes back an edit, or is white space alone."""
     old, new = ({word for line in lines for word in identifiers(line)} for lines in (proposal.old, proposal.new))
     gone, came = old - new, new - old
     back, away = came & changed.removed - changed.added, gone & changed.added - changed.removed
@@ -303,7 +303,8 @@ def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed:
         not lines.isdisjoint(range(edit.line, edit.end)) for edit in question.edits if edit.path == question.path
     )
     is_undone = any(proposal.old == edit.new and proposal.new == edit.old for edit in question.edits)
-    if is_undone or (back and away) or (is_edited and (back or away)):
+    is_blank = "".join("".join(proposal.old).split()) == "".join("".join(proposal.new).split())
+    if is_blank or is_undone or (back and away) or (is_edited and (back or away)):
         return None
     said = found.logprobs[: found.n_tokens]
     return Opinion(
@@ -311,9 +312,6 @@ def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed:
         gain_alone=found.gain_alone,
         joint=sum(said),
         n_tokens=len(said),
-        least=min(said, default=0.0),
-        evidence=question.region.evidence,
         told=len(came & changed.added) / len(came) if came else 0.0,
         undone=len(gone & changed.removed) / len(gone) if gone else 0.0,
-        is_edited=is_edited,
     )

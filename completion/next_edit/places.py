@@ -27,7 +27,7 @@ LINES_BEFORE, MAX_LINES = 2, 8
 _LINES_AFTER = 4
 _MAX_REGIONS = 2
 # Log-odds, on the scale of the weights, below which nothing says that a line will change.
-_LEAST = 2.7
+_LEAST = 2.0
 _BIAS = 3.09
 _REMOVED, _RAREST_REMOVED, _RAREST_KEPT = 0.98, 2.46, 1.72  # words that went, the rarest of them, the rarest that stays
 _LIKE_OLD, _LIKE_NEW = 1.18, 1.04  # a line that was changed, as it was and as it is

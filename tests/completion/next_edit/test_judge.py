@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
-from completion.next_edit.judge import THRESHOLD, WEIGHTS, dismissal, features, judge, probability
+from completion.next_edit.judge import THRESHOLD, WEIGHTS, dismissal, features, is_worth_asking, judge, probability
 
 EDITS = (LineEdit("f", 10, ("a",), ("b",)),)
 OPINION = Opinion(
@@ -11,11 +11,8 @@ OPINION = Opinion(
     gain_alone=1.0,
     joint=-0.5,
     n_tokens=6,
-    least=-0.3,
-    evidence=1.0,
     told=1.0,
     undone=1.0,
-    is_edited=False,
 )
 
 
@@ -57,6 +54,13 @@ def test_what_was_done_more_often_is_more_probable_and_what_is_further_away_less
 def test_a_renamed_definition_is_offered_at_its_uses_on_the_next_pages_too() -> None:
     found = proposal(Layer.RENAME, line=80, support=1, is_alone=True)
     assert probability(features(found, EDITS, 10)) > THRESHOLD
+
+
+def test_the_model_is_asked_only_where_its_best_answer_could_be_shown() -> None:
+    best = replace(proposal(Layer.MODEL), opinion=replace(OPINION, gain=99.0, gain_alone=0.0, joint=0.0))
+    most = judge([best], EDITS, 10, threshold=0.0).best
+    assert is_worth_asking(most)
+    assert not is_worth_asking(most + 0.01)
 
 
 def test_every_weight_is_of_a_feature() -> None:

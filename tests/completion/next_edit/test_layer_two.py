@@ -63,7 +63,6 @@ def test_the_line_that_the_model_would_write_otherwise_is_proposed_with_its_opin
     assert opinion.gain > 0 > opinion.joint
     assert opinion.gain_alone == -0.5 * len("await ")  # what does not know of the edit finds it the less likely
     assert opinion.told == 1.0  # `await` is what the edit brought in
-    assert not opinion.is_edited
 
 
 def test_it_ends_as_soon_as_the_text_reads_like_the_old_one_again() -> None:
@@ -117,3 +116,7 @@ def test_a_region_may_change_at_several_places() -> None:
         (4, ("    user = await fetch(name)",)),
         (6, ("    return str(user)",)),
     ]
+
+
+def test_white_space_alone_is_no_change() -> None:
+    assert proposed(Author({"    print(user)": ["    print( user )"]})) == []

@@ -30,14 +30,14 @@ def test_a_line_like_one_that_was_changed_is_asked_about() -> None:
     assert "log.warning('b', 2)" in first(lines, edit)
 
 
-def test_what_stands_right_behind_an_edit_is_asked_about() -> None:
-    lines = (*FILLER, "    first = 1", "    alpha = beta", *FILLER)
-    edit = LineEdit("f", 40, (), ("    first = 1",))
-    assert "    alpha = beta" in first(lines, edit)
+def test_of_two_lines_the_one_nearer_to_the_edit_is_asked_about() -> None:
+    lines = ("x = new", *FILLER[:3], "    use(old, 1)", *FILLER[:20], "    use(old, 2)")
+    edit = LineEdit("f", 0, ("x = old",), ("x = new",))
+    assert "    use(old, 1)" in first(lines, edit)
 
 
 def test_an_edit_of_another_file_points_at_words_too() -> None:
-    lines = (*FILLER, "    use(gone)", *FILLER)
+    lines = (*FILLER[:9], "    use(gone)", *FILLER[:9])
     assert "    use(gone)" in first(lines, LineEdit("other", NOWHERE, ("gone = 1",), ("here = 1",)))
 
 
@@ -47,7 +47,7 @@ def test_where_nothing_says_anything_nobody_is_asked() -> None:
 
 
 def test_regions_are_short_and_do_not_overlap() -> None:
-    lines = ("x = new", *FILLER[:20], "    use(old)", *FILLER[:20], "    keep(old)")
+    lines = ("x = new", *FILLER[:4], "    use(old)", *FILLER[:6], "    use(old)")
     found = regions(lines, (LineEdit("f", 0, ("x = old",), ("x = new",)),))
     assert len(found) == 2
     taken: set[int] = set()
