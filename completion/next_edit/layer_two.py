@@ -10,12 +10,12 @@ it reads like the old text again. So a region in which nothing follows costs its
 What it would write if it had not been told of the edits does not follow from them: that is scored, too (`gain_alone`).
 
 Rules: the only effect is the engine's; every generation is closed on every path. What changes nothing is no proposal,
-nor is what takes back a recent edit. Whether a proposal is wanted says the judge, whether it parses whoever has a tree.
+nor is what takes back a recent edit, or has no word that one brought in. Whether a proposal is wanted says the judge,
+whether it parses whoever has a tree.
 """
 
 import asyncio
 import codecs
-import difflib
 import math
 from array import array
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from completion.code.words import identifiers
-from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
+from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal, pieces
 from completion.next_edit.places import Changed, changed_words, regions
 from completion.next_edit.rewriting import Question, prompt_for
 from completion.prompt.segments import SegmentCache
@@ -107,8 +107,11 @@ async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> li
         tries += n_tried
         if found is None:
             break
-        alone = await _gain_alone(rewriter, question, settled, question.old[at:], found)
-        proposals += _proposals(question, replace(found, gain_alone=alone), changed, question.region.first + at)
+        parts = _proposals(question, found, changed, question.region.first + at)
+        if parts:
+            alone = await _gain_alone(rewriter, question, settled, question.old[at:], found)
+            parts = _proposals(question, replace(found, gain_alone=alone), changed, question.region.first + at)
+        proposals += parts
         new = (*question.old[at : at + found.first], *found.new)
         prompt, settled = _after(prompt, rewriter.tokenizer.encode(_text(new))), (*settled, *new)
         at += found.end
@@ -279,22 +282,21 @@ def _text(lines: Sequence[str]) -> str:
 
 
 def _proposals(question: Question, found: _Rewritten, changed: Changed, line: int) -> list[Proposal]:
-    """Its parts, each of lines that follow each other; it is counted from a line. None of what nobody wants."""
+    """Its parts, the smallest of whole lines; it is counted from a line. None of what nobody wants."""
     first, end = line + found.first, line + found.end
-    old, new = question.lines[first:end], found.new
-    proposals = []
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        proposal = Proposal(Layer.MODEL, first + a, tuple(old[a:b]), tuple(new[c:d]))
-        opinion = _opinion(question, found, proposal, changed)
-        if opinion is not None:
+    whole = LineEdit(question.path, first, tuple(question.lines[first:end]), found.new)
+    proposals, at = [], 0
+    for piece in pieces(whole):
+        line = piece.line - at  # `pieces` counts lines as they will be
+        at += len(piece.new) - len(piece.old)
+        proposal = Proposal(Layer.MODEL, line, piece.old, piece.new)
+        if (opinion := _opinion(question, found, proposal, changed)) is not None:
             proposals.append(replace(proposal, opinion=opinion))
     return proposals
 
 
 def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed: Changed) -> Opinion | None:
-    """What the model said of a part; None where that takes back an edit, or is white space alone."""
+    """What the model said of a part; None where nobody wants it."""
     old, new = ({word for line in lines for word in identifiers(line)} for lines in (proposal.old, proposal.new))
     gone, came = old - new, new - old
     back, away = came & changed.removed - changed.added, gone & changed.added - changed.removed
@@ -304,7 +306,8 @@ def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed:
     )
     is_undone = any(proposal.old == edit.new and proposal.new == edit.old for edit in question.edits)
     is_blank = "".join("".join(proposal.old).split()) == "".join("".join(proposal.new).split())
-    if is_blank or is_undone or (back and away) or (is_edited and (back or away)):
+    known = came & changed.added
+    if not known or is_blank or is_undone or (back and away) or (is_edited and (back or away)):
         return None
     said = found.logprobs[: found.n_tokens]
     return Opinion(
@@ -312,6 +315,6 @@ def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed:
         gain_alone=found.gain_alone,
         joint=sum(said),
         n_tokens=len(said),
-        told=len(came & changed.added) / len(came) if came else 0.0,
+        told=len(known) / len(came),
         undone=len(gone & changed.removed) / len(gone) if gone else 0.0,
     )

@@ -1,15 +1,15 @@
 """Where the model is asked what follows: regions of a few lines, the likeliest first. Called by `layer_two`.
 
-A line is likely to change that has words which an edit took away, that reads like a line which an edit changed, that
-uses what an edit touched, or that stands right behind an edit:
+A line may change that has words which an edit took away: from commits, of what a small model wrote at other places next
+to nothing was what came (docs/next-edit.md). It is the likelier the rarer these words are, if it reads like a line that
+an edit changed, uses what an edit touched, or is near to one:
 
     def send(msgs):               <- edited: `msg` became `msgs`
-        publish(msg.body)         <- has a word that went, and stands behind it
+        publish(msg.body)         <- has a word that went
     ...
-    send(msg)                     <- uses `send`, and has the word
+    send(msg)                     <- uses `send`, too
 
 How much each of these says was fitted on commits, as the judge's weights are (of the repositories that are chosen on).
-That hunks of a commit have lines between them is not held against a line that stands right behind an edit.
 
 Rules: pure, by words and lines alone. A word says the less the more lines have it.
 """
@@ -94,7 +94,7 @@ def _around(lines: Sequence[str], line: int, scores: dict[int, float], found: Se
 
 
 def _scores(lines: Sequence[str], edits: Sequence[LineEdit], here: Sequence[LineEdit]) -> dict[int, float]:
-    """The log-odds that a line will change. Lines that were just edited, and blank ones, are left out."""
+    """The log-odds that a line will change, of those with a word that went. What was just edited is left out."""
     words = [frozenset(identifiers(line)) for line in lines]
     n_with = Counter(word for each in words for word in each)
     changed = changed_words(edits)
@@ -104,9 +104,10 @@ def _scores(lines: Sequence[str], edits: Sequence[LineEdit], here: Sequence[Line
     base = _BIAS + _LOG_LINES * math.log(max(1, len(lines)))
     found: dict[int, float] = {}
     for number, own in enumerate(words):
-        if number in edited or not lines[number].strip():
+        if number in edited:
             continue
-        removed = [_weight(n_with[word]) for word in own & gone]
+        if not (removed := [_weight(n_with[word]) for word in own & gone]):
+            continue
         kept = [_weight(n_with[word]) for word in own & changed.kept]
         found[number] = (
             base

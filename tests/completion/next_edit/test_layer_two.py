@@ -16,12 +16,12 @@ OLD = (
     "    return await get(name)",
     "",
     "def show(name):",
-    "    user = fetch(name)",
+    "    user = cache(name)",
     "    print(user)",
     "    return user",
 )
 EDIT = LineEdit(
-    "a.py", 0, ("def fetch(name):", "    return get(name)"), ("async def fetch(name):", "    return await get(name)")
+    "a.py", 0, ("def fetch(name):", "    return cache(name)"), ("async def fetch(name):", "    return await get(name)")
 )
 
 
@@ -54,34 +54,36 @@ def test_where_nothing_is_doubtful_nothing_is_generated() -> None:
 
 
 def test_the_line_that_the_model_would_write_otherwise_is_proposed_with_its_opinion() -> None:
-    author = Author({"    user = fetch(name)": ["    user = await fetch(name)"]})
+    author = Author({"    user = cache(name)": ["    user = await get(name)"]})
     (proposal,) = proposed(author)
     assert (proposal.layer, proposal.line) == (Layer.MODEL, 4)
-    assert (proposal.old, proposal.new) == (("    user = fetch(name)",), ("    user = await fetch(name)",))
+    assert (proposal.old, proposal.new) == (("    user = cache(name)",), ("    user = await get(name)",))
     opinion = proposal.opinion
     assert opinion is not None
     assert opinion.gain > 0 > opinion.joint
-    assert opinion.gain_alone == -0.5 * len("await ")  # what does not know of the edit finds it the less likely
-    assert opinion.told == 1.0  # `await` is what the edit brought in
+    assert opinion.gain_alone == -0.5 * (
+        len("await get") - len("cache")
+    )  # what does not know of the edit finds it the less likely
+    assert opinion.told == 1.0  # `await` and `get` are what the edit brought in
 
 
 def test_it_ends_as_soon_as_the_text_reads_like_the_old_one_again() -> None:
-    author = Author({"    user = fetch(name)": ["    user = await fetch(name)"]})
+    author = Author({"    user = cache(name)": ["    user = await get(name)"]})
     proposed(author)
-    assert author.n_said == len("await fetch(name)\n    print(user)\n")
+    assert author.n_said == len("await get(name)\n    print(user)\n")
 
 
 def test_several_new_lines_take_the_place_of_one() -> None:
-    new = ["    user = await fetch(name)", "    if user is None:", "        return None"]
-    (proposal,) = proposed(Author({"    user = fetch(name)": new}))
-    assert (proposal.old, proposal.new) == (("    user = fetch(name)",), tuple(new))
+    new = ["    user = await get(name)", "    if user is None:", "        return None"]
+    (proposal,) = proposed(Author({"    user = cache(name)": new}))
+    assert (proposal.old, proposal.new) == (("    user = cache(name)",), tuple(new))
 
 
-def test_lines_may_come_in_or_go() -> None:
-    (proposal,) = proposed(Author({"    print(user)": ["    user = str(user)", "    print(user)"]}))
-    assert (proposal.line, proposal.old, proposal.new) == (5, (), ("    user = str(user)",))
-    (proposal,) = proposed(Author({"    print(user)": []}))
-    assert (proposal.line, proposal.old, proposal.new) == (5, ("    print(user)",), ())
+def test_lines_may_come_in_and_nothing_is_proposed_that_has_nothing_of_the_edit() -> None:
+    (proposal,) = proposed(Author({"    print(user)": ["    await user", "    print(user)"]}))
+    assert (proposal.line, proposal.old, proposal.new) == (5, (), ("    await user",))
+    assert proposed(Author({"    print(user)": ["    print(str(user))"]})) == []
+    assert proposed(Author({"    print(user)": []})) == []
 
 
 def test_an_edit_is_not_taken_back() -> None:
@@ -96,25 +98,25 @@ def test_nobody_is_asked_before_something_was_edited() -> None:
 
 
 def test_what_is_too_long_to_be_sure_of_is_given_up() -> None:
-    author = Author({"    user = fetch(name)": ["    x" + "y" * 300]})
+    author = Author({"    user = cache(name)": ["    x" + "y" * 300]})
     assert proposed(author) == []
 
 
 @pytest.mark.parametrize("end", ["```\n", ""])
 def test_what_the_model_ends_itself_ends_the_region(end: str) -> None:
-    author = Author({"    return user": ["    return str(user)"]}, end)
+    author = Author({"    return user": ["    return await user"]}, end)
     (proposal,) = proposed(author)
-    assert (proposal.line, proposal.new) == (6, ("    return str(user)",))
+    assert (proposal.line, proposal.new) == (6, ("    return await user",))
 
 
 def test_a_region_may_change_at_several_places() -> None:
     author = Author(
-        {"    user = fetch(name)": ["    user = await fetch(name)"], "    return user": ["    return str(user)"]}
+        {"    user = cache(name)": ["    user = await get(name)"], "    return user": ["    return await user"]}
     )
     found = proposed(author)
     assert [(each.line, each.new) for each in found] == [
-        (4, ("    user = await fetch(name)",)),
-        (6, ("    return str(user)",)),
+        (4, ("    user = await get(name)",)),
+        (6, ("    return await user",)),
     ]
 
 

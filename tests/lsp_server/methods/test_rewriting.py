@@ -14,17 +14,23 @@ from tests.completion.next_edit.author import Author
 from tests.lsp_server.fake_engine import FakeClient
 from tests.lsp_server.test_handlers import URI, insert, run
 
-BEFORE = (
-    "def fetch(name):\n    return name\n\ndef show(name):\n    user = fetch(name)\n    print(user)\n    return user\n"
-)
+BEFORE = """\
+def fetch(name):
+    return load(name)
+
+def show(name):
+    user = load(name)
+    print(fetch(user))
+    return user
+"""
 
 
 class Writer(FakeClient):
-    """A client whose model would write `or 1`; with `holds` it waits before it says anything."""
+    """A client whose model would write another call; with `holds` it waits before it says anything."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.author = Author({"    user = fetch(name)": ["    user = fetch(name) or 1"]})
+        self.author = Author({"    user = load(name)": ["    user = load_the_whole_thing(name)"]})
         self.holds = False
         self.ended = asyncio.Event()
 
@@ -52,12 +58,12 @@ class Params(NamedTuple):
 
 
 def edited(scenario: Callable[[Midfill, Writer], Awaitable[None]], config: Config | None = None) -> None:
-    """Run a scenario in which `or None` was just typed in a function, and the model is a `Writer`."""
+    """Run a scenario in which another function was just called, and the model is a `Writer`."""
 
     async def body(server: Midfill, client: FakeClient) -> None:
         server.config = config or Config(max_wait_ms=0, next_edit=NextEditConfig(enabled=True, eagerness=1.0))
         server.documents.open(t.TextDocumentItem(uri=URI, language_id="python", version=1, text=BEFORE))
-        insert(server, " or None", 1, 15)
+        insert(server, "_the_whole_thing", 1, 15)
         writer = Writer()
         server.engine.client = writer  # type: ignore[assignment]
         server.engine.renew_deps()
@@ -74,7 +80,11 @@ async def asked(server: Midfill) -> dict[str, Any]:
 def test_what_the_model_would_write_is_offered_behind_what_completions_ask() -> None:
     async def scenario(server: Midfill, client: Writer) -> None:
         (edit,) = (await asked(server))["edits"]
-        assert (edit["layer"], edit["text"], edit["position"]) == ("model", " or 1", {"line": 4, "character": 22})
+        assert (edit["layer"], edit["text"], edit["position"]) == (
+            "model",
+            "_the_whole_thing",
+            {"line": 4, "character": 15},
+        )
         assert {priority for _, priority in client.asked} == {Priority.NEXT}
         assert server.session_of(URI) not in {session for session, _ in client.asked}
 
