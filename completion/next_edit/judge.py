@@ -26,6 +26,8 @@ _GROUPS = {
 }
 # A difference of log-probabilities beyond which more says no more.
 _MOST_GAIN = 20.0
+# Below that nothing that the model could say makes a proposal of a rule's one that is shown.
+_HOPELESS = 0.15
 # What is shown is wanted with at least this probability.
 THRESHOLD = 0.6
 
@@ -50,7 +52,7 @@ class NextEdits:
 
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
     """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
-    if proposal.opinion is not None:
+    if proposal.layer is Layer.MODEL and proposal.opinion is not None:
         return _by_opinion(proposal.opinion)
     n_lines = max(len(proposal.old), len(proposal.new))
     group = _GROUPS.get(proposal.layer, "other")
@@ -66,7 +68,16 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
         "log_distance": math.log1p(abs(proposal.line - line)) / 5,
         "log_lines": math.log(max(1, n_lines)),
         "log_edits": math.log(max(1, len(edits))),
+        **_second(proposal.opinion),
     }
+
+
+def _second(said: Opinion | None) -> dict[str, float]:
+    """What the model said of a proposal that a rule made."""
+    if said is None:
+        return {}
+    gain, alone = (max(-_MOST_GAIN, min(each, _MOST_GAIN)) for each in (said.gain, said.gain_alone))
+    return {"second": 1.0, "second_gain": gain / 5, "second_alone": alone / 5}
 
 
 def _by_opinion(said: Opinion) -> dict[str, float]:
@@ -125,6 +136,17 @@ def judge(
         return NextEdits((), reason, len(judged), best)
     kept.sort(key=lambda each: (-round(each.probability, 1), _steps(each.proposal, line)))
     return NextEdits(tuple(kept), "", len(judged), best)
+
+
+def unsure(
+    proposals: Sequence[Proposal], edits: Sequence[LineEdit], line: int, dismissed: Collection[Dismissed] = ()
+) -> tuple[Proposal, ...]:
+    """Those of which a second opinion could change what becomes of them, the most probable first."""
+    judged = [
+        (probability(features(each, edits, line)), each) for each in proposals if dismissal(each) not in dismissed
+    ]
+    judged.sort(key=lambda pair: -pair[0])
+    return tuple(each for value, each in judged if value >= _HOPELESS)
 
 
 def _steps(proposal: Proposal, line: int) -> tuple[bool, int]:

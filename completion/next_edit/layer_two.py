@@ -113,7 +113,7 @@ async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> li
             parts = _proposals(question, replace(found, gain_alone=alone), changed, question.region.first + at)
         proposals += parts
         new = (*question.old[at : at + found.first], *found.new)
-        prompt, settled = _after(prompt, rewriter.tokenizer.encode(_text(new))), (*settled, *new)
+        prompt, settled = after(prompt, rewriter.tokenizer.encode(text_of(new))), (*settled, *new)
         at += found.end
     return proposals
 
@@ -124,10 +124,10 @@ async def _gain_alone(
     """How much likelier a change is than the old lines to somebody who was not told of the edits."""
     unaware, rewriter = replace(question, edits=()), replace(rewriter, session=f"{rewriter.session}-alone")
     prompt = await asyncio.to_thread(prompt_for, unaware, rewriter.spec, rewriter.segments, rewriter.form)
-    prompt = _after(prompt, rewriter.tokenizer.encode(_text((*settled, *old[: found.first]))))
+    prompt = after(prompt, rewriter.tokenizer.encode(text_of((*settled, *old[: found.first]))))
     behind = old[found.end : found.end + 1]
-    texts = (_text((*old[found.first : found.end], *behind)), _text((*found.new, *behind)))
-    was, new = [sum(await _scored(rewriter, prompt, rewriter.tokenizer.encode(text))) for text in texts]
+    texts = (text_of((*old[found.first : found.end], *behind)), text_of((*found.new, *behind)))
+    was, new = [sum(await scored(rewriter, prompt, rewriter.tokenizer.encode(text))) for text in texts]
     return new - was
 
 
@@ -135,9 +135,9 @@ async def _next_change(
     rewriter: Rewriter, prompt: Prompt, old: tuple[str, ...], most: int
 ) -> tuple["_Rewritten | None", int]:
     """The first change of lines that may follow a prompt, and at how many places one was looked for."""
-    text = _text(old)
+    text = text_of(old)
     target = rewriter.tokenizer.encode(text)
-    logprobs = await _scored(rewriter, prompt, target)
+    logprobs = await scored(rewriter, prompt, target)
     lengths = [len(rewriter.tokenizer.token_bytes(token_id)) for token_id in target]
     begins = list(accumulate(lengths, initial=0))
     read_to = 0  # bytes of the old text that the model wrote itself on an earlier try
@@ -149,14 +149,14 @@ async def _next_change(
             break
         tries += 1
         writing = _Writing(old, text.encode()[: begins[n]].decode("utf-8", "ignore"))
-        await _write(rewriter, _after(prompt, target[:n]), writing)
+        await _write(rewriter, after(prompt, target[:n]), writing)
         read_to = writing.n_same
         if (found := writing.result(begins, logprobs)) is not None:
             return found, tries
     return None, tries
 
 
-async def _scored(rewriter: Rewriter, prompt: Prompt, target: Sequence[int]) -> list[float]:
+async def scored(rewriter: Rewriter, prompt: Prompt, target: Sequence[int]) -> list[float]:
     """Log-probabilities of a text's tokens behind a prompt."""
     values: list[float] = []
     if not target:
@@ -190,7 +190,7 @@ async def _write(rewriter: Rewriter, prompt: Prompt, writing: "_Writing") -> Non
     writing.end(is_complete=n < _MAX_TOKENS)
 
 
-def _after(prompt: Prompt, ids: Sequence[int]) -> Prompt:
+def after(prompt: Prompt, ids: Sequence[int]) -> Prompt:
     return replace(prompt, token_ids=prompt.token_ids + array("I", ids))
 
 
@@ -277,7 +277,7 @@ class _Writing:
         return _Rewritten(head, end, new, values, n_tokens, old)
 
 
-def _text(lines: Sequence[str]) -> str:
+def text_of(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -3,7 +3,6 @@
 Rules: the engine, the places, the prompts and the parse check are the product's. Without a model nothing is proposed.
 """
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from completion.next_edit.edits import Proposal
 from completion.next_edit.layer_one import fitting
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
 from completion.next_edit.rewriting import form_of
+from completion.next_edit.second_opinion import with_opinions
 from completion.prompt.segments import SegmentCache
 from completion.types import Priority, RewriteForm
 from evals.engines import open_subject
@@ -28,20 +28,28 @@ class Author:
 
     rewriter: Rewriter | None = None
 
-    async def proposals(self, situation: Situation, tree: SyntaxTree) -> tuple[tuple[Proposal, ...], float]:
-        """What it would change, and how many milliseconds that took."""
+    async def proposals(self, situation: Situation, tree: SyntaxTree) -> tuple[Proposal, ...]:
+        """What it would change."""
         if self.rewriter is None:
-            return (), 0.0
-        began = time.perf_counter()
-        scene = Scene(
-            path=situation.path,
-            language=situation.language,
-            lines=situation.lines,
-            edits=situation.edits,
-            line=situation.cursor,
-        )
-        found = tuple([proposal async for proposal in rewrites(self.rewriter, scene)])
-        return fitting(tree, found), (time.perf_counter() - began) * 1e3
+            return ()
+        found = tuple([proposal async for proposal in rewrites(self.rewriter, _scene(situation))])
+        return fitting(tree, found)
+
+    async def with_opinions(self, situation: Situation, found: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+        """Proposals of rules with what it says of them."""
+        if self.rewriter is None or not found:
+            return ()
+        return await with_opinions(self.rewriter, _scene(situation), found)
+
+
+def _scene(situation: Situation) -> Scene:
+    return Scene(
+        path=situation.path,
+        language=situation.language,
+        lines=situation.lines,
+        edits=situation.edits,
+        line=situation.cursor,
+    )
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from completion.next_edit.edits import Layer, Proposal, applied
-from completion.next_edit.judge import THRESHOLD, NextEdits, features, judge
+from completion.next_edit.judge import THRESHOLD, NextEdits, features, judge, unsure
 from completion.next_edit.layer_one import proposals
 from completion.next_edit.places import Region
 from completion.next_edit.rewriting import Question, sweep_text
@@ -95,7 +95,7 @@ def run_fit(folder: Path, limit: int, seed: int, asked: Asked) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What midfill proposes in a situation, and offers: the rules' where they offer anything, else the model's."""
+    """What midfill proposes in a situation, and offers: the rules', those the model is sure of, or the model's."""
 
     offered: NextEdits
     proposed: tuple[Proposal, ...]
@@ -111,10 +111,18 @@ async def _answer(situation: Situation, author: Author, threshold: float) -> _An
     offered = judge(found, situation.edits, situation.cursor, threshold=threshold)
     if offered.edits:
         return _Answer(offered, found, ms, 0.0)
-    said, model_ms = await author.proposals(situation, tree)
-    if said:
-        offered = judge(said, situation.edits, situation.cursor, threshold=threshold)
-    return _Answer(offered, (*found, *said), ms, model_ms)
+    began = time.perf_counter()
+    again = await author.with_opinions(situation, unsure(found, situation.edits, situation.cursor))
+    kept = [each for each in found if (each.line, each.new) not in {(one.line, one.new) for one in again}]
+    second = judge(again, situation.edits, situation.cursor, threshold=threshold)
+    said: tuple[Proposal, ...] = ()
+    if second.edits:
+        offered = second
+    else:
+        said = await author.proposals(situation, tree)
+        written = judge(said, situation.edits, situation.cursor, threshold=threshold)
+        offered = written if written.edits else offered
+    return _Answer(offered, (*kept, *again, *said), ms, (time.perf_counter() - began) * 1e3)
 
 
 async def _row(situation: Situation, author: Author, threshold: float) -> dict[str, Any]:
@@ -132,7 +140,7 @@ async def _row(situation: Situation, author: Author, threshold: float) -> dict[s
         }
         for each in answer.proposed
     ]
-    times = {"ms": round(answer.ms, 2), **({"model_ms": round(answer.model_ms)} if answer.model_ms else {})}
+    times = {"ms": round(answer.ms, 2), **({"model_ms": round(answer.model_ms)} if answer.model_ms > 1 else {})}
     return {**row, **times, "reason": answer.offered.reason, "candidates": candidates}
 
 
