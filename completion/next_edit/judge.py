@@ -81,15 +81,8 @@ def _second(said: Opinion | None) -> dict[str, float]:
 
 
 def _by_opinion(said: Opinion) -> dict[str, float]:
-    """Of a proposal of the model's: what it said, in numbers of about the same size. Few, for want of examples."""
-    return {
-        "model": 1.0,
-        "model_gain": max(0.0, min(said.gain, _MOST_GAIN)) / 5,
-        "model_caused": max(0.0, min(said.gain - said.gain_alone, _MOST_GAIN)) / 5,
-        "model_mean": max(-2.0, said.joint / max(1, said.n_tokens)),
-        "model_told": said.told,
-        "model_undone": said.undone,
-    }
+    """Of a proposal of the model's own: few things, for want of examples."""
+    return {"model": 1.0, "model_told": said.told, "model_undone": said.undone}
 
 
 def probability(known: dict[str, float]) -> float:
@@ -98,10 +91,9 @@ def probability(known: dict[str, float]) -> float:
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def is_worth_asking(threshold: float) -> bool:
-    """Whether the model could say something that would be shown: else it is not asked."""
-    best = Opinion(gain=_MOST_GAIN, gain_alone=0.0, joint=0.0, n_tokens=1, told=1.0, undone=1.0)
-    return probability(_by_opinion(best)) >= threshold
+def asks_model(threshold: float) -> bool:
+    """Whether the model is asked: at the usual threshold it did not pay yet (docs/next-edit.md)."""
+    return threshold < THRESHOLD
 
 
 Dismissed = tuple[tuple[str, ...], tuple[str, ...]]
@@ -180,7 +172,9 @@ WEIGHTS: dict[str, float] = {
     "log_distance": -0.977,
     "log_edits": 0.138,
     "log_lines": -0.252,
-    "model": -8.0,
+    "model": -1.091,
+    "model_told": 0.255,
+    "model_undone": 0.916,
     "names_is_alone": 2.270,
     "names_log_constant": 0.118,
     "names_log_places": -0.174,
@@ -188,4 +182,7 @@ WEIGHTS: dict[str, float] = {
     "other_log_constant": 0.019,
     "other_log_places": -0.325,
     "other_log_support": -0.212,
+    "second": -0.348,
+    "second_alone": 0.232,
+    "second_gain": 0.728,
 }

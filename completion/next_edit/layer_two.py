@@ -7,8 +7,6 @@ it reads like the old text again. So a region in which nothing follows costs its
     old    user = fetch(client, id)        p(` fetch`) = .08     <- doubtful
     new    user = await fetch(client, id)                        <- from there on, until the next line is an old one
 
-What it would write if it had not been told of the edits does not follow from them: that is scored, too (`gain_alone`).
-
 Rules: the only effect is the engine's; every generation is closed on every path. What changes nothing is no proposal,
 nor is what takes back a recent edit, or has no word that one brought in. Whether a proposal is wanted says the judge,
 whether it parses whoever has a tree.
@@ -72,9 +70,7 @@ class _Rewritten:
     end: int
     new: tuple[str, ...]
     logprobs: tuple[float, ...]  # of what is new, to the end of the line at which it reads like the old text again
-    n_tokens: int  # of them, those before that line
     old_logprob: float  # of the old text, from and to the same places
-    gain_alone: float = 0.0  # as `Opinion` has it
 
 
 async def rewrites(rewriter: Rewriter, scene: Scene) -> AsyncIterator[Proposal]:
@@ -100,35 +96,17 @@ async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> li
     """What the model would change in a region: a change, then what follows behind it given that, and so on."""
     prompt = await asyncio.to_thread(prompt_for, question, rewriter.spec, rewriter.segments, rewriter.form)
     proposals: list[Proposal] = []
-    settled: tuple[str, ...] = ()  # lines as they will be,
-    at = tries = 0  # in place of so many
+    at = tries = 0  # lines of the region that are settled
     while at < len(question.old) and tries < _MAX_TRIES:
         found, n_tried = await _next_change(rewriter, prompt, question.old[at:], _MAX_TRIES - tries)
         tries += n_tried
         if found is None:
             break
-        parts = _proposals(question, found, changed, question.region.first + at)
-        if parts:
-            alone = await _gain_alone(rewriter, question, settled, question.old[at:], found)
-            parts = _proposals(question, replace(found, gain_alone=alone), changed, question.region.first + at)
-        proposals += parts
+        proposals += _proposals(question, found, changed, question.region.first + at)
         new = (*question.old[at : at + found.first], *found.new)
-        prompt, settled = after(prompt, rewriter.tokenizer.encode(text_of(new))), (*settled, *new)
+        prompt = after(prompt, rewriter.tokenizer.encode(text_of(new)))
         at += found.end
     return proposals
-
-
-async def _gain_alone(
-    rewriter: Rewriter, question: Question, settled: tuple[str, ...], old: tuple[str, ...], found: _Rewritten
-) -> float:
-    """How much likelier a change is than the old lines to somebody who was not told of the edits."""
-    unaware, rewriter = replace(question, edits=()), replace(rewriter, session=f"{rewriter.session}-alone")
-    prompt = await asyncio.to_thread(prompt_for, unaware, rewriter.spec, rewriter.segments, rewriter.form)
-    prompt = after(prompt, rewriter.tokenizer.encode(text_of((*settled, *old[: found.first]))))
-    behind = old[found.end : found.end + 1]
-    texts = (text_of((*old[found.first : found.end], *behind)), text_of((*found.new, *behind)))
-    was, new = [sum(await scored(rewriter, prompt, rewriter.tokenizer.encode(text))) for text in texts]
-    return new - was
 
 
 async def _next_change(
@@ -206,15 +184,15 @@ class _Writing:
         self.is_settled = False
         self.n_same = 0  # bytes of the old text that it begins with, in whole lines
         self._old, self._text, self._opening = old, opening, opening
-        self._logprobs: list[tuple[int, float]] = []  # characters of the text before a token, its value
+        self._logprobs: list[float] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._found: tuple[int, int, int] | None = None  # lines that stay, old line it meets, new lines before that
 
     def read(self, says: bytes, logprob: float) -> None:
         """Take a token."""
-        self._logprobs.append((len(self._text), logprob))
+        self._logprobs.append(logprob)
         self._text += self._decoder.decode(says)
-        if sum(value for _, value in self._logprobs) < _LEAST_JOINT:
+        if sum(self._logprobs) < _LEAST_JOINT:
             self.is_settled = True
         elif b"\n" in says:
             self._look()
@@ -271,10 +249,7 @@ class _Writing:
         until = min(end + 1, len(self._old))
         to_byte = sum(len(line.encode()) + 1 for line in self._old[:until])
         old = sum(v for at, v in zip(begins, logprobs, strict=False) if from_byte <= at < to_byte)
-        n_characters = sum(len(line) + 1 for line in lines[:n_new])
-        values = tuple(value for _, value in self._logprobs)
-        n_tokens = sum(at < n_characters for at, _ in self._logprobs)
-        return _Rewritten(head, end, new, values, n_tokens, old)
+        return _Rewritten(head, end, new, tuple(self._logprobs), old)
 
 
 def text_of(lines: Sequence[str]) -> str:
@@ -309,12 +284,8 @@ def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed:
     known = came & changed.added
     if not known or is_blank or is_undone or (back and away) or (is_edited and (back or away)):
         return None
-    said = found.logprobs[: found.n_tokens]
     return Opinion(
         gain=sum(found.logprobs) - found.old_logprob,
-        gain_alone=found.gain_alone,
-        joint=sum(said),
-        n_tokens=len(said),
         told=len(known) / len(came),
         undone=len(gone & changed.removed) / len(gone) if gone else 0.0,
     )

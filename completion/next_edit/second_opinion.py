@@ -45,7 +45,7 @@ async def _opinion(rewriter: Rewriter, scene: Scene, proposal: Proposal) -> Opin
     texts = (text_of((*above, *proposal.old, *below)), text_of((*above, *proposal.new, *below)))
     gain = await _gain(rewriter, question, *texts)
     alone = await _gain(replace(rewriter, session=f"{rewriter.session}-alone"), replace(question, edits=()), *texts)
-    return Opinion(gain=gain, gain_alone=alone, joint=0.0, n_tokens=0, told=0.0, undone=0.0)
+    return Opinion(gain, alone)
 
 
 async def _gain(rewriter: Rewriter, question: Question, old: str, new: str) -> float:
