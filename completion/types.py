@@ -47,7 +47,6 @@ class RewriteForm(StrEnum):
 
     SWEEP = "sweep"
     PAIRS = "pairs"
-    KEPT = "kept"
     FIM = "fim"
     CHAT = "chat"
 

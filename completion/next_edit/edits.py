@@ -56,12 +56,11 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What the model said of a change that a rule proposed, or that it proposed itself."""
+    """What is known of a change that the model proposed."""
 
     gain: float  # log-probability of the new lines, less that of the old ones
-    gain_alone: float = 0.0  # of a rule's: the same, had it not been told of the edits
-    told: float = 0.0  # of its own: share of the words that come in which an edit brought in
-    undone: float = 0.0  # share of the words that go which an edit took away
+    told: float  # share of the words that come in which an edit brought in
+    undone: float  # share of the words that go which an edit took away
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,6 @@ _GROUPS = {
     Layer.FIELD: "names",
     Layer.NAME: "guess",
 }
-# A difference of log-probabilities beyond which more says no more.
-_MOST_GAIN = 20.0
-# Below that nothing that the model could say makes a proposal of a rule's one that is shown.
-_HOPELESS = 0.15
 # What is shown is wanted with at least this probability.
 THRESHOLD = 0.6
 
@@ -52,7 +48,7 @@ class NextEdits:
 
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
     """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
-    if proposal.layer is Layer.MODEL and proposal.opinion is not None:
+    if proposal.opinion is not None:
         return _by_opinion(proposal.opinion)
     n_lines = max(len(proposal.old), len(proposal.new))
     group = _GROUPS.get(proposal.layer, "other")
@@ -68,21 +64,12 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
         "log_distance": math.log1p(abs(proposal.line - line)) / 5,
         "log_lines": math.log(max(1, n_lines)),
         "log_edits": math.log(max(1, len(edits))),
-        **_second(proposal.opinion),
     }
 
 
-def _second(said: Opinion | None) -> dict[str, float]:
-    """What the model said of a proposal that a rule made."""
-    if said is None:
-        return {}
-    gain, alone = (max(-_MOST_GAIN, min(each, _MOST_GAIN)) for each in (said.gain, said.gain_alone))
-    return {"second": 1.0, "second_gain": gain / 5, "second_alone": alone / 5}
-
-
 def _by_opinion(said: Opinion) -> dict[str, float]:
-    """Of a proposal of the model's own: few things, for want of examples."""
-    return {"model": 1.0, "model_told": said.told, "model_undone": said.undone}
+    """Of a proposal of the model's: whether it does to its words what the edits did to theirs. All else says less."""
+    return {"model": 1.0, "model_same": float(said.told == said.undone == 1.0)}
 
 
 def probability(known: dict[str, float]) -> float:
@@ -91,9 +78,9 @@ def probability(known: dict[str, float]) -> float:
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def asks_model(threshold: float) -> bool:
-    """Whether the model is asked: at the usual threshold it did not pay yet (docs/next-edit.md)."""
-    return threshold < THRESHOLD
+def is_worth_asking(threshold: float) -> bool:
+    """Whether the model could propose something that would be shown: else it is not asked."""
+    return probability(_by_opinion(Opinion(gain=0.0, told=1.0, undone=1.0))) >= threshold
 
 
 Dismissed = tuple[tuple[str, ...], tuple[str, ...]]
@@ -130,17 +117,6 @@ def judge(
     return NextEdits(tuple(kept), "", len(judged), best)
 
 
-def unsure(
-    proposals: Sequence[Proposal], edits: Sequence[LineEdit], line: int, dismissed: Collection[Dismissed] = ()
-) -> tuple[Proposal, ...]:
-    """Those of which a second opinion could change what becomes of them, the most probable first."""
-    judged = [
-        (probability(features(each, edits, line)), each) for each in proposals if dismissal(each) not in dismissed
-    ]
-    judged.sort(key=lambda pair: -pair[0])
-    return tuple(each for value, each in judged if value >= _HOPELESS)
-
-
 def _steps(proposal: Proposal, line: int) -> tuple[bool, int]:
     """Down from the place of the last edit first, then from the file's top."""
     return proposal.line < line, proposal.line
@@ -172,9 +148,8 @@ WEIGHTS: dict[str, float] = {
     "log_distance": -0.977,
     "log_edits": 0.138,
     "log_lines": -0.252,
-    "model": -1.091,
-    "model_told": 0.255,
-    "model_undone": 0.916,
+    "model": -0.830,
+    "model_same": 1.215,
     "names_is_alone": 2.270,
     "names_log_constant": 0.118,
     "names_log_places": -0.174,
@@ -182,7 +157,4 @@ WEIGHTS: dict[str, float] = {
     "other_log_constant": 0.019,
     "other_log_places": -0.325,
     "other_log_support": -0.212,
-    "second": -0.348,
-    "second_alone": 0.232,
-    "second_gain": 0.728,
 }

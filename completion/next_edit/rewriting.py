@@ -2,7 +2,6 @@
 
     SWEEP   as Sweep's open next-edit models were trained: the file, the recent edits, the region three times
     PAIRS   the recent edits as pairs of texts before and after, and the region as one more: short, so quick
-    KEPT    as PAIRS, with a pair that is the same before and after
     FIM     the file as it was and as it is, the region being what is to be filled in
     CHAT    a request to somebody who was taught to follow them
 
@@ -22,7 +21,6 @@ from completion.types import Format, Prompt, PromptSpec, RewriteForm
 # Lines of the file that are shown around a region; edits of more lines than this are cut; edits that are shown.
 _LINES_ABOVE, _LINES_BELOW = 6, 3
 _MAX_EDIT_LINES, _MAX_EDITS = 10, 3
-_KEPT_LINES = 5
 # Of the window that Sweep's models rewrite, above and below the cursor's line.
 _SWEEP_LINES = 24
 _CURSOR = "<|cursor|>"
@@ -105,14 +103,6 @@ def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list
     return _ids(_pairs_of(question.path, [*_shown(question.edits), region]), spec, segments)
 
 
-def _kept(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
-    """As pairs, one of which says that lines may stay as they are: those above the region."""
-    first, path = question.region.first, question.path
-    above = tuple(question.lines[max(0, first - _KEPT_LINES) : first] or question.lines[-_KEPT_LINES:])
-    kept, region = LineEdit(path, first, above, above), LineEdit(path, first, question.old, ())
-    return _ids(_pairs_of(path, [kept, *_shown(question.edits), region]), spec, segments)
-
-
 def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
     prefix, suffix, middle = ([] if m is None else [m] for m in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle))
     region, lines = question.region, question.lines
@@ -154,7 +144,6 @@ def _chat(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[
 _FORMS: dict[RewriteForm, Callable[[Question, PromptSpec, SegmentCache], list[int]]] = {
     RewriteForm.SWEEP: _sweep,
     RewriteForm.PAIRS: _pairs,
-    RewriteForm.KEPT: _kept,
     RewriteForm.FIM: _fim,
     RewriteForm.CHAT: _chat,
 }

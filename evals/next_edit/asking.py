@@ -11,7 +11,6 @@ from completion.next_edit.edits import Proposal
 from completion.next_edit.layer_one import fitting
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
 from completion.next_edit.rewriting import form_of
-from completion.next_edit.second_opinion import with_opinions
 from completion.prompt.segments import SegmentCache
 from completion.types import Priority, RewriteForm
 from evals.engines import open_subject
@@ -34,12 +33,6 @@ class Author:
             return ()
         found = tuple([proposal async for proposal in rewrites(self.rewriter, _scene(situation))])
         return fitting(tree, found)
-
-    async def with_opinions(self, situation: Situation, found: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-        """Proposals of rules with what it says of them."""
-        if self.rewriter is None or not found:
-            return ()
-        return await with_opinions(self.rewriter, _scene(situation), found)
 
 
 def _scene(situation: Situation) -> Scene:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from completion.next_edit.edits import Layer, Proposal, applied
-from completion.next_edit.judge import THRESHOLD, NextEdits, features, judge, unsure
+from completion.next_edit.judge import THRESHOLD, NextEdits, features, judge
 from completion.next_edit.layer_one import proposals
 from completion.next_edit.places import Region
 from completion.next_edit.rewriting import Question, sweep_text
@@ -95,7 +95,7 @@ def run_fit(folder: Path, limit: int, seed: int, asked: Asked) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What midfill proposes in a situation, and offers: the rules', those the model is sure of, or the model's."""
+    """What midfill proposes in a situation, and offers: the rules', else the model's."""
 
     offered: NextEdits
     proposed: tuple[Proposal, ...]
@@ -112,17 +112,9 @@ async def _answer(situation: Situation, author: Author, threshold: float) -> _An
     if offered.edits:
         return _Answer(offered, found, ms, 0.0)
     began = time.perf_counter()
-    again = await author.with_opinions(situation, unsure(found, situation.edits, situation.cursor))
-    kept = [each for each in found if (each.line, each.new) not in {(one.line, one.new) for one in again}]
-    second = judge(again, situation.edits, situation.cursor, threshold=threshold)
-    said: tuple[Proposal, ...] = ()
-    if second.edits:
-        offered = second
-    else:
-        said = await author.proposals(situation, tree)
-        written = judge(said, situation.edits, situation.cursor, threshold=threshold)
-        offered = written if written.edits else offered
-    return _Answer(offered, (*kept, *again, *said), ms, (time.perf_counter() - began) * 1e3)
+    said = await author.proposals(situation, tree)
+    written = judge(said, situation.edits, situation.cursor, threshold=threshold)
+    return _Answer(written if written.edits else offered, (*found, *said), ms, (time.perf_counter() - began) * 1e3)
 
 
 async def _row(situation: Situation, author: Author, threshold: float) -> dict[str, Any]:

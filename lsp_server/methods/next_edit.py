@@ -19,10 +19,10 @@ from typing import Any
 from completion.code.lines import same_ends
 from completion.next_edit.edits import LineEdit, Proposal
 from completion.next_edit.elsewhere import renamed, uses
-from completion.next_edit.judge import Judged, asks_model, judge, unsure
+from completion.next_edit.judge import Judged, is_worth_asking, judge
 from completion.next_edit.layer_one import missing_names, proposals
 from lsp_server.documents.store import Document, split_lines, units_of
-from lsp_server.methods.rewriting import Question, rewritten, with_second_opinion
+from lsp_server.methods.rewriting import Question, rewritten
 from lsp_server.server import Midfill
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
@@ -113,25 +113,14 @@ async def _respond(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
     ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
     if not offers and not ls.privacy.is_private(document.uri):
         offers = await _elsewhere(ls, document, threshold)
-    if not offers and asks_model(threshold):
-        question = Question(document.uri, tree, edits, line, lambda: document.n_edits == number)
-        said = await _said(ls, question, found, threshold)
-        offers = [_Offer(document.uri, document.version, lines, judged) for judged in said]
-        ls.documents.edits.offer(document.uri, [judged.proposal for judged in said])
+    if not offers and is_worth_asking(threshold):
+        written = await rewritten(ls, Question(document.uri, tree, edits, line, lambda: document.n_edits == number))
+        said = judge(written, edits, line, threshold=threshold, dismissed=ls.next_edits.dismissed)
+        offers = [_Offer(document.uri, document.version, lines, judged) for judged in said.edits]
+        ls.documents.edits.offer(document.uri, [judged.proposal for judged in said.edits])
     if document.n_edits != number:
         return [], "the document changed meanwhile"
     return offers[:_MAX_EDITS], "" if offers else answer.reason
-
-
-async def _said(ls: Midfill, question: Question, found: tuple[Proposal, ...], threshold: float) -> tuple[Judged, ...]:
-    """What the model makes of the rules' proposals, else what it proposes itself."""
-    edits, line, dismissed = question.edits, question.line, ls.next_edits.dismissed
-    again = await with_second_opinion(ls, question, unsure(found, edits, line, dismissed))
-    answer = judge(again, edits, line, threshold=threshold, dismissed=dismissed)
-    if not answer.edits:
-        written = await rewritten(ls, question)
-        answer = judge(written, edits, line, threshold=threshold, dismissed=dismissed)
-    return answer.edits
 
 
 def _edits(ls: Midfill, uri: str) -> tuple[LineEdit, ...]:

@@ -1,4 +1,4 @@
-"""What the model says of the rules' proposals, and what it would change itself. Called by `next_edit`.
+"""What the model would change after the last edits of a document. Called by `next_edit` where no rule says anything.
 
 Rules: whoever waits for a completion goes first, in the model process too (`Priority.NEXT`). It ends when the document
 changes, and after some seconds: on a machine that has other work there may never be a good moment. Of a private
@@ -6,16 +6,13 @@ document nothing is asked that nobody asked for. Its session is its own: what co
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from completion.next_edit.edits import LineEdit, Proposal
 from completion.next_edit.layer_one import fitting
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
 from completion.next_edit.rewriting import form_of
-from completion.next_edit.second_opinion import with_opinions
 from completion.types import EngineUnavailable
 from lsp_server.server import Midfill
 from model.link.client import Phase
@@ -37,25 +34,7 @@ class Question:
 
 
 async def rewritten(ls: Midfill, question: Question) -> tuple[Proposal, ...]:
-    """The changes that the model proposes."""
-
-    async def all_of_them(rewriter: Rewriter, scene: Scene) -> tuple[Proposal, ...]:
-        return tuple([proposal async for proposal in rewrites(rewriter, scene)])
-
-    found = await _asked(ls, question, all_of_them)
-    return await asyncio.to_thread(fitting, question.tree, found) if found and question.is_current() else ()
-
-
-async def with_second_opinion(ls: Midfill, question: Question, proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-    """Proposals of rules with what the model says of them; none where it was not asked."""
-    if not proposals:
-        return ()
-    return await _asked(ls, question, lambda rewriter, scene: with_opinions(rewriter, scene, proposals))
-
-
-async def _asked(
-    ls: Midfill, question: Question, ask: Callable[[Rewriter, Scene], Coroutine[Any, Any, tuple[Proposal, ...]]]
-) -> tuple[Proposal, ...]:
+    """The changes that the model proposes in a document."""
     rewriter = _rewriter(ls, question.uri)
     if rewriter is None or ls.privacy.is_private(question.uri):
         return ()
@@ -67,7 +46,7 @@ async def _asked(
         edits=question.edits,
         line=question.line,
     )
-    asked = asyncio.create_task(ask(rewriter, scene))
+    asked = asyncio.create_task(_all_of(rewriter, scene))
     try:
         async with asyncio.timeout(_PATIENCE_S):
             while not asked.done() and question.is_current():
@@ -76,9 +55,18 @@ async def _asked(
         pass
     finally:
         asked.cancel()
-    with contextlib.suppress(asyncio.CancelledError, EngineUnavailable):
-        return await asked
-    return ()
+    await asyncio.wait({asked})
+    if asked.cancelled():
+        return ()
+    try:
+        found = asked.result()
+    except EngineUnavailable:
+        return ()
+    return await asyncio.to_thread(fitting, question.tree, found) if found and question.is_current() else ()
+
+
+async def _all_of(rewriter: Rewriter, scene: Scene) -> tuple[Proposal, ...]:
+    return tuple([proposal async for proposal in rewrites(rewriter, scene)])
 
 
 def _rewriter(ls: Midfill, uri: str) -> Rewriter | None:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
-from completion.next_edit.judge import THRESHOLD, WEIGHTS, asks_model, dismissal, features, judge, probability
+from completion.next_edit.judge import THRESHOLD, WEIGHTS, dismissal, features, is_worth_asking, judge, probability
 
 EDITS = (LineEdit("f", 10, ("a",), ("b",)),)
-OPINION = Opinion(gain=5.0, gain_alone=1.0, told=1.0, undone=1.0)
+OPINION = Opinion(gain=5.0, told=1.0, undone=1.0)
 
 
 def proposal(
@@ -49,20 +49,21 @@ def test_a_renamed_definition_is_offered_at_its_uses_on_the_next_pages_too() -> 
     assert probability(features(found, EDITS, 10)) > THRESHOLD
 
 
-def test_the_model_is_asked_by_those_who_want_more_than_usual() -> None:
-    assert not asks_model(THRESHOLD)
-    assert asks_model(THRESHOLD - 0.1)
+def test_the_model_is_asked_only_where_its_best_answer_could_be_shown() -> None:
+    most = judge([replace(proposal(Layer.MODEL), opinion=OPINION)], EDITS, 10, threshold=0.0).best
+    assert is_worth_asking(most)
+    assert not is_worth_asking(most + 0.01)
 
 
-def test_a_second_opinion_turns_the_scale_either_way() -> None:
-    def p(gain: float) -> float:
-        return probability(features(replace(proposal(), opinion=replace(OPINION, gain=gain)), EDITS, 10))
+def test_of_the_models_proposals_those_are_likeliest_that_do_to_words_what_the_edits_did() -> None:
+    def p(told: float, undone: float) -> float:
+        said = replace(OPINION, told=told, undone=undone)
+        return probability(features(replace(proposal(Layer.MODEL), opinion=said), EDITS, 10))
 
-    assert p(-8.0) < probability(features(proposal(), EDITS, 10)) < p(8.0)
+    assert p(1.0, 1.0) > 0.5 > p(0.5, 1.0) == p(1.0, 0.5)
 
 
 def test_every_weight_is_of_a_feature() -> None:
     said = replace(proposal(Layer.MODEL), opinion=OPINION)
     known = {name for layer in Layer for name in features(proposal(layer), EDITS, 10)} | set(features(said, EDITS, 10))
-    known |= set(features(replace(proposal(), opinion=OPINION), EDITS, 10))
     assert set(WEIGHTS) <= known
