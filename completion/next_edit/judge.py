@@ -78,9 +78,9 @@ def probability(known: dict[str, float]) -> float:
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def is_worth_asking(threshold: float) -> bool:
-    """Whether the model could propose something that would be shown: else it is not asked."""
-    return probability(_by_opinion(Opinion(gain=0.0, told=1.0, undone=1.0))) >= threshold
+def asks_model(threshold: float) -> bool:
+    """Whether the model is asked: by who wants to see everything, since it does not pay yet (docs/next-edit.md)."""
+    return threshold <= 0.0
 
 
 Dismissed = tuple[tuple[str, ...], tuple[str, ...]]

@@ -19,7 +19,7 @@ from typing import Any
 from completion.code.lines import same_ends
 from completion.next_edit.edits import LineEdit, Proposal
 from completion.next_edit.elsewhere import renamed, uses
-from completion.next_edit.judge import Judged, is_worth_asking, judge
+from completion.next_edit.judge import Judged, asks_model, judge
 from completion.next_edit.layer_one import missing_names, proposals
 from lsp_server.documents.store import Document, split_lines, units_of
 from lsp_server.methods.rewriting import Question, rewritten
@@ -113,7 +113,7 @@ async def _respond(ls: Midfill, params: Any) -> tuple[list[_Offer], str]:
     ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
     if not offers and not ls.privacy.is_private(document.uri):
         offers = await _elsewhere(ls, document, threshold)
-    if not offers and is_worth_asking(threshold):
+    if not offers and asks_model(threshold):
         written = await rewritten(ls, Question(document.uri, tree, edits, line, lambda: document.n_edits == number))
         said = judge(written, edits, line, threshold=threshold, dismissed=ls.next_edits.dismissed)
         offers = [_Offer(document.uri, document.version, lines, judged) for judged in said.edits]

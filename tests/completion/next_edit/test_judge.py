@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
-from completion.next_edit.judge import THRESHOLD, WEIGHTS, dismissal, features, is_worth_asking, judge, probability
+from completion.next_edit.judge import THRESHOLD, WEIGHTS, asks_model, dismissal, features, judge, probability
 
 EDITS = (LineEdit("f", 10, ("a",), ("b",)),)
 OPINION = Opinion(gain=5.0, told=1.0, undone=1.0)
@@ -49,10 +49,9 @@ def test_a_renamed_definition_is_offered_at_its_uses_on_the_next_pages_too() -> 
     assert probability(features(found, EDITS, 10)) > THRESHOLD
 
 
-def test_the_model_is_asked_only_where_its_best_answer_could_be_shown() -> None:
-    most = judge([replace(proposal(Layer.MODEL), opinion=OPINION)], EDITS, 10, threshold=0.0).best
-    assert is_worth_asking(most)
-    assert not is_worth_asking(most + 0.01)
+def test_the_model_is_asked_only_by_who_wants_to_see_everything() -> None:
+    assert asks_model(0.0)
+    assert not asks_model(0.01)
 
 
 def test_of_the_models_proposals_those_are_likeliest_that_do_to_words_what_the_edits_did() -> None:

@@ -125,12 +125,12 @@ def test_it_ends_when_the_editor_cancels() -> None:
     edited(scenario)
 
 
-def test_the_model_is_not_asked_where_nothing_that_it_says_would_be_shown() -> None:
+def test_the_model_is_asked_only_by_who_wants_to_see_everything() -> None:
     async def scenario(server: Midfill, client: Writer) -> None:
         assert (await asked(server))["edits"] == []
         assert client.asked == []
 
-    edited(scenario, Config(next_edit=NextEditConfig(enabled=True, eagerness=0.1)))
+    edited(scenario, Config(next_edit=NextEditConfig(enabled=True, eagerness=0.9)))
 
 
 def test_nothing_is_asked_where_nothing_is_to_be_computed_ahead() -> None:
