@@ -42,6 +42,15 @@ class Format(StrEnum):
     CHAT = "chat"
 
 
+class RewriteForm(StrEnum):
+    """How a model is asked to rewrite lines after an edit; `completion.next_edit.rewriting` has the prompts."""
+
+    SWEEP = "sweep"
+    PAIRS = "pairs"
+    FIM = "fim"
+    CHAT = "chat"
+
+
 class Outcome(StrEnum):
     """Why a request ended the way it did; `midfill/status` shows the last one in words."""
 
@@ -264,6 +273,7 @@ class PromptSpec:
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # for the whole body of a function; None: as for any block
+    rewrite_form: RewriteForm = RewriteForm.PAIRS
     chat_system: str = ""  # what a chat begins with, as the model was trained
     suffix_first: bool = False  # the text after the cursor stands before that above it
     turn_start: int | None = None  # around each turn of a chat

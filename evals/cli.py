@@ -11,6 +11,7 @@ from typing import Any
 
 from completion.switches import Switch, UnknownSwitch, switches
 from evals.engines import ENGINES, FORMATS, KINDS
+from evals.next_edit.asking import FORMS
 from evals.peers.client import WorkerError
 from evals.replay.histories import HISTORIES, SETS
 from evals.replay.history import DEFAULT_HISTORY
@@ -213,8 +214,11 @@ def _add_scored(suites: Any) -> None:
     following.add_argument("--set", choices=SETS, default="chosen", help="of the repositories (default chosen)")
     following.add_argument("--threshold", type=float, help="probability from which on is shown (default midfill's)")
     following.add_argument("--fit", action="store_true", help="print weights fitted on the chosen repositories")
+    following.add_argument("--model", help="ask this model, too, where no rule says anything (default: none)")
+    following.add_argument("--form", choices=FORMS, default="auto", help="how it is asked (default: the model's own)")
     _add_sample(following, limit=100, of="situations of each kind and repository")
     _add_out(following)
+    following.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
 
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)

@@ -110,14 +110,17 @@ def _quietness(a: argparse.Namespace) -> int:
 
 
 def _next_edit(a: argparse.Namespace) -> int:
+    from completion.next_edit.judge import THRESHOLD
     from evals.next_edit import suite
 
     limit = a.limit or 10**6
+    threshold = THRESHOLD if a.threshold is None else a.threshold
+    asked = suite.Asked(model=a.model, form=a.form, threshold=threshold, out=a.out, resume=a.resume)
     if a.fit:
-        return suite.run_fit(a.data, limit, a.seed)
+        return suite.run_fit(a.data, limit, a.seed, asked)
     if any(a.data.glob("*.txtar")):
-        return suite.run_recorded(a.data, a.out, threshold=a.threshold)
-    return suite.run_commits(a.data, a.set, limit, a.seed, a.out, threshold=a.threshold)
+        return suite.run_recorded(a.data, asked)
+    return suite.run_commits(a.data, a.set, limit, a.seed, asked)
 
 
 def _refusals(a: argparse.Namespace) -> int:

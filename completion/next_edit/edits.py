@@ -51,6 +51,16 @@ class Layer(StrEnum):
     IMPORT = "import"  # a name that is used, and not imported
     UNUSED = "unused"  # an import that nothing uses any more
     TWIN = "twin"  # the counterpart of a line in a list, in another list
+    MODEL = "model"  # what the model would write there
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is known of a change that the model proposed."""
+
+    gain: float  # log-probability of the new lines, less that of the old ones
+    told: float  # share of the words that come in which an edit brought in
+    undone: float  # share of the words that go which an edit took away
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class Proposal:
     path: str = ""  # of another file; "" in this one
     n_constant: int = 0  # words that the place has in common with the edit's
     is_alone: bool = False  # of a renamed name: the edit did nothing else
+    opinion: Opinion | None = None  # of the model, if that made it
 
 
 class RecentEdits:

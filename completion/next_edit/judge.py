@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from completion.next_edit.edits import Layer, LineEdit, Proposal
+from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
 
 # What the numbers mean differs by what was generalized: lines, bound names, a guess at one, or neither.
 _GROUPS = {
@@ -49,6 +49,8 @@ class NextEdits:
 
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
     """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
+    if proposal.opinion is not None:
+        return _by_opinion(proposal.opinion)
     n_lines = max(len(proposal.old), len(proposal.new))
     group = _GROUPS.get(proposal.layer, "other")
     return {
@@ -66,10 +68,20 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
     }
 
 
+def _by_opinion(said: Opinion) -> dict[str, float]:
+    """Of a proposal of the model's: whether it does to its words what the edits did to theirs. All else says less."""
+    return {"model": 1.0, "model_same": float(said.told == said.undone == 1.0)}
+
+
 def probability(known: dict[str, float]) -> float:
     """That it is wanted, 0 to 1."""
     logit = sum(WEIGHTS.get(name, 0.0) * value for name, value in known.items())
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def asks_model(threshold: float) -> bool:
+    """Whether the model is asked: by who wants to see everything, since it does not pay yet (docs/next-edit.md)."""
+    return threshold <= 0.0
 
 
 Dismissed = tuple[tuple[str, ...], tuple[str, ...]]
@@ -137,6 +149,8 @@ WEIGHTS: dict[str, float] = {
     "log_distance": -0.977,
     "log_edits": 0.138,
     "log_lines": -0.252,
+    "model": -0.830,
+    "model_same": 1.215,
     "names_is_alone": 2.270,
     "names_log_constant": 0.118,
     "names_log_places": -0.174,

@@ -56,3 +56,12 @@ def missing_names(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> tuple[str, .
     if tree.root is None or len(tree.source) > _MAX_BYTES or not edits:
         return ()
     return tuple(imports.missing(Scene(tree, edits)))
+
+
+@question(is_slow=True)
+def fitting(tree: SyntaxTree, others: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    """Those of somebody else's proposals with which the file parses no worse."""
+    if tree.root is None:
+        return others
+    scene = Scene(tree, ())
+    return tuple(each for each in others if scene.parses(each))

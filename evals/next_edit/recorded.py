@@ -22,6 +22,8 @@ from parsers.languages import for_document
 
 _SECTION = re.compile(r"^-- (\S+) --$", re.MULTILINE)
 _CHANGE = re.compile(r"<\|file\|> (.*?)\n<\|old\|>\n(.*?)<\|new\|>\n(.*?)(?=<\|file\|>|\Z)", re.DOTALL)
+# What Sweep's models know as the beginning of a file.
+SWEEP_FILE = "<|file_sep|>"
 # Around what was to be rewritten, by the names of the marks; and where the cursor is in it.
 _REGIONS = (
     re.compile(r"<<<<<<< CURRENT\n(.*?)=======\n", re.DOTALL),
@@ -36,9 +38,14 @@ _ENDS = re.compile(r"(?:>>>>>>> UPDATED|<\|editable_region_(?:start|end)\|>|<\|e
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A situation at each of its cursors, and by system the buffers that its answers made, one for each."""
+    """A situation at each of its cursors, and by system the buffers that its answers made, one for each.
+
+    `n_requests` is how often was asked, each time of what the answer before had made.
+    """
 
     situations: tuple[Situation, ...]
+    n_requests: int
+    prompts: tuple[str, ...]  # that Sweep's models were first asked
     answers: dict[str, tuple[tuple[str, ...], ...]]
 
 
@@ -52,7 +59,9 @@ def recordings(folder: Path) -> Iterator[Recording]:
         answers = {
             each.stem: tuple(_answered(each, situations)) for each in sorted(file.with_suffix("").glob("*.ndjson"))
         }
-        yield Recording(situations, answers)
+        prompts = (_first_prompt(each) for each in sorted(file.with_suffix("").glob("*.ndjson")))
+        n_requests = file.read_text(encoding="utf-8").count("\nrequest-completion")
+        yield Recording(situations, max(1, n_requests), tuple(filter(_is_sweep, prompts)), answers)
 
 
 def _situations(file: Path) -> Iterator[Situation]:
@@ -109,6 +118,15 @@ def _answered(file: Path, situations: Sequence[Situation]) -> Iterator[tuple[str
             yield after
     if situations[0].expected:
         yield buffer
+
+
+def _first_prompt(file: Path) -> str:
+    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return next((_prompt(_json(_body(row))) for row in rows if row["kind"] == "request"), "")
+
+
+def _is_sweep(prompt: str) -> bool:
+    return f"{SWEEP_FILE}updated/" in prompt
 
 
 def _body(row: dict[str, Any]) -> str:

@@ -5,9 +5,9 @@ Two sources: recorded situations in cursortab.nvim's format (`recorded`), and co
 Rules: pure data. Lines have no line ends.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from completion.next_edit.edits import LineEdit
+from completion.next_edit.edits import MAX_EDITS, LineEdit, Proposal, applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,17 @@ class Situation:
     expected: tuple[str, ...] = ()  # of recorded situations: the whole file in the end
     is_held_out: bool = False
     imports: tuple[tuple[str, str], ...] = ()  # names that are not imported, and how the repository imports them
+
+
+def with_edit(situation: Situation, taken: Proposal) -> Situation:
+    """The situation after a proposal was taken."""
+    edit = LineEdit(situation.path, taken.line, taken.old, taken.new)
+    n_more = len(taken.new) - len(taken.old)
+    moved = (
+        replace(each, line=each.line + n_more) if each.line >= taken.line + len(taken.old) else each
+        for each in situation.edits
+    )
+    return replace(situation, lines=tuple(applied(situation.lines, taken)), edits=(*moved, edit)[-MAX_EDITS:])
 
 
 def is_wanted(situation: Situation, line: int, old: tuple[str, ...], new: tuple[str, ...]) -> bool:

@@ -3,7 +3,7 @@
 `midfill/nextEdit` answers `{edits, reason}`: the edits in order, each with its document, its range, the new text, the
 place to jump to, and an id to accept or dismiss it by. Copilot's request, which other plugins speak (sidekick.nvim asks
 any client whose name holds "copilot"), gets the first of them. When nothing is left to do in the document itself, what
-it renamed is looked for in the other open documents and in the repository.
+it renamed is looked for in the other open documents and in the repository; then the model is asked (`rewriting`).
 
 Named in `table`. Rules: exactly one answer per request, an empty one for another version than the document's, and
 where it changed meanwhile. A private document is not looked into for another, nor are its edits. Nothing is computed
@@ -21,9 +21,10 @@ from typing import Any
 from completion.code.lines import same_ends
 from completion.next_edit.edits import LineEdit, Proposal
 from completion.next_edit.elsewhere import renamed, uses
-from completion.next_edit.judge import Judged, judge
+from completion.next_edit.judge import Judged, asks_model, judge
 from completion.next_edit.layer_one import missing_names, proposals
 from lsp_server.documents.store import Document, split_lines, units_of
+from lsp_server.methods.rewriting import Question, rewritten
 from lsp_server.server import Midfill
 from lsp_server.usage.explain import Spot
 from lsp_server.usage.next_edits import OFFERED, Considered
@@ -163,8 +164,15 @@ async def _respond(ls: Midfill, params: Any) -> _Answer:
     ls.documents.edits.offer(document.uri, [judged.proposal for judged in answer.edits])
     if not offers and not ls.privacy.is_private(document.uri):
         await _look_elsewhere(ls, document, threshold, told)
-        if document.n_edits != number:
-            return _Answer(reason="the document changed meanwhile", edits=edits)
+    if not told.offers and asks_model(threshold):
+        written = await rewritten(ls, Question(document.uri, tree, edits, line, lambda: document.n_edits == number))
+        said = judge(written, edits, line, threshold=threshold, dismissed=ls.next_edits.dismissed)
+        told.offers = [_Offer(document.uri, document.version, lines, judged) for judged in said.edits]
+        told.others += [Considered.other(document.uri, judged, ls.next_edits.dismissed) for judged in said.others]
+        told.reason = "" if told.offers else told.reason
+        ls.documents.edits.offer(document.uri, [judged.proposal for judged in said.edits])
+    if document.n_edits != number:
+        return _Answer(reason="the document changed meanwhile", edits=edits)
     return told
 
 

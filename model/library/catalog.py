@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from completion.types import Format
+from completion.types import Format, RewriteForm
 from model.library.paths import adapters_dir
 from model.library.shards import files_of
 
@@ -68,6 +68,7 @@ class ModelRow:
     line_format: Format
     block_format: Format
     body_format: Format | None = None  # of a function's whole body; None: as of any block
+    rewrite_form: RewriteForm = RewriteForm.PAIRS  # of lines that may follow an edit
     chat_system: str = ""  # what its chats begin with
     files: tuple[str, ...] = ()
     revision: str = "main"

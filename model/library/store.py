@@ -85,6 +85,7 @@ def present_spec(store: Path, row: ModelRow | None) -> PromptSpec:
         line_format=row.line_format,
         block_format=row.block_format,
         body_format=row.body_format,
+        rewrite_form=row.rewrite_form,
         chat_system=row.chat_system,
         turn_start=special.get(TURN_START),
         turn_end=special.get(TURN_END),

@@ -136,7 +136,23 @@ def test_midfill_and_its_rivals_stand_in_one_table(tmp_path: Path, capsys: pytes
     folder = tmp_path / "data"
     folder.mkdir()
     recorded(folder, {}, [])
-    suite.run_recorded(folder, tmp_path / "out.jsonl", threshold=0.0)
+    suite.run_recorded(folder, suite.Asked(out=tmp_path / "out.jsonl", threshold=0.0))
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {name: row["show_rate"] for name, row in printed["contenders"].items()} == {"midfill": 1.0, "rival": 0.0}
     assert printed["exact"] == 1.0
+
+
+def test_a_prompt_of_sweeps_that_was_recorded_is_reproduced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "def g():\n    pass\nf()\n"
+    diff = "<|file_sep|>a.py.diff\noriginal:\ndef f():\nupdated:\ndef g():\n"
+    ours = (
+        f"<|file_sep|>a.py\n{text}{diff}<|file_sep|>original/a.py:1:3\n{text}"
+        "<|file_sep|>current/a.py:1:3\ndef g():\n <|cursor|>   pass\nf()\n<|file_sep|>updated/a.py:1:3\ndef g():\n"
+    )
+    for number, prompt in enumerate((ours, ours.replace("pass", "pas"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        recorded(folder, {"prompt": prompt}, {"choices": [{"text": ""}]})
+        suite.run_recorded(folder, suite.Asked(out=tmp_path / "out.jsonl"))
+        printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert printed["sweep_prompts"] == {"recorded": 1, "reproduced": 1 - number}
