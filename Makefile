@@ -9,7 +9,7 @@ DOCS := .venv-docs
 DIST := .venv-dist
 WHEEL = $(DIST)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-cache-dir --wheel-dir
 
-.PHONY: setup run test test-fast test-remote test-editors check bench dist docs format lock clean
+.PHONY: setup run test test-fast test-remote test-dist test-clients test-editors check bench dist docs format lock clean
 
 setup: $(READY)
 
@@ -30,7 +30,7 @@ test: $(READY)  ## on all cores, then the real server file by file, then one at 
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not e2e and not model" -n auto || failed=1; \
 	$(BIN)/python -m pytest -m "e2e and not model" -n auto --dist loadfile || failed=1; \
-	$(BIN)/python -m pytest -m model || failed=1; \
+	$(BIN)/python -m pytest -m "model" || failed=1; \
 	exit $$failed
 
 test-fast: $(READY)  ## the core, the parsers and the rules: no model, no server, in less than a minute
@@ -39,6 +39,14 @@ test-fast: $(READY)  ## the core, the parsers and the rules: no model, no server
 test-remote: $(READY)  ## servers as the engine: one of the tests' own that misbehaves, and llama.cpp's real one
 	$(BIN)/midfill model pull
 	$(BIN)/python -m pytest -o addopts="--strict-markers" tests/model/remote tests/lsp_server/e2e/test_remote.py
+
+test-dist: $(READY)  ## the wheels: made, installed where no compiler and no torch is, and complete with the real model
+	$(BIN)/midfill model pull
+	$(BIN)/python -m pytest -m apart tests/test_dist.py
+
+test-clients: $(READY)  ## llama.vim and minuet-ai.nvim in a real Neovim before `midfill serve`
+	$(BIN)/midfill model pull
+	$(BIN)/python -m pytest -m apart tests/lsp_server/serve
 
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull

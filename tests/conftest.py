@@ -17,6 +17,14 @@ from model.library.catalog import DEFAULT_MODEL, resolve
 from tests.model.tiny import make_tiny_model
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What stands apart runs only where its marker is named: `-m apart`."""
+    if "apart" not in config.option.markexpr:
+        apart = [item for item in items if item.get_closest_marker("apart")]
+        items[:] = [item for item in items if item not in apart]
+        config.hook.pytest_deselected(items=apart)
+
+
 def stop_daemons(cache: Path) -> None:
     """End whatever daemons were started for a cache."""
     for pid in daemons_of(cache):

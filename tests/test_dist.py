@@ -33,7 +33,7 @@ int main(int n, char** arguments) {
 """
 pytestmark = [
     # It loads the real model, and has the machine to itself while compilers run.
-    pytest.mark.model,
+    pytest.mark.apart,
     pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="made on Linux x86-64"),
 ]
 

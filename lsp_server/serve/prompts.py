@@ -11,6 +11,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from completion.prompt.layout import build_prompt
 from completion.prompt.segments import SegmentCache
@@ -52,10 +53,9 @@ class Prompts:
         self._loaded, self._limits = loaded, limits
         self._spec = replace(spec, line_format=Format.FIM, block_format=Format.FIM, body_format=None)
         self._segments = SegmentCache(loaded.tokenizer)
-        assert isinstance(loaded.tokenizer, VocabTokenizer), "the daemon's model has its own"
-        assert loaded.architecture is not None
+        assert loaded.architecture is not None, "it is the model process's"
         self.n_vocabulary = loaded.architecture.vocab
-        self._special = loaded.tokenizer.special_tokens()
+        self._special = cast("VocabTokenizer", loaded.tokenizer).special_tokens()
         names = sorted(map(re.escape, self._special), key=len, reverse=True)
         self._special_name = re.compile(f"({'|'.join(names)})") if names else None
 

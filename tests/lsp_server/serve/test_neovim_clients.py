@@ -19,7 +19,7 @@ import pytest
 from model.library.catalog import DEFAULT_MODEL
 from tests.lsp_server.serve.process import fetched, serve_process
 
-pytestmark = [pytest.mark.e2e, pytest.mark.model]
+pytestmark = pytest.mark.apart  # it clones their plugins
 _WITHIN_S = 60.0
 _TEXT = """import math
 
