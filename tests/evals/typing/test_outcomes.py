@@ -15,6 +15,7 @@ from evals.typing.outcomes import outcomes_of
 from evals.typing.person import TextChange
 from evals.typing.screen import Screen
 from evals.typing.typing_bench import RealClock
+from lsp_server.config import Config
 from lsp_server.usage.explain import Spot, explanation
 from tests.fakes import LIMITS, ScriptedEngine, deps_with, request_at
 
@@ -133,7 +134,7 @@ def _run_at(path: Path, quietness: float | None, completed: float, right: float,
         ([(0.0, 0.5, 0.6), (0.2, 0.45, 0.76), (0.4, 0.4, 0.9)], (0.2, True)),
         ([(0.0, 0.5, 0.8), (0.2, 0.45, 0.85), (0.4, 0.4, 0.9)], (0.0, True)),
         ([(0.0, 0.5, 0.5), (0.2, 0.45, 0.6), (0.4, 0.4, 0.7)], (0.4, False)),
-        ([(0.0, 0.5, 0.6), (None, 0.45, 0.8)], (0.8, True)),  # the default
+        ([(0.0, 0.5, 0.6), (None, 0.45, 0.8)], (Config().quietness, True)),
     ],
 )
 def test_of_what_is_right_often_enough_the_one_that_completes_most_is_chosen(

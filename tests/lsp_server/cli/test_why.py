@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from completion.pipeline import complete
+from completion.ranking.trust import Trust
 from completion.types import Completion, CompletionRequest, Snippet, Trigger
 from lsp_server.cli.__main__ import main
 from lsp_server.cli.why import bar, render, stages
@@ -65,7 +66,7 @@ def test_an_explanation_names_context_prompt_text_and_filters() -> None:
     assert told["steps"] == [{"name": "trailing_blanks", "before": "urn 1   ", "after": "urn 1"}]
     assert told["tokenProbability"] == pytest.approx(0.6065, abs=1e-3)  # of -0.5
     assert 0 <= told["probability"] < 1
-    assert told["probability"] == pytest.approx(math.exp(-5.5), abs=1e-4)
+    assert told["probability"] == pytest.approx(Trust().probability(math.exp(-5.5)), abs=1e-4)
     assert (told["unknownNames"], told["ranked"]) == ([], [])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lsprotocol import types as t
 
+from completion.ranking.trust import Trust
 from lsp_server.server import Midfill
 from lsp_server.usage.history import history_file, read_events, read_explanations
 from tests.lsp_server.fake_engine import FakeClient
@@ -281,7 +282,7 @@ def test_what_became_of_an_automatic_suggestion_tells_how_far_to_trust_the_next(
 ) -> None:
     async def learns(server: Midfill) -> None:
         await scenario(server)
-        shift = server.engine.trust.shift
+        shift = server.engine.trust.shift - Trust().shift
         assert (shift > 0) - (shift < 0) == sign
 
     remembered(tiny_cache, learns)

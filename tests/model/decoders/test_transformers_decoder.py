@@ -160,7 +160,7 @@ def test_a_folder_is_opened_with_a_store_that_holds_no_weights(tmp_path: Path, m
 def test_without_the_library_the_message_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, *CASES["starcoder2"])
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(UnsupportedModel, match=r"'starcoder2' is not one .* pip install 'midfill\[transformers\]'"):
+    with pytest.raises(UnsupportedModel, match=r"'starcoder2' is not one .* pip install \"midfill\[transformers\]\""):
         load(tmp_path)
 
 

@@ -670,8 +670,8 @@ def test_an_editor_comes_before_another_program_that_is_being_served_and_loses_n
         alone, _ = engine.ask(prompt(60), n=400)
         _, served = engine.submit(prompt(60), session="tool", n=400, priority=Priority.SERVED)
         assert served.first_token.wait(30)
-        _, stats = engine.ask(prompt(300, seed=3), session="editor")
-        assert (stats.finish, len(served.finished)) == ("length", 0)
+        editor, _ = engine.ask(prompt(300, seed=3), session="editor")
+        assert (editor.wait().finish, len(served.finished)) == ("length", 0)
         assert served.wait().finish == "length"
         assert served.tokens == alone.tokens
 
@@ -679,8 +679,8 @@ def test_an_editor_comes_before_another_program_that_is_being_served_and_loses_n
 def test_another_program_does_not_wait_for_a_good_time(folder: Path) -> None:
     with Engine(folder, may_idle=lambda: False) as engine:
         _, ahead = engine.submit(prompt(60), session="editor", priority=Priority.NEXT)
-        _, stats = engine.ask(prompt(60), session="tool", priority=Priority.SERVED)
-        assert (stats.finish, len(ahead.finished)) == ("length", 0)
+        tool, _ = engine.ask(prompt(60), session="tool", priority=Priority.SERVED)
+        assert (tool.wait().finish, len(ahead.finished)) == ("length", 0)
 
 
 def test_idle_work_waits_for_a_good_time(folder: Path) -> None:
