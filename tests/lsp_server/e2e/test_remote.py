@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from model.library.catalog import DEFAULT_MODEL, resolve
-from tests.conftest import daemons_of
+from tests.conftest import daemons_of, stop_daemons
 from tests.lsp_server.session import Session
 from tests.model.remote.llama_server import llama_server
 from tests.model.remote.server import SAYS, Call, ModelServer, server_in_thread, well
@@ -196,6 +196,7 @@ def test_a_wrong_key_is_told_once(
 def test_llama_cpps_server_answers_and_the_local_model_when_it_is_killed(real_cache: Path, tmp_path: Path) -> None:
     row = resolve(DEFAULT_MODEL).row
     assert row is not None
+    stop_daemons(real_cache)  # those of other tests
     with llama_server(real_cache / "models" / row.file) as server:
         # A busy machine is no failure.
         times = {"maxWaitMs": 0, "deadlineMs": 0, "maxPromptTokens": 1_024}
