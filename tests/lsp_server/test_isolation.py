@@ -83,8 +83,8 @@ def test_ctrl_c_ends_a_command_with_130_and_it_is_the_process_that_was_started(p
             time.sleep(0.01)
             continue
         process.send_signal(signal.SIGINT)
+        os.close(writer)  # a signal that comes right before the read is seen behind it
         process.wait(60)
-        os.close(writer)
     _, said = process.communicate()
     assert (process.returncode, said) == (130, b"")
 
