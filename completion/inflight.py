@@ -134,7 +134,7 @@ class InFlight:
         """End the session's completion, and what is computed ahead in it."""
         if running := self._running.pop(session, None):
             running.task.cancel()
-        self.cancel_ahead(session)
+        self._cancel_ahead(session)
 
     def leave(self, session: str, text: str, cursor: int) -> None:
         """The cursor went to an offset of the document: what is computed ahead ends, and what goes on behind an answer
@@ -147,9 +147,9 @@ class InFlight:
             typed = _typed_between(running.request, text, cursor)
             if typed is None or not _agree(running.work.text, typed):
                 self.cancel(session)
-        self.cancel_ahead(session)
+        self._cancel_ahead(session)
 
-    def cancel_ahead(self, session: str) -> None:
+    def _cancel_ahead(self, session: str) -> None:
         """End what is computed ahead in a session."""
         if ahead := self._ahead.pop(session, None):
             ahead.task.cancel()

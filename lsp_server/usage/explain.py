@@ -32,6 +32,18 @@ class Spot:
     language: str
     latency_ms: float  # from the request to its answer
 
+    def told(self) -> dict[str, Any]:
+        """As every explanation tells it."""
+        return {
+            "at": self.at,
+            "uri": self.uri,
+            "path": self.path,
+            "line": self.line,
+            "column": self.column,
+            "language": self.language,
+            "latencyMs": round(self.latency_ms, 2),
+        }
+
 
 def explanation(
     suggestion_id: str,
@@ -52,13 +64,7 @@ def explanation(
     ]
     return {
         "id": suggestion_id,
-        "at": spot.at,
-        "uri": spot.uri,
-        "path": spot.path,
-        "line": spot.line,
-        "column": spot.column,
-        "language": spot.language,
-        "latencyMs": round(spot.latency_ms, 2),
+        **spot.told(),
         "trigger": trace.trigger.value if trace else None,
         "format": str(trace.format) if trace and trace.format else None,
         "context": context,

@@ -106,13 +106,7 @@ def _explanation(
 ) -> dict[str, Any]:
     return {
         "id": answer,
-        "at": spot.at,
-        "uri": spot.uri,
-        "path": spot.path,
-        "line": spot.line,
-        "column": spot.column,
-        "language": spot.language,
-        "latencyMs": round(spot.latency_ms, 2),
+        **spot.told(),
         "edits": [{"path": edit.path, "old": list(edit.old), "new": list(edit.new)} for edit in edits],
         "proposals": [
             {
