@@ -111,7 +111,7 @@ def _add_typing(typing: Any) -> None:
     )
     typing.add_argument("--speed", type=_speed, default=1.0, help="divides how long the person takes for everything")
     typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")
-    typing.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
+    _add_resume(typing)
 
 
 def _add_generated(suites: Any) -> None:
@@ -119,10 +119,16 @@ def _add_generated(suites: Any) -> None:
     infilling = suites.add_parser("humaneval-infilling", help="masked lines of HumanEval, executed")
     infilling.add_argument("--split", choices=_INFILLING_SPLITS, default="single-line")
     bodies = suites.add_parser("humaneval-bodies", help="function bodies of HumanEval, executed")
-    for executed in (infilling, bodies):
+    targets = suites.add_parser("targets", help="how near a model comes to the accuracies that are aimed at")
+    for executed in (infilling, bodies, targets):
         executed.add_argument("--half", choices=("a", "b"), default="", help="problems of one half only")
         _add_data(executed)
+    for executed in (infilling, bodies):
         _add_generation(executed, limit=0)
+    _add_url(targets)
+    _add_sample(targets, limit=0, of="lines and bodies each")
+    _add_model(targets)
+    _add_resume(targets)
 
     mceval = suites.add_parser("mceval", help="masked lines and bodies in 37 languages, executed where they can be")
     mceval.add_argument("--lang", nargs="+", default=[], help="McEval's names of languages (default: all)")
@@ -159,7 +165,7 @@ def _add_generated(suites: Any) -> None:
     ghosts.add_argument("--seed", type=int, default=0)
     _add_model(ghosts)
     _add_without(ghosts)
-    ghosts.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
+    _add_resume(ghosts)
 
     quietness = suites.add_parser("quietness", help="which quietness completes most, of runs of bench typing")
     quietness.add_argument("results", type=Path, nargs="+", help="of bench typing --quietness Q, one for each Q")
@@ -218,7 +224,7 @@ def _add_scored(suites: Any) -> None:
     following.add_argument("--form", choices=FORMS, default="auto", help="how it is asked (default: the model's own)")
     _add_sample(following, limit=100, of="situations of each kind and repository")
     _add_out(following)
-    following.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
+    _add_resume(following)
 
     compare = suites.add_parser("compare", help="paired difference of two results files, B minus A")
     compare.add_argument("a", type=Path)
@@ -241,14 +247,22 @@ def _add_generation(parser: argparse.ArgumentParser, limit: int, of: str = "exam
     _add_engine(parser)
     _add_sample(parser, limit, of)
     _add_model(parser)
+    _add_resume(parser)
+
+
+def _add_resume(parser: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the interrupted run that --out holds")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     _add_without(parser)
     parser.add_argument("--engine", choices=ENGINES, default="midfill")
-    parser.add_argument("--url", default="", help="of the server, with --engine remote; its key is $MIDFILL_KEY")
+    _add_url(parser)
     parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: the model's own")
+
+
+def _add_url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default="", help="of a server that is asked (--engine remote); key in $MIDFILL_KEY")
 
 
 def _add_without(parser: Any) -> None:

@@ -58,6 +58,16 @@ def _humaneval_bodies(a: argparse.Namespace) -> int:
     return asyncio.run(suite.run(selection, _setup(a)))
 
 
+def _targets(a: argparse.Namespace) -> int:
+    from evals.engines import INVOKED, REMOTE
+    from evals.suites import targets as suite
+    from evals.suites.humaneval_infilling import Selection
+
+    a.engine, a.format = REMOTE if a.url else INVOKED, "auto"
+    selection = Selection(split="", limit=a.limit, half=a.half, seed=a.seed)
+    return asyncio.run(suite.run(selection, _setup(a)))
+
+
 def _mceval(a: argparse.Namespace) -> int:
     from evals.suites import mceval
 
@@ -332,6 +342,7 @@ BENCHES: dict[str, Runner] = {
 SUITES: dict[str, Runner] = {
     "humaneval-infilling": _humaneval,
     "humaneval-bodies": _humaneval_bodies,
+    "targets": _targets,
     "mceval": _mceval,
     "all": _all,
     "lines": _lines,

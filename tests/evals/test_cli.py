@@ -39,7 +39,7 @@ def test_a_language_that_mceval_lacks_is_one_line(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.startswith("midfill: McEval has no 'Cobol': use --lang of AWK, C#")
 
 
-@pytest.mark.parametrize("suite", ["humaneval-infilling", "humaneval-bodies", "mceval", "all"])
+@pytest.mark.parametrize("suite", ["humaneval-infilling", "humaneval-bodies", "targets", "mceval", "all"])
 def test_data_that_is_not_there_is_one_line(suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     budget = ["--budget", "1"] if suite == "all" else []
     assert main(["eval", suite, "--data", str(tmp_path), *budget]) == 1
