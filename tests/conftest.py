@@ -1,9 +1,11 @@
-"""Caches for tests: an empty one with a tiny model, and one that borrows the real model from the user's cache.
+"""Caches for tests: an empty one, one in which a tiny model is quantized, and one that borrows the user's real model.
 
 Each has a runtime folder of its own, so that no test ever meets the daemon the user works with.
 """
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from model.library.catalog import DEFAULT_MODEL, resolve
-from tests.model.tiny import make_tiny_model
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,6 +24,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         apart = [item for item in items if item.get_closest_marker("apart")]
         items[:] = [item for item in items if item not in apart]
         config.hook.pytest_deselected(items=apart)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that does not name the marker asked for is not imported: all of them, and what they need, take seconds."""
+    asked = re.fullmatch(r"(\w+)(?: and not \w+)*", config.option.markexpr)
+    if collection_path.suffix != ".py" or asked is None or asked[1] == "not":
+        return None
+    return True if f"mark.{asked[1]}" not in collection_path.read_text(encoding="utf-8") else None
 
 
 def stop_daemons(cache: Path) -> None:
@@ -64,7 +73,28 @@ def tiny_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random model as a safetensors folder."""
+    from tests.model.tiny import make_tiny_model  # torch and transformers: seconds, which most tests need not wait
+
     return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def tiny_stores(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of stores with the tiny model's: made once, as each cache of its own would have it made in seconds."""
+    from model.weights.prepare import choose_kind
+    from model.weights.quantize import make_store
+
+    cache = tmp_path_factory.mktemp("quantized")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIDFILL_CACHE", str(cache))
+        return make_store(resolve(str(tiny_model)), tiny_model, choose_kind("auto"), lambda done: None).parent
+
+
+@pytest.fixture
+def ready_cache(tiny_cache: Path, tiny_stores: Path) -> Path:
+    """A `tiny_cache` in which the tiny model is quantized: what is tested begins with the model process."""
+    shutil.copytree(tiny_stores, tiny_cache / "stores")
+    return tiny_cache
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def test_it_needs_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.e2e
 def test_a_tiny_tree_is_measured(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ready_cache: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "tree"
     root.mkdir()
@@ -128,4 +128,4 @@ def test_a_tiny_tree_is_measured(
     } <= summary.keys()
     assert (root / "shape_0.py").read_text() == FUNCTION.format(0) * 2
     assert len(out.read_text().splitlines()) == 12 + 4 * 4 + 1
-    assert not list((tiny_cache / "index").iterdir())
+    assert not list((ready_cache / "index").iterdir())

@@ -61,7 +61,7 @@ def test_an_added_adapter_is_listed_completes_and_goes(
 
 
 @pytest.mark.e2e
-def test_two_workspaces_have_each_its_model(tiny_cache: Path, tiny_model: Path, adapter: Path, tmp_path: Path) -> None:
+def test_two_workspaces_have_each_its_model(ready_cache: Path, tiny_model: Path, adapter: Path, tmp_path: Path) -> None:
     assert main(["model", "add", "--adapter", str(adapter), "--name", "letters"]) == 0
     shown = {}
     for name, model in (("with", "letters"), ("without", str(tiny_model))):
@@ -73,7 +73,7 @@ def test_two_workspaces_have_each_its_model(tiny_cache: Path, tiny_model: Path, 
             shown[name] = [item["insertText"] for item in session.complete(uri, 1, 11)]
     assert any(LEARNED in text for text in shown["with"])
     assert not any(LEARNED in text for text in shown["without"])
-    blocks = [folder.name for folder in (tiny_cache / "blocks").iterdir()]
+    blocks = [folder.name for folder in (ready_cache / "blocks").iterdir()]
     assert len([name for name in blocks if name.startswith("letters-")]) == 1
     assert len(blocks) == 2  # keys and values of one are never the other's
 

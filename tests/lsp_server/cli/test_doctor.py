@@ -55,7 +55,7 @@ def test_quietness_is_named_and_an_invoked_request_is_answered(
 
 
 def test_the_command_takes_the_workspaces_settings_or_those_given(
-    tiny_cache: Path,
+    ready_cache: Path,
     tiny_model: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

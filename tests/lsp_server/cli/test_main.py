@@ -137,22 +137,22 @@ def test_nothing_is_said_to_a_reader_that_has_left(tiny_cache: Path, words: tupl
 
 
 @pytest.mark.e2e
-def test_stop_without_a_model_ends_all_model_processes(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_stop_without_a_model_ends_all_model_processes(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     source = tmp_path / "a.py"
     source.write_text("def add(a, b):\n    return ")
     other = shutil.copytree(tiny_model, tmp_path / "other")
     for model in (tiny_model, other):
         midfill("complete", f"{source}:2", "--json", "--mode", "line", "--model", str(model))
-    assert len(daemons_of(tiny_cache)) == 2
+    assert len(daemons_of(ready_cache)) == 2
     assert "1 model process was asked to leave" in midfill("stop", "--model", str(other)).stderr
-    assert len(daemons_of(tiny_cache)) == 1
+    assert len(daemons_of(ready_cache)) == 1
     assert midfill("stop").returncode == 0
-    assert daemons_of(tiny_cache) == []
+    assert daemons_of(ready_cache) == []
     assert "no model process is running" in midfill("stop").stderr
 
 
 @pytest.mark.e2e
-def test_context_needs_no_repository(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_context_needs_no_repository(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "w"
     folder.mkdir()
     (folder / "library.py").write_text("def area_of(width, height):\n    return width * height\n")
@@ -165,7 +165,7 @@ def test_context_needs_no_repository(tiny_cache: Path, tiny_model: Path, tmp_pat
 
 
 @pytest.mark.e2e
-def test_names_that_are_no_utf_8_end_no_command(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_names_that_are_no_utf_8_end_no_command(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"[/b]\xff")
     folder.mkdir(parents=True)
     name = os.fsdecode(b"caf\xe9.py")

@@ -49,7 +49,7 @@ def wait_for_index(session: Session, folder: Path) -> None:
 
 @pytest.mark.parametrize("version", [1, None])
 def test_a_version_that_stands_still_or_is_none_hides_no_edit(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path, version: Any
+    ready_cache: Path, tiny_model: Path, tmp_path: Path, version: Any
 ) -> None:
     library, user = ((tmp_path / name).as_uri() for name in ("library.py", "user.py"))
     with Session(tmp_path, options=options(tiny_model), folders=[tmp_path]) as session:
@@ -68,7 +68,7 @@ def test_a_version_that_stands_still_or_is_none_hides_no_edit(
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_a_closed_file_is_as_the_disk_has_it(tiny_cache: Path, tiny_model: Path, tmp_path: Path, index: bool) -> None:
+def test_a_closed_file_is_as_the_disk_has_it(ready_cache: Path, tiny_model: Path, tmp_path: Path, index: bool) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()
     file = workspace / "library.py"
@@ -95,7 +95,7 @@ def test_a_closed_file_is_as_the_disk_has_it(tiny_cache: Path, tiny_model: Path,
 
 
 def test_a_change_on_disk_of_a_file_that_was_never_open_arrives_without_a_key(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()
@@ -113,7 +113,7 @@ def test_a_change_on_disk_of_a_file_that_was_never_open_arrives_without_a_key(
 
 
 def test_what_is_edited_and_not_saved_is_shown_as_it_is_and_not_as_it_was_indexed(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()

@@ -78,7 +78,7 @@ class Fuzzed:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_after_5000_random_edits_the_text_is_the_clients(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path, encoding: str
+    ready_cache: Path, tiny_model: Path, tmp_path: Path, encoding: str
 ) -> None:
     dice = random.Random(encoding)
     with start(tmp_path, tiny_model, encoding=encoding) as session:
@@ -105,7 +105,7 @@ def test_after_5000_random_edits_the_text_is_the_clients(
             assert "result" in answer or answer["error"]["code"] == -32800, answer
 
 
-def test_nonsense_on_the_socket_closes_that_client_only(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_nonsense_on_the_socket_closes_that_client_only(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     dice = random.Random(0)
     with start(tmp_path, tiny_model) as session:
         pid = session.wait_for_phase("ready")["daemon"]["pid"]

@@ -35,7 +35,7 @@ def ask(session: Session, uri: str, line: int, character: int) -> str:
     return next(outcome for outcome in after if after[outcome] != before.get(outcome, 0))
 
 
-def test_hostile_documents_cost_themselves_alone(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_hostile_documents_cost_themselves_alone(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()
     for is_again in (False, True):
@@ -60,7 +60,7 @@ def test_hostile_documents_cost_themselves_alone(tiny_cache: Path, tiny_model: P
         assert ("is plain text from now on" in log) is not is_again
 
 
-def test_text_that_is_pasted_into_an_honest_document(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_text_that_is_pasted_into_an_honest_document(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         session.wait_for_phase("ready")
         honest, mail = (tmp_path / "ok.py").as_uri(), (tmp_path / "mail.md").as_uri()
@@ -75,7 +75,7 @@ def test_text_that_is_pasted_into_an_honest_document(tiny_cache: Path, tiny_mode
         assert "crashes" in newest["refused"]
 
 
-def test_a_workspace_with_hostile_files_has_an_index(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_workspace_with_hostile_files_has_an_index(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()
     for name, (_, text) in HOSTILE.items():

@@ -28,7 +28,7 @@ def _used_by_parser(child: psutil.Process) -> int:
         return 0
 
 
-def test_a_closed_document_of_two_megabytes_leaves_nothing(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_closed_document_of_two_megabytes_leaves_nothing(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with Session(tmp_path, options={"model": str(tiny_model), "maxWaitMs": 0}, folders=[tmp_path]) as session:
         session.wait_for_phase("ready")
         small = (tmp_path / "ok.py").as_uri()

@@ -46,7 +46,7 @@ def n_file(session: Session, notebook: Path, name: str, line: int = 0) -> int:
     return int(told["nFile"])
 
 
-def test_cells_are_one_document_in_its_files_place(tiny_cache: Path, tiny_model: Path, notebook: Path) -> None:
+def test_cells_are_one_document_in_its_files_place(ready_cache: Path, tiny_model: Path, notebook: Path) -> None:
     workspace = notebook.parent.parent
     texts = {"1": "from library import area_of", "2": "width = 3", "3": "print(area_of(width, "}
     with Session(workspace, options=options(tiny_model), folders=[workspace]) as session:
@@ -89,7 +89,7 @@ def test_cells_are_one_document_in_its_files_place(tiny_cache: Path, tiny_model:
 
 
 def test_other_files_are_shown_the_cells_while_the_notebook_is_open(
-    tiny_cache: Path, tiny_model: Path, notebook: Path
+    ready_cache: Path, tiny_model: Path, notebook: Path
 ) -> None:
     workspace = notebook.parent.parent
     user = (workspace / "user.py").as_uri()
@@ -114,7 +114,7 @@ def test_other_files_are_shown_the_cells_while_the_notebook_is_open(
 
 
 def test_cells_of_an_editor_that_says_nothing_of_notebooks_have_its_place_too(
-    tiny_cache: Path, tiny_model: Path, notebook: Path
+    ready_cache: Path, tiny_model: Path, notebook: Path
 ) -> None:
     workspace = notebook.parent.parent
     with Session(workspace, options=options(tiny_model), folders=[workspace]) as session:

@@ -16,7 +16,7 @@ USER = "STRIPE_KEY = BILLING_URL = 1\n\nprint(charge_customer(STRIPE_KEY, BILLIN
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEAx5cKq1uDNVJ8\n-----END PRIVATE KEY-----\n"
 
 
-def test_an_open_secret_is_shown_to_no_other_file(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_an_open_secret_is_shown_to_no_other_file(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()
     (workspace / ".gitignore").write_text("ignored.py\n")
@@ -43,7 +43,7 @@ def test_an_open_secret_is_shown_to_no_other_file(tiny_cache: Path, tiny_model: 
 
 @pytest.mark.parametrize("name", [".env", "ignored.py", "notes.py"])
 def test_in_a_private_document_only_invoked_requests_are_answered_from_it_alone(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path, name: str
+    ready_cache: Path, tiny_model: Path, tmp_path: Path, name: str
 ) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()

@@ -63,16 +63,16 @@ def test_progress_is_shown_while_the_model_is_prepared_and_ends(
     assert kinds.count("begin") == kinds.count("end")
 
 
-def test_a_client_without_progress_is_sent_none(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_client_without_progress_is_sent_none(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model, progress=False) as session:
         session.wait_for_phase("ready")
     assert not [m for m in session.messages if "rogress" in m["method"]]
 
 
 @pytest.fixture
-def full_disk(tiny_cache: Path) -> Iterator[Path]:
+def full_disk(ready_cache: Path) -> Iterator[Path]:
     """A cache whose folder of indexes lies on a disk of a few pages; only root may make one."""
-    folder = tiny_cache / "index"
+    folder = ready_cache / "index"
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", "size=160k", "midfill-test", str(folder)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
@@ -101,9 +101,8 @@ def test_with_a_full_disk_there_is_no_index_and_completions_go_on(
         assert session.status()["last"]["outcome"] in ("ok", "empty", "filtered")
 
 
-def test_without_a_folder_for_indexes_completions_go_on(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
-    tiny_cache.mkdir()
-    (tiny_cache / "index").write_text("a file where the folder should be")
+def test_without_a_folder_for_indexes_completions_go_on(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+    (ready_cache / "index").write_text("a file where the folder should be")
     with start(tmp_path, tiny_model) as session:
         session.wait_for_phase("ready")
         index = session.status()["indexes"][str(tmp_path)]
@@ -132,7 +131,7 @@ def test_nothing_of_a_hostile_workspace_is_imported(
     assert not marker.exists()
 
 
-def test_a_killed_daemon_is_started_again(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_killed_daemon_is_started_again(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         uri = (tmp_path / "a.py").as_uri()
         session.open(uri, TEXT)
@@ -160,13 +159,13 @@ def test_a_model_that_cannot_be_had_is_said_once_in_words(tiny_cache: Path, tmp_
 
 
 def test_an_idle_daemon_leaves_and_the_next_request_wakes_it(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     options = {"model": str(tiny_model), "daemon": {"idleExitMinutes": 0.02}}
     with Session(tmp_path, options=options, folders=[tmp_path]) as session:
         session.wait_for_phase("ready")
         session.wait_for_phase("asleep")
-        assert daemons_of(tiny_cache) == []
+        assert daemons_of(ready_cache) == []
         uri = (tmp_path / "a.py").as_uri()
         session.open(uri, TEXT)
         assert session.complete(uri, 1, 11) == []
@@ -174,7 +173,7 @@ def test_an_idle_daemon_leaves_and_the_next_request_wakes_it(
 
 
 def test_a_model_process_that_was_stopped_is_not_called_idle(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     with start(tmp_path, tiny_model) as session:
         session.wait_for_phase("ready")
@@ -188,12 +187,12 @@ def test_a_model_process_that_was_stopped_is_not_called_idle(
 
 
 def test_a_store_that_was_removed_while_the_model_runs_is_made_again_for_the_next_window(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     with start(tmp_path, tiny_model) as first:
         first.allowed_errors = 1  # it is said, once
         pid = first.wait_for_phase("ready")["daemon"]["pid"]
-        shutil.rmtree(tiny_cache / "stores")
+        shutil.rmtree(ready_cache / "stores")
         with start(tmp_path, tiny_model) as second:
             second.allowed_errors = 1
             assert second.wait_for_phase("ready", timeout_s=60)["daemon"]["pid"] != pid
@@ -203,10 +202,10 @@ def test_a_store_that_was_removed_while_the_model_runs_is_made_again_for_the_nex
         first.wait_for_phase("ready")
 
 
-def test_a_tokenizer_that_was_damaged_is_said_in_words(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_that_was_damaged_is_said_in_words(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as first:
         first.wait_for_phase("ready")
-        (file,) = tiny_cache.glob("stores/*/tokenizer.json")
+        (file,) = ready_cache.glob("stores/*/tokenizer.json")
         kept = file.read_bytes()
         file.write_bytes(b"x" * len(kept))
         with start(tmp_path, tiny_model) as second:
@@ -218,7 +217,7 @@ def test_a_tokenizer_that_was_damaged_is_said_in_words(tiny_cache: Path, tiny_mo
 
 
 def test_without_an_index_worker_completions_go_on_and_the_server_leaves(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     """The system gives the server nothing more to open."""
     with start(tmp_path, tiny_model) as session:
@@ -246,7 +245,7 @@ def test_without_an_index_worker_completions_go_on_and_the_server_leaves(
             time.sleep(0.1)
 
 
-def test_a_malformed_frame_closes_that_client_only(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_malformed_frame_closes_that_client_only(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         pid = session.wait_for_phase("ready")["daemon"]["pid"]
         path = socket_path(EngineSettings(model=str(tiny_model)))
@@ -265,16 +264,16 @@ def test_a_malformed_frame_closes_that_client_only(tiny_cache: Path, tiny_model:
         assert session.status()["daemon"]["pid"] == pid
 
 
-def test_a_truncated_store_is_made_again(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_truncated_store_is_made_again(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         session.allowed_errors = 1  # it is said, once
         pid = session.wait_for_phase("ready")["daemon"]["pid"]
         os.kill(pid, signal.SIGKILL)
-        (weights,) = tiny_cache.glob("stores/*/weights.safetensors")
+        (weights,) = ready_cache.glob("stores/*/weights.safetensors")
         size = weights.stat().st_size
         os.truncate(weights, size // 2)
         assert session.wait_for_phase("ready")["daemon"]["pid"] != pid
-        (weights,) = tiny_cache.glob("stores/*/weights.safetensors")
+        (weights,) = ready_cache.glob("stores/*/weights.safetensors")
         assert weights.stat().st_size == size
 
 
@@ -291,7 +290,7 @@ GARBAGE = {
 }
 
 
-def test_garbage_gets_an_answer_and_the_server_lives(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_garbage_gets_an_answer_and_the_server_lives(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         session.wait_for_phase("ready")
         assert session.complete("file:///never/opened.py", 0, 0) == []
@@ -309,7 +308,7 @@ def test_garbage_gets_an_answer_and_the_server_lives(tiny_cache: Path, tiny_mode
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 def test_edits_after_an_emoji_land_where_the_editor_means(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path, encoding: str
+    ready_cache: Path, tiny_model: Path, tmp_path: Path, encoding: str
 ) -> None:
     units = {"utf-8": 4, "utf-16": 2, "utf-32": 1}[encoding]
     with start(tmp_path, tiny_model, encoding=encoding) as session:
@@ -326,15 +325,16 @@ def test_edits_after_an_emoji_land_where_the_editor_means(
             assert item["range"]["end"]["character"] >= 6 + units + 6
 
 
-@pytest.mark.parametrize("kind", [0, 1, 2, None])
-def test_every_trigger_kind_is_tolerated(tiny_cache: Path, tiny_model: Path, tmp_path: Path, kind: int | None) -> None:
+def test_every_trigger_kind_is_tolerated(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         session.open("untitled:a", TEXT)
-        session.complete("untitled:a", 1, 11, kind)
+        session.wait_for_phase("ready")
+        for kind in (0, 1, 2, None):
+            session.complete("untitled:a", 1, 11, kind)
 
 
 def test_a_wrong_configuration_is_named_and_the_defaults_apply(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     options = {"model": str(tiny_model), "maxWaitMs": "soon", "colour": 1}
     with Session(tmp_path, options=options, configuration={"mode": "line"}) as session:
@@ -346,7 +346,7 @@ def test_a_wrong_configuration_is_named_and_the_defaults_apply(
         assert session.status()["config"]["mode"] == "line"
 
 
-def test_the_server_never_imports_torch(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_the_server_never_imports_torch(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     with start(tmp_path, tiny_model) as session:
         session.wait_for_phase("ready")
         session.open("untitled:a", TEXT)
@@ -361,7 +361,7 @@ USER = "from library import area_3\n\n\ndef main():\n    print(area_3(2, "
 
 
 def test_other_files_become_context_at_a_pause_and_outlive_the_daemon_on_disk(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     options = {"model": str(tiny_model), "maxWaitMs": 0, "maxPromptTokens": 2048, "maxFileTokens": 512}
     options |= {"daemon": {"idle": "always"}}  # a busy machine is no failure
@@ -399,7 +399,7 @@ def wait_for(session: Session, holds: Callable[[dict[str, Any]], bool]) -> dict[
     raise AssertionError(f"it never was: {daemon}")
 
 
-def test_a_file_that_was_never_open_becomes_context(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_never_open_becomes_context(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "w"
     workspace.mkdir()
     (workspace / "library.py").write_text("def area_of(width, height):\n    return width * height\n")
@@ -418,15 +418,15 @@ def test_a_file_that_was_never_open_becomes_context(tiny_cache: Path, tiny_model
         assert wait_for(session, lambda daemon: daemon["n_blocks_computed"] > 0)["n_blocks_computed"] == 1
 
 
-def test_without_an_index_nothing_is_read(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_without_an_index_nothing_is_read(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     options = {"model": str(tiny_model), "maxWaitMs": 0, "context": {"index": False}}
     with Session(tmp_path, options=options, folders=[tmp_path]) as session:
         session.wait_for_phase("ready")
         assert session.status()["indexes"] == {}
-        assert not (tiny_cache / "index").exists()
+        assert not (ready_cache / "index").exists()
 
 
-def test_the_machine_is_measured_in_passing_and_remembered(tiny_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_the_machine_is_measured_in_passing_and_remembered(ready_cache: Path, tiny_model: Path, tmp_path: Path) -> None:
     options = {"model": str(tiny_model), "maxWaitMs": 0, "maxPromptTokens": 0, "maxFileTokens": 0}
     options |= {"daemon": {"idle": "always"}}
     uri = (tmp_path / "a.py").as_uri()
@@ -442,13 +442,13 @@ def test_the_machine_is_measured_in_passing_and_remembered(tiny_cache: Path, tin
                 break
             time.sleep(0.1)
         assert "tokens a second" in session.status()["machine"]
-    assert (tiny_cache / "state" / "machine.json").stat().st_mode & 0o077 == 0
+    assert (ready_cache / "state" / "machine.json").stat().st_mode & 0o077 == 0
     with start(tmp_path, tiny_model) as session:
         assert "tokens a second" in session.wait_for_phase("ready")["machine"]
 
 
 def test_who_asks_for_a_card_that_is_not_there_hears_why_and_gets_completions(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     import torch
 

@@ -16,7 +16,7 @@ _TYPING = 2
 
 @pytest.mark.parametrize(("without", "is_skipped"), [("", True), ("junk", True), ("trigger,loops", False)])
 def test_a_server_runs_without_what_its_environment_names(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path, without: str, is_skipped: bool
+    ready_cache: Path, tiny_model: Path, tmp_path: Path, without: str, is_skipped: bool
 ) -> None:
     options = {"model": str(tiny_model), "maxWaitMs": 0}
     with Session(tmp_path, options=options, folders=[tmp_path], environment={VARIABLE: without}) as session:

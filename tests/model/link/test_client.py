@@ -47,7 +47,7 @@ class Watched:
         await self.client.close()
 
 
-def test_who_asks_while_a_model_process_leaves_gets_the_next_one(tiny_cache: Path, tiny_model: Path) -> None:
+def test_who_asks_while_a_model_process_leaves_gets_the_next_one(ready_cache: Path, tiny_model: Path) -> None:
     """One that leaves has its lock until it has left, and answers nobody: what is started meanwhile ends at once."""
 
     async def scenario() -> None:
@@ -67,7 +67,7 @@ def test_who_asks_while_a_model_process_leaves_gets_the_next_one(tiny_cache: Pat
 
 
 def test_a_request_that_a_stopped_model_process_left_unanswered_starts_the_next_one(
-    tiny_cache: Path, tiny_model: Path
+    ready_cache: Path, tiny_model: Path
 ) -> None:
     async def scenario() -> None:
         async with Watched(tiny_model) as watched:
@@ -87,7 +87,7 @@ def test_a_request_that_a_stopped_model_process_left_unanswered_starts_the_next_
 
 
 def test_a_callback_that_raises_does_not_end_the_client(
-    tiny_cache: Path, tiny_model: Path, caplog: pytest.LogCaptureFixture
+    ready_cache: Path, tiny_model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
         class Failing(Watched):
@@ -102,7 +102,7 @@ def test_a_callback_that_raises_does_not_end_the_client(
     assert "could not be told" in caplog.text
 
 
-def test_a_generation_that_another_request_ends_is_no_answer(tiny_cache: Path, tiny_model: Path) -> None:
+def test_a_generation_that_another_request_ends_is_no_answer(ready_cache: Path, tiny_model: Path) -> None:
     """What came of it until then is not taken for the whole: it would be shown, and remembered."""
 
     async def scenario() -> None:
