@@ -57,10 +57,8 @@ def _cache() -> Iterator[Path]:
 
 def scenario(name: str, folder: Path) -> Callable[[], Verdict]:
     """A scenario with what it needs on disk."""
-    from tests.model.tiny import make_tiny_model
-
     if name == "engine":
-        return EngineLife(make_tiny_model(folder / "tiny"))
+        return EngineLife(*_model_and_store(folder))
     if name == "history":
         return HistoryLife()
     root = folder / f"workspace-{name}"
@@ -68,6 +66,18 @@ def scenario(name: str, folder: Path) -> Callable[[], Verdict]:
     (root / "a.py").write_text("def one(): ...\n")
     (root / ".gitignore").write_text("*.log\n")
     return IndexClientLife(root) if name == "index-client" else WorkerLife(root)
+
+
+def _model_and_store(folder: Path) -> tuple[Path, Path]:
+    """A tiny model, and a folder of stores with its own."""
+    from model.library.catalog import resolve
+    from model.weights.prepare import choose_kind
+    from model.weights.quantize import make_store
+    from tests.model.tiny import make_tiny_model
+
+    model = make_tiny_model(folder / "tiny")
+    store = make_store(resolve(str(model)), model, choose_kind("auto"), lambda done: None)
+    return model, store.parent.rename(folder / "stores")
 
 
 def run(names: list[str], n_sample: int | None, seed: int, told: Callable[[str], None] = lambda line: None) -> Figures:
