@@ -27,6 +27,7 @@ from model.library.store import StoreError, present_spec, read_manifest
 from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
 from model.link import address, tasks, wire
 from model.link.messages import generate_message
+from model.link.opening import EarlyTokenizer
 from model.link.spawn import EngineSettings, socket_path, spawn_daemon
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class EngineClient:
         self._loaded: LoadedModel | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._tokenizer = EarlyTokenizer(settings.model)
         self._ids = itertools.count(1)
         self._requests: dict[int, asyncio.Queue[wire.Token | wire.Prefilled | wire.Done | None]] = {}
         self._statuses: list[asyncio.Future[wire.StatusReply]] = []
@@ -281,6 +283,8 @@ class EngineClient:
                 if self._state.phase is not Phase.DOWN:
                     self._set_state(Phase.STARTING, "starting the model process")
                 process = self._process = spawn_daemon(self._settings)
+                if self._loaded is None:
+                    self._tokenizer.begin()
             elif code is not None:
                 raise OSError(f"it ended with code {code}; see {path.with_suffix('.log')}")
             if time.monotonic() > deadline:
@@ -293,15 +297,15 @@ class EngineClient:
         with contextlib.suppress(ConnectionError):  # killed: as if it had ended, which is what `run` will say
             while data := await reader.read(_READ_BYTES):
                 for message in frames.feed(data):
-                    self._receive(message)
+                    await self._receive(message)
 
-    def _receive(self, message: wire.Message) -> None:
+    async def _receive(self, message: wire.Message) -> None:
         match message:
             case wire.Token() | wire.Prefilled() | wire.Done():
                 if inbox := self._requests.get(message.id):
                     inbox.put_nowait(message)
             case wire.State():
-                self._receive_state(message)
+                await self._receive_state(message)
             case wire.StatusReply():
                 while self._statuses:
                     if not (future := self._statuses.pop()).done():
@@ -311,11 +315,12 @@ class EngineClient:
             case _:
                 raise wire.ProtocolError(f"{type(message).__name__} goes the other way")
 
-    def _receive_state(self, message: wire.State) -> None:
+    async def _receive_state(self, message: wire.State) -> None:
         phase = Phase(message.phase)
         if phase is Phase.READY:
             if self._loaded is None:
-                self._loaded = _loaded_from(Path(message.store), self._settings.model)
+                store = Path(message.store)
+                self._loaded = _loaded_from(store, self._settings.model, await self._tokenizer.of(store))
             self._wanted.clear()
         self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
 
@@ -357,12 +362,12 @@ class EngineClient:
         raise EngineUnavailable(self._state.message, outcome)
 
 
-def _loaded_from(store: Path, model: str) -> LoadedModel:
-    """What a store says of its model; StoreError or UnsupportedTokenizer when it cannot be read (any more)."""
+def _loaded_from(store: Path, model: str, tokenizer: VocabTokenizer) -> LoadedModel:
+    """What a store says of its model; StoreError when it cannot be read (any more)."""
     manifest = read_manifest(store)
     return LoadedModel(
         name=manifest.model_id,
-        tokenizer=VocabTokenizer.open(store),
+        tokenizer=tokenizer,
         spec=present_spec(store, resolve(model).row),
         context_tokens=manifest.architecture.context_tokens,
         architecture=manifest.architecture,

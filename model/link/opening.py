@@ -1,0 +1,43 @@
+"""What the front end must know of a model, read while the model's process starts.
+
+A tokenizer takes as long to read as the process takes to start. Which store the process will choose is a guess, the
+newest one; the process says which it was, and another one is read then.
+
+Rules: in a thread, though the library holds the interpreter's lock: what is gained is the other processor. A guess that
+cannot be read says nothing; the store that the process names says what is wrong with it.
+"""
+
+import asyncio
+from pathlib import Path
+
+from model.library.catalog import resolve
+from model.library.store import newest_store
+from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+
+
+class EarlyTokenizer:
+    """The tokenizer of a model whose process is starting."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._guess: Path | None = None
+        self._reading: asyncio.Future[VocabTokenizer | None] | None = None
+
+    def begin(self) -> None:
+        """Begin to read that of the newest store, once; returns at once."""
+        if self._reading is None and (store := newest_store(resolve(self._model).model_id)) is not None:
+            self._guess = store
+            self._reading = asyncio.get_running_loop().run_in_executor(None, _open, store)
+
+    async def of(self, store: Path) -> VocabTokenizer:
+        """That of the store which the process has chosen; UnsupportedTokenizer when it cannot be read."""
+        if self._reading is not None and store == self._guess and (early := await self._reading) is not None:
+            return early
+        return await asyncio.to_thread(VocabTokenizer.open, store)
+
+
+def _open(store: Path) -> VocabTokenizer | None:
+    try:
+        return VocabTokenizer.open(store)
+    except UnsupportedTokenizer:
+        return None
