@@ -44,9 +44,9 @@ test-dist: $(READY)  ## the wheels: made, installed where no compiler and no tor
 	$(BIN)/midfill model pull
 	$(BIN)/python -m pytest -m apart tests/test_dist.py
 
-test-clients: $(READY)  ## llama.vim and minuet-ai.nvim in a real Neovim before `midfill serve`
+test-clients: $(READY)  ## others' Neovim plugins: llama.vim and minuet-ai.nvim before `midfill serve`; plugin managers
 	$(BIN)/midfill model pull
-	$(BIN)/python -m pytest -m apart tests/lsp_server/serve
+	$(BIN)/python -m pytest -m apart tests/lsp_server/serve tests/neovim
 
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull

@@ -58,8 +58,22 @@ local function autocommands()
   on('VimLeavePre', server.leave)
 end
 
+--- Define `:Midfill`. Plugin managers that know no subfolders never source this plugin's `plugin/`: `setup` does it, too.
+function M.define_command()
+  vim.api.nvim_create_user_command('Midfill', function(command)
+    require('midfill.commands').run(command.fargs)
+  end, {
+    nargs = '*',
+    desc = 'midfill: code completion on this machine',
+    complete = function(typed)
+      return require('midfill.commands').complete(typed)
+    end,
+  })
+end
+
 --- Start midfill. `options`: see |midfill-options|.
 function M.setup(options)
+  M.define_command()
   if vim.fn.has(NEEDED) == 0 then
     return vim.notify('midfill needs Neovim 0.10 or newer', vim.log.levels.ERROR)
   end
