@@ -7,9 +7,10 @@ READY := $(VENV)/.ready
 DOCS := .venv-docs
 
 DIST := .venv-dist
+DEPLOY := .venv-deploy
 WHEEL = $(DIST)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-cache-dir --wheel-dir
 
-.PHONY: setup run test test-fast test-remote test-dist test-clients test-editors check bench dist docs format lock clean
+.PHONY: setup run test test-fast test-remote test-dist test-deploy test-clients test-editors check bench dist docs format lock clean
 
 setup: $(READY)
 
@@ -44,6 +45,9 @@ test-dist: $(READY)  ## the wheels: made, installed where no compiler and no tor
 	$(BIN)/midfill model pull
 	$(BIN)/python -m pytest -m apart tests/test_dist.py
 
+test-deploy: $(READY) $(DEPLOY)/.ready  ## docs/deploy by docker compose, Kubernetes' schemas, and Caddy and kubeconform on the path
+	$(BIN)/python -m pytest -m apart tests/test_deploy.py
+
 test-clients: $(READY)  ## others' Neovim plugins: llama.vim and minuet-ai.nvim before `midfill serve`; plugin managers
 	$(BIN)/midfill model pull
 	$(BIN)/python -m pytest -m apart tests/lsp_server/serve tests/neovim
@@ -58,7 +62,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
-	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups dev,dist,docs,eval,tune
+	$(BIN)/deptry completion lsp_server model parsers --optional-dependencies-dev-groups deploy,dev,dist,docs,eval,tune
 	$(BIN)/python -m tests.audit
 
 bench: $(READY)
@@ -97,4 +101,4 @@ lock: $(READY)  ## write the versions installed now
 		| sed -e 's/+cpu$$//' -e "s/^ik-llama.*/&; sys_platform == 'linux' and platform_machine == 'x86_64'/" >> requirements.lock
 
 clean:
-	rm -rf $(VENV) $(DIST) $(DOCS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DIST) $(DOCS) $(DEPLOY) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
