@@ -1,5 +1,8 @@
 """HTTP to one server: JSON in one piece, or a stream of lines. httpx does the protocol, this bounds and explains it.
 
+A request has a connection of its own (HTTP/1.1), since closing that is what every server and proxy understands: of
+HTTP/2 httpcore closes a stream without telling the server, and after a hundred of these can send nothing more.
+
 Rules: whatever a server does ends in an answer or a `RemoteProblem`, never in a hang: a request has a time for its
 answer, a line and an answer have a size. No redirect is followed. No proxy stands before this machine's own
 addresses. A request is sent again only while nothing of its answer has come.
@@ -47,7 +50,7 @@ class Transport:
         self._client = httpx2.AsyncClient(
             base_url=target.base,
             headers=headers,
-            http2=True,
+            http2=False,  # a stream that is closed there stays open for the server, which goes on computing
             verify=_certificates(ca_file),
             trust_env=not target.is_loopback,
             follow_redirects=False,

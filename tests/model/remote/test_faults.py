@@ -378,13 +378,19 @@ def test_a_redirect_is_not_followed_and_no_proxy_stands_before_this_machine(monk
     run(test)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
-def test_a_certificate_is_trusted_by_the_users_word_alone(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+def _tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's side of TLS for 127.0.0.1, and the certificate."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=team -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate, key)
+    return tls, certificate
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_certificate_is_trusted_by_the_users_word_alone(tmp_path: Path) -> None:
+    tls, certificate = _tls(tmp_path)
 
     async def test(server: ModelServer) -> None:
         await server.stop()
@@ -394,6 +400,30 @@ def test_a_certificate_is_trusted_by_the_users_word_alone(tmp_path: Path) -> Non
         assert server.calls == []
         async with client_of(server.url, ca_file=str(certificate)) as client:
             assert await said(client) == SAYS
+
+    run(test)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_server_that_could_speak_http_2_is_hung_up_on_as_any(tmp_path: Path) -> None:
+    tls, certificate = _tls(tmp_path)
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    spoken = []
+
+    async def silent(call: Call) -> None:
+        spoken.append(call.writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        await call.hung_up.wait()
+
+    async def test(server: ModelServer) -> None:
+        await server.stop()
+        await server.start(tls=tls)
+        async with client_of(server.url, ca_file=str(certificate)) as client:
+            server.completion = silent
+            asking = asyncio.create_task(said(client))
+            await until(lambda: bool(spoken))
+            assert spoken == ["http/1.1"]
+            asking.cancel()
+            await until(server.completions[-1].hung_up.is_set)
 
     run(test)
 
