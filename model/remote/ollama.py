@@ -75,7 +75,8 @@ class Ollama:
 
 
 def _body(model: str, prompt: str, max_tokens: int, stops: Sequence[str] = ()) -> Json:
-    options = {"temperature": 0, "top_k": 1, "num_predict": max_tokens, "stop": list(stops)}
+    # Its own penalty for repeating would forbid what code is full of.
+    options = {"temperature": 0, "top_k": 1, "repeat_penalty": 1, "num_predict": max_tokens, "stop": list(stops)}
     return {"model": model, "prompt": prompt, "raw": True, "stream": True, "options": options}
 
 

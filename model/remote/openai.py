@@ -102,6 +102,7 @@ class OpenAi:
         if abilities.returns_ids:
             body["return_token_ids"] = True
             body["stop_token_ids"] = list(question.stop_token_ids)
+            body["repetition_penalty"] = 1.0  # vLLM takes what it is not told from the model's own files
         if question.begins_with:
             body |= _constrained(abilities.constraint, question.begins_with)
         return _PATH, body

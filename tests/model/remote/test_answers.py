@@ -181,6 +181,7 @@ def test_a_server_that_can_all_is_asked_for_all(constraint: str) -> None:
             body = server.completions[-1].body
             assert body["prompt"] == list(_HEALED.token_ids)
             assert constraint in body
+            assert body["repetition_penalty"] == 1, "not the one of the model's own files"
             scored = await deltas(client, prompt("ab", target=(99, 100)))
             assert scored == [Delta(token_ids=(99, 100), logprobs=(-0.99, -1.0))]
 
@@ -276,7 +277,7 @@ def test_ollama_gets_the_prompt_as_it_is(local_model: str, logprobs: bool) -> No
             assert {delta.logprobs for delta in found} == {(-0.5,) if logprobs else (0.0,)}
             body = server.completions[-1].body
             assert (body["raw"], body["prompt"]) == (True, "def add(a, b):\n    ret")
-            assert body["options"]["num_predict"] == 40
+            assert (body["options"]["num_predict"], body["options"]["repeat_penalty"]) == (40, 1)
 
     run(test)
 
