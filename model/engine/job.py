@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
-from completion.types import GenerationStats
+from completion.types import GenerationStats, Priority
 from model.engine.generate import Generation, Request
 
 
@@ -28,6 +28,12 @@ class Job:
 
     def __post_init__(self) -> None:
         self.todo = replace(self.request, on_token=self._deliver)
+
+    @property
+    def turn(self) -> tuple[int, float]:
+        """When it is its turn, the first of all is the least."""
+        priority = self.request.priority
+        return priority, self.arrived if priority is Priority.SERVED else -self.arrived
 
     def _deliver(self, candidate: int, token: int, logprob: float, spelled: float) -> None:
         self.delivered.append(token)

@@ -4,8 +4,11 @@
 yields between layers, so a keystroke is noticed within one layer of a prefill or one layer of a decode
 step, and what is no longer the most urgent simply is not advanced.
 
-    INTERACTIVE: a request waits for its answer  >  NEXT: the request that may come next  >  WARM: windows to bring in
-    >  idle work
+    INTERACTIVE: a request waits for its answer  >  SERVED: another program's does  >  NEXT: the request that may come
+    next  >  WARM: windows to bring in  >  idle work
+
+Of one priority the newest comes first, since one person has one cursor; but of other programs' the oldest, since many
+people may stand behind these, and a newer one of somebody else's would come in between for ever.
 
 Rules: no other thread touches the decoder or the sessions. Commands come in through a queue, results leave
 through the callback of their request, and every accepted request ends with exactly one `Finished`. Whatever is raised
@@ -197,8 +200,8 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def _most_urgent(self) -> Job | None:
-        """The newest job of the first priority; None when no request waits for it and this is no good time."""
-        job = max(self._jobs, key=lambda job: (-job.request.priority, job.arrived), default=None)
+        """The first in turn; None when no request waits for it and this is no good time."""
+        job = min(self._jobs, key=lambda job: job.turn, default=None)
         return job if job is None or job.request.priority.is_awaited or self._may_idle() else None
 
     def _advance(self, job: Job) -> None:

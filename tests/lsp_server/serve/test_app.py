@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from completion.types import EngineUnavailable, Format, Outcome, Priority
+from lsp_server.serve.refusals import Refused
+from lsp_server.serve.slots import Slots
 from model.link.client import Phase
 from tests.fakes import FILE, MIDDLE, PREFIX, SUFFIX
 from tests.lsp_server.serve.served import FakeClient, Served, serving
@@ -237,6 +239,22 @@ def test_who_hangs_up_while_he_waits_for_a_session_is_never_asked_for() -> None:
         await served.client.ended.wait()
 
     run(scenario, lambda: FakeClient("one", hangs=True))
+
+
+def test_who_waits_too_long_for_a_session_hears_when_to_ask_again_and_those_behind_him_get_it() -> None:
+    async def test() -> None:
+        slots, ids = Slots(longest_wait_s=0.05), list(range(20))
+        async with slots.held(ids) as session:
+            with pytest.raises(Refused, match="too many ask") as refused:
+                async with slots.held(ids):
+                    pass
+            assert (refused.value.status, refused.value.retry_after_s) == (503, 2)
+            assert (slots.n_running, slots.n_waiting) == (1, 0)
+        async with slots.held(ids) as again:
+            assert again == session
+        assert slots.n_running == 0
+
+    asyncio.run(test())
 
 
 async def _metrics_with(served: Served, line: str) -> str:

@@ -676,6 +676,14 @@ def test_an_editor_comes_before_another_program_that_is_being_served_and_loses_n
         assert served.tokens == alone.tokens
 
 
+def test_of_other_programs_who_came_first_is_answered_first_whoever_comes_later(folder: Path) -> None:
+    engine = Engine(folder)
+    *first, last = (engine.submit(prompt(60, n), f"tool/{n}", n=60, priority=Priority.SERVED)[1] for n in range(6))
+    with engine:
+        assert last.wait().finish == "length"
+        assert [len(answer.finished) for answer in first] == [1] * 5
+
+
 def test_another_program_does_not_wait_for_a_good_time(folder: Path) -> None:
     with Engine(folder, may_idle=lambda: False) as engine:
         _, ahead = engine.submit(prompt(60), session="editor", priority=Priority.NEXT)
