@@ -280,6 +280,12 @@ class PromptSpec:
     turn_end: int | None = None
 
     @property
+    def has_fim(self) -> bool:
+        """Whether the model fills in. One that has the text after the cursor first may have no middle's sentinel."""
+        begins = self.fim_prefix is not None and self.fim_suffix is not None
+        return begins and (self.suffix_first or self.fim_middle is not None)
+
+    @property
     def has_chat(self) -> bool:
         """Whether the model knows what a turn of a chat is."""
         return self.turn_start is not None and self.turn_end is not None

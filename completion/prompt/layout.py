@@ -83,8 +83,7 @@ class _Layout:
 def prompt_format(spec: PromptSpec, mode: Mode) -> Format:
     """The format measured best for this model and mode; left-to-right when it has no sentinels."""
     wanted = spec.line_format if mode is Mode.LINE else spec.block_format
-    has_fim = None not in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle)
-    return wanted if has_fim else Format.LEFT
+    return wanted if spec.has_fim else Format.LEFT
 
 
 def function_asked_for(spec: PromptSpec, request: CompletionRequest, mode: Mode) -> int | None:
@@ -188,19 +187,19 @@ def _add_fim(layout: _Layout, window: PromptWindow, spec: PromptSpec, *, n_lines
     `loose`: even the nearest text after the cursor may be as it was computed before lines moved up, above it. That
     keeps nine tenths of its worth (`midfill eval suffix`), and a pause is enough to have it computed anew.
     """
-    prefix, suffix, middle = (i for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) if i is not None)
+    prefix, suffix, middle = ([] if i is None else [i] for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle))
     window, last = split(window, n_lines)
     if spec.suffix_first:
         _add_after(layout, window, suffix, loose=loose)
-    layout.add([prefix])
+    layout.add(prefix)
     _add_above(layout, window)
     if not spec.suffix_first:
         _add_after(layout, window, suffix, loose=loose)
-    layout.add([middle, *last])
+    layout.add([*middle, *last])
 
 
-def _add_after(layout: _Layout, window: PromptWindow, suffix: int, *, loose: bool) -> None:
-    layout.add([suffix])
+def _add_after(layout: _Layout, window: PromptWindow, suffix: Sequence[int], *, loose: bool) -> None:
+    layout.add(suffix)
     layout.add(window.after[:_NEAR_AFTER_TOKENS], loose=loose)
     for number, begin in enumerate(range(_NEAR_AFTER_TOKENS, len(window.after), _FAR_TOKENS)):
         layout.add(window.after[begin : begin + _FAR_TOKENS], 1 + number)

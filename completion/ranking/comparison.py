@@ -51,7 +51,7 @@ def other_format(spec: PromptSpec, first: Format) -> Format | None:
     """The format beside a first one; None when the model has only one."""
     if first is Format.FIM:
         return Format.LEFT
-    return None if None in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle) else Format.FIM
+    return Format.FIM if spec.has_fim else None
 
 
 def is_wanted(spec: PromptSpec, limits: Limits, asker: Asker, first: Attempt) -> bool:

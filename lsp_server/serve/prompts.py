@@ -88,7 +88,7 @@ class Prompts:
 
     def around(self, document: Document, max_tokens: int, n_candidates: int, deadline_ms: float | None) -> Prompt:
         """The prompt for a document at its cursor; what else than the nearest is ready in `deadline_ms` takes part."""
-        if None in (self._spec.fim_prefix, self._spec.fim_suffix, self._spec.fim_middle):
+        if not self._spec.has_fim:
             raise Refused(501, f"the model {self._loaded.name} cannot fill in: it has no tokens for that")
         room = self._loaded.context_tokens - max_tokens * n_candidates
         n_prompt = min(self._limits.max_prompt_tokens, room)

@@ -21,14 +21,25 @@ _FIM_PREFIX = (
     "<[fim-prefix]>",
     "<PRE>",
     "▁<PRE>",
+    "[PREFIX]",
 )
-_FIM_SUFFIX = ("<|fim_suffix|>", "<fim_suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<[fim-suffix]>", "<SUF>", "▁<SUF>")
+_FIM_SUFFIX = (
+    "<|fim_suffix|>",
+    "<fim_suffix>",
+    "<|fim_hole|>",
+    "<｜fim▁hole｜>",
+    "<[fim-suffix]>",
+    "<SUF>",
+    "▁<SUF>",
+    "[SUFFIX]",
+)
 _FIM_MIDDLE = ("<|fim_middle|>", "<fim_middle>", "<|fim_end|>", "<｜fim▁end｜>", "<[fim-middle]>", "<MID>", "▁<MID>")
 # What ends a text, beside the sentinels. (`</s>` is an ordinary token in some vocabularies.)
 _ENDS = ("<|endoftext|>", "<｜end▁of▁sentence｜>", "<|end_of_text|>", "<|EOT|>", "<|fim_pad|>", "<fim_pad>")
 # By a part of a model's name: what a family calls its sentinels, for servers that take text alone. From the tokenizers
 # and cards that were published with bigcode/starcoder2-15b, deepseek-ai/deepseek-coder-6.7b-base,
-# ibm-granite/granite-8b-code-base, google/codegemma-2b, JetBrains/Mellum-4b-base; Seed-Coder's order from its paper.
+# ibm-granite/granite-8b-code-base, google/codegemma-2b, JetBrains/Mellum-4b-base; Seed-Coder's order from its paper,
+# Codestral's, which has nothing before the middle, from mistralai/mistral-common (`encode_fim`).
 _STARCODER = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>")
 _QWEN = ("<|repo_name|>", "<|file_sep|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|endoftext|>")
 _FAMILIES: dict[str, tuple[str, ...]] = {
@@ -38,10 +49,11 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "granite": _STARCODER,
     "codegemma": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_separator|>"),
     "mellum": ("<filename>", *_STARCODER),
+    "codestral": ("[SUFFIX]", "[PREFIX]", "</s>"),
     "seed-coder": ("<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"),
 }
 # Of these the text after the cursor comes first.
-_SUFFIX_FIRST = ("mellum", "seed-coder")
+_SUFFIX_FIRST = ("mellum", "seed-coder", "codestral")
 SPELLINGS = (*_REPO_NAME, *_FILE_SEP, *_FIM_PREFIX, *_FIM_SUFFIX, *_FIM_MIDDLE, TURN_START, TURN_END, *_ENDS)
 
 
@@ -51,8 +63,7 @@ def spec_of(special: Mapping[str, int], stops: Iterable[int], *, bos: int | None
     def find(spellings: tuple[str, ...]) -> int | None:
         return next((special[s] for s in spellings if s in special), None)
 
-    has_fim = all(find(s) is not None for s in (_FIM_PREFIX, _FIM_SUFFIX, _FIM_MIDDLE))
-    default = Format.FIM if has_fim else Format.LEFT
+    default = Format.FIM if all(find(s) is not None for s in (_FIM_PREFIX, _FIM_SUFFIX)) else Format.LEFT
     return PromptSpec(
         repo_name=find(_REPO_NAME),
         file_sep=find(_FILE_SEP),

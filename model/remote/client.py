@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from completion.types import Delta, EngineUnavailable, Outcome, Priority, Prompt
 from model.link import tasks, wire
@@ -40,6 +41,9 @@ _DIALECTS: dict[str, Callable[[], Dialect]] = {"llamacpp": LlamaCpp, "ollama": O
 _TELLING = (("llamacpp", "/props", "default_generation_settings"), ("ollama", "/api/version", "version"))
 # Where a server says nothing of it: what the smallest of its kind have.
 _CONTEXT_TOKENS = 4_096
+# Of its context, how much is used where another model's tokenizer measures: a text may have a fourth more tokens than
+# that says, and a server cuts a prompt that is too long at its beginning.
+_MEASURED = 0.8
 
 
 class RemoteClient:
@@ -177,6 +181,8 @@ async def probed(settings: RemoteSettings, transport: Transport, on_problem: Cal
         vocabulary = await vocabulary_of(dialect, transport, abilities, settings.tokenizer_of, on_problem)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise garbage(transport.host, "the first questions") from error
+    if not vocabulary.are_ids_its_own:  # what it says of ids is of no use
+        abilities = replace(abilities, takes_ids=False, returns_ids=False, can_score=False)
     return Server(
         transport=transport,
         dialect=dialect,
@@ -198,12 +204,13 @@ async def _kind(transport: Transport) -> str:
 def loaded_of(server: Server) -> LoadedModel:
     """The server's model as the core is told of it."""
     abilities = server.abilities
+    context = abilities.context_tokens or _CONTEXT_TOKENS
     return LoadedModel(
         name=abilities.model or server.transport.host,
         tokenizer=server.vocabulary.tokenizer,
         spec=server.vocabulary.spec,
         architecture=None,
-        context_tokens=abilities.context_tokens or _CONTEXT_TOKENS,
+        context_tokens=int(context * (1 if server.vocabulary.are_ids_its_own else _MEASURED)),
         can_rank=False,
         has_logprobs=abilities.has_logprobs,
     )

@@ -91,8 +91,11 @@ class Dialect(Protocol):
         """Log-probabilities of the last ids of a prompt, where `can_score`."""
         ...
 
-    def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
-        """Path and body of a request for the tokens of a text, sentinels in it understood; where `can_tokenize`."""
+    def vocabulary_request(self, abilities: Abilities, text: str, *, begun: bool) -> tuple[str, Json]:
+        """Path and body of a request for the tokens of a text, sentinels in it understood; where `can_tokenize`.
+
+        `begun`: with what the server puts before a prompt that is text.
+        """
         ...
 
     def vocabulary_answer(self, answer: Mapping[str, Any]) -> list[tuple[int, bytes]]:

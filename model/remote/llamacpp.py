@@ -85,9 +85,9 @@ class LlamaCpp:
         """Not known to this server (2026-10)."""
         raise no_score(transport)
 
-    def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
+    def vocabulary_request(self, abilities: Abilities, text: str, *, begun: bool) -> tuple[str, Json]:
         """As the protocol says."""
-        return "/tokenize", {"content": text, "with_pieces": True, "model": abilities.model}
+        return "/tokenize", {"content": text, "with_pieces": True, "add_special": begun, "model": abilities.model}
 
     def vocabulary_answer(self, answer: Mapping[str, Any]) -> list[tuple[int, bytes]]:
         """As the protocol says."""

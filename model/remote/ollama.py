@@ -65,7 +65,7 @@ class Ollama:
         """It has no such thing."""
         raise no_score(transport)
 
-    def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
+    def vocabulary_request(self, abilities: Abilities, text: str, *, begun: bool) -> tuple[str, Json]:
         """It has no such thing."""
         raise NotImplementedError
 

@@ -139,14 +139,14 @@ class OpenAi:
         pairs = list(zip(ids, rows, strict=True))[-n_last:]
         return [float(row[str(token_id)]["logprob"]) for token_id, row in pairs]
 
-    def vocabulary_request(self, abilities: Abilities, text: str) -> tuple[str, Json]:
+    def vocabulary_request(self, abilities: Abilities, text: str, *, begun: bool) -> tuple[str, Json]:
         """As the protocol says."""
-        return self._tokenize(text, abilities.model)
+        return self._tokenize(text, abilities.model, begun=begun)
 
-    def _tokenize(self, text: str, model: str) -> tuple[str, Json]:
+    def _tokenize(self, text: str, model: str, *, begun: bool = False) -> tuple[str, Json]:
         if self._tokenize_by == "content":
-            return "/tokenize", {"content": text, "with_pieces": True}
-        return "/tokenize", {"model": model, "prompt": text, "add_special_tokens": False, "return_token_strs": True}
+            return "/tokenize", {"content": text, "with_pieces": True, "add_special": begun}
+        return "/tokenize", {"model": model, "prompt": text, "add_special_tokens": begun, "return_token_strs": True}
 
     def vocabulary_answer(self, answer: Mapping[str, Any]) -> list[tuple[int, bytes]]:
         """As the protocol says."""

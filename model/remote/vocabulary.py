@@ -2,7 +2,8 @@
 
 The local model's tokenizer is taken where the server's says the same of a text that tells tokenizers apart (all of
 Qwen2.5-Coder have one). Else the server is asked, once for each piece of text. A server that tokenizes nothing gets
-text: then the local tokenizer only measures, and spells what comes back.
+text: then the local tokenizer only measures, and spells what comes back. So does one whose tokens do not say a text as
+it is, piece by piece: SentencePiece begins each piece with a blank.
 
 Rules: a tokenizer that differs is never used for token ids.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from completion.types import EngineUnavailable, Outcome, PromptSpec, Tokenizer
 from model.library.catalog import CATALOG, ModelError, ModelRow, resolve
@@ -27,7 +28,12 @@ from model.remote.dialect import Abilities, Dialect
 from model.remote.problem import Kind, RemoteProblem
 from model.remote.transport import Transport, garbage
 
-Tokens = Callable[[str], Coroutine[Any, Any, list[tuple[int, bytes]]]]
+
+class Tokens(Protocol):
+    """Asks a server for the tokens of a text: ids, and what they stand for."""
+
+    def __call__(self, text: str, *, begun: bool = False) -> Coroutine[Any, Any, list[tuple[int, bytes]]]: ...
+
 
 # What families of tokenizers disagree on: numbers, blanks, cases, quotes, letters of other scripts, ends of lines.
 _TELLING = "def f(x1234, y):\n\n\n        return 'naïve Ünïcode 漢字 don\\'t' + \"I'LL\" != x//=2\t;\r\n}});  #!?\n"
@@ -65,31 +71,43 @@ async def vocabulary_of(
     """
     local = await asyncio.to_thread(_local, local_model)
     row = _row_of(abilities.model)
-    if not abilities.can_tokenize:
-        if local is None:
-            raise RemoteProblem(
-                f"{transport.host} does not tokenize, and the tokenizer of {local_model} is not on this machine: "
-                f"run `midfill model pull {local_model}`",
-                Kind.REFUSED,
-            )
-        return _with_formats(_spelled_for(local, abilities.model), row)
 
-    async def tokens(text: str) -> list[tuple[int, bytes]]:
-        path, body = dialect.vocabulary_request(abilities, text)
+    async def tokens(text: str, *, begun: bool = False) -> list[tuple[int, bytes]]:
+        path, body = dialect.vocabulary_request(abilities, text, begun=begun)
         try:
             return dialect.vocabulary_answer(await transport.post(path, body))
         except (KeyError, TypeError, ValueError) as error:
             raise garbage(transport.host, path) from error
 
+    if not abilities.can_tokenize or not await _say_what_they_are_of(tokens):
+        if local is None:
+            raise RemoteProblem(
+                f"{transport.host} does not tokenize as midfill needs it, and the tokenizer of {local_model} is not on "
+                f"this machine: run `midfill model pull {local_model}`",
+                Kind.REFUSED,
+            )
+        return _with_formats(_spelled_for(local, abilities.model), row)
     spelled = [(i, says.decode("utf-8", "replace")) for i, says in await tokens("\n".join(SPELLINGS))]
     special = {name: i for i, name in spelled if name in SPELLINGS}
     if local is not None and await _are_same(local, special, tokens):
         return _with_formats(replace(local, are_ids_its_own=True), row)
-    spec = in_order(spec_of(special, special.values(), bos=None, row=row), abilities.model)
+    spec = spec_of(special, special.values(), bos=await _bos(tokens), row=row)
+    spec = in_order(spec, abilities.model)
     spec = replace(spec, turn_start=special.get(TURN_START), turn_end=special.get(TURN_END))
     own = ServerTokenizer(_blocking(tokens, transport.host, on_problem), frozenset(special.values()))
     named = {i: name for name, i in special.items()}
     return Vocabulary(tokenizer=own, spec=spec, special=named, are_ids_its_own=True)
+
+
+async def _say_what_they_are_of(tokens: Tokens) -> bool:
+    """Whether the tokens of a text spell it, also of one that is a single word."""
+    return all([b"".join(says for _, says in await tokens(text)) == text.encode() for text in (_TELLING, "x")])
+
+
+async def _bos(tokens: Tokens) -> int | None:
+    """The token that the server puts before a text, and does not before ids."""
+    begun, plain = await tokens("x", begun=True), await tokens("x")
+    return begun[0][0] if begun[:1] != plain[:1] else None
 
 
 def _blocking(

@@ -93,6 +93,7 @@ class ModelServer:
         self.model = "tiny"
         self.url = ""
         self.n_ctx = 4_096
+        self.bos: int | None = None  # what it puts before a text
         self.pages: dict[str, Behaviour] = {}
         self._server: asyncio.Server | None = None
         self._tasks = set[asyncio.Task[None]]()
@@ -149,9 +150,9 @@ class ModelServer:
         elif call.path == "/v1/models":
             await call.answer({"data": [{"id": self.model}]})
         elif call.path == "/tokenize":
-            await call.answer(
-                {"tokens": [{"id": i, "piece": list(says)} for i, says in tokens_of(call.body["content"])]}
-            )
+            tokens = [{"id": i, "piece": list(says)} for i, says in tokens_of(call.body["content"])]
+            begun = call.body.get("add_special") and self.bos is not None
+            await call.answer({"tokens": [{"id": self.bos, "piece": []}, *tokens] if begun else tokens})
         elif call.path == "/completion":
             await self.completion(call)
         else:

@@ -233,6 +233,36 @@ def test_several_models_want_a_choice() -> None:
     run(test)
 
 
+async def _sentence_piece(call: Call) -> None:
+    """A text's tokens where each text begins with a blank."""
+    text = call.body["content"]
+    await call.answer({"tokens": [{"id": 900 + i, "piece": p} for i, p in enumerate(f" {text}")] if text else []})
+
+
+def test_a_server_whose_tokens_do_not_say_the_text_as_it_is_gets_text(local_model: str) -> None:
+    async def test(server: ModelServer) -> None:
+        server.pages["/tokenize"] = _sentence_piece
+        async with client_of(server.url, tokenizer_of=local_model) as client:
+            assert "prompts as text" in client.describe()
+            assert await said(client, _HEALED) == f" ret{SAYS}"
+            assert server.completions[-1].body["prompt"] == "def add(a, b):\n   "
+            assert client.loaded is not None
+            assert client.loaded.context_tokens == 3_276, "another tokenizer measures: not all of it is used"
+
+    run(test)
+
+
+@pytest.mark.parametrize("bos", [None, 300])
+def test_ids_begin_with_what_the_server_puts_before_a_text(bos: int | None) -> None:
+    async def test(server: ModelServer) -> None:
+        server.bos = bos
+        async with client_of(server.url) as client:
+            assert client.loaded is not None
+            assert client.loaded.spec.bos == bos
+
+    run(test)
+
+
 # -- Ollama ------------------------------------------------------------------------------------------------
 
 
@@ -286,6 +316,7 @@ def test_ollama_gets_the_prompt_as_it_is(local_model: str, logprobs: bool) -> No
     ("model", "wanted"),
     [
         ("starcoder2", ["<fim_prefix>", "A = 1", "<fim_suffix>", "B = 2", "<fim_middle>"]),
+        ("codestral:22b", ["[SUFFIX]", "B = 2", "[PREFIX]", "A = 1"]),
         ("seed-coder-8b", ["<[fim-suffix]>", "B = 2", "<[fim-prefix]>", "A = 1", "<[fim-middle]>"]),
     ],
 )
@@ -300,7 +331,7 @@ def test_text_is_laid_out_as_the_models_family_wants_it(local_model: str, model:
             built = build_prompt(client.loaded.spec, tokenizer, segments, LIMITS, request, Mode.LINE)
             await said(client, replace(built, heal=b""))
             asked = str(server.completions[-1].body["prompt"])
-            assert re.findall(r"<\[?fim.*?>|A = 1|B = 2", asked) == wanted
+            assert re.findall(r"<\[?fim.*?>|\[\w+FIX]|A = 1|B = 2", asked) == wanted
 
     run(test)
 
