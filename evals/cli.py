@@ -111,6 +111,7 @@ def _add_typing(typing: Any) -> None:
     )
     typing.add_argument("--speed", type=_speed, default=1.0, help="divides how long the person takes for everything")
     typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")
+    typing.add_argument("--shown", type=Path, metavar="FILE", help="write a JSON line for each ghost, to be read")
     _add_resume(typing)
 
 

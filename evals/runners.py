@@ -255,6 +255,7 @@ def _typing(a: argparse.Namespace) -> int:
         quietness=a.quietness,
         without=a.without,
         transcript=a.transcript,
+        shown=a.shown,
     )
     return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
 

@@ -6,7 +6,9 @@ on or that another suite measures. Commits are named in full, as a server gives 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from evals.replay.releases import is_path
 from evals.report import EvalError
 
 
@@ -64,5 +66,9 @@ def named(words: Sequence[str]) -> list[Named]:
     for word in words:
         if word not in known and "==" not in word:
             raise EvalError(f"{word!r} is no history; there are {', '.join(known)}, and NAME==OLD..NEW")
-        found.append(known.get(word) or Named(word.partition("==")[0], "", word, "", held_out=False))
+        name = word.partition("==")[0]
+        name = Path(name).expanduser().resolve().name if is_path(name) else name
+        found.append(known.get(word) or Named(name, "", word, "", held_out=False))
+    if twice := {each.name for each in found if sum(other.name == each.name for other in found) > 1}:
+        raise EvalError(f"two histories are called {sorted(twice)[0]}: their edits could not be told apart")
     return found

@@ -3,9 +3,10 @@
     NAME==OLD..NEW          wheels from the package index, fetched with pip; only their Python files are read
     npm:NAME==OLD..NEW      npm packages, with the sources that they ship
     OWNER/NAME==OLD..NEW    tags or commits of a repository
+    PATH==OLD..NEW          the same of a repository on this machine; PATH begins with `/`, `.` or `~`
 
-All are kept in the cache folder. One language counts: the one that most was written in, if none is named. Nothing is
-installed or run.
+All but the last are kept in the cache folder. One language counts: the one that most was written in, if none is named.
+Nothing is installed or run.
 """
 
 import subprocess
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from evals.replay.releases import git_files, npm_files
+from evals.replay.releases import git_files, is_path, npm_files
 from evals.report import EvalError
 from model.library.paths import cache_dir
 from parsers.languages import for_document
@@ -54,7 +55,7 @@ def read_history(spec: str, language: str = "") -> History:
         raise EvalError(f"{spec!r} is not NAME==OLD..NEW, for example {DEFAULT_HISTORY}")
     if name.startswith("npm:"):
         before, after = (npm_files(name.removeprefix("npm:"), version) for version in (old, new))
-    elif "/" in name:
+    elif "/" in name or is_path(name):
         before, after = (git_files(name, revision) for revision in (old, new))
     else:
         before, after = (_python_files(_fetch(name, version)) for version in (old, new))

@@ -1,7 +1,8 @@
 """The source files of one state of a repository (from git) or of a package (from npm), by path. Called by `history`.
 
 Of a repository, `OWNER/NAME`, only the states that are asked for are fetched, into a bare repository in the cache
-folder; packages are kept there as they come. Nothing of either is run.
+folder; packages are kept there as they come. A repository on this machine is named by its path (`/home/me/tool`,
+`./tool`), and read where it is. Nothing of any of them is run.
 """
 
 import io
@@ -20,11 +21,19 @@ _MAX_BYTES = 200_000
 _FETCH_S = 600
 
 
+def is_path(repository: str) -> bool:
+    """Whether a repository is named by its path on this machine."""
+    return repository.startswith((".", "~")) or Path(repository).is_absolute()
+
+
 def git_files(repository: str, revision: str) -> dict[str, str]:
     """The source files of a tag or commit; EvalError when it cannot be had."""
-    folder = cache_dir() / "releases" / f"{repository.replace('/', '+')}.git"
-    if not _is_there(folder, revision):
-        _fetch(repository, revision, folder)
+    if is_path(repository):
+        folder = _git_folder(Path(repository).expanduser())
+    else:
+        folder = cache_dir() / "releases" / f"{repository.replace('/', '+')}.git"
+        if not _is_there(folder, revision):
+            _fetch(repository, revision, folder)
     found = _git(folder, "ls-tree", "-r", "-l", "-z", "--full-tree", revision).decode("utf-8", "replace")
     paths = []
     for row in filter(None, found.split("\0")):
@@ -65,6 +74,14 @@ def _texts(archive: tarfile.TarFile, is_wanted: Callable[[tarfile.TarInfo], bool
 def is_source(path: str) -> bool:
     """Whether a file is of a language with a grammar, so code."""
     return bool(PurePosixPath(path).suffix) and for_document(path).grammar is not None
+
+
+def _git_folder(tree: Path) -> Path:
+    command = ["git", "-C", str(tree), "rev-parse", "--absolute-git-dir"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise EvalError(f"{tree} is no git repository: {done.stderr.strip()[-300:]}")
+    return Path(done.stdout.strip())
 
 
 def _is_there(folder: Path, revision: str) -> bool:

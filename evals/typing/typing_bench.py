@@ -40,6 +40,7 @@ from evals.typing.peer import TypingPeer
 from evals.typing.person import Person, Player
 from evals.typing.report import summary_of, table_of
 from evals.typing.screen import Clock, Screen
+from evals.typing.shown import ShownLog
 from evals.typing.wish import Edit, Pace, files_open, played, wish_of
 
 OURS, PEER = "midfill", "llama.vim"
@@ -81,6 +82,7 @@ class Plan:
     quietness: float | None
     without: Sequence[str]
     transcript: bool
+    shown: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,7 @@ async def our_player(
 ) -> AsyncIterator[TypingOurs]:
     """midfill in a window on a folder with the history's files."""
     with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent) / part.named.name
-        for name, text in part.history.files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+        folder = write_files(part, Path(parent))
         options: dict[str, Any] = {"model": plan.model, "maxPromptTokens": plan.size.max_prompt_tokens}
         if plan.quietness is not None:
             options["quietness"] = plan.quietness
@@ -119,6 +118,15 @@ async def our_player(
             yield player
             await player.settle()
         await stop_daemon(plan.model)  # the peer has the machine to itself
+
+
+def write_files(part: Part, parent: Path) -> Path:
+    """The history's files as they are before, in a folder of its name."""
+    folder = parent / part.named.name
+    for name, text in part.history.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
 
 
 async def _indexed(ours: Ours) -> None:
@@ -154,13 +162,16 @@ class Start:
     player: Callable[[Plan, Part, dict[str, str], str, Clock], AbstractAsyncContextManager[Player]]
 
 
-async def play_part(plan: Plan, part: Part, results: Results, console: Console, start: Start) -> list[dict[str, Any]]:
+async def play_part(
+    plan: Plan, part: Part, results: Results, console: Console, start: Start, shown: ShownLog
+) -> list[dict[str, Any]]:
     """Type what is not there yet; the rows of all edits."""
     rows, texts, first = [], dict(part.history.files), 0
     for edit in part.wish:
         if (row := results.resumed("typing", part.row_id(edit))) is None:
             break
         rows.append(row)
+        shown.add(row, texts[edit.path])
         texts[edit.path] = played(texts[edit.path], edit)
         first += 1
     todo = part.wish[first:]
@@ -174,9 +185,11 @@ async def play_part(plan: Plan, part: Part, results: Results, console: Console, 
         watched = [psutil.Process(pid) for pid in player.pids]
         for edit in todo:
             tell(f"--- {part.contender}: {edit.path}, {edit.n_keys} keys: {edit.text[: edit.n_typed]!r}")
+            before = texts[edit.path]
             row = await _play_edit(person, part, edit, watched)
             rows.append(row)
             results.add(row)
+            shown.add(row, before)
             if not plan.transcript:
                 console.print(f"[dim]{part.row_id(edit)} of {len(part.wish)}[/]", end="\r")
     return rows
@@ -233,13 +246,13 @@ async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
     if plan.without:
         os.environ["MIDFILL_WITHOUT"] = ",".join(plan.without)  # the server and its daemon get it
     rows: list[dict[str, Any]] = []
-    with open_results("typing", out, resume=resume) as results:
+    with open_results("typing", out, resume=resume) as results, ShownLog(plan.shown) as shown:
         for named in plan.histories:
             history = await asyncio.to_thread(read_history, named.spec, named.language)
             wish = wish_of(history, plan.n_keys, plan.seed)
             for contender in (OURS, PEER) if plan.peer else (OURS,):
                 start = Start(RealClock, our_player if contender == OURS else peer_player)
-                rows += await play_part(plan, Part(named, history, wish, contender), results, console, start)
+                rows += await play_part(plan, Part(named, history, wish, contender), results, console, start, shown)
             console.print(table_of([row for row in rows if row["history"] == named.name], named.name))
         if len(plan.histories) > 1:
             for language in dict.fromkeys(row["language"] for row in rows):

@@ -89,6 +89,23 @@ def test_a_revision_that_is_not_to_be_had_is_one_line(
         git_files("some/tool", "v9")
 
 
+def test_a_repository_on_this_machine_is_read_where_it_is(
+    commits: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_CACHE", str(tmp_path / "empty"))
+    monkeypatch.chdir(tmp_path)
+    for spec in (f"./work=={commits[0]}..HEAD", f"{tmp_path / 'work'}==HEAD~1..{commits[1]}"):
+        history = read_history(spec)
+        assert [change.path for change in history.changes] == ["src/é.go"]
+    (local,) = named(["./work==v1..HEAD"])
+    assert (local.name, local.spec) == ("work", "./work==v1..HEAD")
+    assert not (tmp_path / "empty").exists()
+    with pytest.raises(EvalError, match="nowhere is no git repository"):
+        git_files("./nowhere", "HEAD")
+    with pytest.raises(EvalError, match="two histories are called work"):
+        named(["./work==v1..HEAD", "./work==HEAD~1..HEAD"])
+
+
 def test_histories_go_by_name_or_by_what_they_are() -> None:
     click, other = named(["click", "some/tool==v1..v2"])
     assert click.spec.startswith("pallets/click==")

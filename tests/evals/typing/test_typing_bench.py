@@ -18,6 +18,7 @@ from evals.report import open_results
 from evals.typing import typing_bench
 from evals.typing.figures import edit_of as row_edit
 from evals.typing.figures import tally
+from evals.typing.shown import ShownLog
 from evals.typing.wish import wish_of
 from model.library.catalog import DEFAULT_MODEL
 from tests.conftest import stop_daemons
@@ -45,18 +46,18 @@ PLAN = typing_bench.Plan(
 PART = typing_bench.Part(Named("h", "python", "", "", held_out=True), HISTORY, WISH, "midfill")
 
 
-def play(out: Path, *, resume: bool, started: list[dict[str, str]]) -> list[dict[str, Any]]:
+def play(out: Path, *, resume: bool, started: list[dict[str, str]], shown: Path | None = None) -> list[dict[str, Any]]:
     """Run the part without a server and without time."""
 
     @asynccontextmanager
     async def player(plan: Any, part: Any, files: dict[str, str], path: str, clock: Any) -> AsyncIterator[Any]:
         started.append(files)
-        yield ScriptedPlayer(clock, lambda position: ())
+        yield ScriptedPlayer(clock, lambda position: [(0.05, "nothing")] if position == 2 else [])
 
     async def body() -> list[dict[str, Any]]:
-        with open_results("typing", out, resume=resume) as results:
+        with open_results("typing", out, resume=resume) as results, ShownLog(shown) as log:
             start = typing_bench.Start(JumpingClock, player)
-            return await typing_bench.play_part(PLAN, PART, results, Console(quiet=True), start)
+            return await typing_bench.play_part(PLAN, PART, results, Console(quiet=True), start, log)
 
     return asyncio.run(body())
 
@@ -80,11 +81,22 @@ def test_a_run_that_was_cut_off_goes_on_behind_its_last_edit(tmp_path: Path) -> 
     assert len(started) == 2  # nothing is left: no server starts
 
 
+def test_a_run_that_is_gone_on_with_tells_all_that_was_shown(tmp_path: Path) -> None:
+    out, whole, again = (tmp_path / name for name in ("out.jsonl", "whole.jsonl", "again.jsonl"))
+    play(out, resume=False, started=[], shown=whole)
+    shown = [json.loads(line) for line in whole.read_text().splitlines()]
+    assert [(each["path"], each["ghost"]) for each in shown] == [(edit.path, "nothing") for edit in WISH]
+    out.write_text(out.read_text().splitlines()[0] + "\n")
+    play(out, resume=True, started=[], shown=again)
+    assert again.read_text() == whole.read_text()
+
+
 def test_the_command_line_has_what_the_bench_takes() -> None:
     words = (
         "bench typing --history click --history gin --set all --quietness 0.2 --without trust --without junk --speed 2"
     )
-    found = _parser().parse_args([*words.split(), "--transcript", "--resume", "--no-peer"])
+    found = _parser().parse_args([*words.split(), "--transcript", "--resume", "--no-peer", "--shown", "a.jsonl"])
+    assert found.shown == Path("a.jsonl")
     assert (found.what, found.history, found.without, found.speed) == (
         "typing",
         ["click", "gin"],
@@ -110,7 +122,7 @@ def test_a_short_wish_with_the_real_model(real_cache: Path, tmp_path: Path, monk
     async def body() -> list[dict[str, Any]]:
         with open_results("typing", tmp_path / "out.jsonl") as results:
             start = typing_bench.Start(typing_bench.RealClock, typing_bench.our_player)
-            return await typing_bench.play_part(plan, part, results, Console(quiet=True), start)
+            return await typing_bench.play_part(plan, part, results, Console(quiet=True), start, ShownLog(None))
 
     (row,) = asyncio.run(asyncio.wait_for(body(), 300))
     stop_daemons(real_cache)
