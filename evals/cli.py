@@ -110,6 +110,9 @@ def _add_typing(typing: Any) -> None:
         help="of the ablation: a mechanism to leave out alone; repeatable (default: each of automatic requests)",
     )
     typing.add_argument("--speed", type=_speed, default=1.0, help="divides how long the person takes for everything")
+    typing.add_argument(
+        "--patience", type=_seconds, default=0.0, help="seconds that she waits for suggestions at every fourth key"
+    )
     typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")
     typing.add_argument("--shown", type=Path, metavar="FILE", help="write a JSON line for each ghost, to be read")
     _add_resume(typing)
@@ -319,6 +322,12 @@ def _count(text: str) -> int:
 def _speed(text: str) -> float:
     if not 0.1 <= (value := float(text)) <= 10:
         raise argparse.ArgumentTypeError("must be between 0.1 and 10")
+    return value
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (value := float(text)) <= 60:
+        raise argparse.ArgumentTypeError("must be between 0 and 60")
     return value
 
 

@@ -256,6 +256,7 @@ def _typing(a: argparse.Namespace) -> int:
         without=a.without,
         transcript=a.transcript,
         shown=a.shown,
+        patience=a.patience,
     )
     return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
 

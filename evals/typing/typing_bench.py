@@ -83,6 +83,7 @@ class Plan:
     without: Sequence[str]
     transcript: bool
     shown: Path | None = None
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ async def play_part(
     now_open = {path: texts[path] for path in opened}
     async with start.player(plan, part, now_open, todo[0].path, clock) as player:
         tell = partial(_tell, console if plan.transcript else None)
-        person = Person(player, clock, Pace(plan.seed, plan.speed), texts, tell)
+        person = Person(player, clock, Pace(plan.seed, plan.speed, plan.patience), texts, tell)
         watched = [psutil.Process(pid) for pid in player.pids]
         for edit in todo:
             tell(f"--- {part.contender}: {edit.path}, {edit.n_keys} keys: {edit.text[: edit.n_typed]!r}")
@@ -266,6 +267,7 @@ async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
                 "model": plan.model,
                 "n_keys": plan.n_keys,
                 "speed": plan.speed,
+                "patience": plan.patience,
                 "quietness": plan.quietness,
                 "without": list(plan.without),
                 **summary_of(rows),

@@ -24,6 +24,7 @@ _LIKE = 0.6  # lines that are changed rather than written anew (difflib's ratio)
 _VISIT_SHARE = 5  # a file is left after this part of the keys
 _NOTICE_S, _NOTICE_SPREAD = 0.3, 0.3
 _READ_S, _MOST_READ_S = 0.03, 1.0
+_LOOKS_SHARE = 0.25  # of the keys, where she has any patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +171,19 @@ class Pace:
     A suggestion catches the eye after `notice`: log-normal, median .3 s, which is enough for its first word (a choice
     reaction takes .25 to .4 s). The rest is read at 30 ms a character, up to a second: prose is read silently at 238
     words a minute, so 42 ms a character (Brysbaert 2019), and she only compares it with what she has in mind.
+    One who looks for suggestions waits for them at every fourth key, so many seconds longer: `patience`.
     """
 
     seed: int
     speed: float = 1.0
+    patience: float = 0.0
 
     def wait(self, edit: Edit, position: int) -> float:
         """Before the key at a position: a line's end and the first key of a line take thought."""
         line = edit.text[edit.text.rfind("\n", 0, position) + 1 : position]
         is_line = edit.text[position] == "\n" or not line.strip()
-        return self._of(edit, position, Kind.NEWLINE if is_line else Kind.KEY)
+        looks = random.Random(f"{self.seed} {edit.path} {edit.number} {position} looks").random() < _LOOKS_SHARE
+        return self._of(edit, position, Kind.NEWLINE if is_line else Kind.KEY) + looks * self.patience
 
     def jump(self, edit: Edit) -> float:
         """Before an edit."""
