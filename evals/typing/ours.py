@@ -125,7 +125,7 @@ class TypingOurs:
         if change.is_asked:
             row: dict[str, Any] = {"position": self.screen.position, "asked": self._clock.now(), "answered": None}
             self.answers.append(row)
-            self._last = change
+            self._last, self.screen.is_awaited = change, True
             self._request = asyncio.create_task(self._ask(change, row))
 
     async def settle(self) -> None:
@@ -139,12 +139,14 @@ class TypingOurs:
             answer = await self._ours.ask(change.path, change.after, change.cursor)
         except ServerFailed as error:
             row["outcome"] = str(error)
+            self.screen.answered()
             return
         row["answered"] = self._clock.now()
         items = answer["items"]
         ghost = ghost_of(items[0], change) if items else Ghost("")
         row["text"] = ghost.text
         self.screen.show(ghost)
+        self.screen.answered()
         place = _place(change)
         if ghost.text:
             self._item = _Item(items[0], row["position"], place[1])

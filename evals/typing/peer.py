@@ -89,6 +89,7 @@ class TypingPeer:
         self._is_shown, self._is_typing = False, True
         row = {"position": self.screen.position, "asked": self._clock.now(), "answered": None}
         self.answers.append(row)
+        self.screen.is_awaited = True
         self._vim.move(change.after, change.cursor)
         if not self._is_shown:
             self.screen.hide()
@@ -108,7 +109,9 @@ class TypingPeer:
         if row["answered"] is None:
             row |= {"answered": self._clock.now(), "text": text, "reused": at_once, "raw": self._vim.shown}
         self.screen.show(Ghost(text))
+        self.screen.answered()
 
     def _on_skipped(self) -> None:
+        self.screen.answered()
         if self.answers:
             self.answers[-1]["outcome"] = "skipped"

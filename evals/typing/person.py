@@ -139,6 +139,8 @@ class Person:
     async def _look(self, edit: Edit, due: float) -> list[tuple[str, str]]:
         """Wait until the next key is due; earlier, what she accepts of a ghost that she has read by then."""
         screen = self.player.screen
+        if (patience := self.pace.waits(edit, screen.position)) and screen.is_awaited:
+            due = max(due, await self._answer(edit, self.clock.now() + patience))
         while True:
             read_by = self._read_by(edit, due)
             await self.clock.wait(due if read_by is None else read_by)
@@ -152,6 +154,14 @@ class Person:
                 due = max(due, self.clock.now())
             elif self.clock.now() >= due:
                 return []
+
+    async def _answer(self, edit: Edit, until: float) -> float:
+        """Wait for an answer; until when she then looks at what is shown."""
+        screen, clock = self.player.screen, self.clock
+        while screen.is_awaited and clock.now() < until:
+            await clock.wait(until)
+        is_new = screen.shown is not None and screen.shown.text != self._read
+        return clock.now() + 2 * self.pace.notice(edit, screen.shown.position) if is_new and screen.shown else 0.0
 
     def _read_by(self, edit: Edit, due: float) -> float | None:
         """When she will have read what is shown; None if it does not catch her eye before the next key."""

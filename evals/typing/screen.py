@@ -61,6 +61,12 @@ class Screen:
     shown: Shown | None = None
     position: int = 0  # of the cursor in the wish
     past: list[Shown] = field(default_factory=list)
+    is_awaited: bool = False  # an answer for the text as it is now is still to come; a player that cannot tell says no
+
+    def answered(self) -> None:
+        """The answer is there, shown or empty."""
+        self.is_awaited = False
+        self.clock.wake()
 
     def show(self, ghost: Ghost) -> None:
         """A suggestion is there for the text as it is now."""

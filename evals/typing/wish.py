@@ -171,7 +171,7 @@ class Pace:
     A suggestion catches the eye after `notice`: log-normal, median .3 s, which is enough for its first word (a choice
     reaction takes .25 to .4 s). The rest is read at 30 ms a character, up to a second: prose is read silently at 238
     words a minute, so 42 ms a character (Brysbaert 2019), and she only compares it with what she has in mind.
-    One who looks for suggestions waits for them at every fourth key, so many seconds longer: `patience`.
+    One who looks for suggestions waits for an answer at every fourth key, for so many seconds at most: `patience`.
     """
 
     seed: int
@@ -182,8 +182,12 @@ class Pace:
         """Before the key at a position: a line's end and the first key of a line take thought."""
         line = edit.text[edit.text.rfind("\n", 0, position) + 1 : position]
         is_line = edit.text[position] == "\n" or not line.strip()
-        looks = random.Random(f"{self.seed} {edit.path} {edit.number} {position} looks").random() < _LOOKS_SHARE
-        return self._of(edit, position, Kind.NEWLINE if is_line else Kind.KEY) + looks * self.patience
+        return self._of(edit, position, Kind.NEWLINE if is_line else Kind.KEY)
+
+    def waits(self, edit: Edit, position: int) -> float:
+        """How long she waits at most, before the key at a position, for an answer that is still to come."""
+        draw = random.Random(f"{self.seed} {edit.path} {edit.number} {position} waits")
+        return self.patience if draw.random() < _LOOKS_SHARE else 0.0
 
     def jump(self, edit: Edit) -> float:
         """Before an edit."""

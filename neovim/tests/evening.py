@@ -49,7 +49,13 @@ if space and #vim.api.nvim_buf_get_extmarks(0, space, 0, -1, {}) > 0 then
   local _, rest = require('midfill.session').current()
   if rest then text, covered = rest.text, rest.covered end
 end
-return { row - 1, col, vim.api.nvim_get_current_line():sub(col + 1, col + covered), text }
+local is_asking = false
+for _, client in ipairs(vim.lsp.get_clients()) do
+  for _, request in pairs(client.requests) do
+    is_asking = is_asking or (request.type == 'pending' and request.method == 'textDocument/inlineCompletion')
+  end
+end
+return { row - 1, col, vim.api.nvim_get_current_line():sub(col + 1, col + covered), text, is_asking }
 """
 _ENTER = (
     """
@@ -171,7 +177,7 @@ class NeovimPlayer:
         self._todo.put_nowait(partial(self._enter, path, text, cursor))
 
     def change(self, change: TextChange) -> None:
-        self._last = change
+        self._last, self.screen.is_awaited = change, change.is_asked
         self._place = place_of(change.after, change.cursor) if change.is_asked else None
         self._todo.put_nowait(partial(self._type if change.is_asked else self._put, change))
 
@@ -199,12 +205,14 @@ class NeovimPlayer:
         place = self._place
         if place is None:
             return
-        row, col, covered, text = await self._nvim.lua(_LOOK)
+        row, col, covered, text, is_asking = await self._nvim.lua(_LOOK)
         if (row, col) != place or self._place != place or not self._todo.empty():
             return
         ghost = Ghost(text.removesuffix(covered), is_whole=not covered or text.endswith(covered))
         if ghost.text != (self.screen.ghost.text if self.screen.ghost else ""):
             self.screen.show(ghost)
+        if not is_asking and self.screen.is_awaited:
+            self.screen.answered()
 
     async def _enter(self, path: str, text: str, cursor: int) -> None:
         await self._nvim.lua(_ENTER, str(self._folder / path), *place_of(text, cursor))

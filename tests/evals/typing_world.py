@@ -92,7 +92,9 @@ class ScriptedPlayer:
     def change(self, change: TextChange) -> None:
         self.changes.append(change)
         if change.is_asked:
-            for seconds, text in self._says(self.screen.position):
+            said = self._says(self.screen.position)
+            self.screen.is_awaited = bool(said)
+            for seconds, text in said:
                 self._clock.later(seconds, lambda text=text: self._show(change, text))  # type: ignore[misc]
 
     async def settle(self) -> None:
@@ -101,6 +103,7 @@ class ScriptedPlayer:
     def _show(self, change: TextChange, text: str) -> None:
         if self.changes[-1] is change:
             self.screen.show(Ghost(text))
+            self.screen.answered()
 
 
 def edit_of(text: str, n_typed: int | None = None) -> Edit:

@@ -86,6 +86,23 @@ def _typed_at_pace(pace: EvenPace) -> dict[str, Any]:
     return asyncio.run(Person(player, clock, pace, {"a.py": ""}).play(edit_of("abcd")))
 
 
+def test_who_looks_for_a_suggestion_waits_for_it_and_no_longer_than_it_takes() -> None:
+    class Patient(EvenPace):
+        def waits(self, edit: Edit, position: int) -> float:
+            return 3.0 if position in (1, 2) else 0.0
+
+    def play(says: dict[int, list[tuple[float, str]]]) -> dict[str, Any]:
+        clock = JumpingClock()
+        player = ScriptedPlayer(clock, lambda position: says.get(position, []))
+        return asyncio.run(Person(player, clock, Patient(), {"a.py": ""}).play(edit_of("abcdef")))
+
+    taken = play({1: [(2.0, "bcdef")]})
+    assert keys(taken) == [("key", "a"), ("all", "bcdef")]
+    assert taken["seconds"] == pytest.approx(KEY_S + 2.0 + NOTICE_S + READ_S)
+    assert play({1: [(2.0, "")]})["seconds"] == pytest.approx(KEY_S + 2.0 + 4 * KEY_S)  # she was due long ago
+    assert play({2: [(5.0, "cdef")]})["seconds"] == pytest.approx(2 * KEY_S + 3.0 + 3 * KEY_S)  # too late for her
+
+
 def test_a_ghost_that_grows_is_the_same_and_is_taken_in_its_longest_form() -> None:
     says = {1: [(0.0, "bcd")], 2: [(0.0, "cdefgh")]}
     row, _, _ = typed(edit_of("abcdefgh"), lambda position: says.get(position, []))
