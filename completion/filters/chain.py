@@ -17,7 +17,7 @@ from completion.filters.junk import chat, comment_run, license_header, placehold
 from completion.filters.loops import phrases, repetition
 from completion.filters.overlap import next_lines, suffix_overlap
 from completion.filters.parse_check import parse_check
-from completion.filters.surplus import end_of_file, long_numbers, surplus_closers
+from completion.filters.surplus import end_of_file, long_numbers, single_key, surplus_closers
 from completion.switches import Switch
 from completion.types import CompletionRequest, DocumentSnapshot, FilterStep, Mode, Trigger
 from parsers.parse import SyntaxTree, question
@@ -49,7 +49,7 @@ class Row:
         return self.apply.__name__
 
 
-# What is junk goes first, so that the others see code; the check of the result is the last.
+# What is junk goes first, so that the others see code; the check of the result is late, and what is left of it last.
 FILTERS: tuple[Row, ...] = (
     Row(odd_characters, Switch.CHARACTERS),
     Row(chat, Switch.JUNK),
@@ -69,6 +69,7 @@ FILTERS: tuple[Row, ...] = (
     Row(suffix_overlap, Switch.OVERLAP),
     Row(line_ends),
     Row(parse_check, Switch.PARSE_CHECK),
+    Row(single_key, Switch.SURPLUS),
 )
 
 

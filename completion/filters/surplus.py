@@ -1,4 +1,4 @@
-"""Drops what no automatic suggestion holds: closers of nothing, the end of the file in words, runs of digits.
+"""Drops what no automatic suggestion holds: closers of nothing, the end of the file in words, runs of digits, one key.
 
 Filters, for automatic requests alone: an invoked one may have a reason. To a grammar most of these are no errors: a
 directive may stand anywhere, a word is an expression, and a number has any number of digits.
@@ -236,6 +236,12 @@ def _has_opener(level: int, above: list[str]) -> bool:
                 return True
             n_ended -= 1
     return False
+
+
+def single_key(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """Drop a lone character that a key types: accepting it is a key, too, so showing it only distracts."""
+    is_one_key = len(candidate.text) == 1 and candidate.text.isascii()
+    return Candidate("") if is_one_key and request.trigger is Trigger.AUTOMATIC else candidate
 
 
 def _cut_before(candidate: Candidate, number: int) -> Candidate:

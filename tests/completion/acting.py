@@ -37,4 +37,5 @@ ACTING = {
     "suffix_overlap": Acting("foo(▮)\n", "bar)"),
     "line_ends": Acting("a\r\n▮", "b\nc", "plaintext"),
     "parse_check": Acting("x = f(a)▮\n", "))"),
+    "single_key": Acting("total = firs▮\n", "t"),
 }

@@ -8,7 +8,7 @@ import pytest
 
 from completion.filters.chain import apply_filters
 from completion.filters.parse_check import errors
-from completion.types import Mode
+from completion.types import Mode, Trigger
 from parsers.languages import for_document
 from parsers.parse import parse
 from tests.fakes import CURSOR, request_at
@@ -24,7 +24,8 @@ _CASES = [
 def test_a_bad_output_of_the_model_is_put_right(case: dict[str, Any]) -> None:
     language = for_document(case["path"]).id
     marked = case["before"] + CURSOR + case["after"]
-    request = request_at(marked, language=language, mode=Mode(case["mode"]), path=case["path"])
+    trigger = Trigger(case.get("trigger", Trigger.INVOKED))
+    request = request_at(marked, language=language, mode=Mode(case["mode"]), path=case["path"], trigger=trigger)
     candidate, steps = apply_filters(case["raw"], request)
     assert (candidate.text, candidate.replace_right) == (case["expected"], case["replaced"])
     assert [step.name for step in steps] == case["filters"]

@@ -220,11 +220,11 @@ def test_typing_through_a_suggestion_does_not_ask_again_until_its_end() -> None:
 
 def test_what_would_hardly_be_kept_is_shown_only_to_invoked_requests() -> None:
     quiet = replace(LIMITS, quietness=1.0)
-    completion, _ = _run("x = ▮\n", ["1", "\n"], limits=quiet, trigger=Trigger.AUTOMATIC)
+    completion, _ = _run("x = ▮\n", ["12", "\n"], limits=quiet, trigger=Trigger.AUTOMATIC)
     assert (completion.outcome, completion.text) == (Outcome.QUIET, "")
     assert completion.reason.endswith("quietness is 100%")
-    _check("x = ▮\n", ["1", "\n"], "1", limits=quiet, trigger=Trigger.INVOKED)
-    _check("x = ▮\n", ["1", "\n"], "1", trigger=Trigger.AUTOMATIC)
+    _check("x = ▮\n", ["12", "\n"], "12", limits=quiet, trigger=Trigger.INVOKED)
+    _check("x = ▮\n", ["12", "\n"], "12", trigger=Trigger.AUTOMATIC)
 
 
 def test_time_is_recorded_by_stage() -> None:

@@ -1,4 +1,4 @@
-"""What no automatic suggestion holds: closers of nothing, the end of the file in words, runs of digits."""
+"""What no automatic suggestion holds: closers of nothing, the end of the file in words, runs of digits, a lone key."""
 
 import pytest
 
@@ -99,3 +99,11 @@ def test_of_a_block_what_stands_before_such_a_line_is_kept() -> None:
 )
 def test_an_invoked_request_may_have_a_reason(language: str, marked: str, says: str) -> None:
     assert _shown(marked, says, language, Trigger.INVOKED) == says
+
+
+def test_a_lone_character_is_typed_as_fast_as_it_is_accepted() -> None:
+    assert _shown("x = value▮\n", "s", "python") == ""
+    assert _shown("f(▮\n", ")", "python") == ""
+    for says in (" + s", "()", "s1", "値"):  # several keys, or one that takes several
+        assert _shown("x = value▮\n", says, "python") == says
+    assert _shown("x = value▮\n", "s", "python", Trigger.INVOKED) == "s"
