@@ -15,6 +15,8 @@ from completion.code.words import is_word_character
 
 _QUOTES = frozenset("\"'`")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+# Signs that belong to what comes behind them, where nothing but a blank or a sign is before them: `%d`, `&mut`, `"text`.
+_LEADING = frozenset("%&@$#!~*\\\"'`")
 # A ghost that was cut and shows less than this is no help: accepting it is a key, too.
 _LEAST_CHARACTERS = 3
 
@@ -56,7 +58,11 @@ def _ends_word(text: str, at: int) -> bool:
     before, behind = text[at - 1], text[at : at + 1]
     if before.isspace():
         return False
-    return not is_word_character(before) or (bool(behind) and not is_word_character(behind))
+    if is_word_character(before):
+        return bool(behind) and not is_word_character(behind)
+    goes_on = is_word_character(behind) or behind in _OPENING
+    is_alone = not is_word_character(text[at - 2 : at - 1])
+    return not (before in _LEADING and goes_on and is_alone)
 
 
 def _is_open(text: str) -> bool:

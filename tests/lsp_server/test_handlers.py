@@ -120,7 +120,7 @@ def test_a_newer_request_for_the_document_ends_the_older_which_is_answered_empty
         assert server.journal.outcomes == {"stale": 1, "ok": 1}
         assert server.running == {}
 
-    run(scenario, says="t\n")  # a word, also before the last letter
+    run(scenario, says="tt\n")  # a word, also before the last letter
 
 
 def test_a_request_for_another_document_leaves_the_first_alone() -> None:
@@ -186,7 +186,7 @@ def test_while_a_suggestion_is_shown_the_next_one_is_computed_and_a_request_ends
         await client.closed_ahead.wait()
         assert len((await again).items) == 1
 
-    run(scenario, says="t\n")  # a word, also before the last letter
+    run(scenario, says="tt\n")  # a word, also before the last letter
 
 
 def test_accepting_finds_what_was_computed_ahead() -> None:

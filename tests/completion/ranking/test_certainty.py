@@ -61,6 +61,29 @@ def test_quotes_and_brackets_say_nothing_in_prose() -> None:
     assert whole("wait (for it", 12, is_prose=True) == "wait (for"
 
 
+@pytest.mark.parametrize(
+    ("text", "end", "expected"),
+    [
+        ("results: &[Item],", 10, "results:"),
+        ("size, &mut buffer", 7, "size,"),
+        ("count = !done", 9, "count ="),
+        ("count = *done", 9, "count ="),
+        ("total=a*b", 8, "total=a*"),  # between two
+        ("name: &str, other", 11, "name: &str,"),
+        ("assert!(a)", 7, "assert!"),
+    ],
+)
+def test_a_sign_that_leads_a_word_is_not_left_alone(text: str, end: int, expected: str) -> None:
+    assert whole(text, end) == expected
+
+
+def test_of_a_conversion_or_a_quoted_word_no_half_is_shown() -> None:
+    assert whole("cannot write: %w", 15, is_prose=True) == "cannot write:"
+    assert whole("and `1` is", 5, is_prose=True) == "and"
+    assert whole("and `1` is", 7, is_prose=True) == "and `1`"
+    assert whole("don't say", 4, is_prose=True) == "don'"
+
+
 @pytest.mark.parametrize("text", ["x" * 200_000, "(" * 200_000, "\n" * 200_000, "a b " * 50_000])
 def test_long_texts_end_too(text: str) -> None:
     assert len(whole(text[:4_000], 4_000)) <= 4_000
