@@ -44,9 +44,9 @@ class Layer(StrEnum):
     RENAME = "rename"  # of another name that is defined in the file
     MEMBER = "member"  # of a field or method, by its object's own name for itself
     FIELD = "field"  # of a field or method, of any object
-    NAME = "name"  # where a name was used another is used now; it is used elsewhere
     REPEAT = "repeat"  # what was done twice or more to like places
     AGAIN = "again"  # what was done once, where exactly the same stands
+    SPAN = "span"  # a part of a line was changed, and the same part stands elsewhere
     SIGNATURE = "signature"  # a call of what has other parameters now
     IMPORT = "import"  # a name that is used, and not imported
     UNUSED = "unused"  # an import that nothing uses any more
@@ -61,6 +61,17 @@ class Opinion:
     gain: float  # log-probability of the new lines, less that of the old ones
     told: float  # share of the words that come in which an edit brought in
     undone: float  # share of the words that go which an edit took away
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a proposal that goes by words: shares, see `evidence`."""
+
+    known: float = 0.0
+    near: float = 0.0
+    left: float = 0.0
+    resemblance: float = 0.0
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class Proposal:
     path: str = ""  # of another file; "" in this one
     n_constant: int = 0  # words that the place has in common with the edit's
     is_alone: bool = False  # of a renamed name: the edit did nothing else
+    evidence: Evidence = Evidence()  # of lines that go by the words of edits
     opinion: Opinion | None = None  # of the model, if that made it
 
 

@@ -1,10 +1,11 @@
-"""Rule (a): a name was changed where it is bound, so its uses follow; or where it is used, so other uses may.
+"""Rule (a): a name was changed where it is bound, so its uses follow.
 
     LOCAL    bound in a function or block: its uses there
     RENAME   bound at the file's top level, or imported: its uses in the file
     MEMBER   bound in a type, and used of the type's own object (`self.name`, or alone within the type)
     FIELD    the same, of any other object, or as a key
-    NAME     not bound where it was changed: uses of the same kind elsewhere in the file
+
+A name that is not bound where it was changed is left to `spans`.
 
 Rules: pure; runs where the tree is. A name that is bound elsewhere, too, is left alone: which of the two a use means is
 not known. So is one whose new name was there before.
@@ -27,7 +28,7 @@ _MAX_USES = 200
 # Of two names, one of which took the place of the other where it is used (difflib's ratio).
 _LIKE = 0.6
 # Layers by how sure they are: lines with uses of several go by the least sure.
-_ORDER = (Layer.LOCAL, Layer.RENAME, Layer.MEMBER, Layer.FIELD, Layer.NAME)
+_ORDER = (Layer.LOCAL, Layer.RENAME, Layer.MEMBER, Layer.FIELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +81,8 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     nodes = named(scene.root, scene.source, old)
     if len(nodes) > _MAX_USES or not re.fullmatch(rb"[^\W\d][\w$]*|\$[\w$]+", seen[0][0].new):
         return
-    node, binding = next(
-        ((each.node, bound) for each, _ in seen if (bound := binding_of(each.node)) is not None),
-        (seen[0][0].node, None),
-    )
-    if (binding is None or is_import(binding)) and not _is_like(old, seen[0][0].new, len(seen)):
-        return
-    if binding is None:
-        owner_now = owner(node, scene.source)
-        for use in nodes:
-            if owner(use, scene.source) == owner_now and use.type == node.type and binding_of(use) is None:
-                yield Layer.NAME, use
+    node, binding = next(((each.node, bound) for each, _ in seen if (bound := renamed(each)) is not None), (None, None))
+    if node is None or binding is None or (is_import(binding) and not _is_like(old, seen[0][0].new, len(seen))):
         return
     around = scope(node, binding, scene.language)
     is_member = (around is not None and is_type(around)) or binding.child_by_field_name("receiver") is not None
@@ -134,6 +126,12 @@ def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[
 def _is_like(old: bytes, new: bytes, n_times: int) -> bool:
     """Whether a name in place of another is likely the same thing, by its sound or by how often it was done."""
     return n_times > 1 or difflib.SequenceMatcher(None, old, new, autojunk=False).ratio() >= _LIKE
+
+
+def renamed(replaced: Replaced) -> Node | None:
+    """What binds a name now as it did the old one; None where the two are bound by unlike things, or are only used."""
+    now, was = binding_of(replaced.node), binding_of(replaced.was)
+    return now if now is not None and was is not None and now.type == was.type else None
 
 
 def binding_of(node: Node) -> Node | None:

@@ -69,7 +69,7 @@ def repeats(scene: Scene) -> Iterator[Proposal]:
         key = (pattern.before.pattern, pattern.after)
         n = best[key].support + 1 if key in best else 2
         best[key] = _Pattern(pattern.before, pattern.after, pattern.n_lines, n, pattern.n_constant, pattern.anchor)
-    once = (_exact(atom) for atom in atoms)
+    once = (_exact(atom) for edit in reversed(scene.edits) for atom in _single(edit, scene))
     for pattern in [*sorted(best.values(), key=lambda p: (-p.support, -p.n_constant)), *filter(None, once)]:
         for proposal in _places(pattern, scene):
             if (proposal.line, proposal.new) not in seen:
@@ -92,6 +92,19 @@ def _atoms(edit: LineEdit, scene: Scene) -> Iterator[_Atom]:
             yield replace(_atom((above, *piece.old), (above, *piece.new)), is_change=False)
 
 
+def _single(edit: LineEdit, scene: Scene) -> Iterator[_Atom]:
+    """The parts of an edit as they may be made once more: what only came in, between the same two lines."""
+    for piece in pieces(edit):
+        if max(len(piece.old), len(piece.new)) > _MAX_LINES:
+            continue
+        if piece.old:
+            yield _atom(piece.old, piece.new)
+            continue
+        above, below = _around(edit, piece, scene)
+        if above and below:
+            yield _atom((above, below), (above, *piece.new, below))
+
+
 def _around(edit: LineEdit, piece: LineEdit, scene: Scene) -> tuple[str, str]:
     """The lines above and below of a part of an edit: in the file, or in the edit itself."""
     if edit.line != NOWHERE and piece.line != NOWHERE:
@@ -112,7 +125,12 @@ def _atom(old: Sequence[str], new: Sequence[str]) -> _Atom:
     return _Atom("\n".join(strip[0]), "\n".join(strip[1]), len(old))
 
 
-def _segments(one: Sequence[str], other: Sequence[str]) -> Iterator[str | tuple[str, str]]:
+def tokens(text: str) -> list[str]:
+    """Its words, signs and blanks."""
+    return _TOKEN.findall(text)
+
+
+def segments(one: Sequence[str], other: Sequence[str]) -> Iterator[str | tuple[str, str]]:
     """Two texts as one: what they agree in, and pairs of what differs."""
     gap: list[list[str]] = [[], []]
     for tag, a, b, c, d in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
@@ -140,7 +158,7 @@ def _generalized(one: _Atom, other: _Atom) -> _Pattern | None:
     if max(map(len, (*olds, *news))) > _MAX_TOKENS:
         return None
     holes: dict[tuple[str, str], int] = {}
-    expression, kinds = "", list(_segments(*olds))
+    expression, kinds = "", list(segments(*olds))
     words: list[str] = []
     for index, segment in enumerate(kinds):
         if isinstance(segment, str):
@@ -150,7 +168,7 @@ def _generalized(one: _Atom, other: _Atom) -> _Pattern | None:
         is_end = index in (0, len(kinds) - 1)
         if any("\n" in part for part in segment) or (not is_end and not all(segment)):
             return None
-        if not all(map(_is_balanced, segment)):
+        if not all(map(is_balanced, segment)):
             return None
         if segment in holes:
             expression += f"(?P=h{holes[segment]})"
@@ -168,7 +186,7 @@ def _generalized(one: _Atom, other: _Atom) -> _Pattern | None:
 def _filled(news: tuple[list[str], list[str]], holes: dict[tuple[str, str], int]) -> str | None:
     """The new text with holes; None where it has what the old one has not."""
     after = ""
-    for segment in _segments(*news):
+    for segment in segments(*news):
         if isinstance(segment, str):
             after += segment
         elif segment in holes:
@@ -194,7 +212,7 @@ def _composed(segment: tuple[str, str], holes: dict[tuple[str, str], int]) -> st
 def _exact(atom: _Atom) -> _Pattern | None:
     """What was done once, to be done where exactly the same stands."""
     words = _WORD.findall(atom.old)
-    if sum(len(word) > 1 for word in words) < 2 or atom.old == atom.new or not atom.is_change:
+    if sum(len(word) > 1 for word in words) < 2 or atom.old == atom.new:
         return None
     return _Pattern(re.compile(re.escape(atom.old)), atom.new, atom.n_lines, 1, len(words), max(words, key=len))
 
@@ -209,7 +227,7 @@ def _places(pattern: _Pattern, scene: Scene) -> Iterator[Proposal]:
             continue
         indent = indentation(block[0])
         match = pattern.before.fullmatch("\n".join(each.removeprefix(indent) for each in block))
-        if match is None or not all(_is_balanced(hole or "") for hole in match.groups()):
+        if match is None or not all(is_balanced(hole or "") for hole in match.groups()):
             continue
         text = re.sub("\0(\\d+)\0", lambda hole, match=match: match[f"h{hole[1]}"] or "", pattern.after)  # type: ignore[misc]
         new = tuple((indent + each) if each.strip() else each for each in text.split("\n"))
@@ -237,7 +255,8 @@ def _least(
     return Proposal(layer, line, old, new, pattern.support)
 
 
-def _is_balanced(text: str) -> bool:
+def is_balanced(text: str) -> bool:
+    """Whether its brackets are in pairs."""
     open_: list[str] = []
     for sign in text:
         if sign in "([{":

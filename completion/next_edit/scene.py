@@ -29,6 +29,7 @@ class Replaced:
     old: bytes
     new: bytes
     node: Node  # of the new one
+    was: Node  # of the old one
     is_alone: bool = False  # the edit did nothing else
 
 
@@ -109,7 +110,7 @@ class Scene:
                     if words[a + n] != others[c + n]:
                         n_other += not (is_name(old[a + n]) and is_name(new[c + n]))
                     if is_name(old[a + n]) and is_name(new[c + n]) and words[a + n] != others[c + n]:
-                        found.append(Replaced(words[a + n], others[c + n], new[c + n]))
+                        found.append(Replaced(words[a + n], others[c + n], new[c + n], old[a + n]))
         is_alone = n_other == 0 and len({each.old for each in found}) == 1
         return [replace(each, is_alone=is_alone) for each in found]
 

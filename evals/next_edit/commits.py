@@ -7,8 +7,8 @@ Which of a file's changes have been made already is drawn. A commit tells what i
 which order nor what was typed and taken back; what he did in other files is not seen here. How the repository imports
 a name is what it said before the commit.
 
-Rules: the repositories are those of `evals.replay.histories`, so a figure is of repositories that nothing was chosen
-on. Seeded. Only what git says is read; nothing of a repository is run.
+Rules: which repositories, and in which half, says `repositories`. Seeded. Only what git says is read, up to the commit
+that a history ends with; nothing of a repository is run.
 """
 
 import random
@@ -52,7 +52,7 @@ def situations(history: Named, folder: Path, limit: int, seed: int) -> list[Situ
         raise EvalError(f"{folder} has no {repository}.git: a bare clone with its history")
     draw = random.Random(f"{seed} {history.name}")
     by_commit: dict[str, list[_FileDiff]] = {}
-    for diff in _diffs(git_dir, history.language):
+    for diff in _diffs(git_dir, history.spec.rpartition("..")[2], history.language):
         by_commit.setdefault(diff.commit, []).append(diff)
     found: list[Situation] = []
     counts = {"follow": 0, "quiet": 0}
@@ -121,9 +121,9 @@ def _import_line(git_dir: Path, revision: str, name: str, language: str) -> str:
     return alone.most_common(1)[0][0] if alone else ""
 
 
-def _diffs(git_dir: Path, language: str) -> Iterator[_FileDiff]:
+def _diffs(git_dir: Path, newest: str, language: str) -> Iterator[_FileDiff]:
     log = _git(
-        git_dir, "log", "--all", "--no-merges", f"-n{_MAX_COMMITS}", "-p", "-U0", "--full-index", "--no-color",
+        git_dir, "log", newest, "--no-merges", f"-n{_MAX_COMMITS}", "-p", "-U0", "--full-index", "--no-color",
         "--no-renames", "--no-ext-diff", "--diff-filter=M", "--format=\x01%H",
         "--", *(f"*{extension}" for extension in by_id(language).extensions),
     )  # fmt: skip

@@ -34,8 +34,8 @@ from evals.next_edit import commits
 from evals.next_edit.asking import Author, open_author
 from evals.next_edit.chrf import delta_chrf
 from evals.next_edit.recorded import SWEEP_FILE, recordings
+from evals.next_edit.repositories import of_set
 from evals.next_edit.situations import Situation, is_wanted, is_whole, with_edit
-from evals.replay.histories import of_set
 from evals.report import open_results
 from evals.scoring.logistic import fit
 from parsers.parse import parse

@@ -25,7 +25,7 @@ SITUATION = Situation(
     wanted=(LineEdit("a.py", 1, ("b", "c"), ("B", "C")),),
     cursor=0,
 )
-HISTORY = Named("r", "python", "o/r==a..b", "", held_out=False)
+HISTORY = Named("r", "python", "o/r==a..HEAD", "", held_out=False)
 
 
 def test_a_part_of_what_came_is_wanted_and_the_whole_is_whole() -> None:
