@@ -40,6 +40,7 @@ from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
 from tuning.memory import need_of
 from tuning.network import Network
+from tuning.private import PrivacyError, Private, plan, require_epsilon
 from tuning.stats import Interval, clustered_difference
 from tuning.train import PICTURE, Recipe, train
 
@@ -51,6 +52,8 @@ _HELD_OUT_EXAMPLES = 160
 # Checkpoints, examples, adapters of both kinds.
 _DISK_BYTES = 400_000_000
 _MEMORY_SHARE = 0.9  # of what is free
+# Of a step: noise is drawn once a step, and is the less felt the more examples share it.
+_BATCH, _PRIVATE_BATCH = 8, 64
 
 
 class TuneError(Exception):
@@ -76,7 +79,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return _tune(arguments)
-    except (TuneError, TooLittleCode, ModelError, CheckpointError, ExampleFileError, OSError) as error:
+    except (TuneError, TooLittleCode, PrivacyError, ModelError, CheckpointError, ExampleFileError, OSError) as error:
         print(f"midfill: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -93,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--examples", type=int, default=3000, help="at most (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=1, help="times each is seen, if time allows")
     parser.add_argument("--rate", type=float, default=3e-4, help="learning rate (default: %(default)s)")
+    parser.add_argument(
+        "--epsilon",
+        type=float,
+        metavar="E",
+        help="learn with differential privacy, so that the adapter can be shared: 1 is strict, 8 usual",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--anew", action="store_true", help="forget an interrupted run")
     parser.add_argument("--now", action="store_true", help="do not wait on battery or while others need the processor")
@@ -111,9 +120,11 @@ def _tune(arguments: argparse.Namespace) -> int:
     source, file = _base(arguments.model)
     run = cache_dir() / "tuning" / name
     device = device_of(arguments.device)
-    keeps = _require_room(file, device, run)
+    if arguments.epsilon is not None:
+        require_epsilon(arguments.epsilon)
     if arguments.anew:
         shutil.rmtree(run, ignore_errors=True)
+    keeps = _require_room(file, device, run)
     learned, held_out = _examples(arguments, root, run)
     be_nice(_NICENESS)
     torch.set_num_threads(n_cores())
@@ -124,14 +135,17 @@ def _tune(arguments: argparse.Namespace) -> int:
     prepared_s = time.monotonic() - began  # most of it is judging, which comes once more
     recipe = Recipe(
         rate=arguments.rate,
-        batch=8,
+        batch=_BATCH if arguments.epsilon is None else _PRIVATE_BATCH,
         epochs=arguments.epochs,
         max_tokens=_MAX_TOKENS,
         seconds=max(arguments.hours * 3600 - 2 * prepared_s, 60.0),
     )
+    private = _private(arguments.epsilon, len(learned), recipe)
     print(f"learning from {len(learned)} examples; the loss is drawn in {run / 'train' / PICTURE}", flush=True)
     power = IdlePower("always" if arguments.now else "auto")
-    train(network, learned, recipe, run / "train", say=_say, may_go=power)
+    progress = train(network, learned, recipe, run / "train", say=_say, may_go=power, private=private)
+    if private is not None:
+        print(f"spent: epsilon {private.spent(progress.step):.2f} of {private.epsilon:g}, delta {private.delta:.1e}")
     (run / "after.json").unlink(missing_ok=True)
     after = _judged(network, held_out, run / "after.json", "after")
     base_name = _hub_name(source)
@@ -141,6 +155,20 @@ def _tune(arguments: argparse.Namespace) -> int:
           f"NLL of the text {_signed(judgement.nll)}")  # fmt: skip
     del network, base
     return _add(arguments, judgement, run, source, name)
+
+
+def _private(epsilon: float | None, n_examples: int, recipe: Recipe) -> Private | None:
+    """The noise that was asked for; says it."""
+    if epsilon is None:
+        return None
+    private = plan(epsilon, n_examples, recipe.batch, recipe.steps(n_examples))
+    print(
+        f"private: epsilon {private.epsilon:g} and delta {private.delta:.1e} for each example, by noise of "
+        f"{private.noise:.2f} beside each example's gradient of 1, {recipe.batch} of them in a step; a text that "
+        "stands in many files is protected less",
+        flush=True,
+    )
+    return private
 
 
 def _name_of(root: Path) -> str:
@@ -191,7 +219,8 @@ def _require_room(file: Path, device: torch.device, run: Path) -> float:
 
 def _examples(arguments: argparse.Namespace, root: Path, run: Path) -> tuple[ExampleFile, ExampleFile]:
     """What to learn from and what to judge by: made, or those of the interrupted run."""
-    settings = json.dumps({"root": str(root), "model": arguments.model, "examples": arguments.examples})
+    private = {} if arguments.epsilon is None else {"epsilon": arguments.epsilon}
+    settings = json.dumps({"root": str(root), "model": arguments.model, "examples": arguments.examples, **private})
     said = run / "settings.json"
     learned, held_out = run / "learned.safetensors", run / "held-out.safetensors"
     if said.exists():
@@ -204,7 +233,8 @@ def _examples(arguments: argparse.Namespace, root: Path, run: Path) -> tuple[Exa
         f"{len(code.learned)} files to learn from, {sum(code.learned.values()):,} lines; {len(code.held_out)} to judge "
         f"by{_list(code)}"
     )
-    print("an adapter can repeat what it learned from: share it with whom you would share the code", flush=True)
+    if arguments.epsilon is None:
+        print("an adapter can repeat what it learned from: share it with whom you would share the code", flush=True)
     for files, n_examples, out in (
         (code.held_out, _HELD_OUT_EXAMPLES, held_out),
         (code.learned, arguments.examples, learned),

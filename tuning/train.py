@@ -8,6 +8,8 @@ targets' tokens; AdamW, warm-up and a cosine down to nothing. A run's folder hol
     checkpoint.safetensors   where a killed run goes on; gone when it is done
     adapter/, adapter-int8/  what was learned, as PEFT keeps it and small
 
+With `private` (`tuning.private`) each step's examples are drawn and its gradient is blurred.
+
 Rules: a killed run that goes on ends with the same bits (on a processor). With `seconds` the schedule runs over time
 rather than steps, whichever is further, so that it is finished when the time is.
 """
@@ -34,10 +36,13 @@ from tuning.data.packing import packs_of
 from tuning.judge import judge, summary, write_report
 from tuning.network import Network
 from tuning.plot import plot_losses
+from tuning.private import SECRET, Private, draws, freeze_inputs, private_step, secret_of
 
 LOG, PICTURE, CHECKPOINT = "log.jsonl", "loss.svg", "checkpoint.safetensors"
 _BETAS = (0.9, 0.95)
 _CLIP = 1.0
+# A batch and the number of the step: its loss, its tokens and its targets' tokens.
+Take = Callable[[list[int], int], tuple[float, int, int]]
 # Between lines for people, and between looks whether a pause is over.
 _SAY_EVERY_S, _ASK_EVERY_S = 5.0, 1.0
 
@@ -77,23 +82,30 @@ def train(
     checkpoint_every_s: float = 60.0,
     say: Callable[[str], None] = print,
     may_go: Callable[[], bool] = lambda: True,
+    private: Private | None = None,
 ) -> Progress:
     """Train a network in place, on all examples or on `numbers` of them; `look` is asked every so many steps.
 
-    Where `may_go` says no, the run waits; that time does not count.
+    Where `may_go` says no, the run waits; that time does not count. `private` draws and blurs as it says.
     """
     folder.mkdir(parents=True, exist_ok=True)
     numbers = list(range(len(examples))) if numbers is None else numbers
+    if private is not None:
+        freeze_inputs(network)
     parameters = network.parameters()
     optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.rate, betas=_BETAS, weight_decay=0.0)
-    identity = _identity(network, examples, recipe, numbers)
+    identity = _identity(network, examples, recipe, numbers, private)
     progress = load_checkpoint(folder / CHECKPOINT, parameters, optimizer, identity)
-    steps = recipe.steps(len(numbers))
+    steps = recipe.steps(len(numbers)) if private is None else private.steps
     _cut_log(folder / LOG, progress.step)
+    if private is None:
+        batches, take = _plainly(network, examples, recipe, numbers, optimizer, progress.step)
+    else:
+        batches, take = _privately(network, examples, private, numbers, optimizer, progress.step, folder)
     began = time.monotonic() - progress.seconds
     saved_at = said_at = time.monotonic()
     with (folder / LOG).open("a", encoding="utf-8") as log:
-        for batch in _batches(numbers, recipe, progress.step):
+        for batch in batches:
             waited = _wait(may_go, say)
             began += waited
             elapsed = time.monotonic() - began
@@ -103,7 +115,7 @@ def train(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate_at(done)
-            loss, n_tokens, n_targets = _step(network, examples, batch, recipe.max_tokens, optimizer)
+            loss, n_tokens, n_targets = take(batch, progress.step)
             now = time.monotonic()
             progress = Progress(progress.step + 1, now - began, progress.tokens + n_tokens)
             row = {"step": progress.step, "loss": round(loss, 5), "targets": n_targets, "tokens": progress.tokens}
@@ -120,7 +132,44 @@ def train(
                 save_checkpoint(folder / CHECKPOINT, parameters, optimizer, progress, identity)
     plot_losses(folder / LOG, folder / PICTURE)
     save_checkpoint(folder / CHECKPOINT, parameters, optimizer, progress, identity)
+    (folder / SECRET).unlink(missing_ok=True)
     return progress
+
+
+def _plainly(
+    network: Network,
+    examples: ExampleFile,
+    recipe: Recipe,
+    numbers: list[int],
+    optimizer: torch.optim.AdamW,
+    first: int,
+) -> tuple[Iterator[list[int]], Take]:
+    """Each example once an epoch, a step of each batch."""
+
+    def take(batch: list[int], _: int) -> tuple[float, int, int]:
+        return _step(network, examples, batch, recipe.max_tokens, optimizer)
+
+    return _batches(numbers, recipe, first), take
+
+
+def _privately(
+    network: Network,
+    examples: ExampleFile,
+    private: Private,
+    numbers: list[int],
+    optimizer: torch.optim.AdamW,
+    first: int,
+    folder: Path,
+) -> tuple[Iterator[list[int]], Take]:
+    """Drawn and blurred by the run's secret."""
+    secret, n_expected = secret_of(folder), private.chance * len(numbers)
+
+    def take(batch: list[int], step: int) -> tuple[float, int, int]:
+        return private_step(
+            network, examples, batch, optimizer, private, step=step, secret=secret, n_expected=n_expected
+        )
+
+    return draws(private, secret, numbers, first), take
 
 
 def _wait(may_go: Callable[[], bool], say: Callable[[str], None]) -> float:
@@ -135,9 +184,13 @@ def _wait(may_go: Callable[[], bool], say: Callable[[str], None]) -> float:
     return time.monotonic() - began if is_waiting else 0.0
 
 
-def _identity(network: Network, examples: ExampleFile, recipe: Recipe, numbers: list[int]) -> str:
+def _identity(
+    network: Network, examples: ExampleFile, recipe: Recipe, numbers: list[int], private: Private | None
+) -> str:
     """What run this is: the same data, base and settings, whatever the time they may take and the memory."""
     digest = hashlib.sha256(json.dumps(asdict(replace(recipe, seconds=None))).encode())
+    if private is not None:
+        digest.update(json.dumps(asdict(private)).encode())
     for array in (examples.ids, examples.targets, np.array(numbers)):
         digest.update(array.tobytes())
     learned = sorted(network.parameters())

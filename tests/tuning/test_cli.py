@@ -1,5 +1,6 @@
 """`midfill tune` from end to end on the tiny model, and each thing that can be wrong with what it is given."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from tuning import cli
 from tuning.cli import Judgement
 from tuning.data import own_code
 from tuning.data.own_code import TooLittleCode, counts, find_code
+from tuning.private import SECRET
 from tuning.stats import Interval, clustered_difference
 
 ROOT = Path(__file__).parents[2]
@@ -187,3 +189,20 @@ def test_a_run_takes_about_the_memory_that_was_said_and_no_more(tmp_path: Path, 
     command = [sys.executable, "-c", _MEASURED, str(tmp_path), keeps, "3000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert 0.5 < float(done.stdout) < 1.05
+
+
+def test_a_private_run_says_what_it_promises_and_what_it_spent(
+    pulled: str, tiny_cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = tree(tmp_path / "areas")
+    assert tune(code, pulled, "--epsilon", "0", "--name", "areas") == 2
+    assert "keeps nothing private" in capsys.readouterr().err
+    # What noise leaves of so little is not better, or it is: both are told. --anew: an old run goes.
+    (tiny_cache / "tuning" / "areas").mkdir(parents=True, exist_ok=True)
+    (tiny_cache / "tuning" / "areas" / "settings.json").write_text("of another run")
+    assert tune(code, pulled, "--epsilon", "8", "--anew", "--no-add", "--name", "areas") in (0, 1)
+    said = capsys.readouterr().out
+    assert "private: epsilon 8 and delta " in said
+    assert "can repeat" not in said
+    assert re.search(r"spent: epsilon [1-8]\.\d\d of 8, delta ", said)
+    assert not list((tiny_cache / "tuning" / "areas").rglob(SECRET))
