@@ -2,7 +2,7 @@
 
 Each takes the candidate and its request and gives a candidate back, perhaps an empty one; the pipeline
 records which of them changed something (`midfill why` shows it). They live by idea in `loops`, `junk`,
-`indentation`, `overlap` and `parse_check`.
+`indentation`, `overlap`, `defined_already` and `parse_check`.
 
 Rules: pure; what they must not do says `candidate`. They parse: called off the event loop.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from completion.candidate import Candidate, Filter
 from completion.code.newline import line_end_at
 from completion.filters.characters import odd_characters
+from completion.filters.defined_already import defined_already
 from completion.filters.indentation import first_indentation, later_indentation, misplaced_closer
 from completion.filters.junk import chat, comment_run, license_header, placeholders
 from completion.filters.loops import phrases, repetition
@@ -66,6 +67,7 @@ FILTERS: tuple[Row, ...] = (
     Row(later_indentation, Switch.INDENTATION),
     Row(misplaced_closer, Switch.INDENTATION),
     Row(next_lines, Switch.OVERLAP),
+    Row(defined_already, Switch.OVERLAP),
     Row(suffix_overlap, Switch.OVERLAP),
     Row(line_ends),
     Row(parse_check, Switch.PARSE_CHECK),

@@ -22,7 +22,10 @@ _MIN_PASSAGE_CHARACTERS = 80
 _LOOPS = (re.compile(r"(\S.{7,60}?)\1{2}"), re.compile(r"(\S.{2,6}?)\1{5}"), re.compile(r"\w*?(_\w{3,30}?)\1{2}"))
 # Hexadecimal numbers and rulers are no words.
 _MIN_LETTERS = 3
-_DEFINITION = re.compile(r"\s*(?:\w+\s+)*(?:def|func|fn|function|fun|sub|class|struct|interface)\s+\w+.*")
+DEFINITION = re.compile(
+    r"\s*(?!(?:if|while|for|elif|until|unless|return)\b)(?:\w+\s+)*"
+    r"(?:def|func|fn|function|fun|sub|class|struct|interface)\s+(?:\([^)]*\)\s*)?\w+.*"
+)
 
 
 def repetition(candidate: Candidate, request: CompletionRequest) -> Candidate:
@@ -96,7 +99,7 @@ def _until_same_definition(lines: list[str]) -> int:
             continue
         # Two classes may have the same method: what is defined deeper than a line is out of reach behind it.
         seen = {other for other in seen if columns(other) <= columns(line)}
-        if _DEFINITION.fullmatch(line):
+        if DEFINITION.fullmatch(line):
             if line in seen:
                 return number
             seen.add(line)

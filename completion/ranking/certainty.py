@@ -15,7 +15,7 @@ from completion.code.words import is_word_character
 
 _QUOTES = frozenset("\"'`")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
-# Signs that belong to what comes behind them, where nothing but a blank or a sign is before them: `%d`, `&mut`, `"text`.
+# Signs that lead the word behind them, where no word is before them: `%d`, `&mut`, `"text`.
 _LEADING = frozenset("%&@$#!~*\\\"'`")
 # A ghost that was cut and shows less than this is no help: accepting it is a key, too.
 _LEAST_CHARACTERS = 3

@@ -34,6 +34,7 @@ ACTING = {
     "later_indentation": Acting("func f() {\n\tif x {\n\t\t▮", "a()\n        b()\n    }", "plaintext"),
     "misplaced_closer": Acting("function f() {\n  g();\n  ▮\n", "}", "javascript"),
     "next_lines": Acting("x = 1\n▮\ny = 2\nz = 3\n", "y = 2"),
+    "defined_already": Acting("def f(a):\n    return a\n\n\n▮\n", "def f(a):\n    return 1"),
     "suffix_overlap": Acting("foo(▮)\n", "bar)"),
     "line_ends": Acting("a\r\n▮", "b\nc", "plaintext"),
     "parse_check": Acting("x = f(a)▮\n", "))"),
