@@ -11,12 +11,13 @@
 namespace avx2 {
 #include "simd_avx2.h"
 #include "kernels.h"
+#include "wide.h"
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
 
-const Kernels* avx2_kernels() { return cpu().avx2 ? &avx2::kernels : nullptr; }
+const Kernels* avx2_kernels() { return cpu().avx2 ? &avx2::wide_kernels : nullptr; }
 #else
 const Kernels* avx2_kernels() { return nullptr; }
 #endif

@@ -15,6 +15,7 @@
 namespace {
 
 constexpr int kTaskRows = 32;         // query rows that share a segment's keys while they are in the cache
+constexpr int kTaskTokens = 12;       // tokens of a task where it does not matter, a multiple of the tile of `linear_wide`
 constexpr int kSplitTokens = 16;      // up to here attention is divided by length too, not by rows alone
 // Of weights in one task of a linear. A stream that is interrupted has to be found again by the prefetcher: for few
 // tokens, where memory is the limit, 96 kB cost a quarter. For many the task should fit into the second-level cache.
@@ -33,13 +34,17 @@ struct Buffer {
     }
 };
 
+// Whether the kernels have linears of their own for so many tokens.
+bool is_wide(int n) { return n > kSplitTokens && kernels->linear_wide != nullptr; }
+
 struct Quantized {
     Buffer<int8_t> q;
     Buffer<float> scale;
     Buffer<int32_t> sum;
+    Buffer<int16_t> pairs;
     Activations get(int n, int cols) {
-        size_t groups = (size_t)n * cols / kGroup;
-        return {q.get((size_t)n * cols), scale.get(groups), sum.get(groups)};
+        size_t size = (size_t)n * cols, groups = size / kGroup;
+        return {n, q.get(size), scale.get(groups), sum.get(groups), is_wide(n) ? pairs.get(size + kWideTokens * cols) : nullptr};
     }
 };
 
@@ -51,18 +56,28 @@ Buffer<Peak> row_peaks;
 void quantize_token(const Activations& to, int token, const float* x, int cols) {
     size_t at = (size_t)token * cols, group = at / kGroup;
     kernels->quantize(x, cols, (int8_t*)to.q + at, (float*)to.scale + group, (int32_t*)to.sum + group);
+    if (to.pairs != nullptr) kernels->widen(to.q + at, cols, token, to.n, (int16_t*)to.pairs);
+}
+
+// body(token) for each of n tokens. Of many, those that `widen` writes side by side are one thread's.
+template <class Body>
+void each_token(int n, const Body& body) {
+    const int step = is_wide(n) ? kTaskTokens : 1;
+    pool->run((n + step - 1) / step, [&](int task) {
+        for (int token = task * step; token < std::min(n, (task + 1) * step); token++) body(token);
+    });
 }
 
 Activations quantize(const float* x, int n, int cols) {
     Activations to = quantized.get(n, cols);
-    pool->run(n, [&](int token) { quantize_token(to, token, x + (size_t)token * cols, cols); });
+    each_token(n, [&](int token) { quantize_token(to, token, x + (size_t)token * cols, cols); });
     return to;
 }
 
 Activations normalize(const float* x, const float* weight, const Shape& shape, int n) {
     Activations to = quantized.get(n, shape.hidden);
     float* rows = normalized.get((size_t)n * shape.hidden);
-    pool->run(n, [&](int token) {
+    each_token(n, [&](int token) {
         float* row = rows + (size_t)token * shape.hidden;
         kernels->rms_norm(x + (size_t)token * shape.hidden, weight, shape.eps, shape.hidden, row);
         quantize_token(to, token, row, shape.hidden);
@@ -71,6 +86,13 @@ Activations normalize(const float* x, const float* weight, const Shape& shape, i
 }
 
 void linear(const Matrix& w, Mode mode, const Activations& x, int n, float* out) {
+    if (is_wide(n)) {
+        pool->run((w.rows + 31) / 32, [&](int index) {
+            for (int token = 0; token < n; token += kWideTokens)
+                kernels->linear_wide(w, mode, index, x, token, std::min(n, token + kWideTokens), out);
+        });
+        return;
+    }
     const int n_blocks = mode == SWIGLU ? w.rows / 32 : w.rows / 16;
     const size_t block_bytes = group_bytes(w.bits) * (w.cols / kGroup) * (mode == SWIGLU ? 2 : 1);
     const int most = (n_blocks + pool->size() - 1) / pool->size();

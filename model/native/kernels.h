@@ -125,7 +125,14 @@ INLINE void row_block(const Matrix& w, int index, const Activations& x, int toke
         for (int i = 0; i < m; i++) out[i] = add(out[i], load(w.bias + 16 * index));
 }
 
-// Output rows 16 * index.. of tokens begin..end of a linear, finished as `mode` says.
+// Sixteen outputs of a linear, finished as `mode` says; `up` counts for SWIGLU alone.
+INLINE void finish(Mode mode, f32x16 y, f32x16 up, float* at) {
+    if (mode == ADD) store(at, add(load(at), y));
+    else if (mode == SWIGLU) store(at, mul(div(y, add(set1(1.0f), exp(sub(zero(), y)))), up));
+    else store(at, y);
+}
+
+// Output rows 16 * index.. of tokens begin..end of a linear.
 void linear(const Matrix& w, Mode mode, int index, const Activations& x, int begin, int end, float* out) {
     const int half = w.rows / 32;  // row blocks of the gate; those of `up` follow
     const int width = mode == SWIGLU ? w.rows / 2 : w.rows;
@@ -134,12 +141,7 @@ void linear(const Matrix& w, Mode mode, int index, const Activations& x, int beg
         f32x16 y[kTokens], up[kTokens];
         row_block(w, index, x, token, m, y);
         if (mode == SWIGLU) row_block(w, half + index, x, token, m, up);
-        for (int i = 0; i < m; i++) {
-            float* at = out + (size_t)(token + i) * width + 16 * index;
-            if (mode == ADD) store(at, add(load(at), y[i]));
-            else if (mode == SWIGLU) store(at, mul(div(y[i], add(set1(1.0f), exp(sub(zero(), y[i])))), up[i]));
-            else store(at, y[i]);
-        }
+        for (int i = 0; i < m; i++) finish(mode, y[i], up[i], out + (size_t)(token + i) * width + 16 * index);
     }
 }
 
@@ -303,5 +305,5 @@ Peak find_peak(const float* x, int n) {
     return peak;
 }
 
-const Kernels kernels = {kName,  kTokens,  kRows,  rms_norm, quantize, linear,
-                         rotate, store_kv, move,   attend, merge,  find_peak};
+constexpr Kernels kernels = {kName,  kTokens,  kRows,  rms_norm, quantize, linear,
+                         rotate, store_kv, move,   attend, merge,  find_peak, nullptr, nullptr};

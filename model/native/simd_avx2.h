@@ -47,15 +47,15 @@ INLINE f32x16 exp2_int(f32x16 n) { return {exp2_int_half(n.a), exp2_int_half(n.b
 
 INLINE i32x16 set1_i32(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 INLINE void store_i8(int8_t* p, i32x16 x) {
-    int32_t lanes[16];
-    _mm256_storeu_si256((__m256i*)lanes, x.a), _mm256_storeu_si256((__m256i*)(lanes + 8), x.b);
-    for (int i = 0; i < 16; i++) p[i] = (int8_t)lanes[i];
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);  // packing takes halves of registers
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i*)p, bytes);
 }
 INLINE int32_t sum_i32(i32x16 x) {
-    int32_t lanes[8], total = 0;
-    _mm256_storeu_si256((__m256i*)lanes, _mm256_add_epi32(x.a, x.b));
-    for (int lane : lanes) total += lane;
-    return total;
+    __m256i eight = _mm256_add_epi32(x.a, x.b);
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1)));
 }
 
 INLINE u8x64 load_bytes(const uint8_t* p) {
@@ -92,6 +92,36 @@ INLINE i32x16 start_dot(int32_t) { return set1_i32(0); }
 INLINE __m256i dot_half(__m256i acc, __m256i w, __m256i x) {
     __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// Of four signed bytes a lane, the first and the third as 16 bits, or the second and the fourth.
+struct i16x32 { __m256i a, b; };
+INLINE __m256i even_bytes(__m256i x) { return _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8); }
+INLINE i16x32 widen_even(u8x64 x) { return {even_bytes(x.a), even_bytes(x.b)}; }
+INLINE i16x32 widen_odd(u8x64 x) { return {_mm256_srai_epi16(x.a, 8), _mm256_srai_epi16(x.b, 8)}; }
+INLINE i16x32 load_i16(const int16_t* p) {
+    return {_mm256_loadu_si256((const __m256i*)p), _mm256_loadu_si256((const __m256i*)(p + 16))};
+}
+INLINE void store_i16(int16_t* p, i16x32 x) {
+    _mm256_storeu_si256((__m256i*)p, x.a), _mm256_storeu_si256((__m256i*)(p + 16), x.b);
+}
+// Sixteen bytes as 16 bits, those of a lane in the order of `widen_even`, `widen_odd`.
+INLINE void widen_16(const int8_t* p, int16_t* to) {
+    __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+    __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)p), order);
+    _mm256_storeu_si256((__m256i*)to, _mm256_cvtepi8_epi16(bytes));
+}
+// acc + the two products of a lane. By hand: GCC takes all products of a loop first, and has no registers left for sums.
+INLINE void add_products(__m256i& acc, __m256i w, __m256i x) {
+    __m256i products;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(acc), "=&x"(products) : "x"(w), "x"(x));
+}
+INLINE i32x16 dot_pairs(i32x16 acc, i16x32 w, const int16_t* x) {
+    int32_t two;
+    __builtin_memcpy(&two, x, 4);
+    __m256i xs = _mm256_set1_epi32(two);
+    add_products(acc.a, w.a, xs), add_products(acc.b, w.b, xs);
+    return acc;
 }
 #endif
 INLINE i32x16 dot(i32x16 acc, u8x64 w, const int8_t* x) {

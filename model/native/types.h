@@ -8,6 +8,7 @@
 constexpr int kGroup = 32;     // weights and activations that share a scale
 constexpr int kMaxHeadDim = 256;
 constexpr int kSegment = 512;  // slots of one unfinished softmax; a multiple of 16
+constexpr int kWideTokens = 132;  // that `linear_wide` takes at once; a multiple of its tile
 
 // Bytes of one group of 16 rows: 16 fp16 scales, then the codes (see model/library/store.py).
 constexpr size_t group_bytes(int bits) { return 32 + 16 * kGroup * bits / 8; }
@@ -24,11 +25,13 @@ struct Matrix {
     int32_t rows, cols, bits;
 };
 
-// Tokens in int8: q (n, cols), scale and sum (n, cols / 32).
+// Tokens in int8: q (n, cols), scale and sum (n, cols / 32). `pairs` is q in 16 bits as `linear_wide` takes it, or null.
 struct Activations {
+    int n;
     const int8_t* q;
     const float* scale;
     const int32_t* sum;
+    const int16_t* pairs;
 };
 
 struct KV {
@@ -80,6 +83,9 @@ struct Kernels {
                    int end, Partial* partials);
     void (*merge)(Partial& into, const Partial& other, int dim);
     Peak (*find_peak)(const float* x, int n);
+    // For many tokens, the same numbers as by quantize and linear alone; null where they are not faster.
+    void (*widen)(const int8_t* q, int cols, int token, int n_tokens, int16_t* tiles);
+    void (*linear_wide)(const Matrix& w, Mode mode, int index, const Activations& x, int begin, int end, float* out);
 };
 
 // Null when this build or this processor lacks the instructions.

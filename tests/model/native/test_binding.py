@@ -224,6 +224,26 @@ def test_the_instruction_sets_agree_bit_for_bit() -> None:
     assert all(torch.equal(result, results[0]) for result in results)
 
 
+@pytest.mark.parametrize("mode", [binding.STORE, binding.ADD, binding.SWIGLU])
+@few
+@given(
+    half=st.integers(1, 5), groups=st.sampled_from((1, 7, 8, 19)), n=st.integers(17, 280), bits=st.sampled_from((4, 8))
+)
+def test_many_tokens_get_the_bits_of_single_ones(mode: int, half: int, groups: int, n: int, bits: int) -> None:
+    """Of the scalar kernels, which know one way of doing it."""
+    torch.manual_seed(half)
+    rows = 32 * half if mode == binding.SWIGLU else 16 * half
+    blocks, bias = pack(quantize_groups(torch.randn(rows, GROUP * groups), bits)), torch.randn(rows)
+    x, before = torch.randn(n, GROUP * groups), torch.randn(n, rows)
+    weights, width = matrix(blocks, bias), rows // 2 if mode == binding.SWIGLU else rows
+    got, expected = before[:, :width].clone(), before[:, :width].clone()
+    opened(available()[0]).midfill_linear(weights, mode, x.data_ptr(), n, got.data_ptr())
+    library = opened("scalar", 1)
+    for row in {0, 5, 6, 16, n // 2, n - 2, n - 1}:
+        library.midfill_linear(weights, mode, x[row].data_ptr(), 1, expected[row].data_ptr())
+        assert torch.equal(got[row], expected[row])
+
+
 @few
 @given(rows=st.integers(1, 4), groups=st.integers(1, 4), bits=st.sampled_from((4, 8)), seed=seeds)
 def test_packing_loses_nothing(rows: int, groups: int, bits: int, seed: int) -> None:
