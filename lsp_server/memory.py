@@ -7,11 +7,10 @@ Rules: off the event loop; nothing is lost that cannot be computed again.
 """
 
 import asyncio
-import ctypes
 import gc
-import sys
 from collections.abc import Callable
 
+from model.library.system import give_back_memory, libc
 from parsers.parse import SyntaxTree
 
 # Of glibc's mallopt.
@@ -29,7 +28,8 @@ def be_frugal() -> None:
     By itself glibc raises the size from which it does so to that of the largest text freed yet, and keeps a heap for
     each thread.
     """
-    if (mallopt := _glibc("mallopt")) is not None:
+    mallopt = getattr(libc(), "mallopt", None)  # glibc's
+    if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
         mallopt(_M_ARENA_MAX, _MAX_ARENAS)
 
@@ -45,10 +45,4 @@ def give_back_later(tree: SyntaxTree | None) -> None:
 def _give_back(release: Callable[[], None]) -> None:
     release()
     gc.collect()  # finished tasks hold the texts that they were about, in circles
-    if (trim := _glibc("malloc_trim")) is not None:
-        trim(0)
-
-
-def _glibc(name: str) -> Callable[..., int] | None:
-    """A function of glibc's; None elsewhere."""
-    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    give_back_memory()

@@ -90,7 +90,7 @@ async def measure_daemon(model: str) -> Footprint:
     settings = EngineSettings(model=model)
     client, running = await connect(settings)  # makes the store, if this is the first time
     await disconnect(client, running)
-    await _stop_daemon(settings)
+    await stop_daemon(settings)
     started = time.perf_counter()
     client, running = await connect(settings)
     try:
@@ -114,10 +114,10 @@ async def measure_daemon(model: str) -> Footprint:
         return Footprint(first_token_s=first_token_s, rss_mb=rss_mb, pss_mb=pss_mb)
     finally:
         await disconnect(client, running)
-        await _stop_daemon(settings)
+        await stop_daemon(settings)
 
 
-async def _stop_daemon(settings: EngineSettings) -> None:
+async def stop_daemon(settings: EngineSettings) -> None:
     """Have the daemon leave, and wait until it has: it holds its lock for its whole life."""
     path = socket_path(settings)
     deadline = time.monotonic() + _LEAVE_TIMEOUT_S

@@ -5,11 +5,9 @@ needs it, are imported where they are used; quantizing is another process (`mode
 """
 
 import contextlib
-import ctypes
 import functools
 import logging
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from model.library.hub import Progress
 from model.library.paths import blocks_dir
 from model.library.power import IdlePower
 from model.library.speed import CPU_BALANCE, GPU_BALANCE, Speed
-from model.library.system import n_cores
+from model.library.system import give_back_memory, libc, n_cores
 from model.library.tokenizer import spellings
 from model.link.spawn import EngineSettings
 from model.native import binding
@@ -117,11 +115,6 @@ def _prepare(settings: EngineSettings, publish: Publish, ready: Callable[[Schedu
     return scheduler
 
 
-def _libc() -> ctypes.CDLL | None:
-    """This process's C library; Windows gives none this way."""
-    return None if sys.platform == "win32" else ctypes.CDLL(None)
-
-
 @dataclass(slots=True)
 class Loader:
     """Loads one model, on the card or the processor, and again on the processor when the card fails."""
@@ -191,7 +184,7 @@ class Loader:
             self._quantizing(choice.kind),
             lambda done: self.publish("loading", f"loading {self.source.model_id}", done),
         )
-        _trim_memory()
+        give_back_memory()
         keep_freed_memory()
         # The kernels and torch give different numbers, in fp16 and fp32.
         numerics = "f16" if isinstance(decoder, NativeDecoder) else "f32"
@@ -220,15 +213,8 @@ class Loader:
 def _byte_table(store: Path, n_tokens: int) -> ByteTable:
     spelled = spellings(store)
     table = ByteTable(n_tokens, lambda token_id: spelled[token_id] if token_id < len(spelled) else b"")
-    _trim_memory()
+    give_back_memory()
     return table
-
-
-def _trim_memory() -> None:
-    """Give what packing, or reading a vocabulary, used back to the kernel (glibc only)."""
-    trim = getattr(_libc(), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def keep_freed_memory() -> None:
@@ -237,7 +223,7 @@ def keep_freed_memory() -> None:
     A chunk's gate|up output is 10 MB; by default glibc returns it to the kernel every time, and the page
     faults cost more than the product it holds. Other C libraries have no mallopt: nothing to do there.
     """
-    mallopt = getattr(_libc(), "mallopt", None)
+    mallopt = getattr(libc(), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
         mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP_BYTES)

@@ -6,6 +6,7 @@ those for macOS but where they are the ones of Linux (docs/install.md says what 
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -80,3 +81,15 @@ def n_cores(root: Path = Path("/")) -> int:
 def rss_mb() -> float:
     """Resident memory of this process now, in MB."""
     return float(psutil.Process().memory_info().rss) / 1e6
+
+
+def libc() -> ctypes.CDLL | None:
+    """This process's C library; Windows gives none this way."""
+    return None if sys.platform == "win32" else ctypes.CDLL(None)
+
+
+def give_back_memory() -> None:
+    """Give what was freed back to the system; glibc alone keeps it, for who knows what."""
+    trim = getattr(libc(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -16,6 +16,8 @@ from typing import Any
 from tokenizers import Regex, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as HfTokenizer
 
+from model.library.system import give_back_memory
+
 # The pre-tokenizer patterns of llama.cpp's `tokenizer.ggml.pre` names, as published with the models.
 _QWEN2_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -73,9 +75,11 @@ class VocabTokenizer:
         """Open the tokenizer of a store folder (`tokenizer.json`, `special_tokens.json`), or UnsupportedTokenizer."""
         try:
             special: dict[str, int] = json.loads((store / "special_tokens.json").read_text())
-            return cls(HfTokenizer.from_file(str(store / "tokenizer.json")), frozenset(special.values()))
+            tokenizer = HfTokenizer.from_file(str(store / "tokenizer.json"))
         except Exception as error:  # the library raises nothing narrower
             raise UnsupportedTokenizer(f"the tokenizer in {store} cannot be read: {error}") from error
+        give_back_memory()  # reading takes as much again
+        return cls(tokenizer, frozenset(special.values()))
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; lone surrogates, which have no UTF-8 form, become "?"."""

@@ -1,0 +1,157 @@
+"""What memory an editor's window takes: the server, its index worker and the children that parse, on a source tree.
+
+    python -m evals.bench.server_memory --path DIR "OLD/bin/lsp_server --stdio" "NEW/bin/lsp_server --stdio"
+
+A server opens a copy of the tree, waits until its index is ready, has some of the files open, and asks in each for a
+completion, by which its model is loaded. Then it does nothing for some seconds, and every process is looked at. The
+last line is JSON.
+
+Rules: a server is a command, so that any version can be measured. Each gets an index of its own, since the copy has a
+name of its own; models come from the cache in use.
+"""
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from evals.bench.machine import memory_of
+
+_OPEN_FILES = 4
+_READY_S, _SETTLE_S = 600.0, 6.0
+# A process by what stands in its command line.
+ROLES = {"index": "index worker", "guard_child": "parsing child", "model.daemon": "model process"}
+
+
+class Server:
+    """A server that is spoken to, one request at a time."""
+
+    def __init__(self, command: list[str], root: Path) -> None:
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/"
+        )
+        assert self.process.stdout is not None
+        self._answers: dict[int, Any] = {}
+        self._came = threading.Condition()
+        self._number = 0
+        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        folder = {"uri": root.as_uri(), "name": root.name}
+        self.ask(
+            "initialize",
+            {"processId": None, "rootUri": root.as_uri(), "workspaceFolders": [folder], "capabilities": {}},
+        )
+        self.tell("initialized", {})
+
+    def tell(self, method: str, params: object, **more: object) -> None:
+        """Send a notification."""
+        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more}).encode()
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        self.process.stdin.flush()
+
+    def ask(self, method: str, params: object) -> Any:
+        """Send a request and wait for its result."""
+        self._number += 1
+        self.tell(method, params, id=self._number)
+        with self._came:
+            if not self._came.wait_for(lambda: self._number in self._answers, _READY_S):
+                raise RuntimeError(f"no answer to {method}")
+        return self._answers.pop(self._number)
+
+    def _read(self, stream: IO[bytes]) -> None:
+        while header := stream.readline():
+            n_bytes = 0
+            while header.strip():
+                name, _, value = header.partition(b":")
+                n_bytes = int(value) if name.lower() == b"content-length" else n_bytes
+                header = stream.readline()
+            message = json.loads(stream.read(n_bytes))
+            if "method" not in message:
+                with self._came:
+                    self._answers[message["id"]] = message.get("result")
+                    self._came.notify()
+
+
+def measure(command: list[str], tree: Path) -> dict[str, list[tuple[float, float | None]]]:
+    """(resident MB, proportional MB) of each process of a server, by what it is."""
+    with tempfile.TemporaryDirectory(prefix="midfill-bench-") as temporary:
+        root = Path(temporary).resolve() / tree.name
+        shutil.copytree(tree, root, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+        (root / ".git").mkdir(exist_ok=True)
+        server = Server(command, root)
+        try:
+            files = sorted(root.rglob("*.py"), key=lambda file: (abs(file.stat().st_size - 12_000), file))[:_OPEN_FILES]
+            for file in files:
+                _complete(server, file)
+            _until_ready(server)
+            for file in files:
+                _complete(server, file)
+            time.sleep(_SETTLE_S)
+            return _memory(server)
+        finally:
+            server.ask("shutdown", None)
+            server.tell("exit", None)
+            server.process.wait()
+
+
+def _complete(server: Server, file: Path) -> None:
+    text = file.read_text(errors="replace")
+    document = {"uri": file.as_uri(), "languageId": "python", "version": 1, "text": text}
+    server.tell("textDocument/didOpen", {"textDocument": document})
+    position = {"line": text.count("\n") // 2, "character": 0}
+    where = {"textDocument": {"uri": file.as_uri()}, "position": position}
+    server.ask("textDocument/inlineCompletion", {**where, "context": {"triggerKind": 1}})
+
+
+def _until_ready(server: Server) -> None:
+    end = time.monotonic() + _READY_S
+    while time.monotonic() < end:
+        said = json.dumps(status := server.ask("midfill/status", {}))
+        if status["phase"] == "failed":
+            raise RuntimeError(said)
+        if status["phase"] == "ready" and not any(word in said for word in ('"indexing"', "not started")):
+            return
+        time.sleep(0.5)
+    raise RuntimeError("the index was not ready in time")
+
+
+def _memory(server: Server) -> dict[str, list[tuple[float, float | None]]]:
+    found = defaultdict(list)
+    found["server"].append(memory_of(server.process.pid))
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        line = " ".join(child.cmdline())
+        role = next((role for part, role in ROLES.items() if part in line), line)
+        found[role].append(memory_of(child.pid))
+    return dict(found)
+
+
+def main(arguments: list[str]) -> None:
+    """Print the memory of each command's processes."""
+    parser = argparse.ArgumentParser(prog="evals.bench.server_memory", description=__doc__)
+    parser.add_argument("commands", nargs="+", metavar="COMMAND")
+    parser.add_argument("--path", type=Path, required=True, metavar="DIR", help="a source tree with Python files")
+    given = parser.parse_args(arguments)
+    found = {}
+    for command in given.commands:
+        processes = measure(shlex.split(command), given.path.resolve())
+        found[command] = processes
+        print(command)
+        for role, sizes in processes.items():
+            for rss_mb, pss_mb in sizes:
+                print(f"{rss_mb:7.0f} MB resident, {pss_mb or 0:5.0f} MB proportional  {role}")
+    n_files = sum(1 for _ in given.path.rglob("*.py"))
+    print(json.dumps({"bench": "server_memory", "tree": given.path.name, "files": n_files, "commands": found}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
