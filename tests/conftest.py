@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from model.library.catalog import DEFAULT_MODEL, resolve
+from model.library.system import try_lock
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -70,24 +72,44 @@ def tiny_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     stop_daemons(cache)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that all workers of a run share: whoever comes first makes it, and the others wait."""
+    runs = factory.getbasetemp()
+    folder = (runs.parent if "PYTEST_XDIST_WORKER" in os.environ else runs) / name
+    with folder.with_suffix(".lock").open("a") as lock:
+        while not try_lock(lock):
+            time.sleep(0.05)
+        if not (done := folder.with_suffix(".done")).exists():
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random model as a safetensors folder."""
-    from tests.model.tiny import make_tiny_model  # torch and transformers: seconds, which most tests need not wait
 
-    return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+    def make(folder: Path) -> None:
+        from tests.model.tiny import make_tiny_model  # torch and transformers: seconds, which most tests need not wait
+
+        make_tiny_model(folder)
+
+    return made_once(tmp_path_factory, "tiny-model", make)
 
 
 @pytest.fixture(scope="session")
 def tiny_stores(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of stores with the tiny model's: made once, as each cache of its own would have it made in seconds."""
-    from model.weights.prepare import choose_kind
-    from model.weights.quantize import make_store
+    """A folder of stores with the tiny model's: each cache that had it made would take seconds."""
 
-    cache = tmp_path_factory.mktemp("quantized")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIDFILL_CACHE", str(cache))
-        return make_store(resolve(str(tiny_model)), tiny_model, choose_kind("auto"), lambda done: None).parent
+    def make(cache: Path) -> None:
+        from model.weights.prepare import choose_kind
+        from model.weights.quantize import make_store
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MIDFILL_CACHE", str(cache))
+            make_store(resolve(str(tiny_model)), tiny_model, choose_kind("auto"), lambda done: None)
+
+    return made_once(tmp_path_factory, "tiny-quantized", make) / "stores"
 
 
 @pytest.fixture

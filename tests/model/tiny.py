@@ -1,10 +1,10 @@
-"""A tiny random model as a safetensors folder: real files, real architecture, milliseconds to run."""
+"""A tiny random model as a safetensors folder: real files, real architecture, milliseconds to run.
+
+transformers is imported by who makes one: it takes seconds, in every process that collects tests.
+"""
 
 import json
 from pathlib import Path
-
-import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from model.decoders.interface import Decoder
 from model.engine.blocks import BlockStore
@@ -35,6 +35,9 @@ def engine_of(decoder: Decoder, table: ByteTable | None = None, folder: Path | N
 
 def make_tiny_model(folder: Path, seed: int = 7, **sizes: int) -> Path:
     """Write config.json, model.safetensors and a byte-level tokenizer.json into `folder`; `sizes` instead of SIZES."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     Qwen2ForCausalLM(Qwen2Config(**SIZES | sizes, tie_word_embeddings=False, eos_token_id=256)).save_pretrained(folder)

@@ -1,11 +1,15 @@
-"""Trains a LoRA adapter with PEFT on the tiny random model: it learns a few letters that follow one another."""
+"""Trains a LoRA adapter with PEFT on the tiny random model: it learns a few letters that follow one another.
+
+PEFT is imported by who trains: it takes seconds, in every process that collects tests.
+"""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 # After anything else comes the first letter, and after the last the line's end.
 LEARNED = "abdefgh"
@@ -14,6 +18,10 @@ LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 def untrained(base: Path, **config: Any) -> PeftModel:
     """PEFT's model over a base folder; `config` is LoraConfig's."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
     torch.manual_seed(3)
     settings = {"r": 8, "lora_alpha": 16, "target_modules": [*LINEAR, "lm_head"], **config}
     return get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(**settings))
@@ -21,6 +29,8 @@ def untrained(base: Path, **config: Any) -> PeftModel:
 
 def train(model: PeftModel, n_steps: int) -> PeftModel:
     """Teach it which token follows which, whatever stands before."""
+    import torch
+
     following = torch.full((272,), ord(LEARNED[0]))
     for letter, after in zip(LEARNED, LEARNED[1:] + "\n", strict=True):
         following[ord(letter)] = ord(after)

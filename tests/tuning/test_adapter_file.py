@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -27,6 +26,8 @@ def deltas(base: Path, folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_peft_reads_it_and_says_the_same(tiny_model: Path, tmp_path: Path) -> None:
+    from peft import PeftModel  # takes seconds
+
     network = started(tiny_model)
     save_adapter(network, tmp_path / "adapter", "a/base", "fp32")
     peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), str(tmp_path / "adapter"))
