@@ -92,7 +92,9 @@ def _add_bench(commands: Any) -> None:
     replay.add_argument("--path", type=Path, help="of the index and next-edit: the source tree, which is copied")
     _add_typing(bench.add_argument_group("typing"))
     team = bench.add_argument_group("team")
-    team.add_argument("--url", help="of an OpenAI-style server that all ask; its key in OPENAI_API_KEY")
+    team.add_argument(
+        "--url", help="of an OpenAI-style server that all ask, its key in OPENAI_API_KEY; of typing: midfill's engine"
+    )
     team.add_argument("--typists", type=_positive, nargs="+", default=[1, 4, 16, 64], help="how many at once, in turn")
     _add_out(bench)
 

@@ -257,6 +257,7 @@ def _typing(a: argparse.Namespace) -> int:
         transcript=a.transcript,
         shown=a.shown,
         patience=a.patience,
+        url=a.url or "",
     )
     return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
 

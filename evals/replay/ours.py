@@ -77,7 +77,8 @@ class Ours:
             if status["phase"] == "failed" or time.monotonic() > deadline:
                 raise EvalError(status["message"])
             await asyncio.sleep(0.1)
-        self.pids = [self.editor.pid, status["daemon"]["pid"]]
+        daemon = status["daemon"]  # none where a server answers
+        self.pids = [self.editor.pid, *([daemon["pid"]] if daemon else [])]
 
     async def complete(self, patience_s: float = _READY_S) -> None:
         """Wait until no session's window has anything to come, which is never while other programs are busy."""
@@ -85,7 +86,8 @@ class Ours:
         quiet = 0
         while quiet < 3 and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
-            quiet = 0 if (await self.status())["daemon"]["n_incomplete"] else quiet + 1
+            daemon = (await self.status())["daemon"]
+            quiet = 0 if daemon and daemon["n_incomplete"] else quiet + 1
 
     async def warm_up(self, files: dict[str, str], path: str, patience_s: float = _READY_S) -> None:
         await self.ready()

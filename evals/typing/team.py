@@ -135,7 +135,14 @@ async def run(plan: TeamPlan, out: Path | None) -> int:
         with open_results("team", out) as results:
             for n_typists in plan.typists:
                 level = await play(Server(client, model), histories, n_typists, plan)
-                rows.append({"suite": "team", "id": str(n_typists), **level.figures()})
+                try:
+                    figures = level.figures()
+                except EvalError as error:
+                    if not rows:
+                        raise
+                    console.print(f"{n_typists} typing: {error}, before a newer key came")  # more would get no more
+                    break
+                rows.append({"suite": "team", "id": str(n_typists), **figures})
                 results.add(rows[-1])
                 console.print(f"[dim]{n_typists} typing: {rows[-1]['ghost_p50_ms']:.0f} ms[/]")
             console.print(table_of(rows, model))

@@ -47,6 +47,7 @@ OURS, PEER = "midfill", "llama.vim"
 _N_OPEN = 12  # files
 _PREDICT = 128  # llama.vim's own n_predict
 _INDEX_S = 300.0
+_TIMEOUT_MS = 60_000  # of a server: as long as the local model may take
 _AHEAD_S = 60.0  # before she begins: what is computed ahead by then
 
 
@@ -84,6 +85,7 @@ class Plan:
     transcript: bool
     shown: Path | None = None
     patience: float = 0.0
+    url: str = ""  # of a server that answers instead of the local model
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,16 @@ class Part:
         return f"{self.named.name} {self.contender} {edit.number}"
 
 
+def options_of(plan: Plan) -> dict[str, Any]:
+    """The server's settings."""
+    options: dict[str, Any] = {"model": plan.model, "maxPromptTokens": plan.size.max_prompt_tokens}
+    if plan.quietness is not None:
+        options["quietness"] = plan.quietness
+    if plan.url:
+        options["engine"] = {"url": plan.url, "fallback": False, "timeoutMs": _TIMEOUT_MS}
+    return options
+
+
 @contextlib.asynccontextmanager
 async def our_player(
     plan: Plan, part: Part, files: dict[str, str], path: str, clock: Clock
@@ -107,10 +119,7 @@ async def our_player(
     """midfill in a window on a folder with the history's files."""
     with tempfile.TemporaryDirectory() as parent:
         folder = write_files(part, Path(parent))
-        options: dict[str, Any] = {"model": plan.model, "maxPromptTokens": plan.size.max_prompt_tokens}
-        if plan.quietness is not None:
-            options["quietness"] = plan.quietness
-        ours = await Ours.start(options, Run(OURS, plan.size.name), folder.as_uri())
+        ours = await Ours.start(options_of(plan), Run(OURS, plan.size.name), folder.as_uri())
         async with ours.editor:
             await ours.ready()
             await _indexed(ours)
@@ -265,6 +274,7 @@ async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
                 "histories": [named.name for named in plan.histories],
                 "context": plan.size.name,
                 "model": plan.model,
+                "url": plan.url,
                 "n_keys": plan.n_keys,
                 "speed": plan.speed,
                 "patience": plan.patience,

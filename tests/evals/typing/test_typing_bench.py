@@ -20,6 +20,7 @@ from evals.typing.figures import edit_of as row_edit
 from evals.typing.figures import tally
 from evals.typing.shown import ShownLog
 from evals.typing.wish import wish_of
+from lsp_server.config import load
 from model.library.catalog import DEFAULT_MODEL
 from tests.conftest import stop_daemons
 from tests.evals.typing_world import JumpingClock, ScriptedPlayer
@@ -134,3 +135,10 @@ def test_a_short_wish_with_the_real_model(real_cache: Path, tmp_path: Path, monk
     assert all("outcome" in answer for answer in row["answers"] if answer["answered"] is not None)
     assert row["cpu_s"] > 0
     assert tally(row).wished == row_edit(row).weight(0, len(row["text"]))
+
+
+def test_a_server_that_is_named_answers_and_nothing_else_does() -> None:
+    assert "engine" not in typing_bench.options_of(PLAN)
+    config, problems = load(typing_bench.options_of(replace(PLAN, url="http://127.0.0.1:9")))
+    assert problems == []
+    assert (config.engine.url, config.engine.fallback) == ("http://127.0.0.1:9", False)
