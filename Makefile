@@ -37,9 +37,10 @@ test: $(READY)  ## on all cores, then the real server file by file, then one at 
 test-fast: $(READY)  ## the core, the parsers and the rules: no model, no server, in less than a minute
 	$(BIN)/python -m pytest -m "not e2e and not model" -n auto tests/completion tests/parsers tests/test_repo_rules.py
 
-test-remote: $(READY)  ## servers as the engine: one of the tests' own that misbehaves, and llama.cpp's real one
+test-remote: $(READY)  ## servers as the engine: one that misbehaves, llama.cpp's real one, vLLM's with MIDFILL_TEST_VLLM
 	$(BIN)/midfill model pull
-	$(BIN)/python -m pytest -o addopts="--strict-markers" tests/model/remote tests/lsp_server/e2e/test_remote.py
+	$(BIN)/python -m pytest -m "apart or not apart" -o addopts="--strict-markers" tests/model/remote \
+		tests/lsp_server/e2e/test_remote.py
 
 test-dist: $(READY)  ## the wheels: made, installed where no compiler and no torch is, and complete with the real model
 	$(BIN)/midfill model pull

@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tokens", type=int, default=8, help="at most, of an answer")
     parser.add_argument("--local", action="store_true", help="the local model process, too")
     a = parser.parse_args(argv)
-    remote = replace(Config(), engine=EngineConfig(url=a.url, fallback=False, timeout_ms=60_000))
+    remote = replace(Config(), engine=EngineConfig(url=a.url, fallback=False, timeout_ms=300_000))
     for name, config in (("remote", remote), *((("local", Config()),) if a.local else ())):
         print(report(name, asyncio.run(ask_at_keys(config, a.file, a.keys, a.tokens))), flush=True)
     return 0
