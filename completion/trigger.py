@@ -6,7 +6,15 @@ Rules: pure. An invoked request is never refused.
 import re
 from dataclasses import dataclass
 
-from completion.code.lines import after_cursor, before_cursor, columns, header_above, lines_below, opens_block
+from completion.code.lines import (
+    after_cursor,
+    before_cursor,
+    columns,
+    header_above,
+    is_label_of,
+    lines_below,
+    opens_block,
+)
 from completion.code.words import is_word_character
 from completion.switches import Switch
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
@@ -61,7 +69,7 @@ def opens_empty_block(request: CompletionRequest) -> bool:
     if not opens_block(_code_of(header, end, snapshot), style):
         return False
     following = next(lines_below(text, cursor), None)
-    return following is None or columns(following) <= columns(header)
+    return following is None or (columns(following) <= columns(header) and not is_label_of(following, header))
 
 
 def _in_prose(request: CompletionRequest) -> bool:

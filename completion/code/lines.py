@@ -25,6 +25,8 @@ _OPENERS = {
 
 _DOCSTRING_QUOTES = ('"""', "'''")
 _STRING_PREFIXES = ("", "r", "R")
+# What a block goes on with at the level of its header: Go's and many a C's `case`, C++'s `public:`.
+_LABEL = re.compile(r"\s*(?:case\b.*|default\s*|(?:public|private|protected)\s*):")
 _NUMBER_ROW = re.compile(r"[\d\s.,;xXa-fA-F+-]*\d[\d\s.,;xXa-fA-F+-]*")
 
 
@@ -105,6 +107,12 @@ def columns(line: str) -> int:
 def is_number_row(line: str) -> bool:
     """Whether a line holds nothing but numbers: rows of a table may be the same, one below the other."""
     return _NUMBER_ROW.fullmatch(line) is not None
+
+
+def is_label_of(line: str, header: str) -> bool:
+    """Whether a line is a label in the block that a header opens with a brace, at the header's own level."""
+    is_beside = header.rstrip().endswith("{") and columns(line) == columns(header)
+    return is_beside and _LABEL.match(line) is not None
 
 
 def opens_block(line: str, style: BlockStyle) -> bool:

@@ -23,7 +23,7 @@ from itertools import islice
 from tree_sitter import Node
 
 from completion.candidate import Candidate
-from completion.code.lines import opens_block
+from completion.code.lines import after_cursor, opens_block
 from completion.code.unfinished import closing, endings, wants_operand
 from completion.filters.overlap import suffix_overlap
 from completion.switches import Switch
@@ -64,13 +64,14 @@ def parse_check(candidate: Candidate, request: CompletionRequest) -> Candidate:
         # The lines around do not parse either, whatever is typed: macros of C, a construct newer than the grammar.
         # A bracket alone is not worth that doubt.
         allowed += 1 + candidate.text.count("\n")
-    # A block, and what was cut, may leave open what was open already, and nothing of its own.
+    # A block, and what was cut, may leave open what was open already, and nothing of its own. So may a line that goes
+    # on behind the cursor: nobody wants to write something between the two.
     closers = closing(before, cursor)
     typed = [*(closers[n:] for n in range(1, len(closers))), *typed] if finished is not before else []
     closed = _closed(candidate, request, after, len(closers))
     if closed != candidate and _adds_none(closed, request, typed, allowed):
         return closed
-    if "\n" in candidate.text:
+    if "\n" in candidate.text or _has_word(_right_of(candidate, request)):
         finishing = typed
     else:
         finishing = _endings(after, _end(candidate, request), request)
@@ -150,6 +151,11 @@ def _ends_in_header(after: SyntaxTree, candidate: Candidate, request: Completion
     if len(lines) == 1 or style is not BlockStyle.INDENT or not opens_block(lines[1], style):
         return False
     return cursor_kind(after, _end(candidate, request)) is CursorKind.CODE
+
+
+def _right_of(candidate: Candidate, request: CompletionRequest) -> str:
+    """What stands in the line behind an accepted suggestion."""
+    return after_cursor(request.snapshot.text, request.cursor)[candidate.replace_right :]
 
 
 def _end(candidate: Candidate, request: CompletionRequest) -> int:

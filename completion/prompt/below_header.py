@@ -12,7 +12,15 @@ import re
 from dataclasses import replace
 from itertools import islice
 
-from completion.code.lines import after_cursor, before_cursor, columns, indentation, lines_above, lines_below
+from completion.code.lines import (
+    after_cursor,
+    before_cursor,
+    columns,
+    indentation,
+    is_label_of,
+    lines_above,
+    lines_below,
+)
 from completion.code.newline import line_end_at, unit_at
 from completion.switches import Switch
 from completion.types import Alternative, Completion, CompletionRequest, FilterStep, Mode, Trigger
@@ -111,6 +119,9 @@ def _whole(request: CompletionRequest, begun: str, body: str) -> str:
     text, cursor = request.snapshot.text, request.cursor
     line, first = before_cursor(text, cursor).rstrip(), _first_line(text, cursor)
     closer = _closer(line, request.snapshot.language)
+    following = next(lines_below(text, cursor), "")
+    if closer.startswith("}") and is_label_of(following, indentation(first) + line.lstrip()):
+        return begun + body  # it is not empty, and so it is closed
     last = (begun + body).split("\n")[-1].rstrip()
     if not closer or _closes(last, first, closer) or _is_closed_below(request, first, closer):
         return begun + body

@@ -15,6 +15,7 @@ import difflib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from neovim.tests.terminal import INIT, PLUGIN
 _LOOK_S = 0.03
 _READY_S = 300.0
 _SETTLE_S = 5.0
+_ASKED_S = 0.4  # after a key: by then the plugin has asked
 _KEYS = {"all": "<Tab>", "line": "<M-l>", "word": "<M-w>"}
 _OPTIONS = "vim.cmd('setlocal autoindent indentexpr= nocindent nosmartindent formatoptions= textwidth=0')"
 
@@ -164,6 +166,7 @@ class NeovimPlayer:
         self._todo: asyncio.Queue[Callable[[], Any]] = asyncio.Queue()
         self._place: tuple[int, int] | None = None  # where the cursor is once all is done; None: not typing
         self._last: TextChange | None = None
+        self._changed = 0.0
         self._task = asyncio.create_task(self._work())
 
     def first_word(self, text: str) -> str:
@@ -177,7 +180,7 @@ class NeovimPlayer:
         self._todo.put_nowait(partial(self._enter, path, text, cursor))
 
     def change(self, change: TextChange) -> None:
-        self._last, self.screen.is_awaited = change, change.is_asked
+        self._last, self.screen.is_awaited, self._changed = change, change.is_asked, time.perf_counter()
         self._place = place_of(change.after, change.cursor) if change.is_asked else None
         self._todo.put_nowait(partial(self._type if change.is_asked else self._put, change))
 
@@ -211,7 +214,7 @@ class NeovimPlayer:
         ghost = Ghost(text.removesuffix(covered), is_whole=not covered or text.endswith(covered))
         if ghost.text != (self.screen.ghost.text if self.screen.ghost else ""):
             self.screen.show(ghost)
-        if not is_asking and self.screen.is_awaited:
+        if not is_asking and self.screen.is_awaited and time.perf_counter() - self._changed > _ASKED_S:
             self.screen.answered()
 
     async def _enter(self, path: str, text: str, cursor: int) -> None:

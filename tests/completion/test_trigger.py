@@ -57,6 +57,8 @@ def test_an_empty_body_asks_for_a_block(marked: str, language: str) -> None:
         ("if a then b() end\n▮\n", "lua"),
         ("Dear all:\n▮\n", "plaintext"),
         ("▮", "python"),
+        ("func f() {\n\tswitch m {\n\t▮\n\tcase one:\n\t\treturn\n\t}\n}\n", "go"),
+        ("class A {\n▮\npublic:\n  int a;\n};\n", "cpp"),
     ],
 )
 def test_anything_else_asks_for_a_line(marked: str, language: str) -> None:

@@ -157,3 +157,13 @@ def test_line_ends_of_the_answer_are_the_files() -> None:
 
 def test_an_empty_answer_stays_empty() -> None:
     assert _accepted("int f() {▮\n", "", "c") == "int f() {\n"
+
+
+def test_a_switch_whose_cases_stand_at_its_own_level_is_not_closed_before_them() -> None:
+    """Go's formatter puts them there, and a brace above them breaks the file."""
+    marked = (
+        f"package a\n\nfunc f(m model) string {{\n\tswitch m.state {{{CURSOR}\n\tcase one:\n\t\treturn x\n\t}}\n}}\n"
+    )
+    text = _accepted(marked, "\tcase zero:\n\t\t\treturn y\n", "go")
+    assert "switch m.state {\n\t\tcase zero:\n\tcase one:" in text
+    assert error_count(parse("go", text)) == 0
