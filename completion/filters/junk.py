@@ -39,6 +39,9 @@ _LICENSE = re.compile(
 )
 _COMMENT_LINE = re.compile(r"\s*(?:#(?!include|define|if|pragma|!)|//|--|/\*|\*|<!--|;|%|\"\"\"|''')")
 
+# Up to the last full stop that another sentence follows.
+_SENTENCES = re.compile(r"(?s).*\w[\w)`'\"]*[.!?](?=\s+\S)")
+
 
 def chat(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """Cut a suggestion at the first line that is a Markdown fence or speaks to the user. Prose is left alone."""
@@ -81,7 +84,8 @@ def license_header(candidate: Candidate, request: CompletionRequest) -> Candidat
 def comment_run(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """Of comment lines at the end of a suggestion, which no code follows, keep none; of a lone comment, one line.
 
-    A comment explains what comes; a model that has nothing more to write goes on explaining.
+    A comment explains what comes; a model that has nothing more to write goes on explaining. A line that is kept ends
+    with a sentence, if one ends in it.
     """
     lines = candidate.text.split("\n")
     n_code = len(lines)
@@ -91,7 +95,10 @@ def comment_run(candidate: Candidate, request: CompletionRequest) -> Candidate:
         n_code -= 1
     if n_code == 0:
         first = next((line for line in lines if any(map(str.isalnum, line))), "")
-        return replace(candidate, text=candidate.text[: candidate.text.find(first) + len(first)])
+        end = candidate.text.find(first) + len(first)
+        kept, goes_on = candidate.text[:end], any(map(str.isalnum, candidate.text[end:]))
+        sentences = _SENTENCES.match(kept) if goes_on else None
+        return replace(candidate, text=sentences.group() if sentences else kept)
     dropped = any(line.strip() for line in lines[n_code:])
     return replace(candidate, text="\n".join(lines[:n_code])) if dropped else candidate
 
