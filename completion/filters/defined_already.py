@@ -1,4 +1,4 @@
-"""Cuts a suggestion where it begins what the block around has already: a function, a class, a test of the same title.
+"""Cuts a suggestion where it says what the block around has already: a function, a class, a test's title, an import.
 
 Small models copy what they see: the header of the next test but one, to the letter. No program has such a thing twice,
 and one who takes it has a name to change in a place that she did not write. Filter.
@@ -7,7 +7,7 @@ and one who takes it has a name to change in a place that she did not write. Fil
   `#[cfg(windows)]` may head the same function.
 - The block ends at a line that is indented less. Directives of C end it, too: what stands in `#else` is the other one.
 
-Rules: pure, by lines. The header must open a block, so declarations and forward references are left alone.
+Rules: pure, by lines. A header must open a block, so declarations and forward references are left alone.
 """
 
 import re
@@ -23,6 +23,8 @@ from parsers.languages import BlockStyle, by_id
 
 # A test has its title as the first argument of a call: words, not a key.
 _TITLED = re.compile(r"\s*[\w.]+\(\s*([\"'`])(?:(?!\1).)*\s(?:(?!\1).)*\1.*")
+_IMPORT = re.compile(r"\s*(?:import\s.*[\w\"';*)]|from\s+\S+\s+import\s.*\w|use\s.*;|using\s.*;|#\s*include\s.*[>\"])")
+_IMPORTED = re.compile(r"\s*(?:[\w.]+\s+)?\"[^\"]+\"")  # in Go's parentheses
 _MARKED = re.compile(r"\s*(?:@|#\[|\[\w)")
 _DIRECTIVE = re.compile(r"\s*#\s*(?:if|ifdef|ifndef|elif|else|endif)\b")
 # So many lines on each side are looked through.
@@ -36,9 +38,11 @@ def defined_already(candidate: Candidate, request: CompletionRequest) -> Candida
     typed = before_cursor(text, cursor)
     said = (typed + candidate.text).split("\n")
     for number, line in enumerate(said):
-        if not _is_header(line, style):
+        if not (_is_header(line, style) or _IMPORT.fullmatch(line.rstrip()) or _IMPORTED.fullmatch(line.rstrip())):
             continue
         above = [*reversed(said[:number]), *islice(lines_above(text, cursor), _MAX_LINES)]
+        if _IMPORTED.fullmatch(line.rstrip()) and not _is_in_import(line, above):
+            continue
         below = [*said[number + 1 :], *islice(lines_below(text, cursor), _MAX_LINES)]
         header, mark = line.rstrip(), _mark_of(above)
         if _stands(header, mark, below, is_below=True) or _stands(header, mark, above, is_below=False):
@@ -49,6 +53,11 @@ def defined_already(candidate: Candidate, request: CompletionRequest) -> Candida
 
 def _is_header(line: str, style: BlockStyle) -> bool:
     return opens_block(line, style) and bool(DEFINITION.fullmatch(line) or _TITLED.fullmatch(line))
+
+
+def _is_in_import(line: str, above: Sequence[str]) -> bool:
+    opener = next((other for other in above if other.strip() and columns(other) < columns(line)), "")
+    return opener.startswith("import (")
 
 
 def _mark_of(above: Iterable[str]) -> str:

@@ -23,6 +23,11 @@ def kept(marked: str, says: str, language: str) -> str:
         ("rust", "#[test]\nfn f() {\n}\n\n#[test]\n▮\n", "fn f() {"),
         ("python", "class A:\n    ▮\n\n    def f(self):\n        return 1\n", "def f(self):"),
         ("ruby", "def f\n  1\nend\n\n▮\n", "def f\n  2\nend"),
+        ("go", 'import (\n\t"os"\n\t▮\n\n\t"example.com/a"\n\t"example.com/b"\n)\n', '"example.com/b"'),
+        ("python", "import os\nimport re\n▮\n\nx = 1\n", "import os"),
+        ("typescript", "import a from 'a';\n▮\n\nimport {b} from './b.js';\n", "import {b} from './b.js';"),
+        ("rust", "use crate::a;\nuse crate::b;\n▮\n", "use crate::a;"),
+        ("c", "#include <a.h>\n#include <b.h>\n▮\n", "#include <a.h>"),
     ],
 )
 def test_a_header_that_stands_there_is_not_said_again(language: str, marked: str, says: str) -> None:
@@ -46,6 +51,10 @@ def test_what_comes_before_it_is_kept() -> None:
         ("typescript", "if (a) {\n\tb();\n}\n\n▮\n", "if (a) {"),
         ("typescript", "t.is(a, 'one two');\n▮\n", "t.is(a, 'one two');"),
         ("go", "func f() {\n}\n\n▮\n", "func g() {"),
+        ("go", 'var a = []string{\n\t"os",\n\t▮\n}\n', '"os",'),
+        ("go", 'f(\n\t"os"\n\t▮\n)\n', '"os"'),
+        ("python", "def f():\n    import re\n\n\ndef g():\n    ▮\n", "import re"),
+        ("rust", "mod a {\n    use super::*;\n}\n\nmod b {\n    ▮\n}\n", "use super::*;"),
     ],
 )
 def test_what_may_stand_there_twice_is_left_alone(language: str, marked: str, says: str) -> None:
