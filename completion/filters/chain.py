@@ -16,7 +16,7 @@ from completion.filters.defined_already import defined_already
 from completion.filters.indentation import first_indentation, later_indentation, misplaced_closer
 from completion.filters.junk import chat, comment_run, license_header, placeholders
 from completion.filters.loops import phrases, repetition
-from completion.filters.overlap import next_lines, suffix_overlap
+from completion.filters.overlap import next_lines, nothing_new, suffix_overlap
 from completion.filters.parse_check import parse_check
 from completion.filters.surplus import end_of_file, long_numbers, single_key, surplus_closers
 from completion.switches import Switch
@@ -71,6 +71,7 @@ FILTERS: tuple[Row, ...] = (
     Row(suffix_overlap, Switch.OVERLAP),
     Row(line_ends),
     Row(parse_check, Switch.PARSE_CHECK),
+    Row(nothing_new, Switch.OVERLAP),
     Row(single_key, Switch.SURPLUS),
 )
 

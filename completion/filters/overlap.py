@@ -69,6 +69,12 @@ def suffix_overlap(candidate: Candidate, request: CompletionRequest) -> Candidat
     return replace(candidate, replace_right=taken)
 
 
+def nothing_new(candidate: Candidate, request: CompletionRequest) -> Candidate:
+    """Drop a suggestion that says what stands right of the cursor, and nothing else: nobody sees it."""
+    covered = request.snapshot.text[request.cursor :][: candidate.replace_right]
+    return Candidate("") if candidate.text == covered else candidate
+
+
 def _unmatched(text: str) -> list[int]:
     """Offsets of the closing brackets and quotes that nothing in the text opens, in order."""
     stack: list[str] = []

@@ -38,5 +38,6 @@ ACTING = {
     "suffix_overlap": Acting("foo(▮)\n", "bar)"),
     "line_ends": Acting("a\r\n▮", "b\nc", "plaintext"),
     "parse_check": Acting("x = f(a)▮\n", "))"),
+    "nothing_new": Acting("f(a▮) {\n", ") {", "typescript"),
     "single_key": Acting("total = firs▮\n", "t"),
 }
