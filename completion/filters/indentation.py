@@ -37,6 +37,8 @@ _GOES_DEEPER = (
     "&",
     ".",
 )
+# What a line begins with that goes on with the one above.
+_CONTINUES = (".", "?.", "&&", "||", "|>")
 _CLOSERS = {BlockStyle.BRACE: re.compile(r"\}"), BlockStyle.END: re.compile(r"end\b")}
 
 
@@ -53,6 +55,8 @@ def first_indentation(candidate: Candidate, request: CompletionRequest) -> Candi
         return candidate
     above, end = line_above(text, request.cursor)
     total = columns(typed + lead + "x")
+    if total == columns(above) > columns(typed + "x") and _goes_on_like(candidate.text[len(lead) :], above.lstrip()):
+        return replace(candidate, text=_blanks(total, typed, above) + candidate.text[len(lead) :])
     if _is_deeper(above) and total > columns(above) >= columns(typed + "x"):
         return replace(candidate, text=_blanks(total, typed, above) + candidate.text[len(lead) :])
     levels = _levels(text, end) | (
@@ -65,6 +69,11 @@ def first_indentation(candidate: Candidate, request: CompletionRequest) -> Candi
     if nearest < columns(typed + "x"):
         return replace(candidate, text=candidate.text[len(lead) :])
     return replace(candidate, text=_blanks(nearest, typed, above) + candidate.text[len(lead) :])
+
+
+def _goes_on_like(line: str, above: str) -> bool:
+    """Whether a line begins with a sign that its statement goes on with, as the one above does: a call in a chain."""
+    return line.startswith(_CONTINUES) and above.startswith(_CONTINUES)
 
 
 def _is_deeper(above: str) -> bool:
