@@ -56,4 +56,7 @@ def uses(tree: SyntaxTree, old: str, new: str) -> tuple[Proposal, ...]:
         for node, each in bound
         if each is not None or (owner(node, scene.source) is None and not is_key(node))
     }
-    return tuple(proposal for proposal in lines_of(scene, wanted) if scene.parses(proposal))
+    proposals = tuple(lines_of(scene, wanted))
+    if scene.parses(*proposals):  # as nearly always: one parse for all
+        return proposals
+    return tuple(proposal for proposal in proposals if scene.parses(proposal))

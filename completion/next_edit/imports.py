@@ -93,6 +93,7 @@ def imports_alone(line: str, name: str) -> bool:
 def missing(scene: Scene) -> Iterator[str]:
     """Names that the last edits brought in, and that nothing in the file binds or imports."""
     known: set[str] | None = None
+    told: set[str] = set()
     for edit in scene.here:
         old, new = scene.names(edit)
         for node in scene.leaves_now(edit):
@@ -106,10 +107,11 @@ def missing(scene: Scene) -> Iterator[str]:
             # What is used elsewhere already is seen in some way: inherited, of a wildcard, of the same package.
             if not all(scene.is_edited(use.start_point.row) and binder(use) is None for use in uses):
                 continue
-            if known is None:
+            # An import that holds the name as it is used is no other use; one may hold it in a string, as Go's do.
+            if known is None and scene.source.count(name) > len(uses):
                 known = {local_name(each) for each in scene.imports}
-            if word not in known:
-                known.add(word)
+            if word not in (known or ()) and word not in told:
+                told.add(word)
                 yield word
 
 

@@ -8,8 +8,8 @@ worse; of several for the same lines the first rule's stays.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from completion.next_edit import imports, renames, repeat, signatures, spans, twins
 from completion.next_edit.edits import Layer, LineEdit, Proposal
@@ -20,46 +20,83 @@ from parsers.parse import SyntaxTree, question
 # More of them is a matter for a refactoring, and each is parsed once.
 _MAX_PROPOSALS = 12
 _MAX_BYTES = 400_000
+# Of an edit, that are looked up in the index.
+_MAX_NAMES = 4
 _BY_WORDS = (Layer.REPEAT, Layer.AGAIN, Layer.SPAN)
 
 
-@question(is_slow=True)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What may follow from the last edits by the tree alone, and the names of them that want an import."""
+
+    proposals: tuple[Proposal, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
 def proposals(
     tree: SyntaxTree, edits: tuple[LineEdit, ...], lines: tuple[tuple[str, str], ...] = ()
 ) -> tuple[Proposal, ...]:
     """What may follow from the last edits (the last one last) in a file; `lines` are names and their import lines."""
-    if tree.root is None or len(tree.source) > _MAX_BYTES or not edits:
-        return ()
+    return with_imports(tree, edits, looked(tree, edits).proposals, lines)
+
+
+@question(is_slow=True)
+def looked(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> Look:
+    """What may follow, but for imports, which want the index: whoever has it asks for them (`with_imports`)."""
+    if not _is_looked_into(tree, edits):
+        return Look()
     scene = Scene(tree, edits)
     witness = Witness(scene)
-    found: list[Proposal] = []
-    taken: set[int] = set()
     rules: Iterator[Proposal] = chain(
         renames.renames(scene),
         signatures.signatures(scene),
         imports.unused(scene),
-        imports.added(scene, dict(lines)),
         repeat.repeats(scene),
         twins.twins(scene),
         spans.spans(scene),
     )
-    for proposal in rules:
-        touched = set(range(proposal.line, proposal.line + len(proposal.old))) or {-1 - proposal.line}
-        if taken.isdisjoint(touched) and proposal.old != proposal.new and scene.parses(proposal):
-            goes_by_words = proposal.layer in _BY_WORDS
-            found.append(replace(proposal, evidence=witness.of(proposal)) if goes_by_words else proposal)
-            taken |= touched
-        if len(found) >= _MAX_PROPOSALS:
-            break
-    return tuple(found)
+    found = tuple(
+        replace(each, evidence=witness.of(each)) if each.layer in _BY_WORDS else each for each in _apart(scene, rules)
+    )
+    return Look(found, tuple(islice(imports.missing(scene), _MAX_NAMES)))
+
+
+def with_imports(
+    tree: SyntaxTree,
+    edits: tuple[LineEdit, ...],
+    found: tuple[Proposal, ...],
+    lines: tuple[tuple[str, str], ...],
+) -> tuple[Proposal, ...]:
+    """Proposals, and the import lines of names, where no other is for the same lines."""
+    return (*found, *_imported(tree, edits, lines, tuple(each.line for each in found))) if lines else found
 
 
 @question(is_slow=True)
-def missing_names(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> tuple[str, ...]:
-    """The names that the last edits brought into a file, and that it neither binds nor imports."""
-    if tree.root is None or len(tree.source) > _MAX_BYTES or not edits:
+def _imported(
+    tree: SyntaxTree, edits: tuple[LineEdit, ...], lines: tuple[tuple[str, str], ...], but: tuple[int, ...]
+) -> tuple[Proposal, ...]:
+    if not _is_looked_into(tree, edits):
         return ()
-    return tuple(imports.missing(Scene(tree, edits)))
+    scene = Scene(tree, edits)
+    return tuple(each for each in _apart(scene, imports.added(scene, dict(lines))) if each.line not in but)
+
+
+def _is_looked_into(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> bool:
+    return tree.root is not None and len(tree.source) <= _MAX_BYTES and bool(edits)
+
+
+def _apart(scene: Scene, rules: Iterator[Proposal]) -> Iterator[Proposal]:
+    """The first of them for any line, with which the file parses no worse."""
+    taken: set[int] = set()
+    n_found = 0
+    for proposal in rules:
+        touched = set(range(proposal.line, proposal.line + len(proposal.old))) or {-1 - proposal.line}
+        if taken.isdisjoint(touched) and proposal.old != proposal.new and scene.parses(proposal):
+            yield proposal
+            taken |= touched
+            n_found += 1
+        if n_found >= _MAX_PROPOSALS:
+            return
 
 
 @question(is_slow=True)

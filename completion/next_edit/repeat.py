@@ -230,7 +230,8 @@ def _places(pattern: _Pattern, scene: Scene) -> Iterator[Proposal]:
         if match is None or not all(is_balanced(hole or "") for hole in match.groups()):
             continue
         text = re.sub("\0(\\d+)\0", lambda hole, match=match: match[f"h{hole[1]}"] or "", pattern.after)  # type: ignore[misc]
-        new = tuple((indent + each) if each.strip() else each for each in text.split("\n"))
+        parts = text.split("\n") if text else []
+        new = tuple((indent + each) if each.strip() else each for each in parts)
         layer = Layer.REPEAT if pattern.support > 1 else Layer.AGAIN
         if (proposal := _least(layer, line, tuple(block), new, pattern, scene)) is not None:
             found.append(proposal)

@@ -43,7 +43,9 @@ class Scene:
 
     def __post_init__(self) -> None:
         text = self.tree.source.decode("utf-8", "replace")
-        self.lines = [line.removesuffix("\r") for line in text.split("\n")]
+        self.lines = text.split("\n")
+        if "\r" in text:
+            self.lines = [line.removesuffix("\r") for line in self.lines]
         self._before: dict[LineEdit, SyntaxTree] = {}
 
     @property
@@ -143,9 +145,12 @@ class Scene:
             found[number] = text.decode("utf-8", "replace")
         return found
 
-    def parses(self, proposal: Proposal) -> bool:
-        """Whether the file parses no worse with a proposal."""
-        text = to_bytes("\n".join(applied(self.lines, proposal)))
+    def parses(self, *proposals: Proposal) -> bool:
+        """Whether the file parses no worse with proposals, which do not overlap."""
+        lines = self.lines
+        for proposal in sorted(proposals, key=lambda each: -each.line):
+            lines = applied(lines, proposal)
+        text = to_bytes("\n".join(lines))
         return error_count(parse_here(self.tree.language, text, self.tree)) <= self._n_errors
 
     @cached_property

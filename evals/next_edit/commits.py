@@ -21,7 +21,7 @@ from pathlib import Path
 
 from completion.next_edit.edits import MAX_EDITS, MAX_LINES, LineEdit
 from completion.next_edit.imports import imports_alone
-from completion.next_edit.layer_one import missing_names
+from completion.next_edit.layer_one import looked
 from evals.next_edit.situations import Situation
 from evals.replay.histories import Named
 from evals.report import EvalError
@@ -31,8 +31,6 @@ from parsers.parse import parse
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 # Commits that are looked at; beyond so many changes of a file it is a formatter, or a merge.
 _MAX_COMMITS, _MAX_HUNKS, _MAX_BYTES = 4_000, 14, 150_000
-# Of an edit, whose imports are looked for.
-_MAX_NAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +105,8 @@ def _situation(history: Named, git_dir: Path, diff: _FileDiff, draw: random.Rand
         cursor=edits[-1].line,
         is_held_out=history.held_out,
     )
-    names = missing_names(parse(situation.language, "\n".join(lines)), situation.edits)
-    found = ((name, _import_line(git_dir, f"{diff.commit}^", name, situation.language)) for name in names[:_MAX_NAMES])
+    names = looked(parse(situation.language, "\n".join(lines)), situation.edits).missing
+    found = ((name, _import_line(git_dir, f"{diff.commit}^", name, situation.language)) for name in names)
     return replace(situation, imports=tuple((name, line) for name, line in found if line))
 
 

@@ -22,7 +22,7 @@ from completion.code.lines import same_ends
 from completion.next_edit.edits import LineEdit, Proposal
 from completion.next_edit.elsewhere import renamed, uses
 from completion.next_edit.judge import Judged, asks_model, judge
-from completion.next_edit.layer_one import missing_names, proposals
+from completion.next_edit.layer_one import looked, with_imports
 from lsp_server.documents.store import Document, split_lines, units_of
 from lsp_server.methods.rewriting import Question, rewritten
 from lsp_server.server import Midfill
@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 # The command that an editor runs when the user takes an edit; its argument is the id.
 ACCEPTED = "midfill.nextEditAccepted"
-# Files of the repository that a renamed name is looked for in; edits that an answer has.
-_MAX_FILES, _MAX_EDITS = 12, 24
+# Files of the repository that a renamed name is looked for in; files and edits of an answer: when those are taken, what
+# is left is asked for again.
+_MAX_FILES, _MAX_CHANGED, _MAX_EDITS = 12, 3, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +186,9 @@ def _edits(ls: Midfill, uri: str) -> tuple[LineEdit, ...]:
 
 def _found(ls: Midfill, uri: str, tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> tuple[Proposal, ...]:
     """What may follow in the document itself. Slow."""
-    lines: tuple[tuple[str, str], ...] = ()
-    repository = ls.workspaces.of(uri)
-    if repository is not None and edits and (names := missing_names(tree, edits)):
-        lines = tuple(repository.import_lines(names, tree.language).items())
-    return proposals(tree, edits, lines)
+    look, repository = looked(tree, edits), ls.workspaces.of(uri)
+    lines = repository.import_lines(look.missing, tree.language) if repository is not None and look.missing else {}
+    return with_imports(tree, edits, look.proposals, tuple(lines.items()))
 
 
 async def _look_elsewhere(ls: Midfill, document: Document, threshold: float, answer: _Answer) -> None:
@@ -201,6 +200,8 @@ async def _look_elsewhere(ls: Midfill, document: Document, threshold: float, ans
         if source is None or ls.privacy.is_private(path):
             continue
         edits = ls.documents.edits.of(path)
+        if not any(edit.path == path and edit.old and edit.new for edit in edits):
+            continue  # no name became another
         tree = (await ls.snapshots.of(source, source.text)).tree
         if names := await asyncio.to_thread(renamed, tree, edits):
             asked = _Search(ls, document.uri, path, tree.language, names, edits, threshold, answer)
@@ -226,9 +227,12 @@ class _Search:
 
     def offers(self) -> Iterator[_Offer]:
         """The edits, file by file. Slow."""
+        n_changed = 0
         for old, new in self.names.items():
             texts = self._texts(old)
             for uri in sorted(texts, key=lambda each: (each != self.uri, each)):
+                if n_changed >= _MAX_CHANGED:
+                    return
                 version, text = texts[uri]
                 found = uses(parse(self.language, text), old, new)
                 dismissed = self.ls.next_edits.dismissed
@@ -236,6 +240,7 @@ class _Search:
                 self.answer.others += [Considered.other(uri, judged, dismissed) for judged in answer.others]
                 self.answer.reason = answer.reason if found else self.answer.reason
                 lines = tuple(split_lines(text))
+                n_changed += bool(answer.edits)
                 for judged in sorted(answer.edits, key=lambda each: each.proposal.line):
                     yield _Offer(uri, version, lines, judged)
 
@@ -250,7 +255,8 @@ class _Search:
                 found[uri] = (document.version, text)
         if (repository := self.ls.workspaces.of(self.source)) is not None:
             for path, text in repository.texts_with(name, self.language, _MAX_FILES).items():
-                if (uri := repository.uri_of(path)) not in is_open:
+                # The index may be behind: what was just changed is not parsed again.
+                if name in text and (uri := repository.uri_of(path)) not in is_open:
                     found[uri] = (None, text)
         return found
 

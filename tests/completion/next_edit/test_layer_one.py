@@ -5,7 +5,7 @@ import re
 import pytest
 
 from completion.next_edit.edits import Layer, LineEdit, applied, trimmed
-from completion.next_edit.layer_one import missing_names, proposals
+from completion.next_edit.layer_one import looked, proposals
 from parsers.parse import parse
 
 _EDIT, _PROPOSED = re.compile(r"«(.*?)\|(.*?)»", re.DOTALL), re.compile(r"⟦(.*?)\|(.*?)⟧", re.DOTALL)
@@ -145,7 +145,7 @@ def test_a_name_that_is_not_imported_gets_the_line_that_others_have() -> None:
 def test_only_names_that_nothing_binds_are_missing() -> None:
     before = "import os\n\n\ndef f(size):\n    return 1\n"
     after = before.replace("return 1", "return Widget(size, os, len, f, size.name, key=2)")
-    assert missing_names(parse("python", after), edits_of(before, after)) == ("Widget",)
+    assert looked(parse("python", after), edits_of(before, after)).missing == ("Widget",)
 
 
 TWINS = (
@@ -172,3 +172,68 @@ def test_plain_text_and_a_file_without_edits_have_no_proposals() -> None:
     assert proposals(parse("plaintext", "b\na\n"), (edit,)) == ()
     assert proposals(parse("python", "b\na\n"), ()) == ()
     assert trimmed(LineEdit("f", 0, ("a",), ("a",))) is None
+
+
+SPANS = (
+    # One change within a line, where the same part stands: the rest of the line may be another one.
+    ("python", "a.add(1, update=self.«is_attached|mounted»)\nx()\nb.remove(k, update=self.⟦is_attached|mounted⟧)\n"),
+    # With brackets in pairs, and no word that the part is only a piece of.
+    ("python", "def f(a) -> «Deco[A]|Callable[[A], A]»:\n    pass\n\n\ndef g(b=1) -> ⟦Deco[A]|Callable[[A], A]⟧:\n    return Decor[A]\n"),
+    # What only came in takes its neighbours along.
+    ("typescript", "import «{ A|type { A» } from 'x';\nf();\nimport ⟦{ B|type { B⟧ } from 'y';\nimport C from 'z';\n"),
+    ("rust", "fn f() {\n    a(«std::collections::Map|Map»::new());\n    x();\n    let b = ⟦std::collections::Map|Map⟧::of(1);\n}\n"),
+    ("java", "class A {\n  void f() {\n    assertFalse(a.«has|contains»(1));\n    x();\n    assertTrue(a.⟦has|contains⟧(2));\n  }\n}\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), SPANS)
+def test_a_part_of_a_line_that_became_another_does_so_where_it_stands_again(language: str, text: str) -> None:
+    check(language, text, Layer.SPAN)
+
+
+def test_a_name_that_was_changed_where_it_is_bound_is_no_mere_part_of_a_line() -> None:
+    check("python", "def f(«rows|items»):\n    return 1\n\n\ndef g(rows):\n    return rows\n", Layer.SPAN)
+
+
+def test_what_an_edit_of_another_file_changed_is_no_part_of_these_lines() -> None:
+    edit = LineEdit("g", -1, ("x = rows[1]",), ("x = items[1]",))
+    assert proposals(parse("python", "y = rows[2]\n"), (edit,)) == ()
+
+
+def test_where_the_new_text_stands_already_nothing_is_put_in_front_of_it() -> None:
+    check("python", "a = «val|(val or b)»\nx()\nb = (val or b)\nc = ⟦val|(val or b)⟧\n", Layer.SPAN)
+
+
+def test_a_name_is_renamed_only_where_the_same_kind_of_thing_binds_it() -> None:
+    check(
+        "typescript", "«function load(a) {\n  return a;\n}|type Loader = string;»\n\nconst x = load(1);\n", Layer.RENAME
+    )
+    check("go", "package m\n\nfunc f(p string) {\n\tp := «g(p)|1»\n\t«p = h(p)|q := h(p)»\n\tuse(p)\n}\n", Layer.LOCAL)
+
+
+def test_what_went_or_came_once_does_so_where_exactly_the_same_stands() -> None:
+    check(
+        "python",
+        "def f():\n«    log.debug(name)\n|»    a()\n\n\ndef g():\n⟦    log.debug(name)\n|⟧    b()\n",
+        Layer.AGAIN,
+    )
+    check(
+        "python",
+        "f(\n    one=1,\n«|    two=2,\n»    three=3,\n)\ng(\n    one=1,\n⟦|    two=2,\n⟧    three=3,\n)\n",
+        Layer.AGAIN,
+    )
+
+
+def test_what_a_proposal_brings_in_and_takes_away_speaks_for_it_or_against_it() -> None:
+    def said(rest: str) -> tuple[float, ...]:
+        before, after = (
+            f"a = load(x)\n{rest}c()\nb = load(y)\n".replace("a = load", f"a = {n}") for n in ("load", "read")
+        )
+        all_of_them = proposals(parse("python", after), edits_of(before, after))
+        (found,) = (each for each in all_of_them if each.layer is Layer.SPAN and "b = " in each.new[0])
+        return found.evidence.known, found.evidence.near, found.evidence.left, found.evidence.likeness
+
+    assert said("") == (0.0, 1.0, 0.0, pytest.approx(1 / 5))  # what the edit left is near
+    assert said("read(1)\n") == (1.0, 1.0, 0.0, pytest.approx(1 / 5))
+    assert said("read(1)\n" + "z()\n" * 20)[:2] == (1.0, 0.0)
+    assert said("load(1)\n")[2] == 1.0

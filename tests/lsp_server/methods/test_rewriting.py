@@ -17,7 +17,6 @@ from tests.lsp_server.test_handlers import URI, insert, run
 BEFORE = """\
 def fetch(name):
     return load(name)
-
 def show(name):
     user = load(name)
     print(fetch(user))
@@ -63,7 +62,7 @@ def edited(scenario: Callable[[Midfill, Writer], Awaitable[None]], config: Confi
     async def body(server: Midfill, client: FakeClient) -> None:
         server.config = config or Config(max_wait_ms=0, next_edit=NextEditConfig(enabled=True, eagerness=1.0))
         server.documents.open(t.TextDocumentItem(uri=URI, language_id="python", version=1, text=BEFORE))
-        insert(server, "_the_whole_thing", 1, 15)
+        insert(server, "_the_whole_thing(1) + \\\n        f", 1, 15)  # no one line became another: no rule follows
         writer = Writer()
         server.engine.client = writer  # type: ignore[assignment]
         server.engine.renew_deps()
