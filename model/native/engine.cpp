@@ -95,13 +95,15 @@ void linear(const Matrix& w, Mode mode, const Activations& x, int n, float* out)
     }
     const int n_blocks = mode == SWIGLU ? w.rows / 32 : w.rows / 16;
     const size_t block_bytes = group_bytes(w.bits) * (w.cols / kGroup) * (mode == SWIGLU ? 2 : 1);
-    const int most = (n_blocks + pool->size() - 1) / pool->size();
-    const int per_task = std::clamp<int>((n <= kSplitTokens ? kStreamBytes : kTileBytes) / block_bytes, 1, most);
-    pool->run((n_blocks + per_task - 1) / per_task, [&](int task) {
-        const int last = std::min(n_blocks, (task + 1) * per_task);
+    const int per_task = std::max<int>((n <= kSplitTokens ? kStreamBytes : kTileBytes) / block_bytes, 1);
+    // As many tasks, of the same size, for each thread: all end together.
+    const int rounds = (n_blocks + per_task * pool->size() - 1) / (per_task * pool->size());
+    const int n_tasks = rounds * pool->size();
+    pool->run(n_tasks, [&](int task) {
+        const int first = (int)((int64_t)n_blocks * task / n_tasks), last = (int)((int64_t)n_blocks * (task + 1) / n_tasks);
         // A tile of tokens meets all row blocks of the task while both are in the cache.
         for (int token = 0; token < n; token += kernels->n_tokens)
-            for (int block = task * per_task; block < last; block++)
+            for (int block = first; block < last; block++)
                 kernels->linear(w, mode, block, x, token, std::min(n, token + kernels->n_tokens), out);
     });
 }
