@@ -9,6 +9,8 @@
 #pragma GCC target("avx2,fma,f16c")
 #endif
 namespace avx2 {
+// Bytes. With AVX2 the window of instructions in flight holds some eight lines of 4-bit weights, too few for memory.
+#define FETCH_AHEAD 4096
 #include "simd_avx2.h"
 #include "kernels.h"
 #include "wide.h"
