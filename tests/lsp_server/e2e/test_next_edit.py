@@ -16,11 +16,27 @@ NAME = (0, 4, 8)
 
 
 @pytest.fixture
-def session(tmp_path: Path, tiny_cache: Path) -> Iterator[Session]:
+def fresh(tmp_path: Path, tiny_cache: Path) -> Iterator[Session]:
     """A server whose model cannot be had, which it says once."""
     with Session(tmp_path, options=OPTIONS) as running:
         running.allowed_errors = 1
         yield running
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """Such a server for tests that leave it nothing to remember."""
+    folder = tmp_path_factory.mktemp("next-edits")
+    with Session(folder, options=OPTIONS, environment={"MIDFILL_CACHE": str(folder / "cache")}) as session:
+        session.allowed_errors = 1
+        yield session
+
+
+@pytest.fixture
+def session(running: Session) -> Iterator[Session]:
+    """The shared server, with no document before and after a test."""
+    yield running
+    running.notify("textDocument/didClose", {"textDocument": {"uri": "file:///w/a.py"}})
 
 
 def typed(session: Session, uri: str, text: str, version: int, line: int, begin: int, end: int) -> int:
@@ -82,12 +98,12 @@ def test_what_was_accepted_is_offered_no_more_and_the_next_one_is(session: Sessi
     assert [edit["position"]["line"] for edit in asked(session, uri, version + 1)["edits"]] == [7]
 
 
-def test_what_was_dismissed_is_not_offered_again(session: Session) -> None:
+def test_what_was_dismissed_is_not_offered_again(fresh: Session) -> None:
     uri = "file:///w/a.py"
-    version = renamed(session)
-    for edit in asked(session, uri, version)["edits"]:
-        session.notify("midfill/didDismissNextEdit", {"id": edit["id"]})
-    answer = asked(session, uri, version)
+    version = renamed(fresh)
+    for edit in asked(fresh, uri, version)["edits"]:
+        fresh.notify("midfill/didDismissNextEdit", {"id": edit["id"]})
+    answer = asked(fresh, uri, version)
     assert answer["edits"] == []
     assert "dismissed" in answer["reason"]
 
@@ -104,18 +120,18 @@ def test_copilots_request_gets_the_first_of_them(session: Session) -> None:
     assert not any("unknown method" in line for line in session.stderr)
 
 
-def test_how_an_answer_came_about_is_told(session: Session) -> None:
+def test_how_an_answer_came_about_is_told(fresh: Session) -> None:
     uri = "file:///w/a.py"
-    version = renamed(session)
-    first = asked(session, uri, version)["edits"][0]
-    session.notify("midfill/didDismissNextEdit", {"id": first["id"]})
-    (told,) = session.request("midfill/why", {"last": 1})["nextEdits"]
+    version = renamed(fresh)
+    first = asked(fresh, uri, version)["edits"][0]
+    fresh.notify("midfill/didDismissNextEdit", {"id": first["id"]})
+    (told,) = fresh.request("midfill/why", {"last": 1})["nextEdits"]
     assert told["sentence"] == "A next edit was offered at line 6, and 1 more. It was dismissed."
     assert [(each["layer"], each["verdict"]) for each in told["proposals"]] == [("rename", "offered")] * 2
     assert told["edits"] == [{"path": "a.py", "old": ["def load(path):"], "new": ["def read(path):"]}]
-    session.request("workspace/executeCommand", {"command": "midfill.snooze", "arguments": [5]})
-    assert "snoozed" in asked(session, uri, version)["reason"]
-    assert "snoozed" in session.request("midfill/why", {"last": 1})["nextEdits"][0]["sentence"]
+    fresh.request("workspace/executeCommand", {"command": "midfill.snooze", "arguments": [5]})
+    assert "snoozed" in asked(fresh, uri, version)["reason"]
+    assert "snoozed" in fresh.request("midfill/why", {"last": 1})["nextEdits"][0]["sentence"]
 
 
 def test_positions_are_in_the_encodings_units(session: Session) -> None:

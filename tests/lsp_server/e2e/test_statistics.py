@@ -1,15 +1,15 @@
 """The real server and the real default model over stdio: a suggestion is accepted, and the commands know of it."""
 
+import contextlib
+import io
 import json
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lsp_server.cli.__main__ import main
 from tests.lsp_server.session import Session
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
@@ -18,11 +18,10 @@ TEXT = "def fibonacci(n: int) -> int:\n    if n < 2:\n        return n\n    ret"
 
 def midfill(cache: Path, *words: str) -> Any:
     """What a command prints as JSON."""
-    code = "import sys; from lsp_server.cli.__main__ import main; sys.exit(main(sys.argv[1:]))"
-    environment = {**os.environ, "MIDFILL_CACHE": str(cache)}
-    command = [sys.executable, "-c", code, *words, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
-    return json.loads(done.stdout)
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as told:
+        patch.setenv("MIDFILL_CACHE", str(cache))
+        assert main([*words, "--json"]) == 0
+    return json.loads(told.getvalue())
 
 
 def accept_one(cache: Path, folder: Path, **options: Any) -> tuple[list[Any], str]:

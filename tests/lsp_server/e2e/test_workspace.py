@@ -67,8 +67,7 @@ def root(tmp_path: Path, tiny_cache: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("ending", ["", "/"])
-@pytest.mark.parametrize("how", ["folders", "root", "both"])
+@pytest.mark.parametrize(("how", "ending"), [("folders", ""), ("folders", "/"), ("root", "/"), ("both", "")])
 def test_a_folder_that_was_removed_is_indexed_no_more(root: Path, how: str, ending: str) -> None:
     folders = {"folders": [root]} if how != "root" else {}
     roots = {"root": root} if how != "folders" else {}
