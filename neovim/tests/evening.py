@@ -302,7 +302,7 @@ async def main() -> int:
     wish = wish_of(history, args.keystrokes, args.seed)
     plan = typing_bench.Plan(
         histories=(one,), n_keys=args.keystrokes, size=typing_bench.size_of("4k"), model=DEFAULT_MODEL, peer=False,
-        seed=args.seed, speed=args.speed, quietness=None, without=(), transcript=False,
+        seed=args.seed, speed=args.speed, quietness=None, without=(), transcript=False, patience=args.patience,
     )  # fmt: skip
     nvim, server = os.environ["MIDFILL_TEST_NVIMS"].split(":")[-1], os.environ["MIDFILL_TEST_SERVER"]
     start = typing_bench.Start(typing_bench.RealClock, partial(neovim_player, nvim, server))
