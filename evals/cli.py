@@ -88,6 +88,7 @@ def _add_bench(commands: Any) -> None:
         "--keystrokes", type=_positive, help="default 300; of typing 1,500 of each history; of next-edit, renames (100)"
     )
     replay.add_argument("--kills", type=_count, default=10, help="of the soak: how often the daemon is killed")
+    replay.add_argument("--next-edits", action="store_true", help="of replay: ask what follows behind every key, too")
     replay.add_argument("--seed", type=int, default=0)
     replay.add_argument("--path", type=Path, help="of the index and next-edit: the source tree, which is copied")
     _add_typing(bench.add_argument_group("typing"))

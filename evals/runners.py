@@ -232,6 +232,7 @@ def _replay(a: argparse.Namespace) -> int:
             n_keystrokes=a.keystrokes or _KEYSTROKES,
             model=_first_model(a),
             peer=not a.no_peer,
+            next_edits=a.next_edits,
             seed=a.seed,
             out=a.out,
         )

@@ -21,7 +21,7 @@ from parsers.parse import SyntaxTree, question
 _MAX_PROPOSALS = 12
 _MAX_BYTES = 400_000
 # Of an edit, that are looked up in the index.
-_MAX_NAMES = 4
+MAX_NAMES = 4
 _BY_WORDS = (Layer.REPEAT, Layer.AGAIN, Layer.SPAN)
 
 
@@ -58,7 +58,7 @@ def looked(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> Look:
     found = tuple(
         replace(each, evidence=witness.of(each)) if each.layer in _BY_WORDS else each for each in _apart(scene, rules)
     )
-    return Look(found, tuple(islice(imports.missing(scene), _MAX_NAMES)))
+    return Look(found, tuple(islice(imports.missing(scene), MAX_NAMES)))
 
 
 def with_imports(

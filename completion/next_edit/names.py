@@ -34,7 +34,9 @@ SELVES = frozenset({b"self", b"this", b"Self", b"cls", b"@"})
 
 
 def is_name(node: Node) -> bool:
-    """Whether a leaf is a name."""
+    """Whether a leaf is a name. One that the grammar misses has no text, and is none."""
+    if node.start_byte == node.end_byte:
+        return False
     return node.child_count == 0 and (_NAMES.search(node.type) is not None or node.type in _OTHER_NAMES)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from completion.next_edit.edits import Proposal
 from completion.next_edit.layer_one import fitting
 from completion.next_edit.layer_two import Rewriter, Scene, rewrites
+from completion.next_edit.places import regions
 from completion.next_edit.rewriting import form_of
 from completion.prompt.segments import SegmentCache
 from completion.types import Priority, RewriteForm
@@ -26,6 +27,10 @@ class Author:
     """A model, or none."""
 
     rewriter: Rewriter | None = None
+
+    def is_asked(self, situation: Situation) -> bool:
+        """Whether there is a model, and a place to ask it about."""
+        return self.rewriter is not None and bool(regions(situation.lines, situation.edits))
 
     async def proposals(self, situation: Situation, tree: SyntaxTree) -> tuple[Proposal, ...]:
         """What it would change."""

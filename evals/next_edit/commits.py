@@ -17,11 +17,13 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from completion.next_edit.edits import MAX_EDITS, MAX_LINES, LineEdit
-from completion.next_edit.imports import imports_alone
-from completion.next_edit.layer_one import looked
+from completion.next_edit.imports import imports_alone, missing
+from completion.next_edit.layer_one import MAX_NAMES
+from completion.next_edit.scene import Scene
 from evals.next_edit.situations import Situation
 from evals.replay.histories import Named
 from evals.report import EvalError
@@ -105,7 +107,8 @@ def _situation(history: Named, git_dir: Path, diff: _FileDiff, draw: random.Rand
         cursor=edits[-1].line,
         is_held_out=history.held_out,
     )
-    names = looked(parse(situation.language, "\n".join(lines)), situation.edits).missing
+    tree = parse(situation.language, "\n".join(lines))
+    names = islice(missing(Scene(tree, situation.edits)), MAX_NAMES) if tree.root is not None else ()
     found = ((name, _import_line(git_dir, f"{diff.commit}^", name, situation.language)) for name in names)
     return replace(situation, imports=tuple((name, line) for name, line in found if line))
 

@@ -100,7 +100,7 @@ class _Answer:
     offered: NextEdits
     proposed: tuple[Proposal, ...]
     ms: float  # of the rules
-    model_ms: float
+    model_ms: float  # 0: it was not asked
 
 
 async def _answer(situation: Situation, author: Author, threshold: float) -> _Answer:
@@ -109,7 +109,7 @@ async def _answer(situation: Situation, author: Author, threshold: float) -> _An
     found = proposals(tree, situation.edits, situation.imports)
     ms = (time.perf_counter() - began) * 1e3
     offered = judge(found, situation.edits, situation.cursor, threshold=threshold)
-    if offered.edits:
+    if offered.edits or not author.is_asked(situation):
         return _Answer(offered, found, ms, 0.0)
     began = time.perf_counter()
     said = await author.proposals(situation, tree)
@@ -132,7 +132,7 @@ async def _row(situation: Situation, author: Author, threshold: float) -> dict[s
         }
         for each in answer.proposed
     ]
-    times = {"ms": round(answer.ms, 2), **({"model_ms": round(answer.model_ms)} if answer.model_ms > 1 else {})}
+    times = {"ms": round(answer.ms, 2), **({"model_ms": round(answer.model_ms)} if answer.model_ms else {})}
     return {**row, **times, "reason": answer.offered.reason, "candidates": candidates}
 
 

@@ -41,7 +41,9 @@ class Ours:
         self.pids = [editor.pid]
         self.originals: dict[str, str] = {}  # texts as they were opened
         self._versions: dict[str, int] = {}
+        self.asks_next_edits = False  # behind every change, as an editor does that shows them
         self._request: asyncio.Task[None] | None = None
+        self._next_edit: asyncio.Task[Any] | None = None
         self._before: dict[str, Any] = {}
 
     @staticmethod
@@ -146,11 +148,14 @@ class Ours:
             return
         self.change(action, text)
         self._request = asyncio.create_task(self._follow(index, action, text))
+        if self.asks_next_edits:
+            self._next_edit = asyncio.create_task(self._ask_next_edit(action, text))
 
     def change(self, action: Action, text: str) -> None:
-        """didChange; the request under way is cancelled."""
-        if self._request is not None:
-            self._request.cancel()
+        """didChange; the requests under way are cancelled."""
+        for request in (self._request, self._next_edit):
+            if request is not None:
+                request.cancel()
         self._versions[action.path] += 1
         identifier = {"uri": f"{self._root}/{action.path}", "version": self._versions[action.path]}
         self.editor.notify(
@@ -166,6 +171,11 @@ class Ours:
             self.run.skipped.add(index)
             return
         self.run.shown.append((now, index, bool(last.get("reused"))))
+
+    async def _ask_next_edit(self, action: Action, text: str) -> Any:
+        document = {"uri": f"{self._root}/{action.path}", "version": self._versions[action.path]}
+        params = {"textDocument": document, "position": _position(text, action.cursor)}
+        return await self.editor.request("midfill/nextEdit", params)
 
     async def rest(self) -> None:
         """Wait for the request under way."""

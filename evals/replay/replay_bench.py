@@ -35,10 +35,20 @@ _N_PRESSES = 30
 _SWITCH_CHARACTERS = 3_300  # of a file of about 1,000 tokens
 
 
-async def play_ours(size: Size, model: str, script: Sequence[Action], files: dict[str, str], console: Console) -> Run:
-    """midfill at one size."""
+async def play_ours(
+    size: Size,
+    model: str,
+    script: Sequence[Action],
+    files: dict[str, str],
+    console: Console,
+    *,
+    next_edits: bool = False,
+) -> Run:
+    """midfill at one size; with `next_edits` what follows is asked for behind every key, of the model too."""
     run = Run("midfill", size.name)
-    player = await Ours.start(options_of(size, model), run)
+    following = {"nextEdit": {"enabled": True, "eagerness": 1.0}} if next_edits else {}
+    player = await Ours.start({**options_of(size, model), **following}, run)
+    player.asks_next_edits = next_edits
     async with player.editor:
         await player.warm_up(files, script[0].path)
         await play_script(player, script, files, console)
@@ -206,7 +216,15 @@ async def peer_window_s(size: Size, gguf: Path, files: dict[str, str], seed: int
 
 
 async def run(
-    *, history: str, names: Sequence[str], n_keystrokes: int, model: str, peer: bool, seed: int, out: Path | None
+    *,
+    history: str,
+    names: Sequence[str],
+    n_keystrokes: int,
+    model: str,
+    peer: bool,
+    next_edits: bool,
+    seed: int,
+    out: Path | None,
 ) -> int:
     """Play, print the table and the JSON line."""
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -216,7 +234,7 @@ async def run(
     rows: list[tuple[Run, dict[str, float]]] = []
     with open_results("replay", out) as results:
         for size in chosen:
-            runs = [await play_ours(size, model, script, past.files, console)]
+            runs = [await play_ours(size, model, script, past.files, console, next_edits=next_edits)]
             await stop_daemon(model)
             if peer:
                 runs.append(await play_peer(size, gguf, script, past.files, console, seed))
