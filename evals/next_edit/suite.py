@@ -18,7 +18,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,8 @@ async def _run_commits(folder: Path, which: str, limit: int, seed: int, asked: A
     return rows
 
 
-def _of_set(folder: Path, which: str, limit: int, seed: int) -> list[Situation]:
-    return [each for history in of_set(which) for each in commits.situations(history, folder, limit, seed)]
+def _of_set(folder: Path, which: str, limit: int, seed: int) -> Iterator[Situation]:
+    return (each for history in of_set(which) for each in commits.situations(history, folder, limit, seed))
 
 
 def run_fit(folder: Path, limit: int, seed: int, asked: Asked) -> int:
