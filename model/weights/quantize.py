@@ -47,6 +47,7 @@ from model.weights.calibrate import Choose, calibration_windows, quantize_layers
 from model.weights.gpu_store import gpu_parts
 from model.weights.linear import quantize_rows
 from model.weights.lowbit import Groups, quantize_compensated, quantize_groups
+from model.weights.mapped import drop_from_cache
 from model.weights.merge import open_weights
 from model.weights.packing import pack
 from model.weights.prepare import EXPECTED_FAILURES, source_hash, store_folder
@@ -123,6 +124,7 @@ def _write_weights(folder: Path, weights: WeightSource, kind: str, progress: Cal
         tensors.update(part)
         progress((done + 1) / steps)
     save_file(tensors, folder / WEIGHTS)
+    drop_from_cache(folder / WEIGHTS)
 
 
 def _described(source: ModelSource) -> str:

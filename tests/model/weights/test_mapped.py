@@ -1,5 +1,7 @@
 """Weights where they are mapped, against the library that wrote them."""
 
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model.library.store import StoreError
-from model.weights.mapped import MappedTensors
+from model.weights.mapped import MappedTensors, drop_from_cache
 
 
 @pytest.fixture
@@ -45,3 +47,25 @@ def test_a_damaged_file_is_a_store_error(file: Path, damage: object) -> None:
     file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator]
     with pytest.raises(StoreError, match="is damaged"):
         MappedTensors(file)
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").is_dir(), reason="this system has no large pages")
+def test_large_pages_are_asked_for(file: Path) -> None:
+    mapped = MappedTensors(file)
+    maps = Path("/proc/self/smaps").read_text()
+    flags = re.search(rf"{re.escape(str(file))}\n(?:.*\n)*?VmFlags:(.*)", maps)
+    assert flags is not None
+    assert "hg" in flags[1].split()
+    assert "scales" in mapped
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="no reading of what is cached alone")
+def test_a_file_that_was_just_written_leaves_the_cache(file: Path) -> None:
+    with file.open("rb") as opened:
+        try:
+            assert os.preadv(opened.fileno(), [bytearray(8)], 0, os.RWF_NOWAIT) == 8
+        except OSError:
+            pytest.skip("this file system does not say what is cached")
+        drop_from_cache(file)
+        with pytest.raises(BlockingIOError):
+            os.preadv(opened.fileno(), [bytearray(8)], 0, os.RWF_NOWAIT)
