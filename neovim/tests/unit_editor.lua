@@ -106,6 +106,7 @@ return function(test)
     local said = editor:lua([[return vim.fn.readfile(folder .. '/said')]])
     assert(said[2] == '-m venv ' .. where, said[2])
     assert(said[3]:match('^%-m pip install .* (%S+)$') == editor:lua('return folder') .. '/checkout', said[3])
+    assert(said[3]:find('--no-compile', 1, true), said[3])
     assert(said[4] == 'model pull', said[4])
   end)
 

@@ -76,10 +76,13 @@ export function withExtra(wanted: string, extra: string): string {
   return requirement ? `${requirement[1]}[${extra}]${requirement[2]}` : `${wanted}[${extra}]`
 }
 
-/** pip's arguments. Offline wheels and other indexes come with `pipOptions`, or from pip's own configuration. */
+/**
+ * pip's arguments. Offline wheels and other indexes come with `pipOptions`, or from pip's own configuration. Python compiles
+ * what it imports by itself: all of it would take seconds, and 35 MB.
+ */
 export function pipArguments(settings: ServerSettings, extra: string, index: string): string[] {
   const cpu = index ? ['--extra-index-url', index] : []
-  return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, ...settings.pipOptions, withExtra(settings.package, extra)]
+  return ['install', '--disable-pip-version-check', '--upgrade', ...cpu, '--no-compile', ...settings.pipOptions, withExtra(settings.package, extra)]
 }
 
 /** Whether a model was quantized on this machine before, by what `midfill model list --json` says. */

@@ -49,6 +49,7 @@ test('on Linux without a card the CPU build of torch is installed, unless the us
   assert.deepEqual(pipArguments(offline, '', '').slice(-4), ['--no-index', '--find-links', 'wheels', 'midfill'])
   assert.deepEqual(pipArguments(SETTINGS, 'quantize', 'https://example.org/cpu').slice(3, 5), ['--extra-index-url', 'https://example.org/cpu'])
   assert.equal(pipArguments(SETTINGS, 'cuda', '').at(-1), 'midfill[cuda]')
+  assert.ok(pipArguments(SETTINGS, '', '').includes('--no-compile'))
 })
 
 test('an extra is asked for where pip wants it', () => {
