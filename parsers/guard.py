@@ -125,9 +125,9 @@ class Guard:
 
     def renew(self) -> None:
         """Start the idle children anew: what they hold of a large text that was closed goes with them."""
-        self._home.renew()
-        self._scouts.renew()
-        self.warm()
+        for lane in (self._home, self._scouts):
+            if lane.renew():
+                lane.warm()
 
     def close(self) -> None:
         """End the children for good; what is asked later, or waits for an answer, is answered as by plain text.

@@ -188,12 +188,13 @@ class Lane:
             self._n_starting += 1
         self._start(self._idle)
 
-    def renew(self) -> None:
-        """End the idle children; the next request starts another."""
+    def renew(self) -> int:
+        """End the idle children, and say how many they were; the next request starts another."""
         with self._free:
             ended, self._idle = self._idle, []
         for child in ended:
             child.end()
+        return len(ended)
 
     def close(self) -> None:
         """End all children, also in the middle of an answer."""

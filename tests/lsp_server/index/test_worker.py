@@ -15,6 +15,7 @@ import pytest
 
 from lsp_server.index.query import IndexReader
 from lsp_server.index.schema import database_of, folder_of
+from lsp_server.index.worker import Worker
 
 TIMEOUT_S = 30.0
 
@@ -121,6 +122,34 @@ def test_a_workspace_whose_name_is_no_utf_8_is_indexed(root: Path) -> None:
     worker.wait_for("ready")
     assert names(inner, "b.py") == ["inside"]
     assert worker.leave() == 0
+
+
+@pytest.mark.parametrize("n_files", [2, 60])
+def test_after_many_files_of_a_pass_their_memory_is_given_back(
+    root: Path, n_files: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A child that has parsed a repository keeps its last trees, and a heap, for texts that nobody looks at."""
+    for number in range(n_files - 1):
+        (root / f"z{number}.py").write_text(f"def f{number}(): ...\n")
+    given: list[str] = []
+    leave = threading.Event()
+
+    def orders() -> Iterator[str]:
+        leave.wait(TIMEOUT_S)
+        yield from ()
+
+    worker = Worker(root, lambda: given.append(capsys.readouterr().out))
+    running = threading.Thread(target=worker.run, args=(orders(),))
+    running.start()
+    said = ""
+    while '"ready"' not in said and running.is_alive():
+        said += capsys.readouterr().out
+        time.sleep(0.01)
+    leave.set()
+    running.join(TIMEOUT_S)
+    assert not running.is_alive()
+    assert len(given) == (n_files >= 50)  # before it says that it is ready
+    assert '"ready"' not in "".join(given)
 
 
 def test_a_second_worker_leaves_the_index_to_the_first(root: Path, worker: WorkerProcess) -> None:
