@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from completion.types import Format, Limits, Mode, PromptSpec
-from model.library.catalog import DEFAULT_MODEL, as_published
+from model.library.catalog import DEFAULT_MODEL
 from model.library.machine_fit import WINDOW_TOKENS
 from model.link.spawn import DEVICES, EngineSettings
 from model.remote.settings import KINDS as REMOTE_KINDS
@@ -21,6 +21,8 @@ MAX_PROMPT_TOKENS = 16_384
 _PATIENCE_MS = 100
 # Of the answers to invoked requests: they are compared behind the first, and there at the next request.
 _RANK_MS = 2_000
+# Of a prompt's file, for the text after the cursor, where the format has it.
+_SUFFIX_SHARE = 0.25
 _LEAST_TOKENS = 256  # a window of less holds nothing to go by
 
 
@@ -73,7 +75,6 @@ class Config:
 
     enabled: bool = True
     model: str = DEFAULT_MODEL
-    adapter: str = "auto"
     quantization: str = "auto"
     device: str = "auto"
     mode: str = "auto"
@@ -82,7 +83,6 @@ class Config:
     max_file_tokens: int = 0
     max_line_tokens: int = 48
     max_block_tokens: int = 192
-    suffix_share: float = 0.25
     max_wait_ms: int = 10_000
     deadline_ms: int = 1_000
     quietness: float = 0.7
@@ -103,7 +103,7 @@ class Config:
             max_file_tokens=max(self.max_file_tokens or n_prompt // 2, _LEAST_TOKENS),
             max_line_tokens=self.max_line_tokens,
             max_block_tokens=self.max_block_tokens,
-            suffix_share=self.suffix_share,
+            suffix_share=_SUFFIX_SHARE,
             max_wait_ms=self.max_wait_ms or None,
             deadline_ms=self.deadline_ms or None,
             quietness=self.quietness,
@@ -114,7 +114,7 @@ class Config:
     def engine_settings(self) -> EngineSettings:
         """Which daemon to use."""
         return EngineSettings(
-            model=self.model_name(),
+            model=self.model,
             quantization=self.quantization,
             device=self.device,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
@@ -131,7 +131,7 @@ class Config:
             return None
         return RemoteSettings(
             url=engine.url,
-            tokenizer_of=self.model_name(),
+            tokenizer_of=self.model,
             kind=engine.kind,
             model=engine.model,
             key_file=engine.key_file,
@@ -140,10 +140,6 @@ class Config:
             timeout_s=engine.timeout_ms / 1e3,
             allow_plain_http=engine.allow_plain_http,
         )
-
-    def model_name(self) -> str:
-        """What `model.library.catalog.resolve` is asked for."""
-        return as_published(self.model) if self.adapter == "none" else self.model
 
     def forced_mode(self) -> Mode | None:
         """The mode every request gets, or None to decide at each."""
@@ -160,12 +156,9 @@ class Config:
 FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "enabled": ("Answer completion requests at all", None),
     "model": (
-        "A catalog name or an adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder",
+        "A catalog name or an adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder; "
+        "`NAME@none` is a catalog model without what midfill taught it",
         None,
-    ),
-    "adapter": (
-        "What midfill taught the model to fill in the middle: `auto` merges it in where there is one, `none` does not",
-        ("auto", "none"),
     ),
     "quantization": (
         "Bits per weight; `auto` is int4 with the native kernels, else int8; on a card bf16 where it fits, else int4",
@@ -184,7 +177,6 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "maxFileTokens": ("Of it, the most for the file itself; 0: half", (0, MAX_PROMPT_TOKENS)),
     "maxLineTokens": ("Longest line suggestion in tokens", (1, 512)),
     "maxBlockTokens": ("Longest block suggestion in tokens", (1, 1024)),
-    "suffixShare": ("Share of the window for the text after the cursor, where the format uses it", (0.0, 0.9)),
     "maxWaitMs": ("Longest wait for a suggestion; 0 means no bound", (0, 600_000)),
     "deadlineMs": ("What may be spent on context that is not ready, beyond the least; 0: all it takes", (0, 600_000)),
     "quietness": (
@@ -227,6 +219,16 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
 }
 
 
+# wire key of an older midfill -> what to do instead
+_GONE = {
+    "adapter": 'write "NAME@none" as `model` for a model as it was published',
+    "suffixShare": "every format takes the share that was measured best for it",
+    "rankMs": "nothing is compared any more while you type, and invoked requests take the time they need",
+    "daemon.maxCacheTokens": "`daemon.maxCacheMb` bounds the memory",
+    "daemon.idleOnBattery": "`daemon.idle` says when context is computed ahead",
+}
+
+
 def load(raw: object) -> tuple[Config, list[str]]:
     """Read what an editor sent; returns the configuration and what was wrong with it, in words."""
     if raw is None:
@@ -242,7 +244,10 @@ def _load_into(default: Any, raw: Mapping[str, Any], prefix: str, problems: list
     changes: dict[str, Any] = {}
     for key, value in raw.items():
         if (name := names.get(str(key))) is None:
-            problems.append(f"unknown key {prefix}{key!s}")
+            gone = _GONE.get(f"{prefix}{key!s}")
+            problems.append(
+                f"{prefix}{key!s} is no setting any more: {gone}" if gone else f"unknown key {prefix}{key!s}"
+            )
             continue
         current = getattr(default, name)
         if is_dataclass(current):

@@ -126,4 +126,4 @@ def _file() -> Path:
 
 
 def _key(config: Config) -> str:
-    return f"{resolve(config.model_name()).model_id} {config.quantization}"
+    return f"{resolve(config.model).model_id} {config.quantization}"

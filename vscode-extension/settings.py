@@ -1,6 +1,6 @@
 """Writes the settings of `package.json` from the server's configuration: `python vscode-extension/settings.py`.
 
-And its version, which is pyproject's.
+And its version, which is pyproject's, there and in the lock.
 
 Rules: every setting of the server is one of the extension, with the same default; the extension's own begin with
 `midfill.server.` and hold for the machine only, so that no workspace can choose what is run. So do `midfill.engine.*`,
@@ -15,6 +15,7 @@ from typing import Any
 from lsp_server.config import FIELDS, defaults
 
 PACKAGE = Path(__file__).parent / "package.json"
+LOCK = PACKAGE.with_name("package-lock.json")
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 _OWN: dict[str, dict[str, Any]] = {
     "midfill.server.command": {
@@ -92,10 +93,11 @@ def _scope(key: str) -> str:
 
 def main() -> None:
     """Write them."""
-    package = json.loads(PACKAGE.read_text(encoding="utf-8"))
-    package["version"] = version()
+    package, lock = (json.loads(file.read_text(encoding="utf-8")) for file in (PACKAGE, LOCK))
+    package["version"] = lock["version"] = lock["packages"][""]["version"] = version()
     package["contributes"]["configuration"] = configuration()
-    PACKAGE.write_text(json.dumps(package, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for file, content in ((PACKAGE, package), (LOCK, lock)):
+        file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

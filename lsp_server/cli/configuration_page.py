@@ -22,9 +22,9 @@ set. Where to write a key:
 - **Other editors**: in the server's `initializationOptions`, or as the section `midfill` of the
   editor's settings for servers; a dot in a key is an object within an object.
 
-A wrong value is named once in a message, and its default is used; so is a key that does not exist.
-Changes hold at once, those of `model`, `adapter`, `quantization` and `daemon` with a new model
-process.
+A wrong value is named once in a message, and its default is used; so is a key that does not exist,
+and for one of an older midfill the message says what to do instead.
+Changes hold at once, those of `model`, `quantization` and `daemon` with a new model process.
 """
 
 # key -> (when one would change it, a value to write then)
@@ -35,7 +35,6 @@ ADVICE: dict[str, tuple[str, Any]] = {
         "model of your own. A model of the catalog is fetched when it is first used.",
         "qwen2.5-coder-1.5b",
     ),
-    "adapter": ("To compare with the model as it was published.", "none"),
     "quantization": (
         "`int8` where memory and speed do not matter and the last bit of accuracy does; a new store is made.",
         "int8",
@@ -61,7 +60,6 @@ ADVICE: dict[str, tuple[str, Any]] = {
     ),
     "maxLineTokens": ("Less, if long lines are seldom what you want.", 24),
     "maxBlockTokens": ("More for longer functions in one piece; they take longer to come.", 384),
-    "suffixShare": ("More, if suggestions fit badly with what follows; only with a model that is asked in `fim`.", 0.4),
     "maxWaitMs": ("Less, if an answer that comes late is worse than none.", 2_000),
     "deadlineMs": (
         "Less for a sooner first answer in a file just opened, from less context; more for the opposite.",

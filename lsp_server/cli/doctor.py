@@ -60,7 +60,7 @@ def _doctor(args: argparse.Namespace) -> int:
     settings = _settings(args, place[0] if place else None)
     config, problems = load(settings.section)
     config = replace(config, max_wait_ms=0)
-    source = resolve(config.model_name())
+    source = resolve(config.model)
     print(f"midfill {version('midfill')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
     print(f"settings: {settings.source}")
     for problem in problems:
@@ -83,7 +83,7 @@ def _of_server(config: Config) -> bool:
         print(f"server: {error}")
         return False
     finally:
-        then = f"{config.model_name()} answers here instead" if config.engine.fallback else "nothing is suggested"
+        then = f"{config.model} answers here instead" if config.engine.fallback else "nothing is suggested"
         print(f"while it is away: {then} (engine.fallback)")
 
 
@@ -110,7 +110,7 @@ def _of_model_process(config: Config, source: ModelSource) -> bool:
     print(f"model process: {'running' if is_running else 'not running; starting it'}")
     is_well = _completes(config)
     print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
-    print(f"event loop: {_event_loop(config.model_name())}")
+    print(f"event loop: {_event_loop(config.model)}")
     return is_well
 
 

@@ -45,7 +45,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"midfill: {extras.lack('serve', 'serving other tools')}", file=sys.stderr)
         return 2
     config = _config(args)
-    source = resolve(config.model_name())  # one that nobody knows is an error
+    source = resolve(config.model)  # one that nobody knows is an error
     key = _key(args.key_file)
     if key is None and not is_loopback(args.host):
         raise BadSettings(f"to serve at {args.host} takes a key: --key-file FILE, or {KEY_VARIABLE}")

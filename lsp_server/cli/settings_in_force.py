@@ -14,7 +14,7 @@ from typing import Any
 
 # A string, which is kept, or what VS Code allows beside JSON: a comment, a comma before a closing bracket.
 _BESIDE_JSON = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])", re.DOTALL)
-_NOT_FROM_WORKSPACE = ("model", "adapter", "quantization", "device", "daemon", "engine")
+_NOT_FROM_WORKSPACE = ("model", "quantization", "device", "daemon", "engine")
 _EDITORS_OWN = ("server",)  # which server to start: the extension's
 
 

@@ -45,13 +45,13 @@ def test_null_means_the_default() -> None:
 
 
 def test_values_arrive_under_their_wire_names() -> None:
-    raw = {"maxPromptTokens": 6000, "disabledLanguages": ["markdown"], "daemon": {"threads": 2}, "suffixShare": 0}
+    raw = {"maxPromptTokens": 6000, "disabledLanguages": ["markdown"], "daemon": {"threads": 2}, "quietness": 0}
     config, problems = load(raw)
     assert problems == []
     assert config.limits().max_prompt_tokens == 6000
     assert config.disabled_languages == ("markdown",)
     assert config.engine_settings().n_threads == 2
-    assert config.suffix_share == 0.0
+    assert config.quietness == 0.0
     assert flatten(config) == {**defaults(), **{k: v for k, v in raw.items() if k != "daemon"}, "daemon.threads": 2}
 
 
@@ -69,7 +69,7 @@ def test_problems_are_all_named_and_the_rest_is_used() -> None:
         ({"maxPromptTokens": 16_385}, "16384"),
         ({"maxLineTokens": True}, "whole number"),
         ({"maxLineTokens": 12.5}, "whole number"),
-        ({"suffixShare": 1.5}, "0.9"),
+        ({"quietness": 1.5}, "1.0"),
         ({"disabledLanguages": "python"}, "list"),
         ({"daemon": 3}, "object"),
         ([1], "object"),
@@ -78,6 +78,20 @@ def test_problems_are_all_named_and_the_rest_is_used() -> None:
 )
 def test_a_value_out_of_bounds_is_refused_with_what_is_allowed(raw: object, word: str) -> None:
     check_refused(raw, word)
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"adapter": "none"}, 'adapter is no setting any more: write "NAME@none" as `model`'),
+        ({"suffixShare": 0.4}, "suffixShare is no setting any more: "),
+        ({"rankMs": 400}, "rankMs is no setting any more: "),
+        ({"daemon": {"maxCacheTokens": 9}}, "daemon.maxCacheTokens is no setting any more: `daemon.maxCacheMb`"),
+        ({"daemon": {"idleOnBattery": True}}, "daemon.idleOnBattery is no setting any more: `daemon.idle`"),
+    ],
+)
+def test_what_an_older_midfill_was_set_to_is_told_with_what_to_do_instead(raw: object, says: str) -> None:
+    check_refused(raw, says)
 
 
 def test_the_server_and_the_command_line_start_the_same_daemon_by_default() -> None:
