@@ -31,7 +31,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "midfill.server.package": {
         "type": "string",
         "default": "midfill",
-        "description": "What pip installs as the server: a name, a version (midfill==0.1.0), a wheel or a folder.",
+        "description": "What pip installs as the server: a name, a version (midfill==0.2.0), a wheel or a folder.",
     },
     "midfill.server.pipOptions": {
         "type": "array",
