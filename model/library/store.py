@@ -63,9 +63,17 @@ def stores_of(model_id: str) -> list[Path]:
 
 
 def newest_store(model_id: str) -> Path | None:
-    """The store of a model that was made last; None when there is none."""
-    stores = [store for store in stores_of(model_id) if (store / MANIFEST).is_file()]
+    """The store of a model that was made last; None when none is complete, and of this version of the numbers."""
+    stores = [store for store in stores_of(model_id) if _is_sound(store)]
     return max(stores, key=lambda store: store.stat().st_mtime, default=None)
+
+
+def _is_sound(store: Path) -> bool:
+    try:
+        read_manifest(store)
+    except StoreError:
+        return False
+    return True
 
 
 def present_spec(store: Path, row: ModelRow | None) -> PromptSpec:

@@ -1,6 +1,8 @@
 """What a store says of its model's prompts, whenever it was made."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from model.library.store import (
     NUMERICS_VERSION,
     SPECIAL_TOKENS,
     Manifest,
+    newest_store,
     present_spec,
     stores_of,
     write_manifest,
@@ -58,6 +61,19 @@ def test_a_models_stores_are_those_of_every_kind_and_of_no_other_model(tiny_cach
     assert [store.name for store in stores_of("m")] == own
     assert [store.name for store in stores_of(".m")] == [partial]
     assert len(stores_of("*")) == len(names)
+
+
+def test_the_newest_store_is_one_that_can_be_used(tiny_cache: Path) -> None:
+    stores = tiny_cache / "stores"
+    for number, version in enumerate((NUMERICS_VERSION, NUMERICS_VERSION - 1, NUMERICS_VERSION)):
+        (folder := stores / f"m-int8-{number:012}-n{version}").mkdir(parents=True)
+        manifest = json.loads((_store(folder, {}) / MANIFEST).read_text())
+        (folder / MANIFEST).write_text(json.dumps(manifest | {"numerics_version": version}))
+        os.utime(folder, (number, number))
+    (stores / f"m-int8-{2:012}-n{NUMERICS_VERSION}" / MANIFEST).write_text("{")
+    assert newest_store("m") == stores / f"m-int8-{0:012}-n{NUMERICS_VERSION}"
+    shutil.rmtree(stores / f"m-int8-{0:012}-n{NUMERICS_VERSION}")
+    assert newest_store("m") is None
 
 
 def test_a_model_of_nobody_and_one_without_marks_have_no_chat(tmp_path: Path) -> None:
