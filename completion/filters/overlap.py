@@ -10,7 +10,7 @@ from itertools import islice
 
 from completion.candidate import Candidate
 from completion.code.lines import after_cursor, before_cursor, is_number_row, lines_below
-from completion.types import CompletionRequest
+from completion.types import CompletionRequest, Trigger
 
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_OPENERS.values())
@@ -70,9 +70,15 @@ def suffix_overlap(candidate: Candidate, request: CompletionRequest) -> Candidat
 
 
 def nothing_new(candidate: Candidate, request: CompletionRequest) -> Candidate:
-    """Drop a suggestion that says what stands right of the cursor, and nothing else: nobody sees it."""
-    covered = request.snapshot.text[request.cursor :][: candidate.replace_right]
-    return Candidate("") if candidate.text == covered else candidate
+    """Drop a suggestion that says what stands right of the cursor, and nothing else: nobody sees it.
+
+    Nobody who types wants it twice, either; one who asks may: `[0, ▮0]`.
+    """
+    rest = after_cursor(request.snapshot.text, request.cursor)
+    is_said_again = rest.startswith(candidate.text) and any(map(str.isalnum, candidate.text))
+    if candidate.text == rest[: candidate.replace_right] or (is_said_again and request.trigger is Trigger.AUTOMATIC):
+        return Candidate("")
+    return candidate
 
 
 def _unmatched(text: str) -> list[int]:

@@ -38,7 +38,8 @@ def test_what_is_shown_of_a_bad_output_is_not_changed_again() -> None:
     for parameter in _CASES:
         case: Any = parameter.values[0]
         marked = case["before"] + CURSOR + case["after"]
-        request = request_at(marked, language=for_document(case["path"]).id, mode=Mode(case["mode"]))
+        trigger = Trigger(case.get("trigger", Trigger.INVOKED))
+        request = request_at(marked, language=for_document(case["path"]).id, mode=Mode(case["mode"]), trigger=trigger)
         candidate, steps = apply_filters(case["expected"], request)
         assert (candidate.text, candidate.replace_right) == (case["expected"], case["replaced"]), parameter.id
         assert [step.name for step in steps] in ([], ["suffix_overlap"]), parameter.id
