@@ -12,10 +12,10 @@ import { parseArgs } from 'node:util'
 import { makeCache, pull, removeCache, SERVER } from './cache.mjs'
 import { Editor, GHOST, sleep } from './editor.mjs'
 
-const { values: options } = parseArgs({ options: { wish: { type: 'string' }, shown: { type: 'string' } } })
+const { values: options } = parseArgs({ options: { wish: { type: 'string' }, shown: { type: 'string' }, patience: { type: 'string', default: '2000' } } })
 const KEY_MS = 200
 const EVERY = 5 // keys: then she waits
-const PATIENCE_MS = 2000
+const PATIENCE_MS = Number(options.patience)
 const LINES_ABOVE = 8
 const LINES_BELOW = 3
 
