@@ -31,8 +31,8 @@ def tree(folder: Path, n_files: int = 48) -> Path:
 
 
 @pytest.fixture
-def pulled(tiny_cache: Path, tiny_model: Path) -> str:
-    """The tiny model, quantized in an empty cache."""
+def pulled(ready_cache: Path, tiny_model: Path) -> str:
+    """The tiny model, in a cache that has nothing else."""
     assert midfill(["model", "pull", str(tiny_model)]) == 0
     return str(tiny_model)
 

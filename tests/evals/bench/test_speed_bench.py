@@ -260,7 +260,7 @@ def test_a_plot_is_an_svg_for_each_idea(tmp_path: Path) -> None:
     assert all(path.read_text().startswith("<?xml") for path in paths)
 
 
-def test_midfills_own_worker_steps_fills_and_generates(tiny_model: Path, tiny_cache: Path) -> None:
+def test_midfills_own_worker_steps_fills_and_generates(tiny_model: Path, ready_cache: Path) -> None:
     timing = midfill_worker.Timing()
     assert timing.load(str(tiny_model), n_ctx=128)["bytes_per_step"] > 0
     ids = [65, 66, 67, 68, 69]

@@ -36,7 +36,7 @@ def complete(model: str, file: Path) -> str:
 
 
 def test_an_added_adapter_is_listed_completes_and_goes(
-    tiny_cache: Path, tiny_model: Path, adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ready_cache: Path, tiny_model: Path, adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file := tmp_path / "a.py").write_text(TEXT)
     assert main(["model", "add", "--adapter", str(adapter), "--name", "letters"]) == 0

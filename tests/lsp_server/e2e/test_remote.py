@@ -113,7 +113,7 @@ def test_a_cancelled_request_hangs_up(
 
 
 def test_the_local_model_takes_the_place_of_a_server_that_dies_and_gives_it_back(
-    remote: tuple[ModelServer, Run], tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    remote: tuple[ModelServer, Run], ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     server, run = remote
     port = int(server.url.rsplit(":", 1)[1])
@@ -264,7 +264,7 @@ def _sends(session: Session, folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the daemon is reached over a port there")
 def test_nothing_is_sent_where_no_address_is_configured(
-    remote: tuple[ModelServer, Run], tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    remote: tuple[ModelServer, Run], ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     program, notes = _watched(tmp_path)
     folder = tmp_path / "workspace"
@@ -274,7 +274,7 @@ def test_nothing_is_sent_where_no_address_is_configured(
     with Session(folder, folders=[folder], options={"model": str(tiny_model)}, command=command) as session:
         _sends(session, folder)
         assert session.status()["host"] == ""
-        assert len(daemons_of(tiny_cache)) == 1
+        assert len(daemons_of(ready_cache)) == 1
     assert notes.read_text() == ""
     assert remote[0].calls == []
     options = _options(remote[0], tiny_model)

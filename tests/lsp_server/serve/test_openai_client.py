@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from array import array
@@ -23,9 +24,10 @@ KEY = "a-key-of-the-test"
 
 
 @pytest.fixture(scope="module")
-def url(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(tiny_model: Path, tiny_stores: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
+        shutil.copytree(tiny_stores, cache / "stores")
         patch.setenv("MIDFILL_CACHE", str(cache))
         try:
             with serve_process("--model", str(tiny_model)) as url:
@@ -134,7 +136,7 @@ def test_its_errors_are_those_of_the_package(client: openai.OpenAI, model: str) 
 
 
 def test_a_key_from_the_environment_and_from_a_file_is_asked_for(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n")

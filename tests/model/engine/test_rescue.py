@@ -146,14 +146,14 @@ def test_what_is_left_of_a_request_spells_the_rest(tiny_model: Path) -> None:
 
 
 @pytest.fixture
-def loader(tiny_model: Path, tiny_cache: Path) -> Loader:
+def loader(tiny_model: Path, ready_cache: Path) -> Loader:
     """One that believes to run on a card."""
     settings = EngineSettings(model=str(tiny_model), device="cuda")
     decoder = decoder_of(tiny_model)
     present = Loaded(
         engine_of(decoder),
         SessionPool(decoder.new_kv, 100_000_000),
-        tiny_cache,
+        ready_cache,
         Choice(device="cuda", kind="bf16", reason="NVIDIA Test"),
     )
     return Loader(settings, resolve(str(tiny_model)), tiny_model, lambda *what: None, present)

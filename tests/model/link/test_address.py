@@ -158,7 +158,7 @@ def test_every_daemon_has_secrets_of_its_own_and_a_file_left_behind_is_replaced(
 
 @pytest.mark.e2e
 def test_server_and_daemon_complete_over_the_loopback_and_survive_nonsense(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     dice = random.Random(0)
     options = {"model": str(tiny_model), "maxWaitMs": 0}
@@ -179,7 +179,7 @@ def test_server_and_daemon_complete_over_the_loopback_and_survive_nonsense(
         session.complete(uri, 1, 11)
         assert session.status()["daemon"]["pid"] == pid
         assert session.status()["outcomes"].get("engine_down") is None
-    assert daemons_of(tiny_cache) == [pid]
+    assert daemons_of(ready_cache) == [pid]
     assert asyncio.run(EngineClient.stop_daemon(path))
     assert not path.exists()
     assert not asyncio.run(EngineClient.stop_daemon(path))
@@ -187,7 +187,7 @@ def test_server_and_daemon_complete_over_the_loopback_and_survive_nonsense(
 
 @pytest.mark.e2e
 def test_another_daemon_takes_the_place_of_one_that_was_killed(
-    tiny_cache: Path, tiny_model: Path, tmp_path: Path
+    ready_cache: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     options = {"model": str(tiny_model), "maxWaitMs": 0}
     with Session(tmp_path, options=options, folders=[tmp_path]) as session:
