@@ -1,9 +1,9 @@
-"""Where the cursor is: in code, a comment or a string; in which block, in which definition.
+"""Where the cursor is: in code, a comment or a string; in which definition.
 
 Pure functions on a SyntaxTree, called by completion's trigger and by the evals. Users type in broken code, so
 each question has a fallback for what the grammar makes of it: ERROR nodes, and closing tokens that are MISSING.
 
-Rules: offsets are byte offsets into `SyntaxTree.source`. Plain text is all code, in no block. What differs
+Rules: offsets are byte offsets into `SyntaxTree.source`. Plain text is all code, in no definition. What differs
 between languages is a column of `parsers.languages`.
 """
 
@@ -45,8 +45,6 @@ _QUOTE = re.compile(rb"[A-Za-z@$]*(\"\"\"|'''|[\"'`])")
 _MULTILINE_QUOTES = (b'"""', b"'''", b"`")
 # Nodes of words between tags, and of paragraphs.
 _PROSE = re.compile(r"(?:^|_)(?:text|inline|paragraph|content)$")
-# What a line ends with when the indented body it announces is still missing.
-_HEADER_ENDS = (b":", b"=", b"->", b" do", b" of", b" where", b" then", b" else", b" with")
 
 
 class CursorKind(StrEnum):
@@ -55,15 +53,6 @@ class CursorKind(StrEnum):
     CODE = "code"
     COMMENT = "comment"
     STRING = "string"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A body: the half-open byte range of its node, and the node's type. A body not begun yet is its header."""
-
-    start_byte: int
-    end_byte: int
-    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +92,6 @@ def is_text(tree: SyntaxTree, offset: int) -> bool:
         return True
     path = _path(tree, offset)
     return bool(path) and _PROSE.search(path[-1].type) is not None
-
-
-@question
-def enclosing_block(tree: SyntaxTree, offset: int) -> Block | None:
-    """The innermost body around `offset`; None at the top level, and in plain text.
-
-    A tree's node ends with its last token. So where blocks end by dedentation, the indentation of the cursor's
-    line says which of the blocks before it still goes on; elsewhere, a missing closing token does.
-    """
-    language = by_id(tree.language)
-    column = _column(tree, offset)
-    for node in _around(tree, offset, language):
-        if node.type in language.blocks and _block_holds(node, offset, column, language.block_style):
-            return Block(node.start_byte, node.end_byte, node.type)
-        if node.is_error and (start := _open_block_in_error(node, tree, offset, language.block_style)) is not None:
-            return Block(start, node.end_byte, node.type)
-        if language.block_style is BlockStyle.INDENT and _is_header(node, tree, offset, column):
-            return Block(node.start_byte, node.end_byte, node.type)
-    return None
 
 
 @question
@@ -237,40 +207,3 @@ def _in_unclosed_string(root: Node, tree: SyntaxTree, offset: int) -> bool:
             elif token.start_byte >= line_start or quote[1] in _MULTILINE_QUOTES:
                 opened = quote[1]
     return opened is not None
-
-
-def _block_holds(node: Node, offset: int, column: int, style: BlockStyle) -> bool:
-    if offset < node.end_byte or _is_unclosed(node):
-        return True
-    if style is BlockStyle.INDENT and node.start_point.column <= column:
-        return True
-    last = node.child(node.child_count - 1) if node.child_count else None
-    return offset == node.end_byte and (last is None or last.is_named)  # no closing token ends it
-
-
-def _open_block_in_error(node: Node, tree: SyntaxTree, offset: int, style: BlockStyle) -> int | None:
-    """Where a block begins that an ERROR node leaves open: its last unmatched `{`; with `end`, the whole node."""
-    if style is BlockStyle.END:
-        return node.start_byte if tree.source.find(b"\n", node.start_byte, offset) >= 0 else None
-    depth = 0
-    for child in reversed(node.children):
-        if child.type == "{" and child.end_byte <= offset:
-            if depth == 0:
-                return child.start_byte
-            depth -= 1
-        elif child.type == "}" and child.end_byte <= offset:
-            depth += 1
-    return None
-
-
-def _is_header(node: Node, tree: SyntaxTree, offset: int, column: int) -> bool:
-    """Whether `node` announces an indented body that has no statement yet, and the cursor stands in its place."""
-    end = node.end_byte
-    return (
-        node.is_named
-        and node.parent is not None
-        and end <= offset
-        and tree.source.find(b"\n", end, offset) >= 0
-        and node.start_point.column < column
-        and tree.source[node.start_byte : end].rstrip().endswith(_HEADER_ENDS)
-    )

@@ -20,7 +20,7 @@ from parsers.guard import Guard, GuardedTree
 from parsers.outline import outline
 from parsers.parse import PlainTree, SyntaxTree, parse, parse_here, to_bytes
 from parsers.refusals import Refusals
-from parsers.scope import cursor_kind, enclosing_block, enclosing_definition, error_count
+from parsers.scope import cursor_kind, enclosing_definition, error_count
 
 SAMPLES = sorted((Path(__file__).parent / "samples").iterdir())
 MODULES = ("completion.filters.chain", "completion.filters.names", "completion.ranking.surroundings")
@@ -60,7 +60,6 @@ def everything(tree: SyntaxTree, at: int) -> list[object]:
     offset = len(to_bytes(request.snapshot.text[:at]))
     return [
         cursor_kind(tree, offset),
-        enclosing_block(tree, offset),
         enclosing_definition(tree, offset),
         error_count(tree),
         outline(tree),

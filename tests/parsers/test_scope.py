@@ -4,7 +4,7 @@ import pytest
 
 from parsers.languages import by_id
 from parsers.parse import SyntaxTree, byte_offset, parse
-from parsers.scope import CursorKind, cursor_kind, enclosing_block, enclosing_definition, error_count
+from parsers.scope import CursorKind, cursor_kind, enclosing_definition, error_count
 
 CODE, COMMENT, STRING = CursorKind.CODE, CursorKind.COMMENT, CursorKind.STRING
 
@@ -16,12 +16,6 @@ def at_cursor(language: str, marked: str) -> tuple[SyntaxTree, int]:
 
 def check_kind(language: str, marked: str, expected: CursorKind) -> None:
     assert cursor_kind(*at_cursor(language, marked)) is expected
-
-
-def check_block(language: str, marked: str, expected: str | None) -> None:
-    tree, offset = at_cursor(language, marked)
-    block = enclosing_block(tree, offset)
-    assert (block and tree.source[block.start_byte : block.end_byte].decode()) == expected
 
 
 def check_definition(language: str, marked: str, expected: str | None) -> None:
@@ -144,46 +138,6 @@ def test_a_string_or_comment_still_without_its_end_is_known(language: str, marke
 
 
 @pytest.mark.parametrize(
-    ("marked", "expected"),
-    [
-        ("def f():\n    a = 1\n    b▮ = 2\n", "a = 1\n    b = 2"),
-        ("def f():\n    a = 1\n    ▮\n", "a = 1"),
-        ("def f():\n    a = 1\n▮\n", None),
-        ("def f():\n    ▮\n\ny = 1\n", "def f():"),
-        ("def f(\n    a,\n):\n    # why\n    ▮\n", "def f(\n    a,\n):"),
-        ("class A:\n    def f(self):\n        ▮\n\n    def g(self):\n        pass\n", "def f(self):"),
-        ("def f(a):\n    if a:\n        x = 1\n        ▮\n    return 2\n", "x = 1"),
-        ("def f(a):\n    if a:\n        x\n    ▮\n    return 2\n", "if a:\n        x\n    \n    return 2"),
-        ("if a:\n    b\nelse:\n    ▮", "else:"),
-        ("try:\n    ▮", "try:"),
-        ("if a:\n▮", None),
-        ("x = 1\n▮", None),
-    ],
-)
-def test_in_python_indentation_says_which_block_goes_on(marked: str, expected: str | None) -> None:
-    check_block("python", marked, expected)
-
-
-@pytest.mark.parametrize(
-    ("language", "marked", "expected"),
-    [
-        ("javascript", "function f() {\n  ▮\n}\n", "{\n  \n}"),
-        ("javascript", "function f() {}▮\n", None),
-        ("javascript", "function f() {▮", "{"),
-        ("java", "class A {\n  void f() {\n    ▮\n", "{"),
-        ("c", "int main() {\n  ▮", "{"),
-        ("go", "package a\n\nfunc f() {\n\tx()\n\t▮", "{\n\tx()\n"),
-        ("rust", "fn f() { a(); }\nfn g() {\n    ▮", "{"),
-        ("ruby", "[1].each do |a|\n  ▮\nend\n", "do |a|\n  \nend"),
-        ("ruby", "def f\n  ▮", "def f"),
-        ("lua", "function f()\n  x()\n  ▮", "function f()\n  x()"),
-    ],
-)
-def test_a_block_still_without_its_end_is_found(language: str, marked: str, expected: str | None) -> None:
-    check_block(language, marked, expected)
-
-
-@pytest.mark.parametrize(
     ("language", "marked", "expected"),
     [
         ("python", "class A:\n    def f(self):\n        if x:\n            ▮pass\n", "def f"),
@@ -221,15 +175,12 @@ def test_every_offset_of_broken_text_has_an_answer(language: str) -> None:
     tree = parse(language, 'def f(é:\n\t{ \'x """ /* \0 if (a) {\n\n    `${ #{ do |\r\n  class }) end\ud800')
     for offset in range(-1, len(tree.source) + 2):
         cursor_kind(tree, offset)
-        block, span = enclosing_block(tree, offset), enclosing_definition(tree, offset)
-        for found in (block, span):
-            assert found is None or 0 <= found.start_byte <= found.end_byte <= len(tree.source)
+        found = enclosing_definition(tree, offset)
+        assert found is None or 0 <= found.start_byte <= found.end_byte <= len(tree.source)
 
 
 def test_deep_nesting_is_no_problem() -> None:
     tree = parse("json", "[" * 5_000 + "]" * 5_000)
-    block = enclosing_block(tree, 4_000)
-    assert block is not None
-    assert (block.start_byte, block.end_byte) == (3_999, 6_001)
+    assert cursor_kind(tree, 4_000) is CODE
     assert error_count(tree) == 0
     assert error_count(parse("json", "[" * 5_000 + "(" + "]" * 5_000)) > 0
