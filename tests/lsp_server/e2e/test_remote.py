@@ -209,7 +209,7 @@ def test_llama_cpps_server_answers_and_the_local_model_when_it_is_killed(real_ca
             uri = _opened(session, tmp_path)
             assert _texts(session.complete(uri, 1, 7)) == ["return a + b"]
             assert daemons_of(real_cache) == []
-            assert server.n_busy() == 0
+            _until(lambda: server.n_busy() == 0)
             server.kill()
             other = (tmp_path / "b.py").as_uri()  # of the first document the answer is still at hand
             session.open(other, _TEXT)
