@@ -50,6 +50,7 @@ class EngineConfig:
     timeout_ms: int = 10_000
     fallback: bool = True
     allow_plain_http: bool = False
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ class Config:
             ca_file=engine.ca_file,
             timeout_s=engine.timeout_ms / 1e3,
             allow_plain_http=engine.allow_plain_http,
+            tokenizer=engine.tokenizer,
         )
 
     def forced_mode(self) -> Mode | None:
@@ -216,6 +218,11 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "engine.timeoutMs": ("How long the server may say nothing", (100, 600_000)),
     "engine.fallback": ("Ask the local model while the server is away", None),
     "engine.allowPlainHttp": ("Allow http:// to other machines: everybody on the way can read your code", None),
+    "engine.tokenizer": (
+        "The tokenizer.json or GGUF file of the server's model, where the server does not tokenize and midfill does "
+        "not know the model",
+        None,
+    ),
 }
 
 

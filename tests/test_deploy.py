@@ -35,7 +35,9 @@ __all__ = ["local_model"]  # a fixture
 def _options(name: str) -> set[str]:
     """What vLLM is started with, but for where it listens."""
     text = (DEPLOY / name).read_text()
-    return {value for value in re.findall(r"^\s*- (--\S+|\w+/\S+)(?: #.*)?$", text, re.MULTILINE) if "--host" not in value}
+    return {
+        value for value in re.findall(r"^\s*- (--\S+|\w+/\S+)(?: #.*)?$", text, re.MULTILINE) if "--host" not in value
+    }
 
 
 def test_both_start_the_same_server() -> None:

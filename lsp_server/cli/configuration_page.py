@@ -108,6 +108,7 @@ ADVICE: dict[str, tuple[str, Any]] = {
     "engine.timeoutMs": ("Less to turn to the local model sooner; more for a slow server.", 3_000),
     "engine.fallback": ("To have nothing rather than the local model's answers, and its memory free.", False),
     "engine.allowPlainHttp": ("In a network where everybody may read your code.", True),
+    "engine.tokenizer": ("Behind a gateway such as LiteLLM, for exact lengths of prompts.", "~/models/tokenizer.json"),
 }
 _COLUMNS = 100
 _KINDS = {bool: "true or false", int: "whole number", float: "number", str: "string", list: "list of strings"}

@@ -178,7 +178,7 @@ async def probed(settings: RemoteSettings, transport: Transport, on_problem: Cal
     dialect = _DIALECTS[await _kind(transport) if settings.kind == "auto" else settings.kind]()
     try:
         abilities = await dialect.probe(transport, settings.model)
-        vocabulary = await vocabulary_of(dialect, transport, abilities, settings.tokenizer_of, on_problem)
+        vocabulary = await vocabulary_of(dialect, transport, abilities, settings, on_problem)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise garbage(transport.host, "the first questions") from error
     if not vocabulary.are_ids_its_own:  # what it says of ids is of no use
@@ -210,7 +210,7 @@ def loaded_of(server: Server) -> LoadedModel:
         tokenizer=server.vocabulary.tokenizer,
         spec=server.vocabulary.spec,
         architecture=None,
-        context_tokens=int(context * (1 if server.vocabulary.are_ids_its_own else _MEASURED)),
+        context_tokens=int(context * (1 if server.vocabulary.is_exact else _MEASURED)),
         can_rank=False,
         has_logprobs=abilities.has_logprobs,
     )

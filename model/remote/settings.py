@@ -18,7 +18,10 @@ _MOST_KEY_BYTES = 8_192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSettings:
-    """As the user sets it. `tokenizer_of` is the local model whose tokenizer is tried first."""
+    """As the user sets it. `tokenizer_of` is the local model whose tokenizer is tried first.
+
+    `tokenizer` is the file of the server's model's own, for a server that tokenizes nothing.
+    """
 
     url: str
     tokenizer_of: str
@@ -29,6 +32,7 @@ class RemoteSettings:
     ca_file: str = ""
     timeout_s: float = 10.0
     allow_plain_http: bool = False
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

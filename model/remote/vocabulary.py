@@ -26,6 +26,8 @@ from model.library.store import SPECIAL_TOKENS, StoreError, newest_store, presen
 from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
 from model.remote.dialect import Abilities, Dialect
 from model.remote.problem import Kind, RemoteProblem
+from model.remote.settings import RemoteSettings
+from model.remote.tokenizer_file import read_tokenizer
 from model.remote.transport import Transport, garbage
 
 
@@ -51,6 +53,12 @@ class Vocabulary:
     spec: PromptSpec
     special: dict[int, str]
     are_ids_its_own: bool  # the ids are the server's; else only its texts are
+    is_of_its_model: bool = False  # what measures is of the server's model, though no id is sent
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the tokenizer says how many tokens the server makes of a text."""
+        return self.are_ids_its_own or self.is_of_its_model
 
     def text_of(self, ids: Sequence[int]) -> str:
         """A prompt as text."""
@@ -62,13 +70,14 @@ async def vocabulary_of(
     dialect: Dialect,
     transport: Transport,
     abilities: Abilities,
-    local_model: str,
+    settings: RemoteSettings,
     on_problem: Callable[[RemoteProblem], None],
 ) -> Vocabulary:
     """The vocabulary of a probed server; RemoteProblem where it tokenizes nothing, and no local model is there.
 
     `on_problem` hears when the server is later asked for tokens in vain.
     """
+    local_model = settings.tokenizer_of
     local = await asyncio.to_thread(_local, local_model)
     row = _row_of(abilities.model)
 
@@ -80,10 +89,12 @@ async def vocabulary_of(
             raise garbage(transport.host, path) from error
 
     if not abilities.can_tokenize or not await _say_what_they_are_of(tokens):
+        if settings.tokenizer:
+            return _with_formats(await asyncio.to_thread(_of_file, settings.tokenizer, abilities.model), row)
         if local is None:
             raise RemoteProblem(
                 f"{transport.host} does not tokenize as midfill needs it, and the tokenizer of {local_model} is not on "
-                f"this machine: run `midfill model pull {local_model}`",
+                f"this machine: run `midfill model pull {local_model}`, or set engine.tokenizer",
                 Kind.REFUSED,
             )
         return _with_formats(_spelled_for(local, abilities.model), row)
@@ -198,6 +209,21 @@ def _read(store: Path, row: ModelRow | None) -> Vocabulary:
         special={i: name for name, i in named.items()},
         are_ids_its_own=False,
     )
+
+
+def _of_file(path: str, model: str) -> Vocabulary:
+    """The user's file of the tokenizer that the server's model has. RemoteProblem when it cannot be used."""
+    tokenizer, special = read_tokenizer(path)
+    named = {name: i for name, i in special.items() if name in SPELLINGS}
+    spec = in_order(spec_of(named, named.values(), bos=None, row=None), model)
+    found = Vocabulary(
+        tokenizer=tokenizer,
+        spec=spec,
+        special={i: name for name, i in named.items()},
+        are_ids_its_own=False,
+        is_of_its_model=True,
+    )
+    return found if spec.has_fim else _spelled_for(found, model)
 
 
 def _spelled_for(local: Vocabulary, model: str) -> Vocabulary:

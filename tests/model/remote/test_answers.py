@@ -25,7 +25,8 @@ from model.remote.healing import grammar, regex, spelled
 from tests.fakes import LIMITS, request_at
 from tests.model.remote.server import SAYS, Call, ModelServer, tokens_of
 from tests.model.remote.test_faults import client_of, prompt, run, said
-from tests.model.tiny import SPECIAL, byte_tokens
+from tests.model.tiny import SPECIAL, byte_tokens, make_tiny_model
+from tests.model.tiny_gguf import make_tiny_gguf
 
 _HEALED = prompt("def add(a, b):\n   ", heal=" ret")
 
@@ -341,5 +342,39 @@ def test_without_tokenizers_at_both_ends_it_is_said_what_is_missing() -> None:
         _ollama(server, logprobs=True)
         async with client_of(server.url, kind="ollama", model="tiny", phases=(Phase.FAILED,)) as client:
             assert "run `midfill model pull qwen2.5-coder-7b`" in client.state.message
+
+    run(test)
+
+
+@pytest.mark.parametrize("kind", ["json", "gguf"])
+def test_a_tokenizer_of_the_users_measures_for_a_server_that_has_none(kind: str, tmp_path: Path) -> None:
+    file = make_tiny_gguf(tmp_path)[0] if kind == "gguf" else tmp_path / "published"
+    make_tiny_model(tmp_path / "published")
+
+    async def test(server: ModelServer) -> None:
+        _ollama(server, logprobs=True, model="ours")
+        async with client_of(server.url, kind="ollama", model="ours", tokenizer=str(file)) as client:
+            assert client.loaded is not None
+            assert client.loaded.context_tokens == 8_192, "all of it: the tokenizer is the model's own"
+            assert client.loaded.spec.fim_prefix == 259
+            assert client.loaded.tokenizer.encode("def") == list(b"def")
+            await said(client, replace(prompt(), token_ids=array("I", [259, *b"x"])))
+            assert server.completions[-1].body["prompt"] == "<|fim_prefix|>x"
+
+    run(test)
+
+
+@pytest.mark.parametrize("text", ["{", '{"model": {"type": "WordPiece"}}', None])
+def test_a_tokenizer_that_cannot_be_used_is_named(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    if text is not None:
+        file.write_text(text)
+
+    async def test(server: ModelServer) -> None:
+        _ollama(server, logprobs=True)
+        async with client_of(
+            server.url, kind="ollama", model="tiny", tokenizer=str(file), phases=(Phase.FAILED,)
+        ) as client:
+            assert f"engine.tokenizer {file} cannot be used" in client.state.message
 
     run(test)
