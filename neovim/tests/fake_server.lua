@@ -8,6 +8,7 @@ local M = {
   texts = {},
   covered = 0,
   phase = 'ready',
+  last = vim.NIL, -- of `midfill/status`
   --- The edits of the next answers to `midfill/nextEdit`.
   next_edits = {},
   --- While true, answers to requests wait for `M.release()`.
@@ -41,7 +42,7 @@ local function answer_to(method, params)
   elseif method == 'midfill/nextEdit' then
     return { edits = M.next_edits, reason = '' }
   elseif method == 'midfill/status' then
-    return { phase = M.phase }
+    return { phase = M.phase, last = M.last }
   end
   return vim.NIL
 end

@@ -86,6 +86,16 @@ return function(test)
     ]], 1)
   end)
 
+  test('who asks by hand, and gets nothing, is told why', { 'a|' }, {}, function(editor)
+    local said = [[return require('midfill.notice').said]]
+    editor:answers({})
+    editor:type('Ab')
+    editor:lua([[fake.last = { reason = 'the model has nothing to add here' }]])
+    assert(#editor:lua(said) == 0)
+    editor:type([[<M-\>]])
+    editor:eventually(said, { 'no suggestion here: the model has nothing to add here' })
+  end)
+
   test('a macro is recorded and played as without midfill', { '|', '' }, {}, function(editor)
     editor:answers({ 'abc' })
     editor:type('qqia<Tab><Esc>qj@q')

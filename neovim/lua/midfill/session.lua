@@ -246,11 +246,29 @@ function M.on_move()
   end
 end
 
+--- Say why there was no answer to the last request: who pressed a key sees that it was heard.
+local function tell_why_not(buf)
+  local client = server.client_of(buf)
+  if not client then
+    return
+  end
+  server.request(client, 'midfill/status', vim.empty_dict(), 0, function(_, result)
+    local last = type(result) == 'table' and type(result.last) == 'table' and result.last or {}
+    local reason = type(last.reason) == 'string' and last.reason ~= '' and ': ' .. last.reason or ''
+    notice.tell('no suggestion here' .. reason)
+  end)
+end
+
 --- Ask because the user wants it, even where midfill is quiet.
 function M.trigger()
   M.hide()
   server.attach(vim.api.nvim_get_current_buf())
-  ask(INVOKED, nil, take_new)
+  ask(INVOKED, nil, function(buf, choices)
+    take_new(buf, choices)
+    if #choices == 0 then
+      tell_why_not(buf)
+    end
+  end)
 end
 
 --- Show the next (1) or the previous (-1) suggestion. While only one is known, others are asked for.
