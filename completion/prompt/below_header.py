@@ -85,7 +85,8 @@ def begun_below(request: CompletionRequest) -> str:
         return ""
     if cursor_kind(snapshot.tree, byte_offset(text, cursor)) is not CursorKind.CODE:
         return ""
-    return line_end_at(text, cursor) + indentation(first) + unit_at(text, cursor, language.id)
+    is_level = is_label_of(next(lines_below(text, cursor), ""), indentation(first) + line.lstrip())
+    return line_end_at(text, cursor) + indentation(first) + ("" if is_level else unit_at(text, cursor, language.id))
 
 
 def _first_line(text: str, cursor: int) -> str:

@@ -164,6 +164,6 @@ def test_a_switch_whose_cases_stand_at_its_own_level_is_not_closed_before_them()
     marked = (
         f"package a\n\nfunc f(m model) string {{\n\tswitch m.state {{{CURSOR}\n\tcase one:\n\t\treturn x\n\t}}\n}}\n"
     )
-    text = _accepted(marked, "\tcase zero:\n\t\t\treturn y\n", "go")
-    assert "switch m.state {\n\t\tcase zero:\n\tcase one:" in text
+    text = _accepted(marked, "case zero:\n\t\treturn y\n\t}\n", "go")
+    assert "switch m.state {\n\tcase zero:\n\tcase one:" in text
     assert error_count(parse("go", text)) == 0
