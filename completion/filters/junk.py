@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from completion.candidate import Candidate
-from completion.code.lines import before_cursor
+from completion.code.lines import before_cursor, columns
 from completion.types import CompletionRequest
 from parsers.languages import BlockStyle, by_id
 from parsers.parse import byte_offset
@@ -39,6 +39,8 @@ _LICENSE = re.compile(
 )
 _COMMENT_LINE = re.compile(r"\s*(?:#(?!include|define|if|pragma|!)|//|--|/\*|\*|<!--|;|%|\"\"\"|''')")
 
+# A comment's line of this width goes on in the next one, as people wrap them.
+_WRAPPED_COLUMNS = 72
 # Up to the last full stop that another sentence follows.
 _SENTENCES = re.compile(r"(?s).*\w[\w)`'\"]*[.!?](?=\s+\S)")
 
@@ -84,8 +86,8 @@ def license_header(candidate: Candidate, request: CompletionRequest) -> Candidat
 def comment_run(candidate: Candidate, request: CompletionRequest) -> Candidate:
     """Of comment lines at the end of a suggestion, which no code follows, keep none; of a lone comment, one line.
 
-    A comment explains what comes; a model that has nothing more to write goes on explaining. A line that is kept ends
-    with a sentence, if one ends in it.
+    A comment explains what comes; a model that has nothing more to write goes on explaining. A line that goes on
+    in the next one ends with a sentence, if one ends in it.
     """
     lines = candidate.text.split("\n")
     n_code = len(lines)
@@ -96,7 +98,8 @@ def comment_run(candidate: Candidate, request: CompletionRequest) -> Candidate:
     if n_code == 0:
         first = next((line for line in lines if any(map(str.isalnum, line))), "")
         end = candidate.text.find(first) + len(first)
-        kept, goes_on = candidate.text[:end], any(map(str.isalnum, candidate.text[end:]))
+        kept, width = candidate.text[:end], columns(_line_so_far(request) + "x") + len(first.strip())
+        goes_on = any(map(str.isalnum, candidate.text[end:])) or width >= _WRAPPED_COLUMNS
         sentences = _SENTENCES.match(kept) if goes_on else None
         return replace(candidate, text=sentences.group() if sentences else kept)
     dropped = any(line.strip() for line in lines[n_code:])
@@ -108,8 +111,12 @@ def _is_comment(line: str, request: CompletionRequest) -> bool:
     return marker is not None and line.lstrip().startswith(marker)
 
 
+def _line_so_far(request: CompletionRequest) -> str:
+    return before_cursor(request.snapshot.text, request.cursor)
+
+
 def _typed(request: CompletionRequest) -> str:
-    return before_cursor(request.snapshot.text, request.cursor).strip()
+    return _line_so_far(request).strip()
 
 
 def _kind(request: CompletionRequest) -> CursorKind:
