@@ -1,11 +1,14 @@
 """A replay's figures: what a wait is, what counts as the engine's, and the keys made of two runs."""
 
+import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from evals.replay.history import Change, History
 from evals.replay.keystrokes import Action, Kind, play
+from evals.replay.ours import Ours
 from evals.replay.replay_bench import keys_of
 from evals.replay.run import Run, figures, script_of
 
@@ -60,3 +63,44 @@ def test_a_script_switches_files_and_types_their_changes() -> None:
     finished = [change for change in changes if texts[change.path] == change.after]
     assert finished
     random.seed(0)
+
+
+class _Editor:
+    """An editor's connection whose server never answers."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.n_cancelled = 0
+
+    def notify(self, method: str, params: object) -> None:
+        pass
+
+    async def request(self, method: str, params: dict[str, Any]) -> Any:
+        self.asked.append((method, params["textDocument"].get("version", 0)))
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.n_cancelled += 1
+            raise
+
+
+def test_what_follows_is_asked_for_behind_every_key_and_no_more_when_the_next_comes() -> None:
+    async def played(*, asks_next_edits: bool) -> _Editor:
+        editor = _Editor()
+        player = Ours(editor, Run("midfill", "4k"), "file:///r")  # type: ignore[arg-type]
+        player.asks_next_edits = asks_next_edits
+        player.open("f", "")
+        for text in ("x", "xx"):
+            player.act(0, key(), text)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert editor.n_cancelled == (2 if asks_next_edits else 1)  # those of the first key
+        return editor
+
+    editor = asyncio.run(played(asks_next_edits=True))
+    assert [each for each in editor.asked if each[0] == "midfill/nextEdit"] == [("midfill/nextEdit", n) for n in (2, 3)]
+    assert {method for method, _ in asyncio.run(played(asks_next_edits=False)).asked} == {
+        "textDocument/inlineCompletion"
+    }
