@@ -176,3 +176,27 @@ def test_the_uses_in_other_files_follow_when_there_is_none_left_here(tmp_path: P
             uri = edit["textDocument"]["uri"]
             texts[uri] = applied(texts[uri], edit)
         assert list(texts.values()) == [(root / name).read_text().replace("load", "read") for name in ("b.py", "c.py")]
+
+
+def test_a_name_that_is_used_and_not_imported_gets_the_line_that_the_repository_has(
+    tmp_path: Path, tiny_cache: Path
+) -> None:
+    root = tmp_path / "w"
+    root.mkdir()
+    text = "from a import other\n\n\ndef f():\n    return other\n"
+    (root / "b.py").write_text("from a import Widget\n\n\nx = Widget()\n")
+    (root / "c.py").write_text(text)
+    options = {**OPTIONS, "nextEdit": {"enabled": True, "eagerness": 0.99}}
+    with Session(root, options=options, folders=[root]) as session:
+        session.allowed_errors = 1
+        deadline = time.monotonic() + TIMEOUT_S
+        while [index["phase"] for index in session.status()["indexes"].values()] != ["ready"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        uri = (root / "c.py").as_uri()
+        session.open(uri, text)
+        version = typed(session, uri, "Widget(other)", 1, 4, 11, 16)
+        (edit,) = asked(session, uri, version)["edits"]
+        assert edit["layer"] == "import"
+        now = text.replace("return other", "return Widget(other)")
+        assert applied(now, edit) == now.replace("import other", "import Widget, other")
