@@ -55,7 +55,10 @@ async def start_ms(settings: EngineSettings) -> dict[str, float]:
     running = asyncio.create_task(client.run())
     try:
         await ready.wait()
-        ids = array("I", some_ids(_PROMPT_TOKENS))
+        assert client.loaded is not None
+        assert client.loaded.architecture is not None
+        vocab = client.loaded.architecture.vocab
+        ids = array("I", [number % vocab for number in some_ids(_PROMPT_TOKENS)])
         prompt = Prompt(token_ids=ids, heal=b"", stop_token_ids=(), max_tokens=1, format=Format.LEFT)
         async for delta in client.generate(prompt, session="bench"):
             if delta.token_ids:
