@@ -24,7 +24,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "quantize": ("torch", "gguf"),
     "cuda": ("torch", "gguf", "bitsandbytes"),
     "transformers": ("torch", "gguf", "transformers"),
-    "tune": ("torch", "gguf", "datasketch", "detect_secrets"),
+    "tune": ("torch", "gguf", "datasketch", "detect_secrets", "opacus"),
     "serve": ("starlette", "uvicorn", "prometheus_client"),
     "eval": ("torch", "gguf", "jedi", "matplotlib"),
 }

@@ -8,11 +8,14 @@ cannot be read says nothing; the store that the process names says what is wrong
 """
 
 import asyncio
+import logging
 from pathlib import Path
 
 from model.library.catalog import resolve
 from model.library.store import newest_store
-from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+from model.library.tokenizer import VocabTokenizer
+
+log = logging.getLogger(__name__)
 
 
 class EarlyTokenizer:
@@ -39,5 +42,6 @@ class EarlyTokenizer:
 def _open(store: Path) -> VocabTokenizer | None:
     try:
         return VocabTokenizer.open(store)
-    except UnsupportedTokenizer:
+    except Exception:  # whatever it is: the store that the process names is read then, and says it
+        log.exception("the tokenizer of %s could not be read ahead", store)
         return None
