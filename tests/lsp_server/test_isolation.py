@@ -75,7 +75,10 @@ def test_the_harness_workers_import_nothing_of_a_project(project: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes and signals are Unix's")
 def test_ctrl_c_ends_a_command_with_130_and_it_is_the_process_that_was_started(project: Path) -> None:
     os.mkfifo(project / "slow.py")
+    # Of what a shell runs in the background the signal is ignored, and so it would be in what this starts.
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen([*MIDFILL, "outline", "slow.py"], cwd=project, env=environment(project), stderr=-1)
+    signal.signal(signal.SIGINT, ours)
     while process.poll() is None:
         try:  # can be opened as soon as the command has opened the other end
             writer = os.open(project / "slow.py", os.O_WRONLY | os.O_NONBLOCK)

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from model.library.tokenizer import VocabTokenizer
 from model.link import opening
 from model.link.opening import EarlyTokenizer
-from model.library.tokenizer import VocabTokenizer
 
 
 def test_a_guess_that_fails_is_read_again_where_it_is_the_store(
