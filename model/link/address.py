@@ -15,7 +15,8 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from model.library.records import write_private
@@ -37,7 +38,8 @@ async def listen(path: Path, on_connection: OnConnection) -> asyncio.Server:
     path.unlink(missing_ok=True)
     if sys.platform != "win32" and not uses_tcp():
         server = await asyncio.start_unix_server(on_connection, path)
-        path.chmod(0o600)
+        with _closed_on_failure(server):
+            path.chmod(0o600)
         return server
     secret, answer = secrets.token_bytes(_SECRET_BYTES), secrets.token_bytes(_SECRET_BYTES)
 
@@ -49,9 +51,20 @@ async def listen(path: Path, on_connection: OnConnection) -> asyncio.Server:
             writer.close()
 
     server = await asyncio.start_server(admit, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    write_private(path, json.dumps({"port": port, "secret": secret.hex(), "answer": answer.hex()}))
+    with _closed_on_failure(server):
+        port = server.sockets[0].getsockname()[1]
+        write_private(path, json.dumps({"port": port, "secret": secret.hex(), "answer": answer.hex()}))
     return server
+
+
+@contextmanager
+def _closed_on_failure(server: asyncio.Server) -> Iterator[None]:
+    """Nobody may be let in to a daemon that is not to be: who came would wait for it for ever."""
+    try:
+        yield
+    except Exception:
+        server.close()
+        raise
 
 
 async def connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
