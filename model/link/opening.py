@@ -1,7 +1,7 @@
 """What the front end must know of a model, read while the model's process starts.
 
 A tokenizer takes as long to read as the process takes to start. Which store the process will choose is a guess, the
-newest one; the process says which it was, and another one is read then.
+newest one; the process says which it was, and if that is of another file, its own is read then.
 
 Rules: in a thread, though the library holds the interpreter's lock: what is gained is the other processor. A guess that
 cannot be read says nothing; the store that the process names says what is wrong with it.
@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from model.library.catalog import resolve
-from model.library.store import newest_store
+from model.library.store import StoreError, newest_store, read_manifest
 from model.library.tokenizer import VocabTokenizer
 
 log = logging.getLogger(__name__)
@@ -34,9 +34,20 @@ class EarlyTokenizer:
 
     async def of(self, store: Path) -> VocabTokenizer:
         """That of the store which the process has chosen; UnsupportedTokenizer when it cannot be read."""
-        if self._reading is not None and store == self._guess and (early := await self._reading) is not None:
+        reading, self._reading = self._reading, None  # one that is not taken is not kept beside the other
+        if reading is not None and _are_of_one_model(self._guess, store) and (early := await reading) is not None:
             return early
         return await asyncio.to_thread(VocabTokenizer.open, store)
+
+
+def _are_of_one_model(guess: Path | None, store: Path) -> bool:
+    """Whether two stores were made of one file, which has one tokenizer: int8 and int4, say."""
+    if guess is None or guess == store:
+        return guess is not None
+    try:
+        return read_manifest(guess).source_sha256 == read_manifest(store).source_sha256
+    except StoreError:
+        return False
 
 
 def _open(store: Path) -> VocabTokenizer | None:
