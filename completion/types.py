@@ -286,6 +286,14 @@ class PromptSpec:
         return begins and (self.suffix_first or self.fim_middle is not None)
 
     @property
+    def fim_marks(self) -> tuple[list[int], list[int], list[int]]:
+        """What stands before the text above the cursor, that after it, and the middle: nothing where there is none."""
+        prefix, suffix, middle = (
+            [] if mark is None else [mark] for mark in (self.fim_prefix, self.fim_suffix, self.fim_middle)
+        )
+        return prefix, suffix, middle
+
+    @property
     def has_chat(self) -> bool:
         """Whether the model knows what a turn of a chat is."""
         return self.turn_start is not None and self.turn_end is not None

@@ -100,7 +100,7 @@ def kind_of(engine: str) -> str:
 
 def with_format(subject: Subject, chosen: Format) -> Subject:
     """The same subject with one prompt format for every mode; EvalError when the model lacks sentinels."""
-    if chosen is Format.FIM and subject.spec.fim_middle is None:
+    if chosen is Format.FIM and not subject.spec.has_fim:
         raise EvalError(f"{subject.model} has no fill-in-the-middle tokens: use --format left")
     spec = replace(subject.spec, line_format=chosen, block_format=chosen, body_format=None)
     return replace(subject, spec=spec, rank_ms=0)

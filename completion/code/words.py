@@ -5,6 +5,7 @@ Rules: pure. Words are lower case; `getUserName` gives itself, `get`, `user` and
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
@@ -21,6 +22,11 @@ def identifiers(text: str) -> Iterator[str]:
     """Every identifier and keyword in order, as it is spelled."""
     for match in IDENTIFIER.finditer(text):
         yield match.group()
+
+
+def likeness(one: AbstractSet[str], other: AbstractSet[str]) -> float:
+    """How many of their words two texts have in common (Jaccard); of two without words none."""
+    return len(one & other) / len(one | other) if one or other else 0.0
 
 
 def words(text: str) -> Iterator[str]:

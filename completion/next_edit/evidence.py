@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import cached_property
 
-from completion.code.words import identifiers
+from completion.code.words import identifiers, likeness
 from completion.next_edit.edits import Evidence, Proposal, pieces
 from completion.next_edit.scene import Scene
 
@@ -53,17 +53,12 @@ class Witness:
             near=_share(came, near),
             left=_share(gone, {word for word in gone if self._known[word] > 1}),
             resemblance=_resemblance(proposal.old, proposal.new),
-            likeness=max((_likeness(old, each) for each in self._edited), default=0.0),
+            likeness=max((likeness(old, each) for each in self._edited), default=0.0),
         )
 
 
 def _words(lines: Sequence[str]) -> frozenset[str]:
     return frozenset(word for line in lines for word in identifiers(line))
-
-
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """How many of their words two texts share (Jaccard)."""
-    return len(one & other) / len(one | other) if one or other else 0.0
 
 
 def _share(words: frozenset[str], of: Collection[str]) -> float:

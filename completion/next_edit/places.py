@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from completion.code.words import identifiers
+from completion.code.words import identifiers, likeness
 from completion.next_edit.edits import NOWHERE, LineEdit, pieces
 
 # Of a region: what stands before the line that it is for, and how long it is at most.
@@ -148,8 +148,8 @@ def _with_words(lines: Iterable[str]) -> Iterator[frozenset[str]]:
 
 
 def _likeness(one: frozenset[str], others: Sequence[frozenset[str]]) -> float:
-    """How much of its words a line has in common with the likest of some lines (Jaccard)."""
-    return max((len(one & other) / len(one | other) for other in others), default=0.0)
+    """How much of its words a line has in common with the likest of some lines."""
+    return max((likeness(one, other) for other in others), default=0.0)
 
 
 def _weight(n_lines: int) -> float:

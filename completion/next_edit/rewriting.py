@@ -104,7 +104,7 @@ def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list
 
 
 def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
-    prefix, suffix, middle = ([] if m is None else [m] for m in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle))
+    prefix, suffix, middle = spec.fim_marks
     region, lines = question.region, question.lines
     above = lines[max(0, region.first - _LINES_ABOVE) : region.first]
     below = lines[region.end : region.end + _LINES_BELOW]

@@ -187,7 +187,7 @@ def _add_fim(layout: _Layout, window: PromptWindow, spec: PromptSpec, *, n_lines
     `loose`: even the nearest text after the cursor may be as it was computed before lines moved up, above it. That
     keeps nine tenths of its worth (`midfill eval suffix`), and a pause is enough to have it computed anew.
     """
-    prefix, suffix, middle = ([] if i is None else [i] for i in (spec.fim_prefix, spec.fim_suffix, spec.fim_middle))
+    prefix, suffix, middle = spec.fim_marks
     window, last = split(window, n_lines)
     if spec.suffix_first:
         _add_after(layout, window, suffix, loose=loose)

@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from model.link.client import EngineClient
 from model.link.spawn import EngineSettings, socket_path
 
 _RSS_TOKENS = 4096
-_FIRST_PROMPT_TOKENS = 64
+FIRST_PROMPT_TOKENS = 64
 # Ids of ordinary text in every byte-level vocabulary of this size; which ones does not change the time.
 _ID_RANGE = (1000, 20_000)
 _LEAVE_TIMEOUT_S, _LEAVE_POLL_S = 20.0, 0.2
@@ -74,7 +75,7 @@ def measure_peer(name: str, gguf: Path, library: Path | None = None) -> Footprin
     started = time.perf_counter()
     with open_peer(name, library) as peer:
         load_peer(peer, gguf, PeerSettings(n_ctx=_RSS_TOKENS + 256))
-        peer.ask("time_prefill", ids=some_ids(_FIRST_PROMPT_TOKENS))
+        peer.ask("time_prefill", ids=some_ids(FIRST_PROMPT_TOKENS))
         first_token_s = time.perf_counter() - started
         peer.ask("time_prefill", ids=some_ids(512))
         peer.ask("fill", n=_RSS_TOKENS)
@@ -95,13 +96,7 @@ async def measure_daemon(model: str) -> Footprint:
     client, running = await connect(settings)
     try:
         ids = some_ids(_RSS_TOKENS)
-        prompt = Prompt(
-            token_ids=array("I", ids[:_FIRST_PROMPT_TOKENS]),
-            heal=b"",
-            stop_token_ids=(),
-            max_tokens=1,
-            format=Format.LEFT,
-        )
+        prompt = one_token_after(ids[:FIRST_PROMPT_TOKENS])
         async for _ in client.generate(prompt, session="bench"):
             break
         first_token_s = time.perf_counter() - started
@@ -115,6 +110,11 @@ async def measure_daemon(model: str) -> Footprint:
     finally:
         await disconnect(client, running)
         await stop_daemon(settings)
+
+
+def one_token_after(ids: Sequence[int]) -> Prompt:
+    """A prompt that is answered with one token, whatever it says."""
+    return Prompt(token_ids=array("I", ids), heal=b"", stop_token_ids=(), max_tokens=1, format=Format.LEFT)
 
 
 async def stop_daemon(settings: EngineSettings) -> None:

@@ -18,17 +18,14 @@ import json
 import statistics
 import sys
 import time
-from array import array
 
 import psutil
 
-from completion.types import Format, Prompt
-from evals.bench.machine import some_ids, stop_daemon
+from evals.bench.machine import FIRST_PROMPT_TOKENS, one_token_after, some_ids, stop_daemon
 from model.library.catalog import DEFAULT_MODEL
 from model.link.client import EngineClient, EngineState, Phase
 from model.link.spawn import EngineSettings
 
-_PROMPT_TOKENS = 64
 PHASES = ("connected_ms", "ready_ms", "first_token_ms")
 
 
@@ -58,8 +55,7 @@ async def start_ms(settings: EngineSettings) -> dict[str, float]:
         assert client.loaded is not None
         assert client.loaded.architecture is not None
         vocab = client.loaded.architecture.vocab
-        ids = array("I", [number % vocab for number in some_ids(_PROMPT_TOKENS)])
-        prompt = Prompt(token_ids=ids, heal=b"", stop_token_ids=(), max_tokens=1, format=Format.LEFT)
+        prompt = one_token_after([number % vocab for number in some_ids(FIRST_PROMPT_TOKENS)])
         async for delta in client.generate(prompt, session="bench"):
             if delta.token_ids:
                 over["first_token_ms"] = passed()

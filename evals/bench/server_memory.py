@@ -11,21 +11,21 @@ name of its own; models come from the cache in use.
 """
 
 import argparse
+import asyncio
 import json
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import IO, Any
 
 import psutil
 
 from evals.bench.machine import memory_of
+from lsp_server.cli.editor import Editor
 
 _OPEN_FILES = 4
 _READY_S, _SETTLE_S = 600.0, 6.0
@@ -33,102 +33,55 @@ _READY_S, _SETTLE_S = 600.0, 6.0
 ROLES = {"index": "index worker", "guard_child": "parsing child", "model.daemon": "model process"}
 
 
-class Server:
-    """A server that is spoken to, one request at a time."""
-
-    def __init__(self, command: list[str], root: Path) -> None:
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/"
-        )
-        assert self.process.stdout is not None
-        self._answers: dict[int, Any] = {}
-        self._came = threading.Condition()
-        self._number = 0
-        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
-        folder = {"uri": root.as_uri(), "name": root.name}
-        self.ask(
-            "initialize",
-            {"processId": None, "rootUri": root.as_uri(), "workspaceFolders": [folder], "capabilities": {}},
-        )
-        self.tell("initialized", {})
-
-    def tell(self, method: str, params: object, **more: object) -> None:
-        """Send a notification."""
-        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more}).encode()
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        self.process.stdin.flush()
-
-    def ask(self, method: str, params: object) -> Any:
-        """Send a request and wait for its result."""
-        self._number += 1
-        self.tell(method, params, id=self._number)
-        with self._came:
-            if not self._came.wait_for(lambda: self._number in self._answers, _READY_S):
-                raise RuntimeError(f"no answer to {method}")
-        return self._answers.pop(self._number)
-
-    def _read(self, stream: IO[bytes]) -> None:
-        while header := stream.readline():
-            n_bytes = 0
-            while header.strip():
-                name, _, value = header.partition(b":")
-                n_bytes = int(value) if name.lower() == b"content-length" else n_bytes
-                header = stream.readline()
-            message = json.loads(stream.read(n_bytes))
-            if "method" not in message:
-                with self._came:
-                    self._answers[message["id"]] = message.get("result")
-                    self._came.notify()
-
-
-def measure(command: list[str], tree: Path) -> dict[str, list[tuple[float, float | None]]]:
+async def measure(command: list[str], tree: Path) -> dict[str, list[tuple[float, float | None]]]:
     """(resident MB, proportional MB) of each process of a server, by what it is."""
     with tempfile.TemporaryDirectory(prefix="midfill-bench-") as temporary:
         root = Path(temporary).resolve() / tree.name
         shutil.copytree(tree, root, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
         (root / ".git").mkdir(exist_ok=True)
-        server = Server(command, root)
-        try:
+        async with await Editor.start(lambda method, params: None, subprocess.DEVNULL, command) as editor:
+            folder = {"uri": root.as_uri(), "name": root.name}
+            await editor.request(
+                "initialize",
+                {"processId": None, "rootUri": root.as_uri(), "workspaceFolders": [folder], "capabilities": {}},
+            )
+            editor.notify("initialized", {})
             files = sorted(root.rglob("*.py"), key=lambda file: (abs(file.stat().st_size - 12_000), file))[:_OPEN_FILES]
             for file in files:
-                _complete(server, file)
-            _until_ready(server)
+                await _complete(editor, file)
+            await _until_ready(editor)
             for file in files:
-                _complete(server, file)
-            time.sleep(_SETTLE_S)
-            return _memory(server)
-        finally:
-            server.ask("shutdown", None)
-            server.tell("exit", None)
-            server.process.wait()
+                await _complete(editor, file)
+            await asyncio.sleep(_SETTLE_S)
+            return _memory(editor.pid)
 
 
-def _complete(server: Server, file: Path) -> None:
+async def _complete(editor: Editor, file: Path) -> None:
     text = file.read_text(errors="replace")
     document = {"uri": file.as_uri(), "languageId": "python", "version": 1, "text": text}
-    server.tell("textDocument/didOpen", {"textDocument": document})
+    editor.notify("textDocument/didOpen", {"textDocument": document})
     position = {"line": text.count("\n") // 2, "character": 0}
     where = {"textDocument": {"uri": file.as_uri()}, "position": position}
-    server.ask("textDocument/inlineCompletion", {**where, "context": {"triggerKind": 1}})
+    asked = editor.request("textDocument/inlineCompletion", {**where, "context": {"triggerKind": 1}})
+    await asyncio.wait_for(asked, _READY_S)
 
 
-def _until_ready(server: Server) -> None:
+async def _until_ready(editor: Editor) -> None:
     end = time.monotonic() + _READY_S
     while time.monotonic() < end:
-        said = json.dumps(status := server.ask("midfill/status", {}))
+        said = json.dumps(status := await editor.request("midfill/status", {}))
         if status["phase"] == "failed":
             raise RuntimeError(said)
         if status["phase"] == "ready" and not any(word in said for word in ('"indexing"', "not started")):
             return
-        time.sleep(0.5)
+        await asyncio.sleep(0.5)
     raise RuntimeError("the index was not ready in time")
 
 
-def _memory(server: Server) -> dict[str, list[tuple[float, float | None]]]:
+def _memory(pid: int) -> dict[str, list[tuple[float, float | None]]]:
     found = defaultdict(list)
-    found["server"].append(memory_of(server.process.pid))
-    for child in psutil.Process(server.process.pid).children(recursive=True):
+    found["server"].append(memory_of(pid))
+    for child in psutil.Process(pid).children(recursive=True):
         line = " ".join(child.cmdline())
         role = next((role for part, role in ROLES.items() if part in line), line)
         found[role].append(memory_of(child.pid))
@@ -143,7 +96,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     found = {}
     for command in given.commands:
-        processes = measure(shlex.split(command), given.path.resolve())
+        processes = asyncio.run(measure(shlex.split(command), given.path.resolve()))
         found[command] = processes
         print(command)
         for role, sizes in processes.items():

@@ -9,10 +9,11 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 Json = dict[str, Any]
+_OWN_SERVER = (sys.executable, "-I", "-m", "lsp_server", "--stdio")
 
 
 class ServerFailed(Exception):
@@ -35,14 +36,12 @@ class Editor:
         return self._process.pid
 
     @classmethod
-    async def start(cls, on_notification: Callable[[str, Json], None], log: BinaryIO | int) -> "Editor":
-        """Start the server that belongs to this installation; its standard error goes to `log`."""
+    async def start(
+        cls, on_notification: Callable[[str, Json], None], log: BinaryIO | int, command: Sequence[str] = _OWN_SERVER
+    ) -> "Editor":
+        """Start the server that belongs to this installation, or a command; its standard error goes to `log`."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "lsp_server",
-            "--stdio",
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,

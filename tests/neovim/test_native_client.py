@@ -14,23 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.circle import CIRCLE
+
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "neovim/lsp/midfill.lua"
 pytestmark = pytest.mark.apart
 _WITHIN_S = 60.0
-_TEXT = """import math
-
-
-class Circle:
-    def __init__(self, radius):
-        self.radius = radius
-
-    def area(self):
-        return math.pi * self.radius ** 2
-
-    def circumference(self):
-        return
-"""
 
 
 @pytest.fixture
@@ -63,7 +52,7 @@ def documented_command() -> str:
 def test_a_suggestion_is_shown_and_accepted(nvim: str, configurations: Path, real_cache: Path, tmp_path: Path) -> None:
     file, socket, init = tmp_path / "workspace/shapes.py", tmp_path / "nvim.sock", tmp_path / "init.lua"
     (file.parent / ".git").mkdir(parents=True)
-    file.write_text(_TEXT)
+    file.write_text(CIRCLE)
     init.write_text(
         f"vim.o.swapfile = false\nvim.opt.runtimepath:prepend('{configurations}')\n{documented_command()}\n"
         "vim.lsp.enable('midfill')\n"

@@ -17,23 +17,11 @@ from pathlib import Path
 import pytest
 
 from model.library.catalog import DEFAULT_MODEL
+from tests.circle import CIRCLE
 from tests.lsp_server.serve.process import fetched, serve_process
 
 pytestmark = pytest.mark.apart  # it clones their plugins
 _WITHIN_S = 60.0
-_TEXT = """import math
-
-
-class Circle:
-    def __init__(self, radius):
-        self.radius = radius
-
-    def area(self):
-        return math.pi * self.radius ** 2
-
-    def circumference(self):
-        return
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +91,7 @@ class Editor:
     def __init__(self, nvim: str, plugin: Plugin, url: str, folder: Path) -> None:
         self._nvim, self._socket = nvim, folder / "nvim.sock"
         init, self.file = folder / "init.vim", folder / "shapes.py"
-        self.file.write_text(_TEXT)
+        self.file.write_text(CIRCLE)
         files = checkout(plugin, folder / "plugin")
         configuration = plugin.configuration.replace("URL", url).replace("MODEL", DEFAULT_MODEL)
         init.write_text(f"set noswapfile runtimepath^={files}\n{configuration}\n")
