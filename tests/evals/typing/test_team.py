@@ -8,7 +8,7 @@ import openai
 import pytest
 from rich.console import Console
 
-from completion.types import Delta, Priority, Prompt
+from completion.types import Delta, EngineUnavailable, Outcome, Priority, Prompt
 from evals.replay.history import Change, History
 from evals.report import EvalError
 from evals.typing.team import Level, TeamPlan, play, table_of, write_plot
@@ -24,15 +24,16 @@ def plan(n_typists: int) -> TeamPlan:
 
 
 class Knowing(FakeClient):
-    """Says what the line goes on with, if it may."""
+    """Says what the line goes on with, if it may, and as late as it may."""
 
-    def __init__(self, *, waits: bool = False) -> None:
+    def __init__(self, *, waits: bool = False, after_s: float = 0.0) -> None:
         super().__init__()
-        self._waits = waits
+        self._waits, self._after_s = waits, after_s
 
     async def generate(
         self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
     ) -> AsyncIterator[Delta]:
+        await asyncio.sleep(self._after_s)
         line = bytes(list(prompt.token_ids)).decode().rpartition(MIDDLE)[2]
         self.hangs = self._waits
         self.says = "" if self._waits or not LINE.startswith(line) else LINE.removeprefix(line)
@@ -60,10 +61,43 @@ def test_what_a_team_gets_is_counted() -> None:
     assert figures["n_requests"] == len(level.asked) < level.wished  # what is typed through asks nothing
 
 
+def test_a_request_is_kept_while_what_is_typed_agrees_with_it() -> None:
+    level = played(Knowing(after_s=0.4), 1)  # three keys come meanwhile
+    figures = level.figures()
+    assert figures["completed"] > 0
+    assert figures["n_requests"] < level.wished / 2
+    assert level.asked[0].outcome == "answered"
+
+
+def test_what_says_something_else_than_is_typed_is_hung_up_on() -> None:
+    class Wrong(Knowing):
+        async def generate(
+            self, prompt: Prompt, *, session: str, priority: Priority = Priority.INTERACTIVE
+        ) -> AsyncIterator[Delta]:
+            self.hangs, self.says = True, "@"
+            async for delta in FakeClient.generate(self, prompt, session=session, priority=priority):
+                yield delta
+
+    level = played(client := Wrong(), 1)
+    assert {each.outcome for each in level.asked} == {"cancelled"}
+    assert client.n_ended == len(client.prompts) > 3
+
+
 def test_a_server_that_is_too_slow_has_its_requests_closed() -> None:
     level = played(client := Knowing(waits=True), 2)
     assert (level.completed, {each.outcome for each in level.asked}) == (0, {"cancelled"})
     assert client.n_ended == len(client.prompts) > 0
+    console = Console(record=True, width=160)
+    console.print(table_of([(figures := level.figures())], "m"))
+    assert figures["ghost_p50_ms"] is None
+    assert "none" in console.export_text()
+
+
+def test_a_server_that_refuses_all_is_an_error() -> None:
+    client = Knowing()
+    client.fails = EngineUnavailable("away", Outcome.NOT_READY)
+    level = played(client, 1)
+    assert {each.outcome for each in level.asked} == {"failed"}
     with pytest.raises(EvalError, match="answered none"):
         level.figures()
 
@@ -82,7 +116,7 @@ def test_typing_changes_the_end_of_the_prompt_alone() -> None:
 
 def test_the_table_and_the_plot_have_a_row_and_a_point_for_each_number(tmp_path: Path) -> None:
     asked = [Asked("answered", 20.0, 100, 60, 5), Asked("cancelled")]
-    rows = [Level(n, 10.0, asked, 100, 25).figures() for n in (1, 4)]
+    rows = [Level(n, 10.0, asked, 100, 25).figures() for n in (1, 4)] + [Level(16, 10.0, asked[1:], 9, 0).figures()]
     assert rows[0]["cached"] == 0.6
     assert rows[0]["cancelled"] == 0.5
     console = Console(record=True, width=120)
