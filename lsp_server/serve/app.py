@@ -161,7 +161,8 @@ async def _tokenize(service: Service, request: Request) -> Response:
     text = fields.text("content") if "content" in fields else fields.text("prompt")
     special = fields.flag("parse_special") if "parse_special" in fields else True
     ids = await asyncio.to_thread(prompts.ids_of, text, special=special)
-    return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": loaded.context_tokens})
+    spelled = {"token_strs": prompts.spellings(ids)} if fields.flag("return_token_strs") else {}  # vLLM's name for it
+    return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": loaded.context_tokens, **spelled})
 
 
 async def _detokenize(service: Service, request: Request) -> Response:

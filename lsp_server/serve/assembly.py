@@ -18,6 +18,8 @@ class SaidToken:
     spelled: bytes
     logprob: float
     offset: int
+    id: int = 0
+    could: float = 0.0  # as `Delta.spelled`
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Passage:
 
     text: str = ""
     tokens: tuple[SaidToken, ...] = ()
+    cut: tuple[SaidToken, ...] = ()  # behind these, what the text ends within
 
 
 @dataclass(slots=True)
@@ -43,8 +46,8 @@ class Assembly:
     _n_characters: int = 0  # in what was released
     _waiting: list[tuple[int, SaidToken]] = field(default_factory=list)  # not yet released, with where each ends
 
-    def add(self, spelled: bytes, logprob: float) -> Passage:
-        """Take a token."""
+    def add(self, spelled: bytes, logprob: float, token_id: int = 0, could: float = 0.0) -> Passage:
+        """Take a token; `could` as `Delta.spelled`."""
         n_healed = min(len(self.heal), len(spelled))
         self.heal, said = self.heal[n_healed:], spelled[n_healed:]
         if not said and n_healed:
@@ -53,7 +56,8 @@ class Assembly:
         self.n_newlines += said.count(b"\n")
         before = _DECODER("replace").decode(bytes(self._bytes[self._n_sure :]))
         self._bytes += said
-        self._waiting.append((len(self._bytes), SaidToken(said, logprob, self._n_characters + len(before))))
+        offset = self._n_characters + len(before)
+        self._waiting.append((len(self._bytes), SaidToken(said, logprob, offset, token_id, could)))
         self._cut()
         return self._release(len(self._bytes) if self.stopped_by is not None else self._sure_end())
 
@@ -117,4 +121,5 @@ class Assembly:
             tokens.append(self._waiting.pop(0)[1])
         self._n_sure = end
         self._n_characters += len(text)
-        return Passage(text, tuple(tokens))
+        cut = () if self.stopped_by is None else tuple(token for _, token in self._waiting)
+        return Passage(text, tuple(tokens), cut)

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from completion.types import Prompt
@@ -30,6 +30,8 @@ class CompletionsRequest:
     wishes: Sequence[Wish]
     n: int
     logprobs: int | None
+    begins_with: str  # every answer does
+    with_ids: bool
     model: str
     id: str = field(default_factory=lambda: f"cmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
@@ -42,11 +44,17 @@ class CompletionsRequest:
 
     def choice(self, number: int, part: Part) -> dict[str, Any]:
         """A part of an answer to the prompt `number`."""
+        # Who asks for ids wants all that were said, as vLLM tells them: the last may go on behind the text's end.
+        tokens = part.passage.tokens + (part.passage.cut if self.with_ids else ())
+        logprobs = None if self.logprobs is None else _logprobs(tokens, self.logprobs)
+        if logprobs is not None and self.begins_with:
+            logprobs["spelled_logprobs"] = [token.could for token in tokens]
         return {
             "index": number * self.n + part.candidate,
             "text": part.passage.text,
-            "logprobs": None if self.logprobs is None else _logprobs(part.passage.tokens, self.logprobs),
+            "logprobs": logprobs,
             "finish_reason": part.finish or None,
+            **({"token_ids": [token.id for token in tokens]} if self.with_ids else {}),
         }
 
 
@@ -59,16 +67,27 @@ def read(fields: Fields, prompts: Prompts, model: str, n_vocabulary: int) -> Com
     logprobs = fields.whole("logprobs", 0, 0, 1) if "logprobs" in fields else None
     max_tokens = fields.whole("max_tokens", _MAX_TOKENS, 0, 1 << 20)
     stops = fields.texts("stop", _MOST_STOPS)
+    begins_with = fields.begins_with()
+    if begins_with and "suffix" in fields:
+        raise bad("structured_outputs", "is not supported with a suffix")
     options = fields.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise bad("stream_options", "is no object")
     return CompletionsRequest(
         wishes=[
-            Wish(prompt=prompt, max_tokens=max_tokens, stops=stops, ignore_eos=fields.flag("ignore_eos"))
+            Wish(
+                prompt=replace(prompt, heal=begins_with.encode()) if begins_with else prompt,
+                max_tokens=max_tokens,
+                stops=stops,
+                says_begun=bool(begins_with),
+                ignore_eos=fields.flag("ignore_eos"),
+            )
             for prompt in _prompts(fields, prompts, max_tokens, n, n_vocabulary)
         ],
         n=n,
         logprobs=logprobs,
+        begins_with=begins_with,
+        with_ids=fields.flag("return_token_ids"),
         model=model,
         with_usage=bool((options or {}).get("include_usage")),
     )
@@ -105,6 +124,7 @@ async def whole(request: CompletionsRequest, generations: Generations) -> dict[s
                 continue
             choice["text"] += more["text"]
             choice["finish_reason"] = more["finish_reason"]
+            choice.get("token_ids", []).extend(more.get("token_ids", []))
             for name, values in (more["logprobs"] or {}).items():
                 choice["logprobs"][name] += values
     ordered = sorted(choices.values(), key=lambda choice: int(choice["index"]))

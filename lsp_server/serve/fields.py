@@ -6,6 +6,7 @@ let be, as by other servers: clients send what only some know.
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +22,11 @@ _CHOOSING = {
 _DECIDING = {
     "presence_penalty": 0, "frequency_penalty": 0, "repetition_penalty": 1, "repeat_penalty": 1, "dry_multiplier": 0,
     "logit_bias": None, "grammar": None, "json_schema": None, "response_format": None, "guided_json": None,
-    "guided_regex": None, "guided_grammar": None, "guided_choice": None, "echo": False, "min_tokens": 0,
-    "prompt_logprobs": None, "lora": None,
+    "guided_regex": None, "guided_grammar": None, "guided_choice": None, "regex": None, "echo": False,
+    "min_tokens": 0, "prompt_logprobs": None, "lora": None,
 }  # fmt: skip
+# A regular expression of a text and of whatever follows it.
+_BEGINS = re.compile(r"((?:\\[^A-Za-z0-9]|[^\\.^$*+?{}\[\]|()])*)\[\\s\\S\]\*", re.DOTALL)
 
 
 class Fields:
@@ -82,6 +85,15 @@ class Fields:
         if len(texts) > most:
             raise bad(name, f"has more than {most} strings")
         return tuple(text for text in texts if text)
+
+    def begins_with(self) -> str:
+        """What an answer has to begin with, by vLLM's field for constraints; "" for nothing, Refused for any other."""
+        value = self._found.get("structured_outputs") or {"regex": r"[\s\S]*"}
+        pattern = value.get("regex") if isinstance(value, dict) and set(value) == {"regex"} else None
+        found = _BEGINS.fullmatch(pattern) if isinstance(pattern, str) else None
+        if found is None:
+            raise bad("structured_outputs", r"is not supported but as a regex of a text and [\s\S]* (docs/serve.md)")
+        return re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL)
 
     def unheeded(self) -> tuple[str, ...]:
         """The fields that choose among answers, and do not here; Refused for one that this engine cannot heed."""

@@ -25,6 +25,7 @@ class Wish:
     """What a client asks for. `predict_ms` ends an answer that has a line end, once so much time is spent on it."""
 
     prompt: Prompt
+    says_begun: bool = False  # what the answer has to begin with (`Prompt.heal`) is a part of the text
     ignore_eos: bool = False  # it goes on behind what ends a text
     max_tokens: int  # of text, without what is spelled anew
     stops: tuple[str, ...] = ()
@@ -102,7 +103,8 @@ class Generations:
     ) -> AsyncGenerator[Part, None]:
         loaded = self._client.loaded
         assert loaded is not None, "it was asked"
-        answers = [Assembly(wish.stops, wish.min_indent, wish.prompt.heal) for _ in range(wish.prompt.n_candidates)]
+        heal = b"" if wish.says_begun else wish.prompt.heal
+        answers = [Assembly(wish.stops, wish.min_indent, heal) for _ in range(wish.prompt.n_candidates)]
         going, prefilled, has_begun = set(range(len(answers))), time.perf_counter(), False
         async for delta in stream:
             if delta.stats is not None:
@@ -115,7 +117,8 @@ class Generations:
                 tally.predict_ms = (time.perf_counter() - prefilled) * 1e3
                 if (index := delta.candidate) in going:
                     answer, n_before = answers[index], answers[index].n_tokens
-                    part = _part(index, answer, answer.add(loaded.tokenizer.token_bytes(token_id), logprob), wish)
+                    said = loaded.tokenizer.token_bytes(token_id)
+                    part = _part(index, answer, answer.add(said, logprob, token_id, delta.spelled), wish)
                     tally.n_generated += answer.n_tokens - n_before
                     if part.finish:
                         going.discard(index)

@@ -27,7 +27,7 @@ from completion.types import (
     Trigger,
 )
 from lsp_server.serve.refusals import Refused, bad
-from model.library.tokenizer import VocabTokenizer
+from model.library.tokenizer import VocabTokenizer, byte_alphabet
 from model.link.client import LoadedModel
 from parsers.parse import PlainTree
 
@@ -67,6 +67,13 @@ class Prompts:
             known = self._special.get(part) if special else None
             ids += self._segments.encode(part) if known is None else [known]
         return ids
+
+    def spellings(self, ids: Sequence[int]) -> list[str]:
+        """What tokens are in a byte-level vocabulary: special ones their names, others a character for each byte."""
+        names = {token_id: name for name, token_id in self._special.items()}
+        characters = {byte: character for character, byte in byte_alphabet().items()}
+        token_bytes = self._loaded.tokenizer.token_bytes
+        return [names.get(i) or "".join(characters[byte] for byte in token_bytes(i)) for i in ids]
 
     def own(self, prompt: str | Sequence[int], max_tokens: int, n_candidates: int) -> Prompt:
         """A client's own prompt, as text or as token ids."""

@@ -190,8 +190,8 @@ async def _delta(server: Server, said: Said, outstanding: bytes) -> Delta | None
     if not ids:
         return None
     logprob = 0.0 if said.logprob is None else min(0.0, said.logprob)
-    could = spelled(outstanding, says, logprob, said.top) if outstanding else 0.0
-    return Delta(token_ids=ids, logprobs=(logprob, *[0.0] * (len(ids) - 1)), spelled=could)
+    could = said.spelled if said.spelled is not None else spelled(outstanding, says, logprob, said.top)
+    return Delta(token_ids=ids, logprobs=(logprob, *[0.0] * (len(ids) - 1)), spelled=could if outstanding else 0.0)
 
 
 def _understood(server: Server, said: Said) -> Said:

@@ -41,6 +41,7 @@ class Said:
     says: bytes | None  # None: as its id says
     logprob: float | None = None
     top: tuple[tuple[bytes, float], ...] = ()
+    spelled: float | None = None  # as `Delta.spelled`, from a server that tells it: `midfill serve`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

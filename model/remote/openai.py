@@ -211,8 +211,15 @@ def _said(choice: Mapping[str, Any]) -> tuple[Said, ...]:
     tops: Sequence[Any] = logprobs.get("top_logprobs") or ()
     if ids and len(values) in (0, len(ids)):
         likely = tops if len(tops) == len(ids) else [None] * len(ids)
+        could = logprobs.get("spelled_logprobs") or ()
         return tuple(
-            Said(token_id=int(token_id), says=None, logprob=values[n] if values else None, top=_top(likely[n]))
+            Said(
+                token_id=int(token_id),
+                says=None,
+                logprob=values[n] if values else None,
+                top=_top(likely[n]),
+                spelled=float(could[n]) if len(could) == len(ids) else None,
+            )
             for n, token_id in enumerate(ids)
         )
     if not text:

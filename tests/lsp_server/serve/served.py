@@ -39,11 +39,11 @@ class NamedTokenizer(ByteTokenizer):
 class FakeClient:
     """Stands in for model.link.client.EngineClient: says the healed bytes and then those of `says`, and a stop.
 
-    With `hangs` it waits for ever behind them.
+    With `hangs` it waits for ever behind them. `could` is what healed tokens have as `Delta.spelled`.
     """
 
-    def __init__(self, says: str = "", *, hangs: bool = False) -> None:
-        self.says, self.hangs = says, hangs
+    def __init__(self, says: str = "", *, hangs: bool = False, could: float = 0.0) -> None:
+        self.says, self.hangs, self.could = says, hangs, could
         self.others: list[str] = []  # of the next candidates
         self.prompts: list[Prompt] = []
         self.sessions: list[str] = []
@@ -84,8 +84,9 @@ class FakeClient:
                 raise self.fails
             yield Delta(token_ids=(), logprobs=(), stats=replace(_STATS, n_prompt=len(prompt.token_ids), n_cached=3))
             for candidate, text in enumerate([self.says, *self.others][: prompt.n_candidates]):
-                for byte in (prompt.heal + text.encode())[: prompt.max_tokens]:
-                    yield Delta(token_ids=(byte,), logprobs=(-0.5,), candidate=candidate)
+                for n, byte in enumerate((prompt.heal + text.encode())[: prompt.max_tokens]):
+                    could = self.could if n < len(prompt.heal) else 0.0
+                    yield Delta(token_ids=(byte,), logprobs=(-0.5,), spelled=could, candidate=candidate)
             if self.breaks is not None:
                 raise self.breaks
             if self.hangs:

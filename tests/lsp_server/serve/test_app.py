@@ -11,6 +11,7 @@ from completion.types import EngineUnavailable, Format, Outcome, Priority
 from lsp_server.serve.refusals import Refused
 from lsp_server.serve.slots import Slots
 from model.link.client import Phase
+from model.remote.healing import regex
 from tests.fakes import FILE, MIDDLE, PREFIX, SUFFIX
 from tests.lsp_server.serve.served import FakeClient, Served, serving
 
@@ -100,6 +101,16 @@ def test_the_log_probabilities_are_those_of_the_text() -> None:
     found = ask("/v1/completions", body, lambda: FakeClient("abcd")).json["choices"][0]["logprobs"]
     assert (found["tokens"], found["token_logprobs"], found["text_offset"]) == (["a", "b"], [-0.5, -0.5], [0, 1])
     assert found["top_logprobs"] == [{"a": -0.5}, {"b": -0.5}]
+
+
+def test_an_answer_begins_as_it_must_and_tells_its_tokens() -> None:
+    rule = {"structured_outputs": {"regex": regex("f(")}, "return_token_ids": True, "logprobs": 1}
+    body = {"prompt": "a", "max_tokens": 64, "stop": ["\n"], **rule}
+    (choice,) = ask("/v1/completions", body, lambda: FakeClient("x)\ny", could=-0.25)).json["choices"]
+    assert (choice["text"], choice["finish_reason"]) == ("f(x)", "stop")
+    assert bytes(choice["token_ids"]) == b"f(x)\n", "what ends the text was said, too"
+    assert choice["logprobs"]["token_logprobs"] == [-0.5] * 5
+    assert choice["logprobs"]["spelled_logprobs"] == [-0.25, -0.25, 0, 0, 0]
 
 
 def test_a_client_that_lays_out_its_prompt_names_the_sentinels_and_a_document_never_does() -> None:
@@ -289,6 +300,9 @@ async def _metrics_with(served: Served, line: str) -> str:
         ({"prompt": "a", "logit_bias": {"50256": -100}}, "logit_bias is not supported"),
         ({"prompt": "a", "echo": True}, "echo is not supported"),
         ({"prompt": "a", "grammar": "root ::= x"}, "grammar is not supported"),
+        ({"prompt": "a", "structured_outputs": {"regex": "a|b"}}, "structured_outputs is not supported but as a regex"),
+        ({"prompt": "a", "structured_outputs": {"json": {}}}, "structured_outputs is not supported but as a regex"),
+        ({"prompt": "a", "structured_outputs": {"regex": r"x[\s\S]*"}, "suffix": "b"}, "not supported with a suffix"),
         (b"{", "the body is no JSON"),
         (b"[" * 100_000, "the body is no JSON"),
         (b"\xff\xfe", "the body is no JSON"),
@@ -444,6 +458,8 @@ def test_text_becomes_tokens_and_tokens_text() -> None:
         assert tokens == {"tokens": [0xC3, 0xA9, PREFIX], "count": 3, "max_model_len": 4096}
         plain = (await served.ask("/tokenize", {"prompt": "<fim_prefix>", "parse_special": False})).json
         assert plain["count"] == 12
+        spelled = (await served.ask("/tokenize", {"prompt": "é <fim_prefix>", "return_token_strs": True})).json
+        assert spelled["token_strs"] == ["Ã", "©", "Ġ", "<fim_prefix>"]
         back = (await served.ask("/detokenize", {"tokens": [0xC3, 0xA9, PREFIX]})).json
         assert back == {"content": "é", "prompt": "é"}
         assert (await served.ask("/detokenize", {})).status == 400

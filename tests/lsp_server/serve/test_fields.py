@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lsp_server.config import Config
@@ -13,6 +13,7 @@ from lsp_server.serve import completions, infill
 from lsp_server.serve.fields import Fields
 from lsp_server.serve.prompts import Prompts
 from lsp_server.serve.refusals import Refused
+from model.remote.healing import regex
 from tests.lsp_server.serve.served import FakeClient
 
 _VALUES = st.recursive(
@@ -59,6 +60,19 @@ def test_a_request_is_read_or_refused(body: dict[str, Any]) -> None:
             prompt = wish.prompt
             assert len(prompt.token_ids) > 0
             assert len(prompt.token_ids) + prompt.max_tokens * prompt.n_candidates <= LOADED.context_tokens
+
+
+@given(st.text(min_size=1, max_size=9))
+@example("f(x) + [\\\n\t.*é]")
+def test_what_an_answer_begins_with_is_read_as_it_was_meant(text: str) -> None:
+    fields = Fields(json.dumps({"structured_outputs": {"regex": regex(text)}}).encode())
+    assert fields.begins_with() == text
+
+
+@pytest.mark.parametrize("pattern", ["a", r"a.[\s\S]*", r"\d[\s\S]*", r"a|b[\s\S]*", r"[\s\S]*b", 3, None])
+def test_a_pattern_that_says_more_is_refused(pattern: object) -> None:
+    with pytest.raises(Refused, match="structured_outputs is not supported"):
+        Fields(json.dumps({"structured_outputs": {"regex": pattern}}).encode()).begins_with()
 
 
 @pytest.mark.parametrize(("value", "is_refused"), [(0, False), (0.0, False), (None, False), (0.1, True), ("x", True)])
