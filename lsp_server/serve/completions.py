@@ -69,7 +69,7 @@ def read(fields: Fields, prompts: Prompts, model: str, n_vocabulary: int) -> Com
     stops = fields.texts("stop", _MOST_STOPS)
     begins_with = fields.begins_with()
     if begins_with and "suffix" in fields:
-        raise bad("structured_outputs", "is not supported with a suffix")
+        raise bad("structured_outputs", "is not supported around a cursor")
     options = fields.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise bad("stream_options", "is no object")

@@ -41,6 +41,8 @@ def read(fields: Fields, prompts: Prompts, model: str) -> InfillRequest:
         after=fields.text("input_suffix"),
         others=tuple(_others(fields)),
     )
+    if fields.begins_with():
+        raise bad("structured_outputs", "is not supported around a cursor")
     wanted = fields.get("response_fields")
     wish = Wish(
         prompt=prompts.around(document, n_predict, 1, fields.milliseconds("t_max_prompt_ms")),

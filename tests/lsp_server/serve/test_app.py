@@ -302,7 +302,7 @@ async def _metrics_with(served: Served, line: str) -> str:
         ({"prompt": "a", "grammar": "root ::= x"}, "grammar is not supported"),
         ({"prompt": "a", "structured_outputs": {"regex": "a|b"}}, "structured_outputs is not supported but as a regex"),
         ({"prompt": "a", "structured_outputs": {"json": {}}}, "structured_outputs is not supported but as a regex"),
-        ({"prompt": "a", "structured_outputs": {"regex": r"x[\s\S]*"}, "suffix": "b"}, "not supported with a suffix"),
+        ({"prompt": "a", "structured_outputs": {"regex": r"x[\s\S]*"}, "suffix": "b"}, "not supported around a cursor"),
         (b"{", "the body is no JSON"),
         (b"[" * 100_000, "the body is no JSON"),
         (b"\xff\xfe", "the body is no JSON"),
@@ -320,6 +320,7 @@ def test_bad_input_gets_a_sentence(body: Any, sentence: str) -> None:
     ("body", "sentence"),
     [
         ({"input_prefix": 1}, "input_prefix is no string"),
+        ({"structured_outputs": {"regex": r"x[\s\S]*"}}, "structured_outputs is not supported around a cursor"),
         ({"input_extra": "a"}, "input_extra is no list"),
         ({"input_extra": [{"filename": "a"}]}, "input_extra has something in it that is no object with a text"),
         ({"n_predict": 1.5}, "n_predict is no whole number"),
