@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -150,12 +151,20 @@ def test_stop_without_a_model_ends_all_model_processes(
     assert len(daemons_of(ready_cache)) == 2
     main(["stop", "--model", str(other)])
     assert "1 model process was asked to leave" in capsys.readouterr().err
-    assert len(daemons_of(ready_cache)) == 1
+    assert are_left(ready_cache, 1)
     assert main(["stop"]) == 0
-    assert daemons_of(ready_cache) == []
+    assert are_left(ready_cache, 0)
     capsys.readouterr()
     main(["stop"])
     assert "no model process is running" in capsys.readouterr().err
+
+
+def are_left(cache: Path, n: int) -> bool:
+    """Whether so many model processes are left in a while: one that has hung up still ends."""
+    deadline = time.monotonic() + 20
+    while len(daemons_of(cache)) != n and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return len(daemons_of(cache)) == n
 
 
 @pytest.mark.e2e
