@@ -18,6 +18,8 @@ from rich.text import Text
 
 PLUGIN = Path(__file__).parents[1]
 TIMEOUT_S = 60.0
+# What is sure of a ghost is shown first; so long after its last change it is whole.
+_GROWS_S = 1.0
 COLUMNS, ROWS = 90, 20
 
 INIT = """
@@ -109,8 +111,8 @@ class Terminal:
         end = time.monotonic() + TIMEOUT_S
         while True:
             done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
-            # It does not listen yet, or is too busy to: nothing was evaluated.
-            if "E247" not in done.stderr or time.monotonic() > end:
+            # It does not listen yet, or is too busy to; or what it told the user meanwhile is taken for an error.
+            if not any(why in done.stderr for why in ("E247", "Vim:midfill: ")) or time.monotonic() > end:
                 break
         assert done.returncode == 0, f"{expression}: {done.stderr}"
         return done.stdout or done.stderr  # 0.10 and 0.11 differ in where they write it
@@ -124,9 +126,14 @@ class Terminal:
             time.sleep(0.02)
 
     def wait_ghost(self, what: str = "ghost text is shown") -> str:
-        """Wait for ghost text on the screen; the whole of it."""
+        """Wait for ghost text on the screen; the whole of it: what is sure of it at first grows for a moment."""
         self.wait(lambda: self.ghost() != "", what)
-        return self.ghost()
+        shown, since = self.ghost(), time.monotonic()
+        while time.monotonic() - since < _GROWS_S:
+            time.sleep(0.1)
+            if (now := self.ghost()) != shown:
+                shown, since = now, time.monotonic()
+        return shown
 
     def ghost(self) -> str:
         """The suggestion that is drawn, or ""."""
