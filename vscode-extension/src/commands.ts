@@ -25,7 +25,7 @@ export function registerCommands(context: vscode.ExtensionContext, client: Clien
     'midfill.toggle': () => switches.everywhere(),
     'midfill.toggleLanguage': () => switches.language(),
     'midfill.snoozeFor': (minutes?: number) => switches.snooze(minutes),
-    'midfill.trigger': () => vscode.commands.executeCommand('editor.action.inlineSuggest.trigger'),
+    'midfill.trigger': trigger,
     'midfill.explain': () => pages.explain(),
     'midfill.context': () => pages.context(),
     'midfill.statistics': () => pages.statistics(),
@@ -96,4 +96,10 @@ function savedPlace(): string[] {
 function ofModel(): string[] {
   const model = vscode.workspace.getConfiguration('midfill').get('model', '')
   return model ? ['--model', model] : []
+}
+
+/** Ask now. VS Code keeps what was asked for while the text stays, and would not hear what was found since: others. */
+async function trigger(): Promise<void> {
+  await vscode.commands.executeCommand('editor.action.inlineSuggest.hide')
+  await vscode.commands.executeCommand('editor.action.inlineSuggest.trigger')
 }
