@@ -39,10 +39,9 @@ test('a cell is completed, and sees what another cell defines', { timeout: 240_0
     await sleep(3000) // a pause: what the other cell defines becomes context
     await window.press('Escape')
     await window.type('ned_')
-    assert.ok(await window.ghost())
+    // The cells of a notebook are one text: it is the other cell that has this name.
+    assert.match(await window.ghost(), /^average\(/)
     await window.picture('notebook')
-    assert.match(await firstPassage(window), /a\.ipynb.*zoned_average/s)
-    await window.picture('notebook-context')
   } finally {
     await editor.stop()
     removeCache(cache)
