@@ -76,7 +76,7 @@ def read(fields: Fields, prompts: Prompts, model: str, n_vocabulary: int) -> Com
     return CompletionsRequest(
         wishes=[
             Wish(
-                prompt=replace(prompt, heal=begins_with.encode()) if begins_with else prompt,
+                prompt=replace(prompt, heal=begins_with.encode("utf-8", "replace")) if begins_with else prompt,
                 max_tokens=max_tokens,
                 stops=stops,
                 says_begun=bool(begins_with),

@@ -30,6 +30,7 @@ _NAMES = (
     "prompt", "suffix", "max_tokens", "n", "best_of", "logprobs", "stop", "stream", "stream_options", "temperature",
     "presence_penalty", "logit_bias", "top_k", "samplers", "ignore_eos", "model", "input_prefix", "input_suffix",
     "input_extra", "n_predict", "n_indent", "t_max_prompt_ms", "t_max_predict_ms", "response_fields",
+    "structured_outputs", "return_token_ids",
 )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ PROMPTS = Prompts(LOADED, LOADED.spec, Config().limits())
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=4))
+@example({"prompt": "a", "structured_outputs": {"regex": "\ud800[\\s\\S]*"}})
 def test_a_request_is_read_or_refused(body: dict[str, Any]) -> None:
     data = json.dumps(body).encode()
     for read in (
