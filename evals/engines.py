@@ -23,7 +23,7 @@ from lsp_server.local import ready_engine
 from model.library.catalog import ModelError, resolve
 from model.library.fetch import fetch
 from model.library.store import present_spec, read_manifest
-from model.library.tokenizer import VocabTokenizer
+from model.library.vocabulary import StoreTokenizer, open_tokenizer
 from model.link.client import EngineClient, EngineState, Phase
 from model.link.spawn import EngineSettings
 
@@ -169,13 +169,13 @@ async def _open_llamacpp(model: str) -> AsyncIterator[Subject]:
         engine.close()
 
 
-def vocabulary(model: str, gguf: Path) -> tuple[str, VocabTokenizer, PromptSpec]:
+def vocabulary(model: str, gguf: Path) -> tuple[str, StoreTokenizer, PromptSpec]:
     """The model's name, tokenizer and prompt layout as midfill itself would use them."""
     from model.weights.prepare import choose_kind, ensure_store
 
     source = resolve(model)
     store = ensure_store(source, gguf, choose_kind("auto"), lambda done: None)
-    return read_manifest(store).model_id, VocabTokenizer.open(store), present_spec(store, source.row)
+    return read_manifest(store).model_id, open_tokenizer(store), present_spec(store, source.row)
 
 
 def gguf_file(model: str) -> Path:

@@ -26,7 +26,7 @@ from evals.sources import source_files
 from lsp_server.index.build import bring_up_to_date
 from lsp_server.local import store_of
 from lsp_server.workspace.repository import Repository
-from model.library.tokenizer import VocabTokenizer
+from model.library.vocabulary import open_tokenizer
 from tuning.stats import ratio_interval
 
 BUDGETS = {"2k": 2_048, "4k": 4_096, "16k": 16_384}
@@ -52,7 +52,7 @@ def run(root: Path, *, language: str, limit: int, seed: int, model: str, out: Pa
     lines = needed_lines(root, language, files, limit, seed)
     if not lines:
         raise EvalError(f"no line of {language} below {root} uses a definition of another file of it")
-    tokenizer = VocabTokenizer.open(store_of(model))
+    tokenizer = open_tokenizer(store_of(model))
     bring_up_to_date(root, Console(stderr=True))
     repository = Repository.open(root)
     texts = {file.path: file.text for file in files}

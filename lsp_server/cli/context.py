@@ -31,7 +31,7 @@ from model.library.catalog import resolve
 from model.library.machine_fit import WINDOW_TOKENS
 from model.library.paths import blocks_dir
 from model.library.store import present_spec
-from model.library.tokenizer import VocabTokenizer
+from model.library.vocabulary import open_tokenizer
 
 _SHOWN_LEFT_OUT = 8
 
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
     ranked = select(sources, limits.max_prompt_tokens - limits.max_file_tokens)
     chosen = [entry for entry in ranked if not entry.left_out]
     request = replace(request, snippets=tuple(entry.snippet for entry in chosen))
-    tokenizer, spec = VocabTokenizer.open(store), present_spec(store, resolve(args.model).row)
+    tokenizer, spec = open_tokenizer(store), present_spec(store, resolve(args.model).row)
     cache = SegmentCache(tokenizer)
     prompt = build_prompt(spec, tokenizer, cache, limits, request, decide(request).mode)
     window = _Window(prompt, store)

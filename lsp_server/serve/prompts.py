@@ -27,7 +27,8 @@ from completion.types import (
     Trigger,
 )
 from lsp_server.serve.refusals import Refused, bad
-from model.library.tokenizer import VocabTokenizer, byte_alphabet
+from model.library.tokenizer import byte_alphabet
+from model.library.vocabulary import StoreTokenizer
 from model.link.client import LoadedModel
 from parsers.parse import PlainTree
 
@@ -55,7 +56,7 @@ class Prompts:
         self._segments = SegmentCache(loaded.tokenizer)
         assert loaded.architecture is not None, "it is the model process's"
         self.n_vocabulary = loaded.architecture.vocab
-        self._special = cast("VocabTokenizer", loaded.tokenizer).special_tokens()
+        self._special = cast("StoreTokenizer", loaded.tokenizer).special_tokens()
         names = sorted(map(re.escape, self._special), key=len, reverse=True)
         self._special_name = re.compile(f"({'|'.join(names)})") if names else None
 

@@ -10,20 +10,27 @@ Rules: pure functions over scores and a byte table; every id that is allowed adv
 from bisect import bisect_left
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
+
 from model.decoders.interface import Scores
 
 
 class ByteTable:
     """What every token id spells, and which ids can come next when certain bytes are outstanding."""
 
-    def __init__(self, n_tokens: int, token_bytes: Callable[[int], bytes]) -> None:
-        self._bytes = [token_bytes(token_id) for token_id in range(n_tokens)]
-        spelled = sorted((text, token_id) for token_id, text in enumerate(self._bytes) if text)
-        self._sorted_bytes = [text for text, _ in spelled]
-        self._sorted_ids = [token_id for _, token_id in spelled]
+    def __init__(
+        self, n_tokens: int, token_bytes: Callable[[int], bytes], in_order: npt.NDArray[np.uint32] | None = None
+    ) -> None:
+        """`in_order`: the ids that spell something, below `n_tokens`, by what they spell; else it is found out."""
+        self._n_tokens, self._spelled = n_tokens, token_bytes
+        if in_order is None:
+            spelling = (i for i in range(n_tokens) if token_bytes(i))
+            in_order = np.array(sorted(spelling, key=token_bytes), np.uint32)
+        self._in_order = in_order
 
     def __getitem__(self, token_id: int) -> bytes:
-        return self._bytes[token_id] if token_id < len(self._bytes) else b""
+        return self._spelled(token_id) if token_id < self._n_tokens else b""
 
     def allowed(self, outstanding: bytes) -> list[int]:
         """Ids whose bytes begin with `outstanding`, or that `outstanding` begins with."""
@@ -34,11 +41,15 @@ class ByteTable:
 
     def _between(self, low: bytes, high: bytes | None) -> list[int]:
         """Ids of tokens equal to `low` (high None), or longer than `low` and below `high`."""
-        start = bisect_left(self._sorted_bytes, low)
-        longer = bisect_left(self._sorted_bytes, low + b"\0", lo=start)
-        if high is None:
-            return self._sorted_ids[start:longer]
-        return self._sorted_ids[longer : bisect_left(self._sorted_bytes, high, lo=longer)]
+        start = self._first(low)
+        longer = self._first(low + b"\0", start)
+        found = self._in_order[start:longer] if high is None else self._in_order[longer : self._first(high, longer)]
+        ids: list[int] = found.tolist()
+        return ids
+
+    def _first(self, text: bytes, begin: int = 0) -> int:
+        """Where the ids begin that spell a text, or what comes behind it."""
+        return bisect_left(self._in_order, text, lo=begin, key=self._spelled)
 
 
 def _successor(prefix: bytes) -> bytes:

@@ -10,7 +10,7 @@ from model.decoders.kv import KV, Slots, Span
 from model.library.catalog import resolve
 from model.library.fetch import fetch
 from model.library.system import n_cores
-from model.library.tokenizer import VocabTokenizer
+from model.library.vocabulary import StoreTokenizer, open_tokenizer
 from model.weights.load import open_decoder
 
 _CHUNK_TOKENS = 256
@@ -36,7 +36,7 @@ def logprobs(decoder: Decoder, ids: Sequence[int]) -> list[float]:
 class Scorer:
     """A decoder with its tokenizer and no scheduler around it."""
 
-    def __init__(self, decoder: Decoder, tokenizer: VocabTokenizer, store: Path) -> None:
+    def __init__(self, decoder: Decoder, tokenizer: StoreTokenizer, store: Path) -> None:
         self.decoder, self.tokenizer, self.store = decoder, tokenizer, store
 
     @classmethod
@@ -48,7 +48,7 @@ class Scorer:
         source = resolve(model)
         file = fetch(source)
         decoder, store = open_decoder(source, file, kind, n_cores())
-        return cls(decoder, VocabTokenizer.open(store), store)
+        return cls(decoder, open_tokenizer(store), store)
 
     def run(self, ids: Sequence[int], kv: KV, *, position: int, write: int, attend: Slots) -> States:
         """`run_once` of its decoder."""

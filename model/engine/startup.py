@@ -29,7 +29,7 @@ from model.library.paths import blocks_dir
 from model.library.power import IdlePower
 from model.library.speed import CPU_BALANCE, GPU_BALANCE, Speed
 from model.library.system import give_back_memory, libc, n_cores
-from model.library.tokenizer import spellings
+from model.library.vocabulary import MappedTokenizer, open_tokenizer
 from model.link.spawn import EngineSettings
 from model.native import binding
 from model.weights.load import open_decoder
@@ -211,10 +211,9 @@ class Loader:
 
 
 def _byte_table(store: Path, n_tokens: int) -> ByteTable:
-    spelled = spellings(store)
-    table = ByteTable(n_tokens, lambda token_id: spelled[token_id] if token_id < len(spelled) else b"")
-    give_back_memory()
-    return table
+    tokenizer = open_tokenizer(store)
+    in_order = tokenizer.in_order if isinstance(tokenizer, MappedTokenizer) and tokenizer.n_ids <= n_tokens else None
+    return ByteTable(n_tokens, tokenizer.token_bytes, in_order)
 
 
 def keep_freed_memory() -> None:

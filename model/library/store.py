@@ -6,6 +6,7 @@
                               int8 rows `embed.weight` with `embed.scale`, since its rows are gathered
                               (for a graphics card see `gpu_store`; none where transformers runs the model)
         tokenizer.json        for `tokenizers`;  special_tokens.json  name -> id
+        vocabulary-1.safetensors  made of those, to be mapped (see `vocabulary`); not in the manifest
 
 Rules: a store is complete or it is not there: it is written into a temporary folder and renamed. A store
 whose files do not match its manifest raises `StoreError`, and the daemon then makes it anew.
@@ -65,7 +66,7 @@ def stores_of(model_id: str) -> list[Path]:
 def newest_store(model_id: str) -> Path | None:
     """The store of a model that was made last; None when none is complete, and of this version of the numbers."""
     stores = [store for store in stores_of(model_id) if _is_sound(store)]
-    return max(stores, key=lambda store: store.stat().st_mtime, default=None)
+    return max(stores, key=lambda store: (store / MANIFEST).stat().st_mtime, default=None)
 
 
 def _is_sound(store: Path) -> bool:

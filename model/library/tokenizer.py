@@ -1,6 +1,7 @@
 """Text to token ids and back, without torch: used by the server and, for what tokens spell, by the daemon.
 
-The `tokenizer.json` beside a model's store is read with the `tokenizers` library. For a GGUF it is built
+The `tokenizer.json` beside a model's store is read with the `tokenizers` library, or mapped (see `vocabulary`), which
+takes a tenth of the memory. For a GGUF it is built
 from the file's own vocabulary and merges (byte-level BPE, the format of Qwen, Llama-3 and StarCoder).
 
 Rules: special tokens are never produced from text, whatever the text says: a document that contains
@@ -107,28 +108,6 @@ class VocabTokenizer:
     @property
     def n_tokens(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
-
-
-def spellings(store: Path) -> list[bytes]:
-    """What each token id of a store stands for, as `VocabTokenizer.token_bytes` says, from its vocabulary alone.
-
-    A tokenizer takes twice as long to read, and four times the memory. UnsupportedTokenizer when it is damaged.
-    """
-    try:
-        special: dict[str, int] = json.loads((store / "special_tokens.json").read_text())
-        model = json.loads((store / "tokenizer.json").read_bytes())["model"]
-        vocab: dict[str, int] = model["vocab"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnsupportedTokenizer(f"the tokenizer in {store} cannot be read: {error}") from error
-    alphabet = byte_alphabet()
-    as_bytes = {ord(character): chr(byte) for character, byte in alphabet.items()}
-    spelled = [b""] * (max(vocab.values(), default=-1) + 1)
-    silent = frozenset(special.values())
-    for token, token_id in vocab.items():
-        # As there: what is outside of the byte alphabet cannot be produced from text.
-        if token_id not in silent and alphabet.keys() >= set(token):
-            spelled[token_id] = token.translate(as_bytes).encode("latin-1")
-    return spelled
 
 
 def strip_added_tokens(tokenizer_json: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:

@@ -24,10 +24,10 @@ from completion.types import Delta, EngineUnavailable, Outcome, Priority, Prompt
 from model.library.architecture import Architecture
 from model.library.catalog import ModelError, resolve
 from model.library.store import StoreError, present_spec, read_manifest
-from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+from model.library.tokenizer import UnsupportedTokenizer
+from model.library.vocabulary import open_tokenizer
 from model.link import address, tasks, wire
 from model.link.messages import generate_message
-from model.link.opening import EarlyTokenizer
 from model.link.spawn import EngineSettings, socket_path, spawn_daemon
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,6 @@ class EngineClient:
         self._loaded: LoadedModel | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._tokenizer = EarlyTokenizer(settings.model)
         self._ids = itertools.count(1)
         self._requests: dict[int, asyncio.Queue[wire.Token | wire.Prefilled | wire.Done | None]] = {}
         self._statuses: list[asyncio.Future[wire.StatusReply]] = []
@@ -283,8 +282,6 @@ class EngineClient:
                 if self._state.phase is not Phase.DOWN:
                     self._set_state(Phase.STARTING, "starting the model process")
                 process = self._process = spawn_daemon(self._settings)
-                if self._loaded is None:
-                    self._tokenizer.begin()
             elif code is not None:
                 raise OSError(f"it ended with code {code}; see {path.with_suffix('.log')}")
             if time.monotonic() > deadline:
@@ -319,8 +316,7 @@ class EngineClient:
         phase = Phase(message.phase)
         if phase is Phase.READY:
             if self._loaded is None:
-                store = Path(message.store)
-                self._loaded = _loaded_from(store, self._settings.model, await self._tokenizer.of(store))
+                self._loaded = await asyncio.to_thread(_loaded_from, Path(message.store), self._settings.model)
             self._wanted.clear()
         self._set_state(phase, message.message, None if message.fraction < 0 else message.fraction)
 
@@ -362,12 +358,12 @@ class EngineClient:
         raise EngineUnavailable(self._state.message, outcome)
 
 
-def _loaded_from(store: Path, model: str, tokenizer: VocabTokenizer) -> LoadedModel:
-    """What a store says of its model; StoreError when it cannot be read (any more)."""
+def _loaded_from(store: Path, model: str) -> LoadedModel:
+    """What a store says of its model; StoreError or UnsupportedTokenizer when it cannot be read (any more)."""
     manifest = read_manifest(store)
     return LoadedModel(
         name=manifest.model_id,
-        tokenizer=tokenizer,
+        tokenizer=open_tokenizer(store),
         spec=present_spec(store, resolve(model).row),
         context_tokens=manifest.architecture.context_tokens,
         architecture=manifest.architecture,

@@ -3,13 +3,14 @@
 The extension is optional: without a compiler at install time, `load` returns None and the torch path serves.
 
 Rules: only addresses and sizes cross; the caller keeps the arrays alive and has checked shapes and
-types. One thread at a time may call. ctypes releases the GIL during a call. No torch: it is what starts that counts.
+types. One thread at a time may call, but `bpe` from any. ctypes releases the GIL during a call. No torch: it is
+what starts that counts.
 """
 
 import ctypes
 import functools
 import math
-from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_uint32, c_void_p
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,7 +80,7 @@ class Layer(ctypes.Structure):
 
 
 # `kAbi` and the structs of `midfill_abi`, in its order.
-_ABI, _STRUCTS = 1, (Matrix, KV, Span, Shape, Layer)
+_ABI, _STRUCTS = 2, (Matrix, KV, Span, Shape, Layer)
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "midfill_best": (c_char_p, []),
     "midfill_open": (c_char_p, [c_char_p, c_int32]),
@@ -118,6 +119,8 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
         None,
         [POINTER(Shape), c_void_p, c_void_p, c_void_p, POINTER(KV), POINTER(Span), c_void_p],
     ),
+    "midfill_bpe_table": (None, [c_void_p, c_int32, c_void_p, c_uint32]),
+    "midfill_bpe": (c_int32, [c_void_p, c_uint32, c_void_p, c_char_p, c_void_p, c_int32, c_void_p]),
 }
 
 
@@ -169,6 +172,37 @@ def kernel_name() -> str:
     """What runs here, for people: "avx512-vnni", "avx-vnni", "avx2", "neon-dotprod", "scalar", or "" for none."""
     library = _library()
     return library.midfill_best().decode() if library else ""
+
+
+def is_built() -> bool:
+    """Whether the extension is there; ModelError when it was built from other source."""
+    return _library() is not None
+
+
+def bpe_table(merges: Array) -> Array:
+    """A hash table (n_slots, 4) uint32 of merges (n, 4) uint32: left, right, rank, merged. For `bpe`."""
+    n_slots = 1 << (3 * len(merges) // 2 + 1).bit_length()
+    slots = np.empty((n_slots, 4), np.uint32)
+    library = _library()
+    assert library is not None
+    library.midfill_bpe_table(np.ascontiguousarray(merges).ctypes.data, len(merges), slots.ctypes.data, n_slots - 1)
+    return slots
+
+
+def bpe(slots: Array, first: Array, text: bytes, ends: Array) -> list[int]:
+    """The token ids of words that end at the bytes `ends` (n,) int32 of a text, by a table of `bpe_table`.
+
+    `first` (256,) uint32: the ids of single bytes. ValueError when the words are not the whole text.
+    """
+    if (int(ends[-1]) if len(ends) else 0) != len(text):
+        raise ValueError("the words are not the text")
+    ids = np.empty(len(text), np.uint32)
+    library = _library()
+    assert library is not None
+    table = slots.ctypes.data, len(slots) - 1, first.ctypes.data
+    n = library.midfill_bpe(*table, text, ends.ctypes.data, len(ends), ids.ctypes.data)
+    found: list[int] = ids[:n].tolist()
+    return found
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:

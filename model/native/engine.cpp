@@ -241,7 +241,7 @@ static std::vector<const Kernels*> available() {
 
 // What binding.py asks before it calls anything else: this interface's version, and the bytes of what crosses it.
 // Raise kAbi when a signature changes; structs that change are seen by their sizes.
-constexpr int32_t kAbi = 1;
+constexpr int32_t kAbi = 2;
 EXPORT int32_t midfill_abi(int32_t* sizes) {
     const size_t structs[] = {sizeof(Matrix), sizeof(KV), sizeof(Span), sizeof(Shape), sizeof(Layer)};
     std::copy(std::begin(structs), std::end(structs), sizes);

@@ -23,7 +23,8 @@ from completion.types import EngineUnavailable, Outcome, PromptSpec, Tokenizer
 from model.library.catalog import CATALOG, ModelError, ModelRow, resolve
 from model.library.sentinels import SPELLINGS, TURN_END, TURN_START, family_of, in_order, spec_of
 from model.library.store import SPECIAL_TOKENS, StoreError, newest_store, present_spec
-from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+from model.library.tokenizer import UnsupportedTokenizer
+from model.library.vocabulary import open_tokenizer
 from model.remote.dialect import Abilities, Dialect
 from model.remote.problem import Kind, RemoteProblem
 from model.remote.settings import RemoteSettings
@@ -200,11 +201,11 @@ def _local(model: str) -> Vocabulary | None:
         return None
 
 
-@functools.lru_cache(maxsize=2)  # it takes half a second, and a server may be probed often
+@functools.lru_cache(maxsize=2)  # a server may be probed often
 def _read(store: Path, row: ModelRow | None) -> Vocabulary:
     named: dict[str, int] = json.loads((store / SPECIAL_TOKENS).read_text())
     return Vocabulary(
-        tokenizer=VocabTokenizer.open(store),
+        tokenizer=open_tokenizer(store),
         spec=present_spec(store, row),
         special={i: name for name, i in named.items()},
         are_ids_its_own=False,

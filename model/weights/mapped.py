@@ -26,7 +26,13 @@ from model.library.store import StoreError
 
 _LENGTH_BYTES = 8
 # The types that stores are made of.
-_TYPES: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
+_TYPES: Mapping[str, npt.DTypeLike] = {
+    "F32": np.float32,
+    "F16": np.float16,
+    "I8": np.int8,
+    "U8": np.uint8,
+    "U32": np.uint32,
+}
 
 
 class MappedTensors:
@@ -43,9 +49,8 @@ class MappedTensors:
                 n_header = int.from_bytes(data[:_LENGTH_BYTES], "little")
                 begin = _LENGTH_BYTES + n_header
                 header: dict[str, Any] = json.loads(data[_LENGTH_BYTES:begin])
-                self._arrays = {
-                    name: _array(data, begin, entry) for name, entry in header.items() if name != "__metadata__"
-                }
+                self.metadata: dict[str, str] = header.pop("__metadata__", {})
+                self._arrays = {name: _array(data, begin, entry) for name, entry in header.items()}
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StoreError(f"{file} is damaged ({error}): delete its folder, it is made again") from error
 

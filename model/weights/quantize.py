@@ -9,6 +9,7 @@ the protocol.
 """
 
 import _thread
+import contextlib
 import errno
 import json
 import logging
@@ -41,7 +42,8 @@ from model.library.store import (
     write_manifest,
 )
 from model.library.system import n_cores
-from model.library.tokenizer import VocabTokenizer
+from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer
+from model.library.vocabulary import write_vocabulary
 from model.native.matrix_layout import packable
 from model.weights.calibrate import Choose, calibration_windows, quantize_layers
 from model.weights.gpu_store import gpu_parts
@@ -115,6 +117,9 @@ def _write_store(
         file_bytes={f.name: f.stat().st_size for f in folder.iterdir()},
     )
     write_manifest(folder, manifest)
+    # Made here, where its memory is no editor's; not of the manifest, since a store is complete without it.
+    with contextlib.suppress(UnsupportedTokenizer):
+        write_vocabulary(folder)
 
 
 def _write_weights(folder: Path, weights: WeightSource, kind: str, progress: Callable[[float], None]) -> None:

@@ -20,7 +20,7 @@ from lsp_server.local import store_of
 from lsp_server.workspace.repository import Repository
 from model.library.catalog import DEFAULT_MODEL, resolve
 from model.library.store import present_spec
-from model.library.tokenizer import VocabTokenizer
+from model.library.vocabulary import open_tokenizer
 from parsers.parse import SyntaxTree
 from tuning.data import example_file
 from tuning.data.examples import Example, Maker, SourceText
@@ -58,7 +58,7 @@ def main() -> int:
     arguments = parser.parse_args()
     store = store_of(arguments.model)
     spec = present_spec(store, resolve(arguments.model).row)
-    maker = Maker(spec=spec, tokenizer=VocabTokenizer.open(store), rng=random.Random(arguments.source))
+    maker = Maker(spec=spec, tokenizer=open_tokenizer(store), rng=random.Random(arguments.source))
     paths = [(path, n_examples) for path, n_examples in json.load(sys.stdin)]
     found = examples_of(arguments.tree, arguments.source, paths, maker)
     # The list is part of every file: a whole path in each label would be as long as the ids.

@@ -1,9 +1,6 @@
 """The tokenizer: text comes back byte for byte, and no text becomes a special token."""
 
 import json
-import platform
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as HfTokenizer
 
-from model.library.catalog import resolve
-from model.library.store import newest_store
-from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer, build_bpe, spellings, strip_added_tokens
+from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer, build_bpe, strip_added_tokens
 from tests.model.tiny import SPECIAL, byte_tokens
 
 TOKENIZER = VocabTokenizer(
@@ -40,48 +35,6 @@ def test_a_sentinel_in_the_text_is_ordinary_characters() -> None:
 def test_special_and_unknown_ids_spell_nothing() -> None:
     assert TOKENIZER.token_bytes(258) == b""
     assert TOKENIZER.token_bytes(10_000) == b""
-
-
-def test_a_store_says_what_tokens_spell_as_its_tokenizer_does(tmp_path: Path) -> None:
-    words = [*byte_tokens(), "ab", "abc", "<|fim_middle|>", "Ġreturn", "ĊĊ", "ÅĤ", "漢", "a漢"]
-    (tmp_path / "tokenizer.json").write_text(build_bpe(words, ["a b", "ab c"], "qwen2").to_str())
-    (tmp_path / "special_tokens.json").write_text(json.dumps({"<|fim_middle|>": 258}))
-    tokenizer = VocabTokenizer.open(tmp_path)
-    spelled = spellings(tmp_path)
-    assert spelled == [tokenizer.token_bytes(token_id) for token_id in range(len(words))]
-    assert spelled[257:261] == [b"abc", b"", b" return", b"\n\n"]
-    (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(UnsupportedTokenizer, match="cannot be read"):
-        spellings(tmp_path)
-
-
-@pytest.mark.model
-def test_so_does_the_real_models(real_model: str) -> None:
-    store = newest_store(resolve(real_model).model_id)
-    assert store is not None
-    tokenizer, spelled = VocabTokenizer.open(store), spellings(store)
-    assert len(spelled) > 100_000
-    assert spelled == [tokenizer.token_bytes(token_id) for token_id in range(len(spelled))]
-
-
-_GROWN = """
-import sys
-from pathlib import Path
-from model.library.system import rss_mb
-from model.library.tokenizer import VocabTokenizer
-before = rss_mb()
-tokenizer = VocabTokenizer.open(Path(sys.argv[1]))
-print(rss_mb() - before)
-"""
-
-
-@pytest.mark.model
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries keep less of what is freed")
-def test_a_process_that_has_read_a_tokenizer_does_not_keep_what_only_reading_takes(real_model: str) -> None:
-    """Each window's server has one: 47 MB, and while it is read 86."""
-    store = newest_store(resolve(real_model).model_id)
-    said = subprocess.run([sys.executable, "-I", "-c", _GROWN, str(store)], check=True, capture_output=True, text=True)
-    assert float(said.stdout) < 65
 
 
 def test_an_unknown_pre_tokenizer_is_refused_by_name() -> None:
