@@ -7,7 +7,7 @@ Rules: pure. No proposal touches lines that stand in the last edit unless a rena
 worse; of several for the same lines the first rule's stays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -85,13 +85,29 @@ def _is_looked_into(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> bool:
     return tree.root is not None and len(tree.source) <= _MAX_BYTES and bool(edits)
 
 
-def _apart(scene: Scene, rules: Iterator[Proposal]) -> Iterator[Proposal]:
+def _apart(scene: Scene, rules: Iterable[Proposal]) -> list[Proposal]:
     """The first of them for any line, with which the file parses no worse."""
+    seen: list[Proposal] = []
+    rest = iter(rules)
+    together = list(_firsts(_kept(rest, seen), lambda proposal: True))
+    if not together or scene.parses(*together):  # as nearly always: one parse for all
+        return together
+    return list(_firsts(chain(seen, rest), scene.parses))
+
+
+def _kept(proposals: Iterator[Proposal], seen: list[Proposal]) -> Iterator[Proposal]:
+    for proposal in proposals:
+        seen.append(proposal)
+        yield proposal
+
+
+def _firsts(rules: Iterable[Proposal], fits: Callable[[Proposal], bool]) -> Iterator[Proposal]:
+    """The first for any line that fits."""
     taken: set[int] = set()
     n_found = 0
     for proposal in rules:
         touched = set(range(proposal.line, proposal.line + len(proposal.old))) or {-1 - proposal.line}
-        if taken.isdisjoint(touched) and proposal.old != proposal.new and scene.parses(proposal):
+        if taken.isdisjoint(touched) and proposal.old != proposal.new and fits(proposal):
             yield proposal
             taken |= touched
             n_found += 1

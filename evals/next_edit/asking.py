@@ -28,9 +28,9 @@ class Author:
 
     rewriter: Rewriter | None = None
 
-    def is_asked(self, situation: Situation) -> bool:
-        """Whether there is a model, and a place to ask it about."""
-        return self.rewriter is not None and bool(regions(situation.lines, situation.edits))
+    def n_regions(self, situation: Situation) -> int:
+        """How many places it is asked about; 0 where there is no model."""
+        return 0 if self.rewriter is None else len(regions(situation.lines, situation.edits))
 
     async def proposals(self, situation: Situation, tree: SyntaxTree) -> tuple[Proposal, ...]:
         """What it would change."""

@@ -100,7 +100,8 @@ class _Answer:
     offered: NextEdits
     proposed: tuple[Proposal, ...]
     ms: float  # of the rules
-    model_ms: float  # 0: it was not asked
+    model_ms: float = 0.0
+    n_regions: int = 0  # that the model was asked about
 
 
 async def _answer(situation: Situation, author: Author, threshold: float) -> _Answer:
@@ -109,12 +110,13 @@ async def _answer(situation: Situation, author: Author, threshold: float) -> _An
     found = proposals(tree, situation.edits, situation.imports)
     ms = (time.perf_counter() - began) * 1e3
     offered = judge(found, situation.edits, situation.cursor, threshold=threshold)
-    if offered.edits or not author.is_asked(situation):
-        return _Answer(offered, found, ms, 0.0)
+    if offered.edits or not (n_regions := author.n_regions(situation)):
+        return _Answer(offered, found, ms)
     began = time.perf_counter()
     said = await author.proposals(situation, tree)
     written = judge(said, situation.edits, situation.cursor, threshold=threshold)
-    return _Answer(written if written.edits else offered, (*found, *said), ms, (time.perf_counter() - began) * 1e3)
+    model_ms = (time.perf_counter() - began) * 1e3
+    return _Answer(written if written.edits else offered, (*found, *said), ms, model_ms, n_regions)
 
 
 async def _row(situation: Situation, author: Author, threshold: float) -> dict[str, Any]:
@@ -132,7 +134,9 @@ async def _row(situation: Situation, author: Author, threshold: float) -> dict[s
         }
         for each in answer.proposed
     ]
-    times = {"ms": round(answer.ms, 2), **({"model_ms": round(answer.model_ms)} if answer.model_ms else {})}
+    times = {"ms": round(answer.ms, 2)}
+    if answer.n_regions:
+        times |= {"model_ms": round(answer.model_ms), "region_ms": round(answer.model_ms / answer.n_regions)}
     return {**row, **times, "reason": answer.offered.reason, "candidates": candidates}
 
 
@@ -188,6 +192,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "by_layer": layers,
         **_percentiles("ms", rows),
         **_percentiles("model_ms", rows),
+        **_percentiles("region_ms", rows),
     }
 
 

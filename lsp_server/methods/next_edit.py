@@ -13,8 +13,9 @@ for who does not ask.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -35,9 +36,9 @@ log = logging.getLogger(__name__)
 
 # The command that an editor runs when the user takes an edit; its argument is the id.
 ACCEPTED = "midfill.nextEditAccepted"
-# Files of the repository that a renamed name is looked for in; files and edits of an answer: when those are taken, what
-# is left is asked for again.
-_MAX_FILES, _MAX_CHANGED, _MAX_EDITS = 12, 3, 24
+# Files of the repository that a renamed name is looked for in; files and edits of an answer, and characters that are
+# looked through when there is something to offer: when that is taken, what is left is asked for again.
+_MAX_FILES, _MAX_CHANGED, _MAX_EDITS, _MAX_LOOKED = 12, 3, 24, 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +228,17 @@ class _Search:
 
     def offers(self) -> Iterator[_Offer]:
         """The edits, file by file. Slow."""
-        n_changed = 0
+        n_changed = n_looked = 0
         for old, new in self.names.items():
             texts = self._texts(old)
             for uri in sorted(texts, key=lambda each: (each != self.uri, each)):
-                if n_changed >= _MAX_CHANGED:
+                if n_changed >= _MAX_CHANGED or (n_changed and n_looked > _MAX_LOOKED):
                     return
-                version, text = texts[uri]
+                version, read = texts[uri]
+                # The index may be behind: what was just changed is not parsed again.
+                if (text := read()) is None or old not in text:
+                    continue
+                n_looked += len(text)
                 found = uses(parse(self.language, text), old, new)
                 dismissed = self.ls.next_edits.dismissed
                 answer = judge(found, self.edits, 0, threshold=self.threshold, dismissed=dismissed)
@@ -244,20 +249,19 @@ class _Search:
                 for judged in sorted(answer.edits, key=lambda each: each.proposal.line):
                     yield _Offer(uri, version, lines, judged)
 
-    def _texts(self, name: str) -> dict[str, tuple[int | None, str]]:
-        """The files in which a name may be used: their versions and texts."""
-        found: dict[str, tuple[int | None, str]] = {}
+    def _texts(self, name: str) -> dict[str, tuple[int | None, Callable[[], str | None]]]:
+        """The files in which a name may be used: their versions, and what reads them, since few are looked at."""
+        found: dict[str, tuple[int | None, Callable[[], str | None]]] = {}
         is_open = {document.uri: document for document in list(self.ls.documents)}
         for uri, document in is_open.items():
             is_ours = for_document(uri, document.language_id).id == self.language
             text = document.text
             if uri != self.source and is_ours and name in text and not self.ls.privacy.reason(uri, text):
-                found[uri] = (document.version, text)
+                found[uri] = (document.version, partial(str, text))
         if (repository := self.ls.workspaces.of(self.source)) is not None:
-            for path, text in repository.texts_with(name, self.language, _MAX_FILES).items():
-                # The index may be behind: what was just changed is not parsed again.
-                if name in text and (uri := repository.uri_of(path)) not in is_open:
-                    found[uri] = (None, text)
+            for path in repository.files_with(name, self.language, _MAX_FILES):
+                if (uri := repository.uri_of(path)) not in is_open:
+                    found[uri] = (None, partial(repository.text_of, path))
         return found
 
 

@@ -82,22 +82,22 @@ class Repository:
         finally:
             self._turn.release()
 
-    def texts_with(self, name: str, language: str, limit: int) -> dict[str, str]:
-        """By their paths, files of a language that may use a name of another file, as they are on the disk now.
+    def files_with(self, name: str, language: str, limit: int) -> list[str]:
+        """The paths of files of a language that may use a name of another file.
 
         Where files see each other without an import, all that it stands in; else those that import it.
         """
         with self._turn:
             reader = self._present()
             if reader is None:
-                return {}
+                return []
             paths = reader.using(name, limit) if by_id(language).folder_scope else reader.importers(name, limit)
-        found: dict[str, str] = {}
-        for path in paths:
-            file = stat_file(self._root, path)
-            if file is not None and file.language == language and (text := read(self._root, file)) is not None:
-                found[path] = text
-        return found
+        return [path for path in paths if for_document(path).id == language]
+
+    def text_of(self, path: str) -> str | None:
+        """A file as it is on the disk now; None when it is no source any more."""
+        file = stat_file(self._root, path)
+        return None if file is None else read(self._root, file)
 
     def import_lines(self, names: Collection[str], language: str) -> dict[str, str]:
         """By name the line by which most files of a language import it; nothing for one that none imports alone."""

@@ -23,5 +23,8 @@ def test_a_name_is_looked_for_where_it_is_imported_or_seen_without(tiny_cache: P
     writer.sync(lambda progress: None)
     writer.close()
     repository = Repository.open(root)
-    assert repository.texts_with("load_rows", "python", 9) == {"uses.py": _FILES["uses.py"]}
-    assert set(repository.texts_with("loadRows", "go", 9)) == {"a.go", "uses.go"}
+    assert repository.files_with("load_rows", "python", 9) == ["uses.py"]
+    assert set(repository.files_with("loadRows", "go", 9)) == {"a.go", "uses.go"}
+    assert repository.text_of("uses.py") == _FILES["uses.py"]
+    (root / "uses.py").unlink()
+    assert repository.text_of("uses.py") is None
