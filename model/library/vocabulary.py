@@ -1,6 +1,6 @@
 """A model's vocabulary where it is mapped: what tokens spell and which of them merge, in a file beside its tokenizer.
 
-`tokenizers` reads a tokenizer.json of 7 MB in a third of a second, into 38 MB of each window's server. Of that the
+`tokenizers` reads a tokenizer.json of 7 MB in a third of a second, into 50 MB of each window's server. Of that the
 library keeps what is short: it splits a text into words, by the model's own pattern. The merges, which are the most,
 are looked up in the file by `native/bpe.cpp`, in pages that all processes share.
 
@@ -12,7 +12,7 @@ import functools
 import json
 import logging
 import os
-import tempfile
+import threading
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,14 @@ class MappedTokenizer:
     def __init__(
         self, tensors: MappedTensors | dict[str, Array], metadata: dict[str, str], special: dict[str, int]
     ) -> None:
-        """Over the tensors and the metadata of `_tensors`; KeyError where one lacks."""
-        self._slots, self._first = tensors["slots"], tensors["bytes"]
-        self._ends, self._spelled = tensors["ends"], tensors["spelled"]
+        """Over the tensors and the metadata of `_tensors`; KeyError or ValueError where they are others."""
+        slots, first, ends = tensors["slots"], tensors["bytes"], tensors["ends"]
+        # Native code reads them by these.
+        are_right = slots.shape[1:] == (4,) and len(slots).bit_count() == 1 and first.shape == (256,)
+        if not are_right or any(table.dtype != np.uint32 for table in (slots, first, ends)):
+            raise ValueError("the tables are not of this format")
+        self._slots, self._first = slots, first
+        self._ends, self._spelled = ends, tensors["spelled"]
         self._pre_tokenizer, self._special = metadata["pre_tokenizer"], special
         self.n_tokens = int(metadata["n_tokens"])
         # The ids that spell something, by what they spell: (n,) uint32.
@@ -94,18 +99,28 @@ StoreTokenizer = MappedTokenizer | VocabTokenizer
 
 def open_tokenizer(store: Path) -> StoreTokenizer:
     """The tokenizer of a store, mapped where that can be; UnsupportedTokenizer when it cannot be read."""
-    file = store / VOCABULARY
     if not binding.is_built():
         return VocabTokenizer.open(store)
-    for is_made in (file.is_file(), False):
-        try:
-            if not is_made:
-                write_vocabulary(store)
-            tensors = MappedTensors(file)
-            return MappedTokenizer(tensors, tensors.metadata, json.loads((store / SPECIAL_TOKENS).read_text()))
-        except (StoreError, OSError, KeyError, ValueError) as error:  # damaged: it is made again, once
-            log.warning("%s cannot be mapped: %s", file, error)
-    return VocabTokenizer.open(store)
+    if (mapped := _mapped(store)) is not None:
+        return mapped
+    try:
+        write_vocabulary(store)
+    except (UnsupportedTokenizer, OSError) as error:
+        log.info("the tokenizer is read, not mapped: %s", error)
+    return _mapped(store) or VocabTokenizer.open(store)
+
+
+def _mapped(store: Path) -> MappedTokenizer | None:
+    """That of a store's file; None where there is none, or a damaged one."""
+    file = store / VOCABULARY
+    try:
+        tensors = MappedTensors(file)
+        return MappedTokenizer(tensors, tensors.metadata, json.loads((store / SPECIAL_TOKENS).read_text()))
+    except FileNotFoundError:
+        return None
+    except (StoreError, OSError, KeyError, ValueError) as error:
+        log.warning("%s is made again: %s", file, error)
+        return None
 
 
 def write_vocabulary(store: Path) -> None:
@@ -125,13 +140,12 @@ def write_vocabulary(store: Path) -> None:
         raise UnsupportedTokenizer(f"the tokenizer in {store} is of another kind: {error!r}") from error
     if mapped != VocabTokenizer.open(store).encode(_TELLING):
         raise UnsupportedTokenizer(f"the tokenizer in {store} is of a kind that only its library knows")
-    handle, name = tempfile.mkstemp(dir=store, prefix=".vocabulary-")
-    os.close(handle)
+    made = store / f".{VOCABULARY}-{os.getpid()}-{threading.get_ident()}"
     try:
-        save_file(tensors, name, metadata)
-        os.replace(name, store / VOCABULARY)
+        save_file(tensors, made, metadata)
+        os.replace(made, store / VOCABULARY)
     finally:
-        Path(name).unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
     del tensors
     give_back_memory()
 

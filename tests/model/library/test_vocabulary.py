@@ -21,6 +21,7 @@ from model.library.store import newest_store
 from model.library.tokenizer import UnsupportedTokenizer, VocabTokenizer, build_bpe
 from model.library.vocabulary import VOCABULARY, MappedTokenizer, open_tokenizer, write_vocabulary
 from model.native import binding
+from model.weights.mapped import MappedTensors
 from tests.fakes import bpe_tokenizer
 from tests.model.tiny import byte_tokens
 
@@ -108,6 +109,29 @@ def test_a_file_that_is_damaged_is_made_again(tmp_path: Path) -> None:
         assert isinstance(tokenizer, MappedTokenizer)
         assert tokenizer.encode("return self.x") == whole
         assert (store / VOCABULARY).stat().st_size == n_bytes
+
+
+def _emptied(table: Any) -> Any:
+    return table[:0]
+
+
+def _of_bytes(table: Any) -> Any:
+    return table.astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("slots", _emptied), ("bytes", _emptied), ("slots", _of_bytes), ("bytes", _of_bytes), ("ends", _of_bytes)],
+)
+def test_tables_of_another_format_are_refused_before_anything_reads_them(
+    tmp_path: Path, name: str, change: Callable[[Any], Any]
+) -> None:
+    store = _store(tmp_path / "store", bpe_tokenizer()._tokenizer.to_str(), {})
+    write_vocabulary(store)
+    tensors = MappedTensors(store / VOCABULARY)
+    others = {each: change(tensors[each]) if each == name else tensors[each] for each in tensors}
+    with pytest.raises(ValueError, match="not of this format"):
+        MappedTokenizer(others, tensors.metadata, {})
 
 
 def _refuse(*_: Any) -> None:
