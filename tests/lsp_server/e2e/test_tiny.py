@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from model.library.vocabulary import VOCABULARY
 from model.link.spawn import EngineSettings, socket_path
 from tests.conftest import daemons_of
 from tests.lsp_server.cli.test_main import midfill
@@ -208,6 +209,7 @@ def test_a_tokenizer_that_was_damaged_is_said_in_words(ready_cache: Path, tiny_m
         (file,) = ready_cache.glob("stores/*/tokenizer.json")
         kept = file.read_bytes()
         file.write_bytes(b"x" * len(kept))
+        (file.parent / VOCABULARY).unlink(missing_ok=True)
         with start(tmp_path, tiny_model) as second:
             second.allowed_errors = 1
             status = second.wait_for_phase("down", "failed", timeout_s=60)

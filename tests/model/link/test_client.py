@@ -86,36 +86,6 @@ def test_a_request_that_a_stopped_model_process_left_unanswered_starts_the_next_
     asyncio.run(asyncio.wait_for(scenario(), 120))
 
 
-def test_the_tokenizer_is_read_while_the_model_process_starts(tiny_cache: Path, tiny_model: Path) -> None:
-    """Read after it, it would be as long again until somebody gets a suggestion."""
-
-    async def scenario() -> None:
-        async with Watched(tiny_model) as first:
-            await first.until(Phase.READY)
-            loaded = first.client.loaded
-            assert loaded is not None
-            await EngineClient.stop_daemon(socket_path(first.settings))
-            process = first.client._process
-            assert process is not None
-            await asyncio.to_thread(process.wait)
-        second = Watched(tiny_model)
-        with socket_path(second.settings).with_suffix(".lock").open("ab") as lock:
-            assert try_lock(lock)
-            async with second:
-                await second._changed.wait()  # it starts one, which cannot come up
-                await asyncio.get_running_loop().shutdown_default_executor()
-                (file,) = tiny_cache.glob("stores/*/tokenizer.json")
-                file.write_text(" " * file.stat().st_size)
-                lock.close()
-                await second.until(Phase.READY)
-                assert Phase.DOWN not in second.phases
-                again = second.client.loaded
-                assert again is not None
-                assert again.tokenizer.encode("def f():") == loaded.tokenizer.encode("def f():") != []
-
-    asyncio.run(asyncio.wait_for(scenario(), 120))
-
-
 def test_another_store_than_the_newest_is_read_when_the_process_names_it(tiny_cache: Path, tiny_model: Path) -> None:
     async def scenario() -> None:
         async with Watched(tiny_model) as watched:
