@@ -14,7 +14,7 @@ import logging
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -200,6 +200,19 @@ class IndexReader:
             found |= {begins + n: line for n, line in enumerate(inflated(blob)[0].split("\n"))}
         numbers = range(first_line, last_line + 1)
         return "".join(found.get(number, "") + "\n" for number in numbers) if found else ""
+
+    @_or_nothing(dict)
+    def heads(self, paths: Collection[str], last_line: int) -> Mapping[str, list[str]]:
+        """By their paths files' lines down to one, as they were indexed; also what else is in the last one's chunk."""
+        rows = self._db.execute(
+            "SELECT f.path, c.text FROM files f JOIN chunks c ON c.file = f.id "
+            "WHERE f.path IN (SELECT value FROM json_each(?)) AND c.first_line <= ? ORDER BY c.file, c.first_line",
+            (json.dumps(list(paths)), last_line),
+        )
+        found: dict[str, list[str]] = {}
+        for path, blob in rows:
+            found.setdefault(path, []).extend(inflated(blob)[0].split("\n"))
+        return found
 
     # -- BM25 ------------------------------------------------------------------------------------------------
 

@@ -106,17 +106,15 @@ class Repository:
             if reader is None:
                 return {}
             places = {name: reader.importers(name, _MAX_IMPORTERS) for name in names}
-            found: dict[str, str] = {}
-            for name, where in places.items():
-                lines = (
-                    reader.lines(path, 0, _MAX_HEADER_LINES).split("\n")
-                    for path in where
-                    if for_document(path).id == language
-                )
-                alone = Counter(line.strip() for text in lines for line in text if imports_alone(line, name))
-                if alone:
-                    found[name] = alone.most_common(1)[0][0]
-            return found
+            ours = {path for where in places.values() for path in where if for_document(path).id == language}
+            heads = reader.heads(sorted(ours), _MAX_HEADER_LINES)
+        found: dict[str, str] = {}
+        for name, where in places.items():
+            lines = (line for path in where for line in dict.fromkeys(heads.get(path, ())) if name in line)
+            alone = Counter(line.strip() for line in lines if imports_alone(line, name))
+            if alone:
+                found[name] = alone.most_common(1)[0][0]
+        return found
 
     def uri_of(self, path: str) -> str:
         """The address of a file of the workspace."""

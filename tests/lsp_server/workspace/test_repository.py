@@ -28,3 +28,28 @@ def test_a_name_is_looked_for_where_it_is_imported_or_seen_without(tiny_cache: P
     assert repository.text_of("uses.py") == _FILES["uses.py"]
     (root / "uses.py").unlink()
     assert repository.text_of("uses.py") is None
+
+
+_IMPORTERS = {
+    "a.py": "from rows import load_rows\n\nload_rows()\n",
+    "b.py": "import os\nfrom rows import load_rows\n\nload_rows()\n",
+    "c.py": "import rows as load_rows\nfrom .rows import load_rows\n",
+    "d.py": "from rows import load_rows, save_rows\n\nsave_rows()\n",
+    "e.py": "x = 1\n" * 400 + "from late import late_rows\n",
+    "f.ts": "import { load_rows } from './rows'\n",
+    "rows.py": "def load_rows(): ...\ndef save_rows(): ...\n",
+}
+
+
+def test_a_name_is_imported_as_most_files_do(tiny_cache: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    for name, text in _IMPORTERS.items():
+        (root / name).write_text(text)
+    writer = IndexWriter(root)
+    writer.sync(lambda progress: None)
+    writer.close()
+    repository = Repository.open(root)
+    names = ["load_rows", "save_rows", "late_rows", "nowhere"]
+    # What stands only beside others, or far down, is not taken over.
+    assert repository.import_lines(names, "python") == {"load_rows": "from rows import load_rows"}
