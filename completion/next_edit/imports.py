@@ -33,7 +33,7 @@ def unused(scene: Scene) -> Iterator[Proposal]:
     for edit in scene.here:
         old, new = scene.names(edit)
         gone |= {name for name in old if name not in new} - {each.old for each in scene.replaced(edit)}
-    if not any(name in scene.source and not _is_used(scene, name) for name in gone):  # an outline takes its time
+    if not any(_stands(scene, name) and not _is_used(scene, name) for name in gone):  # an outline takes its time
         return
     imports = scene.imports
     found: list[Proposal] = []
@@ -53,6 +53,12 @@ def local_name(imported: Import) -> str:
     """What an import is called in its file."""
     word = _LAST_WORD.search(imported.alias or imported.name or imported.path)
     return word.group(0) if word else ""
+
+
+def _stands(scene: Scene, name: bytes) -> bool:
+    """Whether a name stands anywhere as a word: in an import it may be in a string, as Go's are."""
+    word = re.escape(name)  # first, since `re` looks for a literal beginning much faster
+    return re.search(rb"%b(?<![\w$]%b)(?![\w$])" % (word, word), scene.source) is not None
 
 
 def _is_used(scene: Scene, name: bytes) -> bool:

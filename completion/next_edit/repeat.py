@@ -219,10 +219,9 @@ def _exact(atom: _Atom) -> _Pattern | None:
 
 def _places(pattern: _Pattern, scene: Scene) -> Iterator[Proposal]:
     found: list[Proposal] = []
-    for line in range(len(scene.lines) - pattern.n_lines + 1):
+    near = {line - n for line in scene.lines_with(pattern.anchor) for n in range(pattern.n_lines)}
+    for line in sorted(line for line in near if 0 <= line <= len(scene.lines) - pattern.n_lines):
         block = scene.lines[line : line + pattern.n_lines]
-        if not any(pattern.anchor in each for each in block):
-            continue
         if any(map(scene.is_edited, range(line, line + pattern.n_lines))) or not block[0].strip():
             continue
         indent = indentation(block[0])

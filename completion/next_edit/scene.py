@@ -47,6 +47,7 @@ class Scene:
         if "\r" in text:
             self.lines = [line.removesuffix("\r") for line in self.lines]
         self._before: dict[LineEdit, SyntaxTree] = {}
+        self._lines_with: dict[str, list[int]] = {}
 
     @property
     def root(self) -> Node:
@@ -73,6 +74,12 @@ class Scene:
     def imports(self) -> tuple[Import, ...]:
         """What the file imports."""
         return imports_of(self.tree)
+
+    def lines_with(self, text: str) -> list[int]:
+        """The numbers of the lines in which a text stands."""
+        if text not in self._lines_with:
+            self._lines_with[text] = [number for number, line in enumerate(self.lines) if text in line]
+        return self._lines_with[text]
 
     def _stands(self, edit: LineEdit) -> bool:
         return edit.line != NOWHERE and tuple(self.lines[edit.line : edit.end]) == edit.new
