@@ -14,7 +14,7 @@ WHEEL = $(DIST)/bin/python -m pip wheel --quiet --disable-pip-version-check --no
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml setup.py $(wildcard model/native/*)
+$(READY): requirements.lock pyproject.toml setup.py $(wildcard model/native/*.cpp model/native/*.h)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "midfill needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock

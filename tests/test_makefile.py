@@ -1,5 +1,6 @@
 """`make test` with a stand-in for the environment's Python: what is run, and how it ends."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,3 +26,16 @@ def test_all_parts_run_whatever_the_first_says(failing: tuple[int, ...], tmp_pat
     ran = log.read_text().splitlines()
     assert [next(part for part in PARTS if f"-m {part}" in line) for line in ran] == PARTS
     assert (done.returncode != 0) == bool(failing), done.stderr
+
+
+def test_what_python_compiles_is_no_reason_to_set_up_again(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    ready.touch()
+    cache = ROOT / "model/native/__pycache__"
+    cache.mkdir(exist_ok=True)
+    later = ready.stat().st_mtime + 60
+    os.utime(cache, (later, later))
+    command = ["make", "-q", "-C", str(ROOT), f"READY={ready}", str(ready)]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    os.utime(ready, (0, 0))
+    assert subprocess.run(command, capture_output=True).returncode == 1

@@ -214,7 +214,8 @@ def test_llama_cpps_server_answers_and_the_local_model_when_it_is_killed(real_ca
             other = (tmp_path / "b.py").as_uri()  # of the first document the answer is still at hand
             session.open(other, _TEXT)
             assert session.complete(other, 1, 7) == []
-            assert "cannot be reached" in session.status()["engine"]
+            said = session.status()["engine"]  # it hung up on what was computed ahead, if that came first
+            assert "cannot be reached" in said or "hung up" in said
             _until(lambda: session.status()["host"] == "" and session.status()["phase"] == "ready")
             assert _texts(session.complete(other, 1, 7)) == ["return a + b"]
 
