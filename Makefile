@@ -56,8 +56,7 @@ test-clients: $(READY)  ## others' Neovim plugins: llama.vim and minuet-ai.nvim 
 
 test-editors: $(READY)  ## the plugins in the real Neovim and VS Code, with the real server and model
 	$(BIN)/midfill model pull
-	neovim/tests/run.sh
-	vscode-extension/e2e/run.sh
+	@failed=0; neovim/tests/run.sh || failed=1; vscode-extension/e2e/run.sh || failed=1; exit $$failed
 
 check: $(READY)
 	$(BIN)/ruff format --check .
