@@ -1,0 +1,96 @@
+"""Training examples of next edits: the product's prompts, and regions as the commit left them."""
+
+import random
+from array import array
+
+from completion.next_edit.edits import LineEdit
+from completion.next_edit.places import Region
+from completion.next_edit.rewriting import Question, prompt_for
+from completion.prompt.segments import SegmentCache
+from completion.types import PromptSpec, RewriteForm
+from evals.next_edit.examples import Example, Maker, around, balanced, histories, rewritten
+from evals.next_edit.repositories import REPOSITORIES
+from evals.next_edit.situations import Situation
+from tests.fakes import SPEC, ByteTokenizer
+from tuning.data.sources import sources
+
+_LINES = (
+    "def send(messages):",
+    "    publish(messages)",
+    "",
+    "def later(message):",
+    "    queue(message)",
+    "",
+    "send(message)",
+    "done()",
+)
+_EDIT = LineEdit("a.py", 0, ("def send(message):",), ("def send(messages):",))
+_NEXT = LineEdit("a.py", 6, ("send(message)",), ("send(messages)",))
+
+
+def _situation(*wanted: LineEdit) -> Situation:
+    return Situation(
+        id="one", source="repo", path="a.py", language="python", lines=_LINES, edits=(_EDIT,), wanted=wanted, cursor=0
+    )
+
+
+def _maker() -> Maker:
+    tokenizer = ByteTokenizer()
+    return Maker(SPEC, tokenizer, SegmentCache(tokenizer))
+
+
+def test_a_region_is_written_as_the_commit_left_it() -> None:
+    region = Region(5, 8, 0.0)
+    assert rewritten(_situation(_NEXT), region) == ["", "send(messages)", "done()"]
+    assert rewritten(_situation(), region) == ["", "send(message)", "done()"]
+    more = LineEdit("a.py", 7, (), ("again()", "again()"))
+    gone = LineEdit("a.py", 5, ("",), ())
+    assert rewritten(_situation(_NEXT, more, gone), region) == ["send(messages)", "again()", "again()", "done()"]
+
+
+def test_an_edit_that_reaches_beyond_it_makes_no_example() -> None:
+    wide = LineEdit("a.py", 4, _LINES[4:7], ("pass",))
+    assert rewritten(_situation(wide), Region(5, 8, 0.0)) is None
+    assert rewritten(_situation(wide), Region(0, 3, 0.0)) == list(_LINES[:3])
+
+
+def test_each_edit_that_came_has_a_region() -> None:
+    assert around(_LINES, _NEXT) == Region(4, 8, 0.0)
+    long = LineEdit("a.py", 0, _LINES * 3, ())
+    assert around(_LINES * 3, long) == Region(0, 24, 0.0)
+
+
+def test_an_example_is_the_products_prompt_and_ends_with_end_of_text() -> None:
+    (example,) = _maker().examples(_situation(_NEXT))
+    said = bytes(token for token in example.ids[example.target :] if token < 256).decode()
+    assert "send(messages)\n" in said
+    assert example.ids[-1] == SPEC.stop_token_ids[0]
+    assert example.kind == "change"
+    prompts = [_prompt(Region(first, end, 0.0), SPEC) for first in range(8) for end in range(first, 9)]
+    assert array("I", example.ids[: example.target]) in prompts
+
+
+def _prompt(region: Region, spec: PromptSpec) -> "array[int]":
+    question = Question(path="a.py", language="python", lines=_LINES, edits=(_EDIT,), region=region, line=0)
+    return prompt_for(question, spec, SegmentCache(ByteTokenizer()), RewriteForm.PAIRS).token_ids
+
+
+def test_where_nothing_follows_the_region_stays() -> None:
+    examples = list(_maker().examples(_situation()))
+    assert [example.kind for example in examples] == ["quiet"] * len(examples) != []
+
+
+def test_of_the_quiet_ones_there_are_not_many_more() -> None:
+    change = [Example((n,), 0, "python", "change", "r") for n in range(4)]
+    quiet = [Example((n + 10,), 0, "python", "quiet", "r") for n in range(40)]
+    mixed = balanced([*change, *change, *quiet], random.Random(1))
+    assert sum(example.kind == "change" for example in mixed) == 4
+    assert sum(example.kind == "quiet" for example in mixed) == 6
+
+
+def test_nothing_that_is_scored_on_is_trained_on() -> None:
+    scored = {each.spec.partition("==")[0] for each in REPOSITORIES}
+    trained = {each.spec.partition("==")[0] for each in histories(sources())}
+    assert trained
+    assert not trained & scored
+    assert not {row.name for row in sources() if row.heldout} & trained
