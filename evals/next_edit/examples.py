@@ -2,10 +2,10 @@
 
     python -m evals.next_edit.examples --mirror DIR --out FILE [--per N] [--model MODEL]
 
-A situation is made of a commit as `commits` makes those that next edits are scored on. The model is then asked as layer
-two asks it: about the regions that `places` finds, and about the lines that the commit changed. It should write each
-region as the commit left it, and as it is where nothing follows, up to end-of-text. The file is one of
-`tuning.data.example_file`: what trains on completions trains on these, or on both.
+A situation is made of a commit as `commits` makes those that next edits are scored on. The model is then asked as
+layer two asks it: about the regions that `places` finds, about the lines that the commit changed, and about one that
+is drawn. It should write each region as the commit left it, and as it is where nothing follows, up to end-of-text.
+The file is one of `tuning.data.example_file`: what trains on completions trains on these, or on both.
 
 Rules: only repositories of `tuning/sources.toml`, none of which is scored on; those that are held out there are left
 out. Every prompt is the product's own. What a benchmark has is left out. Seeded.
@@ -63,13 +63,16 @@ class Maker:
     spec: PromptSpec
     tokenizer: Tokenizer
     segments: SegmentCache
+    draw: random.Random
 
     def examples(self, situation: Situation) -> Iterator[Example]:
-        """The regions of a situation: those that are found, and around each edit that came."""
+        """The regions of a situation: those that are found, one around each edit that came, and one that is drawn."""
         found = list(regions(situation.lines, situation.edits))
         for edit in situation.wanted:
             if not any(_holds(region, edit) for region in found):
                 found.append(around(situation.lines, edit))
+        line = self.draw.randrange(len(situation.lines))
+        found.append(around(situation.lines, LineEdit(situation.path, line, situation.lines[line : line + 1], ())))
         for region in found:
             if (new := rewritten(situation, region)) is not None and (example := self._example(situation, region, new)):
                 yield example
@@ -158,7 +161,7 @@ def main() -> int:
     if form_of(spec) is None:
         print(f"midfill: {given.model} has no token for files: it cannot be asked for next edits", file=sys.stderr)
         return 1
-    maker = Maker(spec, tokenizer, SegmentCache(tokenizer))
+    maker = Maker(spec, tokenizer, SegmentCache(tokenizer), random.Random(_SEED))
     benchmarks = Benchmarks.read(given.benchmarks)
     found: list[Example] = []
     for history in histories(sources()):
