@@ -9,7 +9,7 @@ worse; of several for the same lines the first rule's stays.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, tee
 
 from completion.next_edit import imports, renames, repeat, signatures, spans, twins
 from completion.next_edit.edits import Layer, LineEdit, Proposal
@@ -87,18 +87,11 @@ def _is_looked_into(tree: SyntaxTree, edits: tuple[LineEdit, ...]) -> bool:
 
 def _apart(scene: Scene, rules: Iterable[Proposal]) -> list[Proposal]:
     """The first of them for any line, with which the file parses no worse."""
-    seen: list[Proposal] = []
-    rest = iter(rules)
-    together = list(_firsts(_kept(rest, seen), lambda proposal: True))
+    once, again = tee(rules)
+    together = list(_firsts(once, lambda proposal: True))
     if not together or scene.parses(*together):  # as nearly always: one parse for all
         return together
-    return list(_firsts(chain(seen, rest), scene.parses))
-
-
-def _kept(proposals: Iterator[Proposal], seen: list[Proposal]) -> Iterator[Proposal]:
-    for proposal in proposals:
-        seen.append(proposal)
-        yield proposal
+    return list(_firsts(again, scene.parses))
 
 
 def _firsts(rules: Iterable[Proposal], fits: Callable[[Proposal], bool]) -> Iterator[Proposal]:

@@ -22,8 +22,8 @@ from itertools import accumulate
 
 from completion.code.words import identifiers
 from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal, pieces
-from completion.next_edit.places import Changed, changed_words, regions
-from completion.next_edit.rewriting import Question, prompt_for
+from completion.next_edit.places import Changed, Region, changed_words, regions
+from completion.next_edit.rewriting import Question, prompt_for, text_of
 from completion.prompt.segments import SegmentCache
 from completion.types import Engine, Priority, Prompt, PromptSpec, RewriteForm, Tokenizer
 
@@ -61,6 +61,17 @@ class Scene:
     edits: tuple[LineEdit, ...]
     line: int
 
+    def question(self, region: Region) -> Question:
+        """What is asked about a region of it."""
+        return Question(
+            path=self.path,
+            language=self.language,
+            lines=self.lines,
+            edits=self.edits,
+            region=region,
+            line=self.line,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Rewritten:
@@ -80,15 +91,7 @@ async def rewrites(rewriter: Rewriter, scene: Scene) -> AsyncIterator[Proposal]:
     changed = changed_words(scene.edits)
     # In threads, since a large file takes its time.
     for region in await asyncio.to_thread(regions, scene.lines, scene.edits):
-        question = Question(
-            path=scene.path,
-            language=scene.language,
-            lines=scene.lines,
-            edits=scene.edits,
-            region=region,
-            line=scene.line,
-        )
-        for proposal in await _asked(rewriter, question, changed):
+        for proposal in await _asked(rewriter, scene.question(region), changed):
             yield proposal
 
 
@@ -250,10 +253,6 @@ class _Writing:
         to_byte = sum(len(line.encode()) + 1 for line in self._old[:until])
         old = sum(v for at, v in zip(begins, logprobs, strict=False) if from_byte <= at < to_byte)
         return _Rewritten(head, end, new, tuple(self._logprobs), old)
-
-
-def text_of(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _proposals(question: Question, found: _Rewritten, changed: Changed, line: int) -> list[Proposal]:

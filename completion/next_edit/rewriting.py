@@ -115,8 +115,8 @@ def _fim(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[i
     ]
     return [
         *_ids(files, spec, segments),
-        *prefix, *segments.encode(_text(above)),
-        *suffix, *segments.encode(_text(below)),
+        *prefix, *segments.encode(text_of(above)),
+        *suffix, *segments.encode(text_of(below)),
         *middle,
     ]  # fmt: skip
 
@@ -125,14 +125,14 @@ def _chat(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[
     start, end = ([mark for mark in (each,) if mark is not None] for each in (spec.turn_start, spec.turn_end))
     fence = f"```{question.language}\n"
     edits = "".join(
-        f"Before:\n{fence}{_text(edit.old)}```\nAfter:\n{fence}{_text(edit.new)}```\n"
+        f"Before:\n{fence}{text_of(edit.old)}```\nAfter:\n{fence}{text_of(edit.new)}```\n"
         for edit in _shown(question.edits)
     )
     asked = (
         f"I am changing {question.path}. I have just made these edits:\n{edits}"
-        f"This is the code around the next lines:\n{fence}{_text(_window(question))}```\n"
+        f"This is the code around the next lines:\n{fence}{text_of(_window(question))}```\n"
         "Rewrite the following lines of it so that they fit my edits. Change nothing else; "
-        f"if they fit already, repeat them as they are.\n{fence}{_text(question.old)}```"
+        f"if they fit already, repeat them as they are.\n{fence}{text_of(question.old)}```"
     )
     return [
         *start, *segments.encode(f"system\n{spec.chat_system}"), *end, *segments.encode("\n"),
@@ -156,15 +156,16 @@ def _ids(files: Sequence[str], spec: PromptSpec, segments: SegmentCache) -> list
 
 
 def _document(path: str, lines: Sequence[str]) -> str:
-    return f"{path}\n{_text(lines)}"
+    return f"{path}\n{text_of(lines)}"
 
 
 def _pairs_of(path: str, edits: Sequence[LineEdit]) -> list[str]:
     """Texts before and after, each pair a file of its own."""
-    return [f"{path}.diff\noriginal:\n{_text(edit.old)}updated:\n{_text(edit.new)}" for edit in edits]
+    return [f"{path}.diff\noriginal:\n{text_of(edit.old)}updated:\n{text_of(edit.new)}" for edit in edits]
 
 
-def _text(lines: Sequence[str]) -> str:
+def text_of(lines: Sequence[str]) -> str:
+    """Lines as a text, each with its end."""
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -36,11 +36,12 @@ class Author:
         """What it would change."""
         if self.rewriter is None:
             return ()
-        found = tuple([proposal async for proposal in rewrites(self.rewriter, _scene(situation))])
+        found = tuple([proposal async for proposal in rewrites(self.rewriter, scene_of(situation))])
         return fitting(tree, found)
 
 
-def _scene(situation: Situation) -> Scene:
+def scene_of(situation: Situation) -> Scene:
+    """A situation as layer two takes it."""
     return Scene(
         path=situation.path,
         language=situation.language,

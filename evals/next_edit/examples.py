@@ -20,9 +20,10 @@ from pathlib import Path
 
 from completion.next_edit.edits import LineEdit
 from completion.next_edit.places import LINES_BEFORE, MAX_LINES, Region, regions
-from completion.next_edit.rewriting import Question, form_of, prompt_for
+from completion.next_edit.rewriting import form_of, prompt_for, text_of
 from completion.prompt.segments import SegmentCache
 from completion.types import PromptSpec, Tokenizer
+from evals.next_edit.asking import scene_of
 from evals.next_edit.commits import situations
 from evals.next_edit.situations import Situation
 from evals.replay.histories import Named
@@ -33,27 +34,13 @@ from model.library.store import present_spec
 from model.library.vocabulary import open_tokenizer
 from tuning.data import example_file
 from tuning.data.clean import Benchmarks
+from tuning.data.examples import Example, target_ids
 from tuning.data.sources import Source, sources
 
 # Of the regions in which nothing follows, so many are kept for one in which something does.
 _QUIET_SHARE = 1.5
 _MAX_TOKENS = 900
 _SEED = 20_261_128
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Ids of a prompt and of what should follow, which begins at `target`; `kind` is "change" or "quiet"."""
-
-    ids: tuple[int, ...]
-    target: int
-    language: str
-    kind: str
-    source: str
-
-    def label(self) -> dict[str, str]:
-        """What the file of examples says of it."""
-        return {"language": self.language, "kind": self.kind, "source": self.source}
 
 
 @dataclass(slots=True)
@@ -78,23 +65,23 @@ class Maker:
                 yield example
 
     def _example(self, situation: Situation, region: Region, new: Sequence[str]) -> Example | None:
-        question = Question(
-            path=situation.path,
-            language=situation.language,
-            lines=situation.lines,
-            edits=situation.edits,
-            region=region,
-            line=situation.cursor,
-        )
+        question = scene_of(situation).question(region)
         form = form_of(self.spec)
         assert form is not None, "the caller has looked"
         prompt = prompt_for(question, self.spec, self.segments, form)
-        target = self.tokenizer.encode("".join(f"{line}\n" for line in new))
-        ids = (*prompt.token_ids, *target, prompt.stop_token_ids[0])
+        truth = text_of(new)
+        ids = (*prompt.token_ids, *target_ids(self.tokenizer, prompt, truth))
         if len(ids) > _MAX_TOKENS:
             return None
-        kind = "quiet" if tuple(new) == question.old else "change"
-        return Example(ids, len(prompt.token_ids), situation.language, kind, situation.source)
+        return Example(
+            ids=ids,
+            target=len(prompt.token_ids),
+            language=situation.language,
+            kind="quiet" if tuple(new) == question.old else "change",
+            source=situation.source,
+            has_snippets=False,
+            truth=truth,
+        )
 
 
 def around(lines: Sequence[str], edit: LineEdit) -> Region:

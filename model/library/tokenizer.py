@@ -1,8 +1,8 @@
 """Text to token ids and back, without torch: used by the server and, for what tokens spell, by the daemon.
 
 The `tokenizer.json` beside a model's store is read with the `tokenizers` library, or mapped (see `vocabulary`), which
-takes a tenth of the memory. For a GGUF it is built
-from the file's own vocabulary and merges (byte-level BPE, the format of Qwen, Llama-3 and StarCoder).
+takes a tenth of the memory. For a GGUF it is built from the file's own vocabulary and merges (byte-level BPE, the
+format of Qwen, Llama-3 and StarCoder).
 
 Rules: special tokens are never produced from text, whatever the text says: a document that contains
 "<|fim_middle|>" is ordinary characters. No Unicode normalization: what is encoded decodes to the same bytes.

@@ -8,10 +8,11 @@ from completion.next_edit.places import Region
 from completion.next_edit.rewriting import Question, prompt_for
 from completion.prompt.segments import SegmentCache
 from completion.types import PromptSpec, RewriteForm
-from evals.next_edit.examples import Example, Maker, around, balanced, histories, rewritten
+from evals.next_edit.examples import Maker, around, balanced, histories, rewritten
 from evals.next_edit.repositories import REPOSITORIES
 from evals.next_edit.situations import Situation
 from tests.fakes import SPEC, ByteTokenizer
+from tuning.data.examples import Example
 from tuning.data.sources import sources
 
 _LINES = (
@@ -81,9 +82,13 @@ def test_where_nothing_follows_the_region_stays() -> None:
     assert [example.kind for example in examples] == ["quiet"] * len(examples) != []
 
 
+def _example(number: int, kind: str) -> Example:
+    return Example(ids=(number,), target=0, language="python", kind=kind, source="r", has_snippets=False, truth="")
+
+
 def test_of_the_quiet_ones_there_are_not_many_more() -> None:
-    change = [Example((n,), 0, "python", "change", "r") for n in range(4)]
-    quiet = [Example((n + 10,), 0, "python", "quiet", "r") for n in range(40)]
+    change = [_example(n, "change") for n in range(4)]
+    quiet = [_example(n + 10, "quiet") for n in range(40)]
     mixed = balanced([*change, *change, *quiet], random.Random(1))
     assert sum(example.kind == "change" for example in mixed) == 4
     assert sum(example.kind == "quiet" for example in mixed) == 6

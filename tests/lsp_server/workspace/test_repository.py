@@ -14,15 +14,19 @@ _FILES = {
 }
 
 
-def test_a_name_is_looked_for_where_it_is_imported_or_seen_without(tiny_cache: Path, tmp_path: Path) -> None:
-    root = tmp_path / "tree"
+def _indexed(root: Path, files: dict[str, str]) -> Repository:
     root.mkdir()
-    for name, text in _FILES.items():
+    for name, text in files.items():
         (root / name).write_text(text)
     writer = IndexWriter(root)
     writer.sync(lambda progress: None)
     writer.close()
-    repository = Repository.open(root)
+    return Repository.open(root)
+
+
+def test_a_name_is_looked_for_where_it_is_imported_or_seen_without(tiny_cache: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    repository = _indexed(root, _FILES)
     assert repository.files_with("load_rows", "python", 9) == ["uses.py"]
     assert set(repository.files_with("loadRows", "go", 9)) == {"a.go", "uses.go"}
     assert repository.text_of("uses.py") == _FILES["uses.py"]
@@ -42,14 +46,7 @@ _IMPORTERS = {
 
 
 def test_a_name_is_imported_as_most_files_do(tiny_cache: Path, tmp_path: Path) -> None:
-    root = tmp_path / "tree"
-    root.mkdir()
-    for name, text in _IMPORTERS.items():
-        (root / name).write_text(text)
-    writer = IndexWriter(root)
-    writer.sync(lambda progress: None)
-    writer.close()
-    repository = Repository.open(root)
+    repository = _indexed(tmp_path / "tree", _IMPORTERS)
     names = ["load_rows", "save_rows", "late_rows", "nowhere"]
     # What stands only beside others, or far down, is not taken over.
     assert repository.import_lines(names, "python") == {"load_rows": "from rows import load_rows"}
