@@ -27,7 +27,7 @@ from evals.peers.library import (
     wheel_file,
 )
 
-# The layouts below were written from this wheel's llama.h.
+# The layouts below were written from this wheel's llama.h, and from that of llama-cpp-python 0.3.36.
 XLLAMACPP_VERSION = "2026.10.11549"
 
 
@@ -55,49 +55,58 @@ class ModelParams(ctypes.Structure):
     ]
 
 
-class ContextParams(ctypes.Structure):
-    """`struct llama_context_params`."""
+_CONTEXT_FIELDS: tuple[tuple[str, Any], ...] = (
+    ("n_ctx", c_uint32),
+    ("n_batch", c_uint32),
+    ("n_ubatch", c_uint32),
+    ("n_seq_max", c_uint32),
+    ("n_rs_seq", c_uint32),
+    ("n_outputs_max", c_uint32),
+    ("n_outputs_max_per_seq", c_uint32),
+    ("n_threads", c_int32),
+    ("n_threads_batch", c_int32),
+    ("ctx_type", c_int32),
+    ("rope_scaling_type", c_int32),
+    ("pooling_type", c_int32),
+    ("attention_type", c_int32),
+    ("flash_attn_type", c_int32),
+    ("rope_freq_base", c_float),
+    ("rope_freq_scale", c_float),
+    ("yarn_ext_factor", c_float),
+    ("yarn_attn_factor", c_float),
+    ("yarn_beta_fast", c_float),
+    ("yarn_beta_slow", c_float),
+    ("yarn_orig_ctx", c_uint32),
+    ("defrag_thold", c_float),
+    ("cb_eval", c_void_p),
+    ("cb_eval_user_data", c_void_p),
+    ("type_k", c_int32),
+    ("type_v", c_int32),
+    ("moe_cache_size", c_size_t),
+    ("abort_callback", c_void_p),
+    ("abort_callback_data", c_void_p),
+    ("embeddings", c_bool),
+    ("offload_kqv", c_bool),
+    ("no_perf", c_bool),
+    ("op_offload", c_bool),
+    ("swa_full", c_bool),
+    ("kv_unified", c_bool),
+    ("samplers", c_void_p),
+    ("n_samplers", c_size_t),
+    ("ctx_other", c_void_p),
+)
 
-    _fields_: ClassVar = [
-        ("n_ctx", c_uint32),
-        ("n_batch", c_uint32),
-        ("n_ubatch", c_uint32),
-        ("n_seq_max", c_uint32),
-        ("n_rs_seq", c_uint32),
-        ("n_outputs_max", c_uint32),
-        ("n_outputs_max_per_seq", c_uint32),
-        ("n_threads", c_int32),
-        ("n_threads_batch", c_int32),
-        ("ctx_type", c_int32),
-        ("rope_scaling_type", c_int32),
-        ("pooling_type", c_int32),
-        ("attention_type", c_int32),
-        ("flash_attn_type", c_int32),
-        ("rope_freq_base", c_float),
-        ("rope_freq_scale", c_float),
-        ("yarn_ext_factor", c_float),
-        ("yarn_attn_factor", c_float),
-        ("yarn_beta_fast", c_float),
-        ("yarn_beta_slow", c_float),
-        ("yarn_orig_ctx", c_uint32),
-        ("defrag_thold", c_float),
-        ("cb_eval", c_void_p),
-        ("cb_eval_user_data", c_void_p),
-        ("type_k", c_int32),
-        ("type_v", c_int32),
-        ("moe_cache_size", c_size_t),
-        ("abort_callback", c_void_p),
-        ("abort_callback_data", c_void_p),
-        ("embeddings", c_bool),
-        ("offload_kqv", c_bool),
-        ("no_perf", c_bool),
-        ("op_offload", c_bool),
-        ("swa_full", c_bool),
-        ("kv_unified", c_bool),
-        ("samplers", c_void_p),
-        ("n_samplers", c_size_t),
-        ("ctx_other", c_void_p),
-    ]
+
+class ContextParams(ctypes.Structure):
+    """`struct llama_context_params` of the wheel."""
+
+    _fields_: ClassVar = [*_CONTEXT_FIELDS]
+
+
+class PlainContextParams(ctypes.Structure):
+    """The same of a llama.cpp that does not keep experts apart, as llama-cpp-python builds it."""
+
+    _fields_: ClassVar = [field for field in _CONTEXT_FIELDS if field[0] != "moe_cache_size"]
 
 
 class Batch(ctypes.Structure):
@@ -115,7 +124,7 @@ class Batch(ctypes.Structure):
 
 
 # Defaults that llama.h's own implementation sets; a shifted layout would not show all of them.
-_KNOWN_CONTEXT_DEFAULTS = {
+KNOWN_CONTEXT_DEFAULTS = {
     "n_batch": 2048,
     "n_ubatch": 512,
     "n_seq_max": 1,
@@ -150,10 +159,23 @@ _SIGNATURES: Signatures = {
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
+def check_context_layout(library: ctypes.CDLL) -> None:
+    """Find which layout shows the known defaults, and use it; PeerUnavailable where none does.
+
+    The largest is tried first: the library writes its own, whatever room there is.
+    """
+    try:
+        check_defaults("llama_context_params", library.llama_context_default_params(), KNOWN_CONTEXT_DEFAULTS)
+    except PeerUnavailable:
+        library.llama_context_default_params.restype = PlainContextParams
+        library.llama_init_from_model.argtypes = [c_void_p, PlainContextParams]
+        check_defaults("llama_context_params", library.llama_context_default_params(), KNOWN_CONTEXT_DEFAULTS)
+
+
 class LlamaCpp:
     """Implements PeerLibrary; PeerUnavailable from the constructor when the wheel is missing or another.
 
-    `path`: a shared library that somebody built, of the llama.h that the wheel was made of, instead of the wheel's.
+    `path`: a shared library that somebody built, of one of the known llama.h, instead of the wheel's.
     """
 
     name = "llama.cpp"
@@ -166,7 +188,7 @@ class LlamaCpp:
             raise PeerUnavailable(
                 f"{path} is no llama.cpp of the version of xllamacpp {XLLAMACPP_VERSION}: {error}"
             ) from error
-        check_defaults("llama_context_params", library.llama_context_default_params(), _KNOWN_CONTEXT_DEFAULTS)
+        check_context_layout(library)
         check_defaults("llama_model_params", library.llama_model_default_params(), _KNOWN_MODEL_DEFAULTS)
 
         def of_memory(function: Callable[..., Any], *more: bool) -> Callable[..., Any]:

@@ -1,18 +1,20 @@
 """The llama.cpp peer, with the real wheel and the default model; skipped where either is not on this machine."""
 
 import asyncio
+import ctypes
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from completion.types import Format, Prompt
-from evals.peers import library
+from evals.peers import library, llamacpp_binding
 from evals.peers.client import Worker, WorkerError
 from evals.peers.library import PeerSettings, PeerUnavailable
 from evals.peers.llamacpp import LlamaCppEngine, load_peer, open_peer
-from evals.peers.llamacpp_binding import XLLAMACPP_VERSION, ContextParams, LlamaCpp
+from evals.peers.llamacpp_binding import XLLAMACPP_VERSION, ContextParams, LlamaCpp, PlainContextParams
 from evals.peers.worker_process import LIBRARIES, ByteTable
 from model.library.catalog import DEFAULT_MODEL, resolve
 from model.library.paths import models_dir
@@ -133,6 +135,33 @@ def test_a_shifted_struct_is_refused() -> None:
     params = ContextParams(n_batch=512)
     with pytest.raises(PeerUnavailable, match="n_batch is 512, not 2048"):
         library.check_defaults("params", params, {"n_batch": 2048})
+
+
+class Laid:
+    """A library of one layout: it writes its struct into room for the one that the caller believes in."""
+
+    def __init__(self, layout: type[ctypes.Structure], **defaults: object) -> None:
+        self.written = bytes(layout(**{**llamacpp_binding.KNOWN_CONTEXT_DEFAULTS, **defaults}))
+        self.llama_context_default_params = self
+        self.llama_init_from_model = SimpleNamespace(argtypes=[])
+        self.restype: type[ctypes.Structure] = ContextParams
+
+    def __call__(self) -> ctypes.Structure:
+        assert len(self.written) <= ctypes.sizeof(self.restype), "a library would write over what is behind it"
+        return self.restype.from_buffer_copy(self.written.ljust(ctypes.sizeof(self.restype), b"\0"))
+
+
+@pytest.mark.parametrize("layout", [ContextParams, PlainContextParams])
+def test_the_layout_that_shows_the_defaults_is_used(layout: type[ctypes.Structure]) -> None:
+    laid = Laid(layout)
+    llamacpp_binding.check_context_layout(laid)  # type: ignore[arg-type]
+    assert laid.restype is layout
+
+
+def test_a_library_of_neither_layout_is_refused() -> None:
+    laid = Laid(PlainContextParams, n_batch=512)
+    with pytest.raises(PeerUnavailable, match="n_batch is 512, not 2048"):
+        llamacpp_binding.check_context_layout(laid)  # type: ignore[arg-type]
 
 
 def test_the_byte_table_allows_what_continues_or_covers_the_outstanding_bytes() -> None:
