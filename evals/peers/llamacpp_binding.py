@@ -55,58 +55,55 @@ class ModelParams(ctypes.Structure):
     ]
 
 
-_CONTEXT_FIELDS: tuple[tuple[str, Any], ...] = (
-    ("n_ctx", c_uint32),
-    ("n_batch", c_uint32),
-    ("n_ubatch", c_uint32),
-    ("n_seq_max", c_uint32),
-    ("n_rs_seq", c_uint32),
-    ("n_outputs_max", c_uint32),
-    ("n_outputs_max_per_seq", c_uint32),
-    ("n_threads", c_int32),
-    ("n_threads_batch", c_int32),
-    ("ctx_type", c_int32),
-    ("rope_scaling_type", c_int32),
-    ("pooling_type", c_int32),
-    ("attention_type", c_int32),
-    ("flash_attn_type", c_int32),
-    ("rope_freq_base", c_float),
-    ("rope_freq_scale", c_float),
-    ("yarn_ext_factor", c_float),
-    ("yarn_attn_factor", c_float),
-    ("yarn_beta_fast", c_float),
-    ("yarn_beta_slow", c_float),
-    ("yarn_orig_ctx", c_uint32),
-    ("defrag_thold", c_float),
-    ("cb_eval", c_void_p),
-    ("cb_eval_user_data", c_void_p),
-    ("type_k", c_int32),
-    ("type_v", c_int32),
-    ("moe_cache_size", c_size_t),
-    ("abort_callback", c_void_p),
-    ("abort_callback_data", c_void_p),
-    ("embeddings", c_bool),
-    ("offload_kqv", c_bool),
-    ("no_perf", c_bool),
-    ("op_offload", c_bool),
-    ("swa_full", c_bool),
-    ("kv_unified", c_bool),
-    ("samplers", c_void_p),
-    ("n_samplers", c_size_t),
-    ("ctx_other", c_void_p),
-)
-
-
 class ContextParams(ctypes.Structure):
     """`struct llama_context_params` of the wheel."""
 
-    _fields_: ClassVar = [*_CONTEXT_FIELDS]
+    _fields_: ClassVar = [
+        ("n_ctx", c_uint32),
+        ("n_batch", c_uint32),
+        ("n_ubatch", c_uint32),
+        ("n_seq_max", c_uint32),
+        ("n_rs_seq", c_uint32),
+        ("n_outputs_max", c_uint32),
+        ("n_outputs_max_per_seq", c_uint32),
+        ("n_threads", c_int32),
+        ("n_threads_batch", c_int32),
+        ("ctx_type", c_int32),
+        ("rope_scaling_type", c_int32),
+        ("pooling_type", c_int32),
+        ("attention_type", c_int32),
+        ("flash_attn_type", c_int32),
+        ("rope_freq_base", c_float),
+        ("rope_freq_scale", c_float),
+        ("yarn_ext_factor", c_float),
+        ("yarn_attn_factor", c_float),
+        ("yarn_beta_fast", c_float),
+        ("yarn_beta_slow", c_float),
+        ("yarn_orig_ctx", c_uint32),
+        ("defrag_thold", c_float),
+        ("cb_eval", c_void_p),
+        ("cb_eval_user_data", c_void_p),
+        ("type_k", c_int32),
+        ("type_v", c_int32),
+        ("moe_cache_size", c_size_t),
+        ("abort_callback", c_void_p),
+        ("abort_callback_data", c_void_p),
+        ("embeddings", c_bool),
+        ("offload_kqv", c_bool),
+        ("no_perf", c_bool),
+        ("op_offload", c_bool),
+        ("swa_full", c_bool),
+        ("kv_unified", c_bool),
+        ("samplers", c_void_p),
+        ("n_samplers", c_size_t),
+        ("ctx_other", c_void_p),
+    ]
 
 
 class PlainContextParams(ctypes.Structure):
-    """The same of a llama.cpp that does not keep experts apart, as llama-cpp-python builds it."""
+    """The same of a llama.cpp without a cache for experts, as llama-cpp-python builds it."""
 
-    _fields_: ClassVar = [field for field in _CONTEXT_FIELDS if field[0] != "moe_cache_size"]
+    _fields_: ClassVar = [field for field in ContextParams._fields_ if field[0] != "moe_cache_size"]
 
 
 class Batch(ctypes.Structure):
