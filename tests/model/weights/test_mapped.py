@@ -62,7 +62,10 @@ def test_large_pages_are_asked_for(file: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="no reading of what is cached alone")
 def test_a_file_that_was_just_written_leaves_the_cache(file: Path) -> None:
-    if not _is_cached(file):
+    try:
+        if not _is_cached(file):
+            pytest.skip("it was not cached")
+    except OSError:
         pytest.skip("this file system does not say what is cached")
     for _ in range(50):  # a page that another processor still holds stays when it is asked to go
         drop_from_cache(file)
@@ -73,9 +76,9 @@ def test_a_file_that_was_just_written_leaves_the_cache(file: Path) -> None:
 
 
 def _is_cached(file: Path) -> bool:
-    """Whether a file's beginning can be read without the disk; False where that cannot be asked."""
+    """Whether a file's beginning can be read without the disk; OSError where that cannot be asked."""
     with file.open("rb") as opened:
         try:
             return os.preadv(opened.fileno(), [bytearray(8)], 0, os.RWF_NOWAIT) == 8
-        except OSError:
+        except BlockingIOError:
             return False
