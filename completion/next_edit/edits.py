@@ -55,15 +55,6 @@ class Layer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What is known of a change that the model proposed."""
-
-    gain: float  # log-probability of the new lines, less that of the old ones
-    told: float  # share of the words that come in which an edit brought in
-    undone: float  # share of the words that go which an edit took away
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """What speaks for a proposal that goes by words: shares, see `evidence`."""
 
@@ -91,7 +82,7 @@ class Proposal:
     n_constant: int = 0  # words that the place has in common with the edit's
     is_alone: bool = False  # of a renamed name: the edit did nothing else
     evidence: Evidence = Evidence()  # of lines that go by the words of edits
-    opinion: Opinion | None = None  # of the model, if that made it
+    gain: float | None = None  # of the model, if that made it: log-odds of the new lines over the old ones
 
 
 class RecentEdits:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
-from completion.next_edit.edits import Evidence, Layer, LineEdit, Opinion, Proposal
+from completion.next_edit.edits import Evidence, Layer, LineEdit, Proposal
 
 # What the numbers mean differs by what was generalized: lines, parts of them, bound names, or neither.
 _GROUPS = {
@@ -26,6 +26,7 @@ _GROUPS = {
 }
 # What is shown is wanted with at least this probability.
 THRESHOLD = 0.6
+_MOST_GAIN = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class NextEdits:
 
 def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[str, float]:
     """What is known of a proposal; `line` is where the last edit, or the cursor, is."""
-    if proposal.opinion is not None:
-        return _by_opinion(proposal.opinion)
+    if proposal.gain is not None:
+        return {"model": 1.0, "model_gain": max(-_MOST_GAIN, min(_MOST_GAIN, proposal.gain))}
     n_lines = max(len(proposal.old), len(proposal.new))
     group = _GROUPS.get(proposal.layer, "other")
     known = {
@@ -68,11 +69,6 @@ def features(proposal: Proposal, edits: Sequence[LineEdit], line: int) -> dict[s
     }
     said = {f"{group}_{each.name}": getattr(proposal.evidence, each.name) for each in fields(Evidence)}
     return known | said
-
-
-def _by_opinion(said: Opinion) -> dict[str, float]:
-    """Of a proposal of the model's: whether it does to its words what the edits did to theirs. All else says less."""
-    return {"model": 1.0, "model_same": float(said.told == said.undone == 1.0)}
 
 
 def probability(known: dict[str, float]) -> float:
@@ -174,6 +170,6 @@ WEIGHTS: dict[str, float] = {
     "names_log_places": -0.174,
     "names_log_support": 0.576,
     # of the model's proposals
-    "model": -0.830,
-    "model_same": 1.215,
+    "model": -4.1,
+    "model_gain": 0.2,
 }

@@ -7,8 +7,11 @@ it reads like the old text again. So a region in which nothing follows costs its
     old    user = fetch(client, id)        p(` fetch`) = .08     <- doubtful
     new    user = await fetch(client, id)                        <- from there on, until the next line is an old one
 
+What it would write is asked once more without the edits. Only what is likelier with them follows from them; the rest is
+what the model would always write otherwise.
+
 Rules: the only effect is the engine's; every generation is closed on every path. What changes nothing is no proposal,
-nor is what takes back a recent edit, or has no word that one brought in. Whether a proposal is wanted says the judge,
+nor is what takes back a recent edit, or brings in no line that is new. Whether a proposal is wanted says the judge,
 whether it parses whoever has a tree.
 """
 
@@ -16,21 +19,24 @@ import asyncio
 import codecs
 import math
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from completion.code.words import identifiers
-from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal, pieces
-from completion.next_edit.places import Changed, Region, changed_words, regions
+from completion.next_edit.edits import Layer, LineEdit, Proposal, trimmed
+from completion.next_edit.places import Region, regions
 from completion.next_edit.rewriting import Question, prompt_for, text_of
 from completion.prompt.segments import SegmentCache
 from completion.types import Engine, Priority, Prompt, PromptSpec, RewriteForm, Tokenizer
 
-# A token of the old text is doubtful below this probability; so many doubtful places of a region are looked at.
-_DOUBTFUL, _MAX_TRIES = 0.5, 4
+# A line is doubtful if one of its tokens is less probable than this; so many doubtful lines of a region are looked at,
+# and at each as many answers.
+_DOUBTFUL, _MAX_TRIES, _N_ANSWERS = 0.8, 4, 2
 # What is new has at most so many tokens, and is given up below this log-probability: too much of it is a guess.
-_MAX_TOKENS, _LEAST_JOINT = 96, -10.0
+_MAX_TOKENS, _LEAST_JOINT = 48, -2.5
+# By how much the edits make a change likelier, at least: log-odds.
+_LEAST_FROM_EDITS = 1.0
 # A line is met again in the old text with so many characters of words, or with the line above it.
 _LEAST_WORDS = 3
 _FENCE = "```"
@@ -83,58 +89,110 @@ class _Rewritten:
     logprobs: tuple[float, ...]  # of what is new, to the end of the line at which it reads like the old text again
     old_logprob: float  # of the old text, from and to the same places
 
+    @property
+    def gain(self) -> float:
+        """By how much more probable it is than the old text: log-odds."""
+        return sum(self.logprobs) - self.old_logprob
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompts:
+    """What is asked about a region, and the same as if nothing had been edited."""
+
+    asked: Prompt
+    bare: Prompt
+
+    @classmethod
+    def of(cls, rewriter: Rewriter, question: Question) -> "_Prompts":
+        asked, bare = (
+            prompt_for(each, rewriter.spec, rewriter.segments, rewriter.form)
+            for each in (question, replace(question, edits=()))
+        )
+        return cls(asked, bare)
+
+    def after(self, tokenizer: Tokenizer, lines: Sequence[str]) -> "_Prompts":
+        """With some lines written."""
+        ids = tokenizer.encode(text_of(lines))
+        return _Prompts(after(self.asked, ids), after(self.bare, ids))
+
 
 async def rewrites(rewriter: Rewriter, scene: Scene) -> AsyncIterator[Proposal]:
     """What the model would change, region by region."""
     if not scene.edits:
         return
-    changed = changed_words(scene.edits)
     # In threads, since a large file takes its time.
-    for region in await asyncio.to_thread(regions, scene.lines, scene.edits):
-        for proposal in await _asked(rewriter, scene.question(region), changed):
+    for region in await asyncio.to_thread(regions, scene.lines, scene.edits, scene.line):
+        for proposal in await _asked(rewriter, scene.question(region)):
             yield proposal
 
 
-async def _asked(rewriter: Rewriter, question: Question, changed: Changed) -> list[Proposal]:
+async def _asked(rewriter: Rewriter, question: Question) -> list[Proposal]:
     """What the model would change in a region: a change, then what follows behind it given that, and so on."""
-    prompt = await asyncio.to_thread(prompt_for, question, rewriter.spec, rewriter.segments, rewriter.form)
+    prompts = await asyncio.to_thread(_Prompts.of, rewriter, question)
     proposals: list[Proposal] = []
     at = tries = 0  # lines of the region that are settled
     while at < len(question.old) and tries < _MAX_TRIES:
-        found, n_tried = await _next_change(rewriter, prompt, question.old[at:], _MAX_TRIES - tries)
+        found, n_tried = await _next_change(rewriter, prompts, question.old[at:], _MAX_TRIES - tries)
         tries += n_tried
         if found is None:
             break
-        proposals += _proposals(question, found, changed, question.region.first + at)
-        new = (*question.old[at : at + found.first], *found.new)
-        prompt = after(prompt, rewriter.tokenizer.encode(text_of(new)))
+        if (proposal := _proposal(question, found, question.region.first + at)) is not None:
+            proposals.append(proposal)
+        prompts = prompts.after(rewriter.tokenizer, (*question.old[at : at + found.first], *found.new))
         at += found.end
     return proposals
 
 
 async def _next_change(
-    rewriter: Rewriter, prompt: Prompt, old: tuple[str, ...], most: int
+    rewriter: Rewriter, prompts: "_Prompts", old: tuple[str, ...], most: int
 ) -> tuple["_Rewritten | None", int]:
-    """The first change of lines that may follow a prompt, and at how many places one was looked for."""
+    """The first change of lines that may follow from the edits, and at how many places one was looked for."""
     text = text_of(old)
     target = rewriter.tokenizer.encode(text)
-    logprobs = await scored(rewriter, prompt, target)
+    logprobs = await scored(rewriter, prompts.asked, target)
     lengths = [len(rewriter.tokenizer.token_bytes(token_id)) for token_id in target]
     begins = list(accumulate(lengths, initial=0))
-    read_to = 0  # bytes of the old text that the model wrote itself on an earlier try
     tries = 0
-    for n in (n for n, value in enumerate(logprobs) if value < math.log(_DOUBTFUL)):
-        if begins[n] < read_to:
-            continue
+    for n in _doubtful(text.encode(), begins, logprobs):
         if tries == most:
             break
         tries += 1
-        writing = _Writing(old, text.encode()[: begins[n]].decode("utf-8", "ignore"))
-        await _write(rewriter, after(prompt, target[:n]), writing)
-        read_to = writing.n_same
-        if (found := writing.result(begins, logprobs)) is not None:
-            return found, tries
+        opening = text.encode()[: begins[n]].decode("utf-8", "ignore")
+        written = [_Writing(old, opening) for _ in range(_N_ANSWERS)]
+        await _write(rewriter, after(prompts.asked, target[:n]), written)
+        found = [each for writing in written if (each := writing.result(begins, logprobs)) is not None]
+        best = max((each for each in found if _brings(old, each)), key=lambda each: each.gain, default=None)
+        if best is not None and await _by_edits(rewriter, prompts.bare, old, best) >= _LEAST_FROM_EDITS:
+            return best, tries
     return None, tries
+
+
+async def _by_edits(rewriter: Rewriter, bare: Prompt, old: Sequence[str], found: "_Rewritten") -> float:
+    """By how much the edits make a change likelier: its gain, less what it gains over the old text without them."""
+    begun = after(bare, rewriter.tokenizer.encode(text_of(old[: found.first])))
+    meets = old[found.end : found.end + 1]
+    alone = replace(rewriter, session=f"{rewriter.session}#bare")  # what the other has read stays
+    new, same = [
+        sum(await scored(alone, begun, rewriter.tokenizer.encode(text_of((*lines, *meets)))))
+        for lines in (found.new, old[found.first : found.end])
+    ]
+    return found.gain - (new - same)
+
+
+def _brings(old: Sequence[str], found: "_Rewritten") -> bool:
+    """Whether a change brings in a line that was not there. Else the model has only lost its place in the text."""
+    known = {line.strip() for line in old}
+    return any(line.strip() and line.strip() not in known for line in found.new)
+
+
+def _doubtful(text: bytes, begins: Sequence[int], logprobs: Sequence[float]) -> Iterator[int]:
+    """The first doubtful token of each line that has one."""
+    line = -1
+    for n, value in enumerate(logprobs):
+        number = text.count(b"\n", 0, begins[n])
+        if value < math.log(_DOUBTFUL) and number != line:
+            line = number
+            yield n
 
 
 async def scored(rewriter: Rewriter, prompt: Prompt, target: Sequence[int]) -> list[float]:
@@ -153,22 +211,24 @@ async def scored(rewriter: Rewriter, prompt: Prompt, target: Sequence[int]) -> l
     return values
 
 
-async def _write(rewriter: Rewriter, prompt: Prompt, writing: "_Writing") -> None:
-    """Have the model go on until what it says is settled."""
+async def _write(rewriter: Rewriter, prompt: Prompt, written: Sequence["_Writing"]) -> None:
+    """Have the model go on in several ways until what each says is settled."""
     stream = rewriter.engine.generate(
-        replace(prompt, max_tokens=_MAX_TOKENS), session=rewriter.session, priority=rewriter.priority
+        replace(prompt, max_tokens=_MAX_TOKENS, n_candidates=len(written)),
+        session=rewriter.session,
+        priority=rewriter.priority,
     )
-    n = 0
     try:
         async for delta in stream:
+            writing = written[delta.candidate]
             for token_id, logprob in zip(delta.token_ids, delta.logprobs, strict=True):
-                n += 1
                 writing.read(rewriter.tokenizer.token_bytes(token_id), logprob)
-                if writing.is_settled:
-                    return
+            if all(each.is_settled for each in written):
+                return
     finally:
         await _close(stream)
-    writing.end(is_complete=n < _MAX_TOKENS)
+    for writing in written:
+        writing.end(is_complete=0 < writing.n_read < _MAX_TOKENS)
 
 
 def after(prompt: Prompt, ids: Sequence[int]) -> Prompt:
@@ -185,14 +245,17 @@ class _Writing:
 
     def __init__(self, old: tuple[str, ...], opening: str) -> None:
         self.is_settled = False
-        self.n_same = 0  # bytes of the old text that it begins with, in whole lines
+        self.n_read = 0  # tokens
         self._old, self._text, self._opening = old, opening, opening
         self._logprobs: list[float] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._found: tuple[int, int, int] | None = None  # lines that stay, old line it meets, new lines before that
 
     def read(self, says: bytes, logprob: float) -> None:
-        """Take a token."""
+        """Take a token; none once it is settled."""
+        if self.is_settled:
+            return
+        self.n_read += 1
         self._logprobs.append(logprob)
         self._text += self._decoder.decode(says)
         if sum(self._logprobs) < _LEAST_JOINT:
@@ -235,9 +298,7 @@ class _Writing:
 
     def _n_head(self, written: Sequence[str]) -> int:
         pairs = zip(written, self._old, strict=False)
-        head = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(written), len(self._old)))
-        self.n_same = sum(len(line.encode()) + 1 for line in self._old[:head])
-        return head
+        return next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(written), len(self._old)))
 
     def result(self, begins: Sequence[int], logprobs: Sequence[float]) -> _Rewritten | None:
         """What is new; None where nothing is, or it is not known where it ends."""
@@ -255,36 +316,12 @@ class _Writing:
         return _Rewritten(head, end, new, tuple(self._logprobs), old)
 
 
-def _proposals(question: Question, found: _Rewritten, changed: Changed, line: int) -> list[Proposal]:
-    """Its parts, the smallest of whole lines; it is counted from a line. None of what nobody wants."""
+def _proposal(question: Question, found: _Rewritten, line: int) -> Proposal | None:
+    """A change as a proposal; it is counted from a line. None where it is of blanks, or takes back an edit."""
     first, end = line + found.first, line + found.end
-    whole = LineEdit(question.path, first, tuple(question.lines[first:end]), found.new)
-    proposals, at = [], 0
-    for piece in pieces(whole):
-        line = piece.line - at  # `pieces` counts lines as they will be
-        at += len(piece.new) - len(piece.old)
-        proposal = Proposal(Layer.MODEL, line, piece.old, piece.new)
-        if (opinion := _opinion(question, found, proposal, changed)) is not None:
-            proposals.append(replace(proposal, opinion=opinion))
-    return proposals
-
-
-def _opinion(question: Question, found: _Rewritten, proposal: Proposal, changed: Changed) -> Opinion | None:
-    """What the model said of a part; None where nobody wants it."""
-    old, new = ({word for line in lines for word in identifiers(line)} for lines in (proposal.old, proposal.new))
-    gone, came = old - new, new - old
-    back, away = came & changed.removed - changed.added, gone & changed.added - changed.removed
-    lines = set(range(proposal.line, proposal.line + len(proposal.old)))
-    is_edited = any(
-        not lines.isdisjoint(range(edit.line, edit.end)) for edit in question.edits if edit.path == question.path
-    )
-    is_undone = any(proposal.old == edit.new and proposal.new == edit.old for edit in question.edits)
-    is_blank = "".join("".join(proposal.old).split()) == "".join("".join(proposal.new).split())
-    known = came & changed.added
-    if not known or is_blank or is_undone or (back and away) or (is_edited and (back or away)):
+    change = trimmed(LineEdit(question.path, first, tuple(question.lines[first:end]), found.new))
+    if change is None or "".join("".join(change.old).split()) == "".join("".join(change.new).split()):
         return None
-    return Opinion(
-        gain=sum(found.logprobs) - found.old_logprob,
-        told=len(known) / len(came),
-        undone=len(gone & changed.removed) / len(gone) if gone else 0.0,
-    )
+    if any(change.old == edit.new and change.new == edit.old for edit in question.edits):
+        return None
+    return Proposal(Layer.MODEL, change.line, change.old, change.new, gain=found.gain)

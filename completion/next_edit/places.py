@@ -25,6 +25,8 @@ from completion.next_edit.edits import NOWHERE, LineEdit, pieces
 # Of a region: what stands before the line that it is for, and how long it is at most.
 LINES_BEFORE, MAX_LINES = 2, 8
 _LINES_AFTER = 4
+# Of the region where the user is: lines before the cursor's, and in all.
+_CURSOR_BEFORE, _CURSOR_LINES = 4, 12
 _MAX_REGIONS = 2
 # Log-odds, on the scale of the weights, below which nothing says that a line will change.
 _LEAST = 2.0
@@ -70,18 +72,24 @@ def changed_words(edits: Sequence[LineEdit]) -> Changed:
     return Changed(frozenset(removed), frozenset(added), frozenset(kept))
 
 
-def regions(lines: Sequence[str], edits: Sequence[LineEdit]) -> tuple[Region, ...]:
-    """The regions of a file, at most two, that do not overlap."""
+def regions(lines: Sequence[str], edits: Sequence[LineEdit], cursor: int) -> tuple[Region, ...]:
+    """The regions of a file that do not overlap: where the user is, and at most two likely ones elsewhere."""
     here = [edit for edit in edits if edit.line != NOWHERE and tuple(lines[edit.line : edit.end]) == edit.new]
     scores = _scores(lines, edits, here)
-    found: list[Region] = []
+    found = [_at(lines, cursor)]
     for line in sorted(scores, key=lambda number: (-scores[number], number)):
-        if scores[line] < _LEAST or len(found) >= _MAX_REGIONS:
+        if scores[line] < _LEAST or len(found) > _MAX_REGIONS:
             break
         if any(region.first <= line < region.end for region in found):
             continue
         found.append(_around(lines, line, scores, found))
     return tuple(found)
+
+
+def _at(lines: Sequence[str], cursor: int) -> Region:
+    """Where the user is: more behind the cursor than before it, and as much at the file's ends."""
+    first = max(0, min(cursor - _CURSOR_BEFORE, len(lines) - _CURSOR_LINES))
+    return Region(first, min(len(lines), first + _CURSOR_LINES), 0.0)
 
 
 def _around(lines: Sequence[str], line: int, scores: dict[int, float], found: Sequence[Region]) -> Region:

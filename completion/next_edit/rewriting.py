@@ -21,6 +21,8 @@ from completion.types import Format, Prompt, PromptSpec, RewriteForm
 # Lines of the file that are shown around a region; edits of more lines than this are cut; edits that are shown.
 _LINES_ABOVE, _LINES_BELOW = 6, 3
 _MAX_EDIT_LINES, _MAX_EDITS = 10, 3
+# Lines above a region that are copied before it in PAIRS.
+_LINES_COPIED = 2
 # Of the window that Sweep's models rewrite, above and below the cursor's line.
 _SWEEP_LINES = 24
 _CURSOR = "<|cursor|>"
@@ -99,7 +101,9 @@ def _sweep(question: Question, spec: PromptSpec, segments: SegmentCache) -> list
 
 
 def _pairs(question: Question, spec: PromptSpec, segments: SegmentCache) -> list[int]:
-    region = LineEdit(question.path, question.region.first, question.old, ())
+    # Who begins in the middle of a text does not know where in it he is; who has copied some lines does.
+    above = tuple(question.lines[max(0, question.region.first - _LINES_COPIED) : question.region.first])
+    region = LineEdit(question.path, question.region.first, (*above, *question.old), above)
     return _ids(_pairs_of(question.path, [*_shown(question.edits), region]), spec, segments)
 
 

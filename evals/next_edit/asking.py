@@ -30,7 +30,7 @@ class Author:
 
     def n_regions(self, situation: Situation) -> int:
         """How many places it is asked about; 0 where there is no model."""
-        return 0 if self.rewriter is None else len(regions(situation.lines, situation.edits))
+        return 0 if self.rewriter is None else len(regions(situation.lines, situation.edits, situation.cursor))
 
     async def proposals(self, situation: Situation, tree: SyntaxTree) -> tuple[Proposal, ...]:
         """What it would change."""

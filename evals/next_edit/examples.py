@@ -15,11 +15,12 @@ import argparse
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from completion.code.words import words
 from completion.next_edit.edits import LineEdit
-from completion.next_edit.places import LINES_BEFORE, MAX_LINES, Region, regions
+from completion.next_edit.places import Region
 from completion.next_edit.rewriting import form_of, prompt_for, text_of
 from completion.prompt.segments import SegmentCache
 from completion.types import PromptSpec, Tokenizer
@@ -38,9 +39,13 @@ from tuning.data.examples import Example, target_ids
 from tuning.data.sources import Source, sources
 
 # Of the regions in which nothing follows, so many are kept for one in which something does.
-_QUIET_SHARE = 1.5
-_MAX_TOKENS = 900
-_SEED = 20_261_128
+_QUIET_SHARE = 0.35
+# A change whose words stand nowhere in what is shown cannot be told: so many of them are kept.
+_GUESSED_SHARE = 0.2
+# Lines of a region before and behind what changes in it, at most; lines of a region in all.
+_MOST_BEFORE, _MOST_BEHIND, _MOST_LINES = 5, 6, 16
+_MAX_TOKENS = 420
+_SEED = 20_261_129
 
 
 @dataclass(slots=True)
@@ -53,24 +58,75 @@ class Maker:
     draw: random.Random
 
     def examples(self, situation: Situation) -> Iterator[Example]:
-        """The regions of a situation: those that are found, one around each edit that came, and one that is drawn."""
-        found = list(regions(situation.lines, situation.edits))
+        """What a situation shows: each change that came, a line that is half typed, and a place where nothing comes."""
         for edit in situation.wanted:
-            if not any(_holds(region, edit) for region in found):
-                found.append(around(situation.lines, edit))
-        line = self.draw.randrange(len(situation.lines))
-        found.append(around(situation.lines, LineEdit(situation.path, line, situation.lines[line : line + 1], ())))
-        for region in found:
-            if (new := rewritten(situation, region)) is not None and (example := self._example(situation, region, new)):
-                yield example
+            yield from self._asked(nearest_last(situation, edit), self._around(situation, edit))
+        if (typed := self._half_typed(situation)) is not None:
+            yield from self._asked(typed, self._around(typed, typed.wanted[-1]))
+        for edit in situation.edits[-1:]:
+            yield from self._asked(situation, self._around(situation, replace(edit, old=edit.new, new=())))
+
+    def _asked(self, situation: Situation, region: Region) -> Iterator[Example]:
+        if (new := rewritten(situation, region)) is None:
+            return
+        old = situation.lines[region.first : region.end]
+        if tuple(new) != old and not self._is_told(situation, old, new):
+            return
+        if (example := self._example(situation, region, new)) is not None:
+            yield example
+
+    def _is_told(self, situation: Situation, old: Sequence[str], new: Sequence[str]) -> bool:
+        """Whether the words that come stand in what is shown, and something is more than white space."""
+        if "".join("".join(old).split()) == "".join("".join(new).split()):
+            return False
+        shown = [*old, *(line for edit in situation.edits for line in (*edit.old, *edit.new))]
+        known = {word for line in shown for word in words(line)}
+        came = {word for line in new for word in words(line)} - known
+        return not came or self.draw.random() < _GUESSED_SHARE
+
+    def _half_typed(self, situation: Situation) -> Situation | None:
+        """One of the edits as if it were being typed: its line ends in the middle, and the rest should come."""
+        fit = [each for each in situation.edits if len(each.new) == 1 and len(each.old) <= 1 and each.new[0].strip()]
+        if not fit:
+            return None
+        edit = self.draw.choice(fit)
+        line = edit.new[0]
+        begin = len(line) - len(line.lstrip())
+        if edit.old:  # what both have in common is no typing
+            same = next((n for n, (a, b) in enumerate(zip(line, edit.old[0], strict=False)) if a != b), begin)
+            begin = max(begin, same)
+        if len(line) - begin < 4:
+            return None
+        half = (line[: self.draw.randrange(begin + 1, len(line) - 1)].rstrip(),)
+        if half == edit.old or len(line) - len(half[0]) > 60:
+            return None
+        begun = replace(edit, new=half)
+        others = tuple(each for each in situation.edits if each is not edit)
+        lines = (*situation.lines[: edit.line], *half, *situation.lines[edit.line + 1 :])
+        rest = LineEdit(edit.path, edit.line, half, edit.new)
+        return replace(
+            situation, lines=lines, edits=(*others, begun), wanted=(*situation.wanted, rest), cursor=edit.line
+        )
+
+    def _around(self, situation: Situation, edit: LineEdit) -> Region:
+        """Lines around a change, drawn: where in its region something changes must not be told by the place."""
+        end = edit.line + len(edit.old)
+        first = max(0, edit.line - self.draw.randint(0, _MOST_BEFORE))
+        last = min(len(situation.lines), end + self.draw.randint(1, _MOST_BEHIND))
+        return Region(first, max(last, end), 0.0)
 
     def _example(self, situation: Situation, region: Region, new: Sequence[str]) -> Example | None:
         question = scene_of(situation).question(region)
+        if len(question.old) > _MOST_LINES:
+            return None
         form = form_of(self.spec)
         assert form is not None, "the caller has looked"
         prompt = prompt_for(question, self.spec, self.segments, form)
-        truth = text_of(new)
+        kept = n_needed(question.old, new)
+        truth = text_of(new[:kept])
         ids = (*prompt.token_ids, *target_ids(self.tokenizer, prompt, truth))
+        if kept < len(new):
+            ids = ids[:-1]  # what is cut off is no end
         if len(ids) > _MAX_TOKENS:
             return None
         return Example(
@@ -84,11 +140,19 @@ class Maker:
         )
 
 
-def around(lines: Sequence[str], edit: LineEdit) -> Region:
-    """A region for an edit, as long as those that are found; longer where the edit is."""
-    first = max(0, edit.line - LINES_BEFORE)
-    end = max(edit.line + len(edit.old), min(first + MAX_LINES, edit.line + len(edit.old) + LINES_BEFORE))
-    return Region(first, min(end, len(lines)), 0.0)
+def n_needed(old: Sequence[str], new: Sequence[str]) -> int:
+    """Lines of the new text up to the second behind its last change: what only copies teaches nothing more."""
+    if list(old) == list(new):
+        return len(new)
+    pairs = zip(reversed(old), reversed(new), strict=False)
+    n_same = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(old), len(new)))
+    return len(new) - max(0, n_same - 2)
+
+
+def nearest_last(situation: Situation, edit: LineEdit) -> Situation:
+    """A situation whose edits came the nearer the later: who changes a file goes on where he is."""
+    order = sorted(situation.edits, key=lambda each: -abs(each.line - edit.line))
+    return replace(situation, edits=tuple(order))
 
 
 def rewritten(situation: Situation, region: Region) -> list[str] | None:
