@@ -3,8 +3,9 @@
     python -m evals.next_edit.examples --mirror DIR --out FILE [--per N] [--model MODEL]
 
 A situation is made of a commit as `commits` makes those that next edits are scored on. The model is then asked as
-layer two asks it: about the regions that `places` finds, about the lines that the commit changed, and about one that
-is drawn. It should write each region as the commit left it, and as it is where nothing follows, up to end-of-text.
+layer two asks it: about the lines that the commit changed, about a line that is half typed, and about the place of the
+last edit. It should write each region as the commit left it, and as it is where nothing follows; copies at the end are
+cut off, since they teach nothing more.
 The file is one of `tuning.data.example_file`: what trains on completions trains on these, or on both.
 
 Rules: only repositories of `tuning/sources.toml`, none of which is scored on; those that are held out there are left
@@ -45,6 +46,8 @@ _GUESSED_SHARE = 0.2
 # Lines of a region before and behind what changes in it, at most; lines of a region in all.
 _MOST_BEFORE, _MOST_BEHIND, _MOST_LINES = 5, 6, 16
 _MAX_TOKENS = 420
+# Characters of a line that is half typed: new ones in all, and left to type.
+_LEAST_TYPED, _MOST_TO_TYPE = 4, 60
 _SEED = 20_261_129
 
 
@@ -90,15 +93,7 @@ class Maker:
         if not fit:
             return None
         edit = self.draw.choice(fit)
-        line = edit.new[0]
-        begin = len(line) - len(line.lstrip())
-        if edit.old:  # what both have in common is no typing
-            same = next((n for n, (a, b) in enumerate(zip(line, edit.old[0], strict=False)) if a != b), begin)
-            begin = max(begin, same)
-        if len(line) - begin < 4:
-            return None
-        half = (line[: self.draw.randrange(begin + 1, len(line) - 1)].rstrip(),)
-        if half == edit.old or len(line) - len(half[0]) > 60:
+        if (half := self._half(edit)) is None:
             return None
         begun = replace(edit, new=half)
         others = tuple(each for each in situation.edits if each is not edit)
@@ -107,6 +102,18 @@ class Maker:
         return replace(
             situation, lines=lines, edits=(*others, begun), wanted=(*situation.wanted, rest), cursor=edit.line
         )
+
+    def _half(self, edit: LineEdit) -> tuple[str] | None:
+        """The new line of an edit, cut off somewhere; None where too little or too much of it would be left to type."""
+        (line,) = edit.new
+        begin = len(line) - len(line.lstrip())
+        if edit.old:  # what both have in common is no typing
+            same = next((n for n, (a, b) in enumerate(zip(line, edit.old[0], strict=False)) if a != b), begin)
+            begin = max(begin, same)
+        if len(line) - begin < _LEAST_TYPED:
+            return None
+        half = line[: self.draw.randrange(begin + 1, len(line) - 1)].rstrip()
+        return None if (half,) == edit.old or len(line) - len(half) > _MOST_TO_TYPE else (half,)
 
     def _around(self, situation: Situation, edit: LineEdit) -> Region:
         """Lines around a change, drawn: where in its region something changes must not be told by the place."""

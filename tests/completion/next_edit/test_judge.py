@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from completion.next_edit.edits import Layer, LineEdit, Opinion, Proposal
+from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.judge import THRESHOLD, WEIGHTS, asks_model, dismissal, features, judge, probability
 
 EDITS = (LineEdit("f", 10, ("a",), ("b",)),)
-OPINION = Opinion(gain=5.0, told=1.0, undone=1.0)
 
 
 def proposal(
@@ -54,15 +53,14 @@ def test_the_model_is_asked_only_by_who_wants_to_see_everything() -> None:
     assert not asks_model(0.01)
 
 
-def test_of_the_models_proposals_those_are_likeliest_that_do_to_words_what_the_edits_did() -> None:
-    def p(told: float, undone: float) -> float:
-        said = replace(OPINION, told=told, undone=undone)
-        return probability(features(replace(proposal(Layer.MODEL), opinion=said), EDITS, 10))
+def test_of_the_models_proposals_those_are_likeliest_that_it_is_surest_of_and_none_is_shown_by_default() -> None:
+    def p(gain: float) -> float:
+        return probability(features(replace(proposal(Layer.MODEL), gain=gain), EDITS, 10))
 
-    assert p(1.0, 1.0) > 0.5 > p(0.5, 1.0) == p(1.0, 0.5)
+    assert p(-2.0) < p(2.0) < p(8.0) == p(50.0) < THRESHOLD
 
 
 def test_every_weight_is_of_a_feature() -> None:
-    said = replace(proposal(Layer.MODEL), opinion=OPINION)
+    said = replace(proposal(Layer.MODEL), gain=1.0)
     known = {name for layer in Layer for name in features(proposal(layer), EDITS, 10)} | set(features(said, EDITS, 10))
     assert set(WEIGHTS) <= known

@@ -3,12 +3,13 @@
 from completion.next_edit.edits import NOWHERE, LineEdit
 from completion.next_edit.places import MAX_LINES, changed_words, regions
 
+FAR = 10_000  # the cursor's line where it does not matter
 FILLER = tuple(f"    line_{n} = {n}" for n in range(40))
 
 
 def first(lines: tuple[str, ...], *edits: LineEdit) -> tuple[str, ...]:
-    """The lines of the first region."""
-    region, *_ = regions(lines, edits)
+    """The lines of the first region that is not where the user is."""
+    _, region, *_ = regions(lines, edits, FAR)
     return lines[region.first : region.end]
 
 
@@ -37,18 +38,30 @@ def test_of_two_lines_the_one_nearer_to_the_edit_is_asked_about() -> None:
 
 
 def test_an_edit_of_another_file_points_at_words_too() -> None:
-    lines = (*FILLER[:9], "    use(gone)", *FILLER[:9])
+    lines = (*FILLER[:9], "    use(gone)", *FILLER[:20])
     assert "    use(gone)" in first(lines, LineEdit("other", NOWHERE, ("gone = 1",), ("here = 1",)))
 
 
-def test_where_nothing_says_anything_nobody_is_asked() -> None:
-    assert regions(FILLER, (LineEdit("other", NOWHERE, ("a_b",), ("c_d",)),)) == ()
-    assert regions(FILLER, ()) == ()
+def test_where_nothing_says_anything_the_place_of_the_user_is_asked_about() -> None:
+    for edits in ((LineEdit("other", NOWHERE, ("a_b",), ("c_d",)),), ()):
+        (region,) = regions(FILLER, edits, 20)
+        assert (region.first, region.end) == (16, 28)
+
+
+def test_the_place_of_the_user_has_as_many_lines_at_the_ends_of_the_file() -> None:
+    for line in (0, 39, 200):
+        (region,) = regions(FILLER, (), line)
+        assert region.end - region.first == 12
+        assert 0 <= region.first
+        assert region.end <= len(FILLER)
+    (region,) = regions(FILLER[:5], (), 3)
+    assert (region.first, region.end) == (0, 5)
 
 
 def test_regions_are_short_and_do_not_overlap() -> None:
-    lines = ("x = new", *FILLER[:4], "    use(old)", *FILLER[:6], "    use(old)")
-    found = regions(lines, (LineEdit("f", 0, ("x = old",), ("x = new",)),))
+    lines = (*FILLER[:12], "x = new", "    use(old)", *FILLER[:8], "    use(old)")
+    here, *found = regions(lines, (LineEdit("f", 12, ("x = old",), ("x = new",)),), 0)
+    assert (here.first, here.end) == (0, 12)
     assert len(found) == 2
     taken: set[int] = set()
     for region in found:

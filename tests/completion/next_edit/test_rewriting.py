@@ -70,11 +70,11 @@ def test_an_edit_of_another_file_stands_there_as_if_it_were_of_this_one() -> Non
     assert sweep_text(question(elsewhere), "@") == SWEEP
 
 
-def test_a_region_is_one_more_pair_of_texts_before_and_after() -> None:
+def test_a_region_is_one_more_pair_of_texts_before_and_after_with_the_lines_above_it_copied() -> None:
     prompt = shown(RewriteForm.PAIRS, question())
     assert prompt == (
         "@a.py.diff\noriginal:\ndef put(key):\nupdated:\ndef put(key, value):\n"
-        "@a.py.diff\noriginal:\n    return save(key)\nupdated:\n"
+        "@a.py.diff\noriginal:\ndef put(key, value):\n    return save(key)\nupdated:\ndef put(key, value):\n"
     )
 
 
