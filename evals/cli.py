@@ -223,7 +223,12 @@ def _add_scored(suites: Any) -> None:
     _add_model(suffix)
 
     following = suites.add_parser("next-edit", help="the change that follows from the last one, on real commits")
-    following.add_argument("--data", type=Path, required=True, help="folder of bare clones, or of .txtar situations")
+    following.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of bare clones, of .txtar situations, or of VS Code's recordings",
+    )
     following.add_argument("--set", choices=SETS, default="chosen", help="of the repositories (default chosen)")
     following.add_argument("--threshold", type=float, help="probability from which on is shown (default midfill's)")
     following.add_argument("--fit", action="store_true", help="print weights fitted on the chosen repositories")

@@ -130,6 +130,8 @@ def _next_edit(a: argparse.Namespace) -> int:
         return suite.run_fit(a.data, limit, a.seed, asked)
     if any(a.data.glob("*.txtar")):
         return suite.run_recorded(a.data, asked)
+    if any(a.data.glob("*/recording.w.json")):
+        return suite.run_rated(a.data, asked)
     return suite.run_commits(a.data, a.set, limit, a.seed, asked)
 
 

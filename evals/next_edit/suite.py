@@ -33,6 +33,7 @@ from completion.next_edit.rewriting import Question, sweep_text
 from evals.next_edit import commits
 from evals.next_edit.asking import Author, open_author
 from evals.next_edit.chrf import delta_chrf
+from evals.next_edit.rated import Rated, rated
 from evals.next_edit.recorded import SWEEP_FILE, recordings
 from evals.next_edit.repositories import of_set
 from evals.next_edit.situations import Situation, is_wanted, is_whole, with_edit
@@ -226,6 +227,30 @@ def run_recorded(folder: Path, asked: Asked) -> int:
         figures = {**by_contender[_OURS], "sweep_prompts": _n_reproduced(folder), "contenders": table}
         results.finish({"suite": "next-edit", "set": "recorded", **figures})
     return 0
+
+
+def run_rated(folder: Path, asked: Asked) -> int:
+    """Recordings of VS Code: what people called an answer like midfill's."""
+    rows = asyncio.run(_rated(list(rated(folder)), asked))
+    with open_results("next-edit", asked.out) as results:
+        for row in rows:
+            results.add(row)
+        counts = Counter(row["rating"] for row in rows)
+        results.finish({"suite": "next-edit", "set": "rated", **summary(rows), "ratings": dict(counts)})
+    return 0
+
+
+async def _rated(situations: Sequence[Rated], asked: Asked) -> list[dict[str, Any]]:
+    """What people called the buffer that the first of what is offered makes; "nothing" where nothing is offered."""
+    rows: list[dict[str, Any]] = []
+    async with open_author(asked.model, asked.form) as author:
+        for each in situations:
+            edits = (await _answer(each.situation, author, asked.threshold)).offered.edits
+            after = applied(each.situation.lines, edits[0].proposal) if edits else each.situation.lines
+            rating = each.rating(after) if edits else "nothing"
+            layer = edits[0].proposal.layer.value if edits else ""
+            rows.append({**_replayed(each.situation, after, _OURS), "layer": layer, "rating": rating})
+    return rows
 
 
 def _n_reproduced(folder: Path) -> dict[str, int]:

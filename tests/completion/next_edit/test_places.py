@@ -52,7 +52,7 @@ def test_the_place_of_the_user_has_as_many_lines_at_the_ends_of_the_file() -> No
     for line in (0, 39, 200):
         (region,) = regions(FILLER, (), line)
         assert region.end - region.first == 12
-        assert 0 <= region.first
+        assert region.first >= 0
         assert region.end <= len(FILLER)
     (region,) = regions(FILLER[:5], (), 3)
     assert (region.first, region.end) == (0, 5)
