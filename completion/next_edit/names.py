@@ -162,6 +162,13 @@ def is_type(node: Node) -> bool:
     return _TYPES.search(node.type) is not None
 
 
+def is_constructor(binding: Node) -> bool:
+    """Whether what binds a name is a constructor: of a type that has its name, its name goes with the type's."""
+    above = binding.parent
+    is_without_type = above is not None and above.child_by_field_name("type") is None
+    return "constructor" in binding.type or (binding.type == "function_declarator" and is_without_type)
+
+
 def enclosing(node: Node, language: Language, *, of_types: bool) -> Node | None:
     """The innermost definition around a node: of a type, or of anything else."""
     above = node.parent

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
-from completion.next_edit.names import SELVES, binder, enclosing, holds, is_key, is_type, named, owner, scope
+from completion.next_edit.names import SELVES, binder, enclosing, holds, is_constructor, is_key, is_type, named, owner, scope
 from completion.next_edit.scene import Replaced, Scene, by_lines
 
 _IMPORT = re.compile(r"import|use_declaration|^include|using_directive")
@@ -96,7 +96,8 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
         return
     hidden: list[Node] = []
     for use in alone:
-        if (bound := binding_of(use)) is not None:
+        bound = binding_of(use)
+        if bound is not None and not (is_type(binding) and holds(binding, use) and is_constructor(bound)):
             inner = scope(use, bound, scene.language)
             if inner == around:
                 if around is None or use.start_byte < node.start_byte or bound.type == binding.type:

@@ -48,6 +48,23 @@ def test_the_uses_of_a_renamed_function_follow_and_nothing_else_of_the_name(lang
     check(language, RENAMED[language])
 
 
+WITH_CONSTRUCTORS = {
+    "java": "class «Point|Spot» {\n    int x;\n\n    ⟦Point|Spot⟧(int x) {\n        this.x = x;\n    }\n\n    static ⟦Point|Spot⟧ origin() {\n        return new ⟦Point|Spot⟧(0);\n    }\n}\n",
+    "cpp": "class «Point|Spot» {\npublic:\n    ⟦Point|Spot⟧(double x) : x(x) {}\n    ~⟦Point|Spot⟧();\n    double far() const;\n    double x;\n};\n\ndouble ⟦Point|Spot⟧::far() const {\n    return x;\n}\n",
+    "csharp": "class «Point|Spot»\n{\n    int x;\n\n    public ⟦Point|Spot⟧(int x) { this.x = x; }\n\n    static ⟦Point|Spot⟧ Origin() => new ⟦Point|Spot⟧(0);\n}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", WITH_CONSTRUCTORS)
+def test_the_constructors_of_a_renamed_type_follow(language: str) -> None:
+    check(language, WITH_CONSTRUCTORS[language], Layer.RENAME)
+
+
+def test_a_method_or_field_that_has_the_name_of_its_type_is_another_thing() -> None:
+    check("java", "class «Point|Spot» {\n    int Point() {\n        return 0;\n    }\n}\n", Layer.RENAME)
+    check("typescript", "class «Point|Spot» {\n    Point = 1;\n}\n", Layer.RENAME)
+
+
 LOCAL = {
     "python": "def f(rows):\n    «total|price» = 0\n    for row in rows:\n        ⟦total|price⟧ += row.total\n    return ⟦total|price⟧\n\n\ndef g(total):\n    return total\n",
     "typescript": "function f(rows: number[]) {\n  let «total|price» = 0;\n  for (const row of rows) ⟦total|price⟧ += row;\n\n  return ⟦total|price⟧;\n}\nfunction g(total: number) { return total; }\n",
