@@ -20,7 +20,18 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from completion.next_edit.edits import Layer, LineEdit, Proposal
-from completion.next_edit.names import SELVES, binder, enclosing, holds, is_constructor, is_key, is_type, named, owner, scope
+from completion.next_edit.names import (
+    SELVES,
+    binder,
+    enclosing,
+    holds,
+    is_constructor,
+    is_key,
+    is_type,
+    named,
+    owner,
+    scope,
+)
 from completion.next_edit.scene import Replaced, Scene, by_lines
 
 _IMPORT = re.compile(r"import|use_declaration|^include|using_directive")
