@@ -18,10 +18,11 @@ _NAMES = re.compile(r"(?:identifier|^identifier_pattern)$")
 _OTHER_NAMES = frozenset({"name", "constant", "variable_name", "word"})
 _BINDERS = re.compile(
     r"declar|defin|param|assign|spec|let_|field|variant|item|enumerator|enum_|for_|for$|const|catch|clause|"
-    r"property|named_expression|type_alias|mod_|record|closure|lambda|class|interface|method_def|method_sig|function"
+    r"property|named_expression|type_alias|mod_|record|closure|lambda|class|interface|method_def|method_sig|function|"
+    r"^(?:singleton_)?method$|^preproc_(?:function_)?def$"
 )
 _BINDING_FIELDS = frozenset({"name", "pattern", "left", "declarator", "parameter", "alias", "parameters"})
-_WRAPPERS = re.compile(r"pattern|_list$|tuple|declarator|^type_identifier$|identifier_list")
+_WRAPPERS = re.compile(r"pattern|_list$|tuple|declarator|^type_identifier$|identifier_list|^variable_name$")
 _PARAMETERS = re.compile(r"param|lambda_parameters")
 _TYPES = re.compile(
     r"class|struct|interface|trait|impl|enum|object|record|protocol|union|^declaration_list|^field_declaration_list"
@@ -104,7 +105,9 @@ def binder(node: Node) -> Node | None:
             return None
         if _PARAMETERS.search(parent.type) and field not in ("value", "default_value", "return_type"):
             return parent
-        if field in _BINDING_FIELDS and _BINDERS.search(parent.type) and not _is_augmented(parent):
+        if field in _BINDING_FIELDS and _BINDERS.search(parent.type) and not _is_use(parent):
+            return parent
+        if field == "" and below == node and _is_first_name(parent, node):
             return parent
         if parent.type in ("enum_variant", "enum_body", "enum_constant", "type_parameter"):
             return parent
@@ -122,8 +125,18 @@ def _is_left(node: Node) -> bool:
     return node.parent is not None and _field(node.parent, node) in _BINDING_FIELDS
 
 
-def _is_augmented(node: Node) -> bool:
-    return "augmented" in node.type or "compound_assign" in node.type
+def _is_use(node: Node) -> bool:
+    """Whether a node only looks like one that binds a name: `x += 1`, a call, C's `struct point *p`."""
+    if node.type.endswith("_specifier") and node.child_by_field_name("body") is None:
+        return True
+    return "augmented" in node.type or "compound_assign" in node.type or "call" in node.type
+
+
+def _is_first_name(declaration: Node, node: Node) -> bool:
+    """Whether a name is that of a declaration whose grammar has no fields (Kotlin's)."""
+    if not declaration.type.endswith("_declaration") or declaration.child_by_field_name("name") is not None:
+        return False
+    return next((child for child in declaration.children if is_name(child)), None) == node
 
 
 def _field(parent: Node, child: Node) -> str:
@@ -137,8 +150,8 @@ def scope(node: Node, binding: Node, language: Language) -> Node | None:
     """The node in which a bound name is seen; None: in the whole file. `binding` is what binds it."""
     below: Node = node
     above: Node | None = node.parent
-    if binding.type in language.definitions and _field(binding, node) in ("name", "declarator"):  # seen outside of it
-        below, above = binding, binding.parent
+    if (own := _headed(node, binding, language)) is not None:  # seen outside of it
+        below, above = own, own.parent
     while above is not None:
         if above.type in language.definitions and not (above == binding and _field(above, below) == "name"):
             return above
@@ -150,6 +163,19 @@ def scope(node: Node, binding: Node, language: Language) -> Node | None:
             return above
         below, above = above, above.parent
     return None
+
+
+def _headed(node: Node, binding: Node, language: Language) -> Node | None:
+    """The definition whose own name this is; None where it is bound otherwise.
+
+    What binds it may be within the definition: C's declarator, Go's `type_spec`.
+    """
+    if _field(binding, node) not in ("name", "declarator") and not _is_first_name(binding, node):
+        return None
+    above: Node | None = binding
+    while above is not None and re.search(r"declarator$|_spec$", above.type) and above.type not in language.definitions:
+        above = above.parent
+    return above if above is not None and above.type in language.definitions else None
 
 
 def holds(outer: Node, inner: Node) -> bool:

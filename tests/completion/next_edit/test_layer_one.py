@@ -48,6 +48,30 @@ def test_the_uses_of_a_renamed_function_follow_and_nothing_else_of_the_name(lang
     check(language, RENAMED[language])
 
 
+OTHER_LANGUAGES = (
+    ("c", "char *«load|read»(char *p) {\n    return p;\n}\n\nint main() {\n    return *⟦load|read⟧(\"load\");\n}\n"),
+    ("c", "struct «point|spot» {\n    int x;\n};\n\nint far(struct ⟦point|spot⟧ *p) {\n    return p->x;\n}\n"),
+    ("c", "#define «LIMIT|MOST» 10\n\nint far(int p) {\n    return p < ⟦LIMIT|MOST⟧;\n}\n"),
+    ("c", "int f(int p) {\n    int «total|price» = p;\n    return ⟦total|price⟧;\n}\n\nint g(int total) {\n    return total;\n}\n"),
+    ("go", "package m\n\ntype «Point|Spot» struct {\n\tX int\n}\n\nfunc New() *⟦Point|Spot⟧ {\n\treturn &⟦Point|Spot⟧{X: 1}\n}\n"),
+    ("kotlin", "fun «load|read»(p: String): Int {\n    return 1\n}\n\nfun main() {\n    ⟦load|read⟧(\"load\")\n}\n"),
+    ("kotlin", "class «Point|Spot»(val x: Int)\n\nfun make(): ⟦Point|Spot⟧ {\n    return ⟦Point|Spot⟧(1)\n}\n"),
+    ("kotlin", "fun f(rows: Int): Int {\n    val «total|price» = 0\n    return ⟦total|price⟧ + rows\n}\n\nfun g(total: Int) = total\n"),
+    ("lua", "local function «load|read»(p)\n  return 1\nend\n\nprint(⟦load|read⟧('load'))\n"),
+    ("php", "<?php\nfunction f($rows) {\n    $«total|price» = 0;\n    return $⟦total|price⟧;\n}\n\nfunction g($total) {\n    return $total;\n}\n"),
+    ("ruby", "def «load|read»(p)\n  1\nend\n\nx = ⟦load|read⟧('load')\n"),
+    ("swift", "func «load|read»(p: String) -> Int {\n    return 1\n}\n\nlet x = ⟦load|read⟧(p: \"load\")\n"),
+    ("csharp", "class A\n{\n    int F(int «rows|lines»)\n    {\n        return ⟦rows|lines⟧;\n    }\n}\n"),
+    ("dart", "int «load|read»(String p) {\n  return 1;\n}\n\nvoid main() {\n  ⟦load|read⟧(\"load\");\n}\n"),
+    ("bash", "«load|read»() {\n  echo 1\n}\n\n⟦load|read⟧ a\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), OTHER_LANGUAGES)
+def test_a_name_is_renamed_in_languages_that_bind_names_in_ways_of_their_own(language: str, text: str) -> None:
+    check(language, text)
+
+
 WITH_CONSTRUCTORS = {
     "java": "class «Point|Spot» {\n    int x;\n\n    ⟦Point|Spot⟧(int x) {\n        this.x = x;\n    }\n\n    static ⟦Point|Spot⟧ origin() {\n        return new ⟦Point|Spot⟧(0);\n    }\n}\n",
     "cpp": "class «Point|Spot» {\npublic:\n    ⟦Point|Spot⟧(double x) : x(x) {}\n    ~⟦Point|Spot⟧();\n    double far() const;\n    double x;\n};\n\ndouble ⟦Point|Spot⟧::far() const {\n    return x;\n}\n",
