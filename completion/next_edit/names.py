@@ -203,3 +203,21 @@ def enclosing(node: Node, language: Language, *, of_types: bool) -> Node | None:
             return above
         above = above.parent
     return None
+
+
+def are_kin(one: Node, other: Node, source: bytes) -> bool:
+    """Whether one of two types is named where the other is declared: it extends, implements or is implemented by it."""
+    names = [type_name(each, source) for each in (one, other)]
+    return names[0] in _head(other, source) or names[1] in _head(one, source)
+
+
+def type_name(definition: Node, source: bytes) -> bytes:
+    """A type's own name; b"" where it has none, as Rust's `impl`."""
+    name = definition.child_by_field_name("name") or next(filter(is_name, definition.children), None)
+    return b"" if name is None else text_of(name, source)
+
+
+def _head(definition: Node, source: bytes) -> set[bytes]:
+    """The words before a definition's body."""
+    body = definition.child_by_field_name("body") or definition.children[-1]
+    return set(re.findall(rb"\w+", source[definition.start_byte : body.start_byte]))

@@ -22,6 +22,7 @@ from tree_sitter import Node
 from completion.next_edit.edits import Layer, LineEdit, Proposal
 from completion.next_edit.names import (
     SELVES,
+    are_kin,
     binder,
     enclosing,
     holds,
@@ -120,19 +121,37 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
 
 
 def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[Layer, Node]]:
-    bound = [use for use in nodes if binding_of(use) is not None]
-    if any((inner := scope(use, binder(use) or use, scene.language)) is None or is_type(inner) for use in bound):
-        return  # another type has a member of the name
     own = enclosing(node, scene.language, of_types=True)
+    bound = [use for use in nodes if binding_of(use) is not None]
+    members = [use for use in bound if _is_member(scene, use)]
+    family = _family(scene, own, members)
+    if any(enclosing(use, scene.language, of_types=True) not in family for use in members):
+        return  # another type has a member of the name
     for use in nodes:
         of = owner(use, scene.source)
         is_inside = own is not None and holds(own, use)
         if of is not None:
             yield Layer.MEMBER if of in SELVES and is_inside else Layer.FIELD, use
-        elif is_key(use):
+        elif is_key(use) or use in members:
             yield Layer.FIELD, use
-        elif is_inside and scene.language.folder_scope and not bound:
-            yield Layer.MEMBER, use
+        elif scene.language.folder_scope and len(bound) == len(members) and any(holds(each, use) for each in family):
+            yield Layer.MEMBER if is_inside else Layer.FIELD, use
+
+
+def _is_member(scene: Scene, use: Node) -> bool:
+    inner = scope(use, binder(use) or use, scene.language)
+    return inner is None or is_type(inner)
+
+
+def _family(scene: Scene, own: Node | None, members: list[Node]) -> list[Node]:
+    """A type and those whose heads name it or that its own names, and so on: what one renames the others override."""
+    if own is None:
+        return []
+    others = [each for use in members if (each := enclosing(use, scene.language, of_types=True)) is not None]
+    family = [own]
+    for known in family:  # grows
+        family += [each for each in others if each not in family and are_kin(known, each, scene.source)]
+    return family
 
 
 def _is_like(old: bytes, new: bytes, n_times: int) -> bool:

@@ -116,6 +116,32 @@ def test_a_method_is_renamed_where_its_own_object_calls_it() -> None:
     check("python", text, Layer.MEMBER)
 
 
+OVERRIDDEN = {
+    "java": "interface S {\n    int «area|size»();\n}\n\nclass Q implements S {\n    public int ⟦area|size⟧() { return 1; }\n\n    int twice() { return ⟦area|size⟧() + this.⟦area|size⟧(); }\n}\n",
+    "rust": "trait S {\n    fn «area|size»(&self) -> u8;\n}\n\nimpl S for Q {\n    fn ⟦area|size⟧(&self) -> u8 {\n        1\n    }\n}\n",
+    "python": "class S:\n    def «area|size»(self):\n        pass\n\n\nclass Q(S):\n    def ⟦area|size⟧(self):\n        return 1\n",
+    "cpp": "class S {\n    virtual int «area|size»();\n};\n\nclass Q : public S {\n    int ⟦area|size⟧() override;\n};\n",
+    "typescript": "interface S {\n  «area|size»(): number;\n}\n\nclass Q implements S {\n  ⟦area|size⟧(): number {\n    return 1;\n  }\n}\n",
+    "kotlin": "interface S {\n    fun «area|size»(): Int\n}\n\nclass Q : S {\n    override fun ⟦area|size⟧(): Int = 1\n}\n",
+    "csharp": "interface S\n{\n    int «Area|Size»();\n}\n\nclass Q : S\n{\n    public int ⟦Area|Size⟧() { return 1; }\n}\n",
+    "swift": "protocol S {\n    func «area|size»() -> Int\n}\n\nclass Q: S {\n    func ⟦area|size⟧() -> Int { return 1 }\n}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", OVERRIDDEN)
+def test_what_overrides_a_renamed_method_follows(language: str) -> None:
+    check(language, OVERRIDDEN[language])
+
+
+def test_the_overrides_of_a_type_between_are_found_from_each_end_and_those_of_strangers_are_not() -> None:
+    methods = ("    int «area|size»() { return 1; }", *("    int ⟦area|size⟧() { return 1; }",) * 2)
+    heads = ("class R implements S", "interface S", "class Q implements S")
+    check("java", "".join(f"{head} {{\n{method}\n}}\n\n" for head, method in zip(heads, methods, strict=True)))
+    check(
+        "java", "interface S {\n    int «area|size»();\n}\n\nclass Q {\n    int area() { return 1; }\n}\n", Layer.FIELD
+    )
+
+
 def test_a_method_that_two_types_have_is_left_alone() -> None:
     text = "class A:\n    def «load|read»(self):\n        return self.load()\n\n\nclass B:\n    def load(self):\n        return self.load()\n"
     check("python", text, Layer.MEMBER)
