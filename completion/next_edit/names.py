@@ -19,7 +19,7 @@ _OTHER_NAMES = frozenset({"name", "constant", "variable_name", "word"})
 _BINDERS = re.compile(
     r"declar|defin|param|assign|spec|let_|field|variant|item|enumerator|enum_|for_|for$|const|catch|clause|"
     r"property|named_expression|type_alias|mod_|record|closure|lambda|class|interface|method_def|method_sig|function|"
-    r"^(?:singleton_)?method$|^preproc_(?:function_)?def$"
+    r"^(?:singleton_)?method$|^preproc_(?:function_)?def$|^as_pattern$"
 )
 _BINDING_FIELDS = frozenset({"name", "pattern", "left", "declarator", "parameter", "alias", "parameters"})
 _WRAPPERS = re.compile(r"pattern|_list$|tuple|declarator|^type_identifier$|identifier_list|^variable_name$")
@@ -123,6 +123,15 @@ def binder(node: Node) -> Node | None:
 
 def _is_left(node: Node) -> bool:
     return node.parent is not None and _field(node.parent, node) in _BINDING_FIELDS
+
+
+def is_assigned(node: Node) -> bool:
+    """Whether a member (`self.name`) is what an assignment gives a value to."""
+    member = node.parent
+    above = member.parent if member is not None else None
+    if member is None or above is None or "assign" not in above.type or _is_use(above):
+        return False
+    return above.child_by_field_name("left") == member
 
 
 def _is_use(node: Node) -> bool:

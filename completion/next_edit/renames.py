@@ -2,7 +2,8 @@
 
     LOCAL    bound in a function or block: its uses there
     RENAME   bound at the file's top level, or imported: its uses in the file
-    MEMBER   bound in a type, and used of the type's own object (`self.name`, or alone within the type)
+    MEMBER   bound in a type, or assigned of its own object there alone, and used of the type's own object (`self.name`,
+             or alone within the type)
     FIELD    the same, of any other object, or as a key
 
 A name that is not bound where it was changed is left to `spans`.
@@ -26,6 +27,7 @@ from completion.next_edit.names import (
     binder,
     enclosing,
     holds,
+    is_assigned,
     is_constructor,
     is_key,
     is_type,
@@ -93,6 +95,9 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     nodes = named(scene.root, scene.source, old)
     if len(nodes) > _MAX_USES or not re.fullmatch(rb"[^\W\d][\w$]*|\$[\w$]+", seen[0][0].new):
         return
+    if (assigned := next((each.node for each, _ in seen if _is_own(scene, each.node)), None)) is not None:
+        yield from _assigned_uses(scene, assigned, nodes, seen)
+        return
     node, binding = next(((each.node, bound) for each, _ in seen if (bound := renamed(each)) is not None), (None, None))
     if node is None or binding is None or (is_import(binding) and not _is_like(old, seen[0][0].new, len(seen))):
         return
@@ -136,6 +141,30 @@ def _member_uses(scene: Scene, node: Node, nodes: list[Node]) -> Iterator[tuple[
             yield Layer.FIELD, use
         elif scene.language.folder_scope and len(bound) == len(members) and any(holds(each, use) for each in family):
             yield Layer.MEMBER if is_inside else Layer.FIELD, use
+
+
+def _is_own(scene: Scene, node: Node) -> bool:
+    """Whether a name is given a value as a member of the type's own object."""
+    return _of_self(scene, node) and is_assigned(node)
+
+
+def _assigned_uses(
+    scene: Scene, node: Node, nodes: list[Node], seen: list[tuple[Replaced, LineEdit]]
+) -> Iterator[tuple[Layer, Node]]:
+    """The uses of a member that nothing gives a value to any more, since it has another name where that was done."""
+    own = enclosing(node, scene.language, of_types=True)
+    uses = [use for use in nodes if _of_self(scene, use)]
+    family = _family(scene, own, uses)
+    uses = [use for use in uses if enclosing(use, scene.language, of_types=True) in family]
+    others = [use for use in named(scene.root, scene.source, seen[0][0].new) if not _is_of(seen, use)]
+    is_taken = any(enclosing(use, scene.language, of_types=True) in family for use in others if _of_self(scene, use))
+    if is_taken or any(is_assigned(use) or binding_of(use) is not None for use in uses):
+        return
+    yield from ((Layer.MEMBER if own is not None and holds(own, use) else Layer.FIELD, use) for use in uses)
+
+
+def _of_self(scene: Scene, use: Node) -> bool:
+    return owner(use, scene.source) in SELVES
 
 
 def _is_member(scene: Scene, use: Node) -> bool:

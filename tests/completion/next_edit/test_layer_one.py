@@ -20,15 +20,15 @@ def edits_of(before: str, after: str) -> tuple[LineEdit, ...]:
     return tuple(LineEdit("f", c, tuple(old[a:b]), tuple(new[c:d])) for tag, a, b, c, d in codes if tag != "equal")
 
 
-def check(language: str, text: str, layer: Layer | None = None, lines: dict[str, str] | None = None) -> None:
-    """All proposals together make of the edited text what it says; those of a layer alone where one is named."""
+def check(language: str, text: str, *layers: Layer, lines: dict[str, str] | None = None) -> None:
+    """All proposals together make of the edited text what it says; those of some layers alone where they are named."""
     now = _PROPOSED.sub(r"\1", text)
     before, after = _EDIT.sub(r"\1", now), _EDIT.sub(r"\2", now)
     expected = _PROPOSED.sub(r"\2", _EDIT.sub(r"\2", text))
     found = proposals(parse(language, after), edits_of(before, after), tuple((lines or {}).items()))
     result = after.split("\n")
     for proposal in sorted(found, key=lambda each: -each.line):
-        if layer is None or proposal.layer is layer:
+        if not layers or proposal.layer in layers:
             result = applied(result, proposal)
     assert "\n".join(result) == expected, found
 
@@ -114,6 +114,30 @@ def test_a_name_that_is_still_defined_elsewhere_is_left_alone() -> None:
 def test_a_method_is_renamed_where_its_own_object_calls_it() -> None:
     text = "class A:\n    def «load|read»(self):\n        return 1\n\n    def f(self):\n        return self.⟦load|read⟧()\n"
     check("python", text, Layer.MEMBER)
+
+
+ASSIGNED = (
+    ("python", "class A:\n    def __init__(self, size):\n        self.«size|count» = size\n\n    def f(self):\n        return self.⟦size|count⟧\n\n\nclass B(A):\n    def g(self, size):\n        return self.⟦size|count⟧ + size\n\n\nclass C:\n    def g(self):\n        return self.size\n"),
+    ("typescript", "class A {\n  constructor(size: number) {\n    this.«size|count» = size;\n  }\n\n  f() {\n    return this.⟦size|count⟧;\n  }\n}\n"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), ASSIGNED)
+def test_a_member_that_is_only_assigned_is_renamed_where_its_own_object_has_it(language: str, text: str) -> None:
+    check(language, text, Layer.MEMBER, Layer.FIELD)
+
+
+def test_a_member_that_another_place_assigns_still_or_that_was_there_is_left_alone() -> None:
+    head = "class A:\n    def __init__(self, size):\n        self.«size|count» = size\n\n    def f(self):\n"
+    for rest in ("        self.size = 1\n        return self.size\n", "        return self.size + self.count\n"):
+        check("python", head + rest, Layer.MEMBER)
+
+
+def test_a_name_that_a_with_or_an_except_binds_is_renamed_in_its_function() -> None:
+    check("python", "def f():\n    with open(p) as «f|file»:\n        print(⟦f|file⟧)\n", Layer.LOCAL)
+    check(
+        "python", "def f():\n    try:\n        x()\n    except E as «e|error»:\n        print(⟦e|error⟧)\n", Layer.LOCAL
+    )
 
 
 OVERRIDDEN = {
@@ -204,9 +228,9 @@ def test_an_import_that_is_used_still_or_exported_by_name_stays() -> None:
 
 def test_a_name_that_is_not_imported_gets_the_line_that_others_have() -> None:
     text = "from a import b\n⟦|from c import Widget\n⟧\n\ndef f():\n    return «b|Widget(b)»\n"
-    check("python", text, Layer.IMPORT, {"Widget": "from c import Widget"})
+    check("python", text, Layer.IMPORT, lines={"Widget": "from c import Widget"})
     text = "from c import Aa⟦|, Widget⟧\n\n\ndef f():\n    return «Aa|Widget(Aa)»\n"
-    check("python", text, Layer.IMPORT, {"Widget": "from c import Widget"})
+    check("python", text, Layer.IMPORT, lines={"Widget": "from c import Widget"})
 
 
 def test_only_names_that_nothing_binds_are_missing() -> None:
