@@ -28,6 +28,7 @@ _TYPES = re.compile(
     r"class|struct|interface|trait|impl|enum|object|record|protocol|union|^declaration_list|^field_declaration_list"
 )
 _KEYS = re.compile(r"keyword_argument|^pair|field_init|keyed_element|labeled|jsx_attribute|named_argument")
+_BOUNDS = re.compile(r"type_param|type_arg|where|constraint")
 _BODIES = ("body", "consequence", "block")
 _CONSTANTS = re.compile(r"assign|declar|_spec|_item$|argument|param")
 _MEMBER_SIGNS = (b".", b"->", b"::", b"?.", b"@")
@@ -227,6 +228,14 @@ def type_name(definition: Node, source: bytes) -> bytes:
 
 
 def _head(definition: Node, source: bytes) -> set[bytes]:
-    """The words before a definition's body."""
+    """The names before a definition's body, but for those of type parameters and what bounds them."""
     body = definition.child_by_field_name("body") or definition.children[-1]
-    return set(re.findall(rb"\w+", source[definition.start_byte : body.start_byte]))
+    stack = [child for child in definition.children if child.end_byte <= body.start_byte]
+    found: set[bytes] = set()
+    while stack:
+        node = stack.pop()
+        if is_name(node):
+            found.add(text_of(node, source))
+        elif not _BOUNDS.search(node.type):
+            stack.extend(node.children)
+    return found

@@ -95,10 +95,10 @@ def _uses(scene: Scene, old: bytes, seen: list[tuple[Replaced, LineEdit]]) -> It
     nodes = named(scene.root, scene.source, old)
     if len(nodes) > _MAX_USES or not re.fullmatch(rb"[^\W\d][\w$]*|\$[\w$]+", seen[0][0].new):
         return
-    if (assigned := next((each.node for each, _ in seen if _is_own(scene, each.node)), None)) is not None:
+    node, binding = next(((each.node, bound) for each, _ in seen if (bound := renamed(each)) is not None), (None, None))
+    if node is None and (assigned := next((each.node for each, _ in seen if _is_own(scene, each.node)), None)):
         yield from _assigned_uses(scene, assigned, nodes, seen)
         return
-    node, binding = next(((each.node, bound) for each, _ in seen if (bound := renamed(each)) is not None), (None, None))
     if node is None or binding is None or (is_import(binding) and not _is_like(old, seen[0][0].new, len(seen))):
         return
     around = scope(node, binding, scene.language)

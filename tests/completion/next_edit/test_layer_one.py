@@ -166,6 +166,16 @@ def test_the_overrides_of_a_type_between_are_found_from_each_end_and_those_of_st
     )
 
 
+def test_who_only_bounds_a_type_parameter_is_no_kin() -> None:
+    text = "trait S {\n    fn «area|size»(&self) -> u8;\n}\n\nimpl<P: S> T for Q<P> {\n    fn area(&self) -> u8 {\n        1\n    }\n}\n"
+    check("rust", text, Layer.FIELD)
+
+
+def test_a_parameter_that_is_assigned_to_a_member_of_its_name_is_renamed_as_a_parameter() -> None:
+    text = "class A:\n    def __init__(self, «size|count»):\n        self.size = ⟦size|count⟧\n"
+    check("python", text, Layer.LOCAL)
+
+
 def test_a_method_that_two_types_have_is_left_alone() -> None:
     text = "class A:\n    def «load|read»(self):\n        return self.load()\n\n\nclass B:\n    def load(self):\n        return self.load()\n"
     check("python", text, Layer.MEMBER)
