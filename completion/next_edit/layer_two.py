@@ -294,7 +294,10 @@ class _Writing:
         head = self._n_head(written)
         # Who stops early has lost the thread; it is no removal of the rest.
         if is_complete and len(written) > head >= len(self._old) - _LAST_LINES:
-            self._found = head, len(self._old), len(written)
+            end = len(self._old)
+            while end > head and written[-1].strip() and not self._old[end - 1].strip():
+                end -= 1  # nor does it take the blank lines at the end away
+            self._found = head, end, len(written)
 
     def _n_head(self, written: Sequence[str]) -> int:
         pairs = zip(written, self._old, strict=False)

@@ -110,6 +110,12 @@ def test_what_the_model_ends_itself_ends_the_region(end: str) -> None:
     assert (proposal.line, proposal.new) == (6, ("    return await user",))
 
 
+def test_the_empty_line_at_the_files_end_stays_where_the_model_stops_before_it() -> None:
+    lines = ("async def fetch(name):", "    return await get(name)", "def show(name):", "    return cache(name)", "")
+    (proposal,) = proposed(Author({"    return cache(name)": ["    return await later(name)"], "": []}), lines)
+    assert (proposal.old, proposal.new) == (("    return cache(name)",), ("    return await later(name)",))
+
+
 def test_a_region_may_change_at_several_places() -> None:
     author = Author(
         {"    user = cache(name)": ["    user = await get(name)"], "    return user": ["    return await user"]}

@@ -307,3 +307,35 @@ def test_an_empty_body_is_completed_as_a_block(session: Session, tmp_path: Path)
         assert session.status()["last"]["mode"] == "block"
         assert "return" in item["insertText"]
         assert "print(count_files" not in item["insertText"]
+
+
+POINT = """\
+class Point3D {
+  constructor(
+    readonly x: number,
+    readonly y: number,
+  ) {}
+
+  length() {
+    return Math.sqrt(this.x ** 2 + this.y ** 2);
+  }
+}
+"""
+
+
+def test_what_follows_from_an_edit_is_written_by_the_model_where_somebody_asks_for_all(
+    real_cache: Path, tmp_path: Path
+) -> None:
+    options = {"maxWaitMs": 0, "nextEdit": {"enabled": True, "eagerness": 1.0}}
+    with Session(tmp_path, options=options, environment={"MIDFILL_CACHE": str(real_cache)}) as session:
+        session.wait_for_phase("ready")
+        uri = (tmp_path / "a.ts").as_uri()
+        session.open(uri, POINT, language="typescript")
+        place = {"line": 4, "character": 0}
+        session.change(uri, 2, [{"range": {"start": place, "end": place}, "text": "    readonly z: number,\n"}])
+        asked = {"textDocument": {"uri": uri, "version": 2}, "position": {"line": 4, "character": 22}}
+        edits = session.request("midfill/nextEdit", asked)["edits"]
+    assert [edit["layer"] for edit in edits] == ["model"]
+    (edit,) = edits
+    assert edit["range"]["start"]["line"] == 8
+    assert edit["text"] == " + this.z ** 2"
