@@ -194,7 +194,8 @@ FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "context.pinned": ("Files, as patterns below the workspace, that every completion sees first", None),
     "nextEdit.enabled": ("Answer editors that ask for the change that follows from the last one", None),
     "nextEdit.eagerness": (
-        "How much of what may follow is offered: what is wanted with a probability of at least 1 less this",
+        "How much of what may follow is offered: what is wanted with a probability of at least 1 less this; "
+        "with 1 the model is asked, too",
         (0.0, 1.0),
     ),
     "daemon.idleExitMinutes": ("The model is unloaded after this time without requests", (0.01, 100_000.0)),
