@@ -1,8 +1,8 @@
-"""Where the model is asked what follows: regions of a few lines, the likeliest first. Called by `layer_two`.
+"""Where the model is asked what follows: regions of a few lines, that of the user first. Called by `layer_two`.
 
-A line may change that has words which an edit took away: from commits, of what a small model wrote at other places next
-to nothing was what came (docs/next-edit.md). It is the likelier the rarer these words are, if it reads like a line that
-an edit changed, uses what an edit touched, or is near to one:
+Elsewhere a line may change that has words which an edit took away: from commits, of what a small model wrote at other
+places next to nothing was what came (docs/next-edit.md). It is the likelier the rarer these words are, if it reads like
+a line that an edit changed, uses what an edit touched, or is near to one:
 
     def send(msgs):               <- edited: `msg` became `msgs`
         publish(msg.body)         <- has a word that went

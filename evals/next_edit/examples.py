@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from completion.code.lines import same_ends
 from completion.code.words import words
 from completion.next_edit.edits import LineEdit
 from completion.next_edit.places import Region
@@ -151,8 +152,7 @@ def n_needed(old: Sequence[str], new: Sequence[str]) -> int:
     """Lines of the new text up to the second behind its last change: what only copies teaches nothing more."""
     if list(old) == list(new):
         return len(new)
-    pairs = zip(reversed(old), reversed(new), strict=False)
-    n_same = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(old), len(new)))
+    n_same, _ = same_ends(old[::-1], new[::-1])
     return len(new) - max(0, n_same - 2)
 
 

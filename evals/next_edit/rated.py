@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from completion.next_edit.edits import LineEdit, RecentEdits, trimmed
-from evals.next_edit.situations import Situation
+from evals.next_edit.situations import Situation, plain
 from evals.report import EvalError
 from parsers.languages import for_document
 
@@ -32,7 +32,7 @@ class Rated:
 
     def rating(self, after: Sequence[str]) -> str:
         """What an answer that makes this buffer was called, up to white space; "unknown" where nobody rated it."""
-        found = {name for name, buffer in self.ratings if _plain(buffer) == _plain(after)}
+        found = {name for name, buffer in self.ratings if plain(buffer) == plain(after)}
         return next((name for name in ("nextEdit", "valid", "bad") if name in found), "unknown")
 
 
@@ -120,7 +120,3 @@ def _path(shown: str) -> str:
 
 def _lines(text: str) -> tuple[str, ...]:
     return tuple(line.removesuffix("\r") for line in text.split("\n"))
-
-
-def _plain(lines: Sequence[str]) -> list[str]:
-    return ["".join(line.split()) for line in lines if line.strip()]

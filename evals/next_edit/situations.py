@@ -5,6 +5,7 @@ Two sources: recorded situations in cursortab.nvim's format (`recorded`), and co
 Rules: pure data. Lines have no line ends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from completion.next_edit.edits import MAX_EDITS, LineEdit, Proposal, applied
@@ -42,11 +43,11 @@ def with_edit(situation: Situation, taken: Proposal) -> Situation:
 def is_wanted(situation: Situation, line: int, old: tuple[str, ...], new: tuple[str, ...]) -> bool:
     """Whether a change is one of those that came, or a part of one that stands by itself, up to white space."""
     for each in situation.wanted:
-        if each.line == line and each.old == old and _plain(each.new) == _plain(new):
+        if each.line == line and each.old == old and plain(each.new) == plain(new):
             return True
         if len(each.old) == len(each.new) and len(old) == len(new):
             at = line - each.line
-            if at >= 0 and at + len(old) <= len(each.old) and _plain(each.new[at : at + len(old)]) == _plain(new):
+            if at >= 0 and at + len(old) <= len(each.old) and plain(each.new[at : at + len(old)]) == plain(new):
                 return True
         if _is_part(each, line, old, new):
             return True
@@ -58,18 +59,19 @@ def _is_part(each: LineEdit, line: int, old: tuple[str, ...], new: tuple[str, ..
     at = line - each.line
     if not (at >= 0 and at + len(old) <= len(each.old)):
         return False
-    if at == 0 and new and _plain(each.new[: len(new)]) == _plain(new) and len(each.new) > len(new):
+    if at == 0 and new and plain(each.new[: len(new)]) == plain(new) and len(each.new) > len(new):
         return len(old) <= len(each.old)
     tail = len(each.old) - at - len(old)
     if tail == 0 and new and len(each.new) > len(new):
-        return _plain(each.new[-len(new) :]) == _plain(new)
+        return plain(each.new[-len(new) :]) == plain(new)
     return False
 
 
 def is_whole(situation: Situation, line: int, old: tuple[str, ...], new: tuple[str, ...]) -> bool:
     """Whether a change is all of one that came, up to white space."""
-    return any(each.line == line and each.old == old and _plain(each.new) == _plain(new) for each in situation.wanted)
+    return any(each.line == line and each.old == old and plain(each.new) == plain(new) for each in situation.wanted)
 
 
-def _plain(lines: tuple[str, ...]) -> list[str]:
+def plain(lines: Sequence[str]) -> list[str]:
+    """Lines that say something, without their white space: what two texts are compared by."""
     return ["".join(line.split()) for line in lines if line.strip()]

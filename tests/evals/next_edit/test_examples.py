@@ -76,6 +76,7 @@ def test_an_example_is_the_products_prompt_and_says_the_change_up_to_the_end_or_
     said = bytes(token for token in example.ids[example.target :] if token < 256).decode()
     assert "send(messages)\n" in said
     assert example.ids[-1] == SPEC.stop_token_ids[0]
+    assert len(examples) == 2
     prompts = [_prompt(Region(first, end, 0.0), SPEC) for first in range(8) for end in range(first, 9)]
     assert array("I", example.ids[: example.target]) in prompts
 
