@@ -173,6 +173,11 @@ def trimmed(edit: LineEdit) -> LineEdit | None:
     return replace(edit, line=edit.line + head, old=old[head : len(old) - tail], new=new[head : len(new) - tail])
 
 
+def is_of_blanks(old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether lines differ in white space alone, or not at all."""
+    return "".join("".join(old).split()) == "".join("".join(new).split())
+
+
 def pieces(edit: LineEdit) -> Iterator[LineEdit]:
     """An edit as the smallest ones of whole lines: lines that became others one by one are edits of their own."""
     matcher = difflib.SequenceMatcher(None, edit.old, edit.new, autojunk=False)

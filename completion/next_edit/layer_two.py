@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from completion.code.words import identifiers
-from completion.next_edit.edits import Layer, LineEdit, Proposal, trimmed
+from completion.next_edit.edits import Layer, LineEdit, Proposal, is_of_blanks, trimmed
 from completion.next_edit.places import Region, regions
 from completion.next_edit.rewriting import Question, prompt_for, text_of
 from completion.prompt.segments import SegmentCache
@@ -323,7 +323,7 @@ def _proposal(question: Question, found: _Rewritten, line: int) -> Proposal | No
     """A change as a proposal; it is counted from a line. None where it is of blanks, or takes back an edit."""
     first, end = line + found.first, line + found.end
     change = trimmed(LineEdit(question.path, first, tuple(question.lines[first:end]), found.new))
-    if change is None or "".join("".join(change.old).split()) == "".join("".join(change.new).split()):
+    if change is None or is_of_blanks(change.old, change.new):
         return None
     if any(change.old == edit.new and change.new == edit.old for edit in question.edits):
         return None

@@ -28,6 +28,8 @@ _TYPES = re.compile(
     r"class|struct|interface|trait|impl|enum|object|record|protocol|union|^declaration_list|^field_declaration_list"
 )
 _KEYS = re.compile(r"keyword_argument|^pair|field_init|keyed_element|labeled|jsx_attribute|named_argument")
+# What binds a definition's own name within it.
+_WITHIN = re.compile(r"declarator$|_spec$")
 _BOUNDS = re.compile(r"type_param|type_arg|where|constraint")
 _BODIES = ("body", "consequence", "block")
 _CONSTANTS = re.compile(r"assign|declar|_spec|_item$|argument|param")
@@ -183,7 +185,7 @@ def _headed(node: Node, binding: Node, language: Language) -> Node | None:
     if _field(binding, node) not in ("name", "declarator") and not _is_first_name(binding, node):
         return None
     above: Node | None = binding
-    while above is not None and re.search(r"declarator$|_spec$", above.type) and above.type not in language.definitions:
+    while above is not None and _WITHIN.search(above.type) and above.type not in language.definitions:
         above = above.parent
     return above if above is not None and above.type in language.definitions else None
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from completion.code.lines import same_ends
 from completion.code.words import words
-from completion.next_edit.edits import LineEdit
+from completion.next_edit.edits import LineEdit, is_of_blanks
 from completion.next_edit.places import Region
 from completion.next_edit.rewriting import form_of, prompt_for, text_of
 from completion.prompt.segments import SegmentCache
@@ -81,7 +81,7 @@ class Maker:
 
     def _is_told(self, situation: Situation, old: Sequence[str], new: Sequence[str]) -> bool:
         """Whether the words that come stand in what is shown, and something is more than white space."""
-        if "".join("".join(old).split()) == "".join("".join(new).split()):
+        if is_of_blanks(old, new):
             return False
         shown = [*old, *(line for edit in situation.edits for line in (*edit.old, *edit.new))]
         known = {word for line in shown for word in words(line)}
