@@ -48,7 +48,8 @@ _RANK = 16
 _NICENESS = 10
 # Of a pack: with more, a processor is no faster. A longer example is a pack of its own.
 _MAX_TOKENS = 1024
-_HELD_OUT_EXAMPLES = 160
+_HELD_OUT_EXAMPLES = 320
+_LEAST_GAIN = 0.01  # nats an example: what is surely likelier by less is nothing to anybody
 # Checkpoints, examples, adapters of both kinds.
 _DISK_BYTES = 400_000_000
 _MEMORY_SHARE = 0.9  # of what is free
@@ -71,7 +72,7 @@ class Judgement:
     @property
     def is_better(self) -> bool:
         """Surely likelier text, and not surely fewer texts right."""
-        return self.nll.high < 0 <= self.text.high
+        return self.nll.high < -_LEAST_GAIN and self.text.high >= 0
 
 
 def main(argv: list[str]) -> int:
@@ -276,7 +277,11 @@ def compare(before: Sequence[Verdict], after: Sequence[Verdict], files: Sequence
 def _add(arguments: argparse.Namespace, judgement: Judgement, run: Path, source: ModelSource, name: str) -> int:
     adapter = run / "adapter"
     if not judgement.is_better:
-        why = "what is likely changed too little to be sure" if judgement.nll.high >= 0 else "fewer texts were right"
+        why = (
+            "what is likely changed too little to be sure"
+            if judgement.nll.high >= -_LEAST_GAIN
+            else "fewer texts were right"
+        )
         print(f"not added: on files it did not learn from it is not better ({why}). It is kept in {adapter}; more "
               "--hours, --epochs or code may help")  # fmt: skip
         return 1

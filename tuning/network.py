@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from model.library.architecture import Architecture
-from tuning.data.packing import Block, Pack
+from tuning.data.packing import Pack, Run
 
 LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 # Scores of this many tokens at once: 0.16 GB in fp32.
@@ -46,10 +46,10 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the network says of each of a pack's target tokens."""
+    """What the network says of each of a pack's scored tokens."""
 
-    nll: torch.Tensor  # (targets' tokens,), in nats
-    best: torch.Tensor  # (targets' tokens,): the likeliest token
+    nll: torch.Tensor  # (scored tokens,), in nats
+    best: torch.Tensor  # (scored tokens,): the likeliest token
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Rows:
 
     cos: torch.Tensor  # (tokens, 1, head_dim)
     sin: torch.Tensor
-    blocks: tuple[Block, ...]
+    runs: tuple[Run, ...]
 
 
 class Network:
@@ -82,14 +82,12 @@ class Network:
         return {name: weight for name, weight in halves.items() if weight.requires_grad}
 
     def score(self, pack: Pack) -> Scores:
-        """Negative log-likelihood and best token of every target token; differentiable in A and B."""
+        """Negative log-likelihood and best token of every scored token; differentiable in A and B."""
         hidden = self._hidden(pack)[pack.scored]
         head = self.base.tensors["head"]
         nll, best = [], []
         for rows, labels in zip(hidden.split(_HEAD_ROWS), pack.labels.split(_HEAD_ROWS), strict=True):
-            loss, token = (
-                _recomputed(_head, rows, head, labels) if torch.is_grad_enabled() else _head(rows, head, labels)
-            )
+            loss, token = _Head.apply(rows, head, labels)  # type: ignore[no-untyped-call]
             nll.append(loss)
             best.append(token)
         return Scores(torch.cat(nll), torch.cat(best))
@@ -98,7 +96,7 @@ class Network:
         a, tensors = self.base.architecture, self.base.tensors
         angles = pack.positions[:, None].float() * self._frequencies
         angles = torch.cat([angles, angles], dim=-1)[:, None]
-        rows = _Rows(angles.cos().to(self.base.dtype), angles.sin().to(self.base.dtype), pack.blocks)
+        rows = _Rows(angles.cos().to(self.base.dtype), angles.sin().to(self.base.dtype), pack.runs)
         hidden = F.embedding(pack.ids, tensors["embed"])
         for index in range(a.n_layers):
             if len(pack.ids) > self.keeps_tokens and torch.is_grad_enabled():
@@ -113,7 +111,7 @@ class Network:
         q, k, v = (self._linear(normed, f"{at}.{name}") for name in "qkv")
         q = _rotated(q.view(len(q), a.n_heads, a.head_dim), rows).flatten(1)
         k = _rotated(k.view(len(k), a.n_kv_heads, a.head_dim), rows).flatten(1)
-        attended = torch.cat([_attend(q, k, v, block, a) for block in rows.blocks])
+        attended = torch.cat([_attend(q, k, v, run, a) for run in rows.runs])
         hidden = hidden + self._linear(attended, f"{at}.o")
         normed = F.rms_norm(hidden, (a.hidden,), tensors[f"{at}.ffn_norm"], a.norm_eps)
         gate, up = self._linear(normed, f"{at}.gate"), self._linear(normed, f"{at}.up")
@@ -141,9 +139,31 @@ def _new_lora(base: Base, rank: int, seed: int, layers: int | None) -> dict[str,
     return lora
 
 
-def _head(rows: torch.Tensor, head: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    scores = F.linear(rows, head).float()
-    return F.cross_entropy(scores, labels, reduction="none"), scores.detach().argmax(dim=-1)
+class _Head(torch.autograd.Function):
+    """(losses, likeliest tokens) of some rows, with the losses' gradients made while their scores are there.
+
+    So the scores of 152k tokens a row are neither kept nor computed again (Hsu et al. 2024, "Liger Kernel").
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: torch.Tensor, head: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = F.linear(rows, head).float()
+        best = scores.argmax(dim=-1)
+        scores = torch.log_softmax(scores, dim=-1)
+        nll = -scores.gather(1, labels[:, None])[:, 0]
+        if ctx.needs_input_grad[0]:
+            chances = scores.exp_()
+            chances.scatter_add_(1, labels[:, None], -torch.ones_like(nll)[:, None])
+            ctx.save_for_backward(chances.to(head.dtype) @ head)
+        ctx.mark_non_differentiable(best)
+        return nll, best
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (of_rows,) = ctx.saved_tensors
+        return of_rows * gradients[0][:, None].to(of_rows.dtype), None, None
 
 
 def _recomputed(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -157,44 +177,21 @@ def _rotated(x: torch.Tensor, rows: _Rows) -> torch.Tensor:
     return x * rows.cos + torch.cat([-second, first], dim=-1) * rows.sin
 
 
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, block: Block, a: Architecture) -> torch.Tensor:
-    """Causal attention within each example of a block: its rows (tokens, heads * head_dim)."""
+def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, run: Run, a: Architecture) -> torch.Tensor:
+    """Causal attention of a run's rows (tokens, heads * head_dim) to its ancestors' and its own."""
 
-    def padded(x: torch.Tensor, heads: int) -> torch.Tensor:
-        rows = _moved(x[block.start : block.end], block.padded, block.places, None)
-        return rows.view(block.n, block.length, heads, a.head_dim).transpose(1, 2)
+    def by_head(x: torch.Tensor, heads: int) -> torch.Tensor:
+        return x.view(1, len(x), heads, a.head_dim).transpose(1, 2)
 
+    own_k, own_v = k[run.start : run.end], v[run.start : run.end]
+    if run.seen is not None:
+        own_k, own_v = (torch.cat([x.index_select(0, run.seen), own]) for x, own in ((k, own_k), (v, own_v)))
     attended = F.scaled_dot_product_attention(
-        padded(q, a.n_heads),
-        padded(k, a.n_kv_heads),
-        padded(v, a.n_kv_heads),
-        is_causal=True,
+        by_head(q[run.start : run.end], a.n_heads),
+        by_head(own_k, a.n_kv_heads),
+        by_head(own_v, a.n_kv_heads),
+        attn_mask=run.mask,
+        is_causal=run.mask is None,
         enable_gqa=a.n_heads != a.n_kv_heads,
     )
-    flat = attended.transpose(1, 2).reshape(block.n * block.length, -1)
-    return _moved(flat, block.places, block.padded, block.is_real)
-
-
-def _moved(x: torch.Tensor, there: torch.Tensor, back: torch.Tensor, is_real: torch.Tensor | None) -> torch.Tensor:
-    moved: torch.Tensor = _Move.apply(x, there, back, is_real)  # type: ignore[no-untyped-call]
-    return moved
-
-
-class _Move(torch.autograd.Function):
-    """Rows by index, where the way back is an index as well: faster than the adding up that torch would do.
-
-    Into padding, whose gradients are nothing's: `back` picks the real rows. Out of it: the padding gets zeros.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, there: torch.Tensor, back: torch.Tensor, is_real: torch.Tensor | None
-    ) -> torch.Tensor:
-        ctx.save_for_backward(back, is_real)
-        return x.index_select(0, there)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        back, is_real = ctx.saved_tensors
-        gradient = gradients[0].index_select(0, back)
-        return gradient if is_real is None else gradient * is_real.to(gradient.dtype), None, None, None
+    return attended.transpose(1, 2).reshape(run.end - run.start, -1)

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from model.library.adapter import PARTS
 from tests.model.tiny_adapter import LINEAR, untrained
+from tests.tuning.data.test_packing import kin
 from tests.tuning.simple_examples import simple_examples
 from tuning.base import load_base
 from tuning.data.packing import packs_of
@@ -27,10 +28,11 @@ def started(base: Path, rank: int = 4) -> Network:
     return network
 
 
-@pytest.mark.parametrize("max_tokens", [10_000, 100, 1], ids=["one pack", "several packs", "unpacked"])
+@pytest.mark.parametrize("max_tokens", [10_000, 300, 1], ids=["one pack", "several packs", "unpacked"])
 @pytest.mark.parametrize("keeps_tokens", [10_000, 0], ids=["kept", "computed again"])
+@pytest.mark.parametrize("is_kin", [False, True], ids=["strangers", "kin"])
 def test_packed_losses_and_gradients_are_those_of_peft_one_by_one(
-    tiny_model: Path, tmp_path: Path, max_tokens: int, keeps_tokens: int
+    tiny_model: Path, tmp_path: Path, max_tokens: int, keeps_tokens: int, is_kin: bool
 ) -> None:
     network = started(tiny_model)
     network.keeps_tokens = keeps_tokens
@@ -43,7 +45,8 @@ def test_packed_losses_and_gradients_are_those_of_peft_one_by_one(
             there = theirs[f"base_model.model.model.{layer}.{HUGGING_FACE[part]}.lora_{half}.default.weight"]
             there.data = weight.detach().clone()
             pairs[f"{name}.{half}"] = (weight, there)
-    examples = simple_examples(tmp_path / "examples.safetensors", 23)
+    path = tmp_path / "examples.safetensors"
+    examples = kin(path, 4, 5, n_shared=70) if is_kin else simple_examples(path, 23)
     expected = torch.zeros(())
     for number in range(len(examples)):
         ids, target = torch.from_numpy(examples[number].astype("int64")), int(examples.targets[number])

@@ -23,6 +23,7 @@ from parsers.languages import for_document
 from tuning.data import example_file
 from tuning.data.clean import Benchmarks, Seen, why_not
 from tuning.data.example_file import ExampleFile
+from tuning.data.packing import families
 from tuning.data.sources import MANIFEST, Source, is_wanted, sources
 
 # Shares of the languages: what people write, and enough of each.
@@ -41,7 +42,7 @@ SHARES = {
     ("kotlin",): 0.04,
     ("swift", "scala", "lua", "bash", "elixir", "dart"): 0.02,
 }
-_PER_FILE = 6  # examples; breadth is worth more than depth
+_PER_FILE = 8  # examples, of one place: breadth is worth more than depth
 _MAX_PER_FILE = 24  # where a language has few files
 _SPARE = 1.3  # more files than needed: not every place makes an example
 _PART_TIMEOUT_S = 900.0
@@ -126,30 +127,32 @@ def make_part(trees: Path, wanted: Wanted, out: Path) -> str:
     return "" if done.returncode == 0 else done.stderr.strip()[-400:] or f"exit code {done.returncode}"
 
 
-def mix(
-    parts: Iterable[ExampleFile], n_examples: int, seed: int
-) -> tuple[list[list[int]], list[int], list[dict[str, str]]]:
-    """(ids, targets, labels) of at most `n_examples` of all parts' examples, each once, in shares, in random order."""
+def mix(parts: Iterable[ExampleFile], n_examples: int, seed: int) -> list[tuple[ExampleFile, int]]:
+    """At most `n_examples` of all parts, by part and number: each once, in shares, those of a place together."""
     rng = random.Random(seed)
-    by_language: dict[str, list[tuple[ExampleFile, int]]] = defaultdict(list)
+    by_language: dict[str, list[list[tuple[ExampleFile, int]]]] = defaultdict(list)
     seen: set[bytes] = set()
     for part in parts:
-        for number in range(len(part)):
-            key = part[number].tobytes()
-            if key not in seen:
-                seen.add(key)
-                by_language[part.examples[number]["language"]].append((part, number))
-    chosen: list[tuple[ExampleFile, int]] = []
+        for numbers in families(part, range(len(part))):
+            new = []
+            for number in numbers:
+                key = part[number].tobytes()
+                if key not in seen:
+                    seen.add(key)
+                    new.append((part, number))
+            if new:
+                by_language[part.examples[new[0][1]]["language"]].append(new)
+    chosen: list[list[tuple[ExampleFile, int]]] = []
     for languages, share in SHARES.items():
-        pool = [entry for language in languages for entry in by_language[language]]
+        pool = [family for language in languages for family in by_language[language]]
         rng.shuffle(pool)
-        chosen += pool[: round(share * n_examples)]
+        room = round(share * n_examples)
+        for family in pool:
+            if room > 0:
+                chosen.append(family[:room])
+                room -= len(family)
     rng.shuffle(chosen)
-    return (
-        [part[number].tolist() for part, number in chosen],
-        [int(part.targets[number]) for part, number in chosen],
-        [part.examples[number] for part, number in chosen],
-    )
+    return [entry for family in chosen for entry in family]
 
 
 def build(
@@ -165,12 +168,16 @@ def build(
             print(f"{wanted.source.name} is left out: {problem}", file=sys.stderr)
         else:
             paths.append(path)
-    sequences, targets, labels = mix([example_file.read(path) for path in paths], n_examples, _SEED)
-    step = -(-len(sequences) // n_files)
+    chosen = mix([example_file.read(path) for path in paths], n_examples, _SEED)
+    sequences = [part[number].tolist() for part, number in chosen]
+    targets = [int(part.targets[number]) for part, number in chosen]
+    middles = [int(part.middles[number]) for part, number in chosen]
+    labels = [part.examples[number] for part, number in chosen]
+    step = -(-len(chosen) // n_files)
     for number in range(n_files):
-        part = slice(number * step, (number + 1) * step)
+        of_file = slice(number * step, (number + 1) * step)
         name = out if n_files == 1 else out.with_stem(f"{out.stem}-{number + 1}")
-        example_file.write(name, sequences[part], targets[part], labels[part])
+        example_file.write(name, sequences[of_file], targets[of_file], middles[of_file], labels[of_file])
     print_figures(out.stem, sequences, targets, labels)
 
 

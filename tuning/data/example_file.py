@@ -2,7 +2,9 @@
 
     ids       every example's prompt and target, one behind the other; a target ends with the end-of-text token
     starts    where each example begins in `ids`, and one more: where the last one ends
-    targets   of each example, the index within it of the target's first token; what stands before it has no loss
+    targets   of each example, the index within it of the target's first token
+    middles   of each example, where the middle begins: the lines above the cursor that stand behind the text after it,
+              if the prompt has any, and else the target
 
 Rules: numpy and safetensors alone, for a machine that has nothing else of midfill. Safetensors and JSON, never pickles.
 """
@@ -18,6 +20,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+_TENSORS = ("ids", "starts", "targets", "middles")
 _KEYS = ("language", "kind", "source")
 
 
@@ -32,6 +35,7 @@ class ExampleFile:
     ids: "np.ndarray[Any, np.dtype[np.int32]]"  # [total]
     starts: "np.ndarray[Any, np.dtype[np.int32]]"  # [n + 1]
     targets: "np.ndarray[Any, np.dtype[np.int32]]"  # [n]
+    middles: "np.ndarray[Any, np.dtype[np.int32]]"  # [n]
     examples: tuple[dict[str, str], ...]  # language, kind and source of each
 
     def __len__(self) -> int:
@@ -46,9 +50,13 @@ class ExampleFile:
 
 
 def write(
-    path: Path, sequences: Sequence[Sequence[int]], targets: Sequence[int], examples: Sequence[dict[str, str]]
+    path: Path,
+    sequences: Sequence[Sequence[int]],
+    targets: Sequence[int],
+    middles: Sequence[int],
+    examples: Sequence[dict[str, str]],
 ) -> None:
-    """Write examples: each one's ids, where in them its target begins, and what it is. Whole, or not at all."""
+    """Write examples: each one's ids, where in them target and middle begin, and what it is. Whole, or not at all."""
     starts = np.zeros(len(sequences) + 1, dtype=np.int32)
     starts[1:] = np.cumsum([len(sequence) for sequence in sequences])
     parts = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
@@ -56,11 +64,12 @@ def write(
         ids=np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32),
         starts=starts,
         targets=np.asarray(targets, dtype=np.int32),
+        middles=np.asarray(middles, dtype=np.int32),
         examples=tuple({key: example[key] for key in _KEYS} for example in examples),
     )
     _check(path, file)
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    tensors = {"ids": file.ids, "starts": file.starts, "targets": file.targets}
+    tensors = {name: getattr(file, name) for name in _TENSORS}
     try:
         save_file(tensors, partial, metadata={"examples": json.dumps(file.examples, separators=(",", ":"))})
         partial.replace(path)
@@ -72,24 +81,26 @@ def read(path: Path) -> ExampleFile:
     """The examples of a file. ExampleFileError where it is none."""
     try:
         with safe_open(path, framework="numpy") as opened:
-            tensors = {name: opened.get_tensor(name) for name in ("ids", "starts", "targets")}
+            tensors = {name: opened.get_tensor(name) for name in _TENSORS}
             examples = json.loads((opened.metadata() or {})["examples"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise ExampleFileError(f"{path.name} is no file of examples: {error}") from error
-    file = ExampleFile(tensors["ids"], tensors["starts"], tensors["targets"], tuple(examples))
+    file = ExampleFile(**tensors, examples=tuple(examples))
     _check(path, file)
     return file
 
 
 def _check(path: Path, file: ExampleFile) -> None:
     """Raise where the parts do not fit together."""
-    starts, targets = file.starts, file.targets
+    starts, targets, middles = file.starts, file.targets, file.middles
     lengths = np.diff(starts)
-    if any(tensor.dtype != np.int32 or tensor.ndim != 1 for tensor in (file.ids, starts, targets)):
-        raise ExampleFileError(f"{path.name}: ids, starts and targets must be rows of int32")
-    if not len(starts) == len(targets) + 1 == len(file.examples) + 1:
+    if any(getattr(file, name).dtype != np.int32 or getattr(file, name).ndim != 1 for name in _TENSORS):
+        raise ExampleFileError(f"{path.name}: {', '.join(_TENSORS)} must be rows of int32")
+    if not len(starts) == len(targets) + 1 == len(middles) + 1 == len(file.examples) + 1:
         raise ExampleFileError(f"{path.name}: {len(targets)} targets, {len(file.examples)} examples")
     if starts[0] != 0 or starts[-1] != len(file.ids) or (lengths < 0).any():
         raise ExampleFileError(f"{path.name}: the starts do not divide the ids")
     if ((targets < 1) | (targets >= lengths)).any():
         raise ExampleFileError(f"{path.name}: a target begins outside of its example")
+    if ((middles < 1) | (middles > targets)).any():
+        raise ExampleFileError(f"{path.name}: a middle begins outside of its example, or behind its target")

@@ -4,8 +4,12 @@ A file as it was when the target was not written yet (see `spans`) goes through 
 the product's own budgets; what token healing takes back is the beginning of the target. So a prompt is, id for id, the
 one that `completion.pipeline` sends.
 
+Examples come by place: some dozen lines of a file, with one window and one choice of snippets, as while somebody types
+there. So their prompts begin alike, and training reads that once (`tuning.data.packing`).
+
 Rules: an example is made only where the product would ask, and in the mode that it would ask in: where that is a
-block, the target is a whole body. Everything follows from the file, the snippets and the random generator.
+block, the target is a whole body. Snippets are chosen by what stands above the place, so that no target says what to
+look for. Everything follows from the file, the snippets and the random generator.
 """
 
 import random
@@ -15,7 +19,18 @@ from dataclasses import dataclass, field, replace
 from completion.prompt.layout import build_prompt
 from completion.prompt.segments import SegmentCache
 from completion.trigger import decide
-from completion.types import CompletionRequest, DocumentSnapshot, Mode, Prompt, PromptSpec, Snippet, Tokenizer, Trigger
+from completion.types import (
+    CompletionRequest,
+    DocumentSnapshot,
+    Format,
+    Limits,
+    Mode,
+    Prompt,
+    PromptSpec,
+    Snippet,
+    Tokenizer,
+    Trigger,
+)
 from lsp_server.config import Config
 from parsers.languages import for_document
 from parsers.parse import SyntaxTree, parse
@@ -31,6 +46,8 @@ _WITH_SNIPPETS = 0.4
 _MAX_TARGET_TOKENS = {Mode.LINE: 96, Mode.BLOCK: 256}
 _DRAWS = 6  # a place that nothing can be made of is drawn again
 _BLOCKS = ("block", "body")
+# Examples of a place, and its lines with code: about as many as a window's beginning stays for.
+PER_PLACE, _PLACE_LINES = 8, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +67,11 @@ class SourceText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """Ids of a prompt and its target; the target begins at `target`."""
+    """Ids of a prompt and its target, which begins at `target`; the lines before it in the middle begin at `middle`."""
 
     ids: tuple[int, ...]
     target: int
+    middle: int
     language: str
     kind: str
     source: str
@@ -85,48 +103,82 @@ class Maker:
         if not places.code:
             return []
         found: dict[tuple[int, int], Example] = {}
-        for kind in self.rng.choices(list(SHARES), list(SHARES.values()), k=n):
-            for _ in range(_DRAWS):
-                span = places.draw(kind, self.rng)
-                if span is None or (span.begin, span.end) in found:
-                    continue
-                if (example := self.example(file, places, span, retrieve)) is not None:
-                    found[span.begin, span.end] = example
-                    break
+        for _ in range(-(-n // PER_PLACE)):
+            place = self.place(file, places, retrieve)
+            kinds = self.rng.choices(list(SHARES), list(SHARES.values()), k=min(PER_PLACE, n - len(found)))
+            for kind in kinds:
+                self._add(found, place, kind)
         return list(found.values())
 
-    def example(self, file: SourceText, places: Places, span: Span, retrieve: Retrieve | None) -> Example | None:
-        """The example of a place; None where the product would not ask, or would ask for more or less."""
+    def place(self, file: SourceText, places: Places, retrieve: Retrieve | None) -> "Place":
+        """Some lines of a file, with a window and snippets."""
         rng = self.rng
+        at = rng.randrange(max(len(places.code) - _PLACE_LINES, 1))
+        first, last = places.code[at], places.code[min(at + _PLACE_LINES, len(places.code)) - 1]
+        _, low, high = rng.choices(_WINDOWS, [share for share, _, _ in _WINDOWS])[0]
+        limits = Config(max_prompt_tokens=rng.randint(low, high)).limits()
+        snippets: Sequence[Snippet] = ()
+        if retrieve is not None and rng.random() < _WITH_SNIPPETS:
+            above = file.text[: places.begin(first)]
+            room = limits.max_prompt_tokens - limits.max_file_tokens
+            snippets = retrieve(above, len(above), parse(file.language, above), room)
+        return Place(file, places.within(first, last), limits, tuple(snippets))
+
+    def _add(self, found: dict[tuple[int, int], Example], place: "Place", kind: str) -> None:
+        """Add an example of a kind, if a place has one that is not there yet."""
+        for _ in range(_DRAWS):
+            span = place.places.draw(kind, self.rng)
+            if span is None or (span.begin, span.end) in found:
+                continue
+            if (example := self.example(place, span)) is not None:
+                found[span.begin, span.end] = example
+                return
+
+    def example(self, place: "Place", span: Span) -> Example | None:
+        """The example of a span; None where the product would not ask, or would ask for more or less."""
+        file, places, rng = place.file, place.places, self.rng
         how = "complete" if span.kind == "nothing" else rng.choices(list(BELOW), list(BELOW.values()))[0]
         after = below(places, span, how)
         truth = span.truth(file.text)
         if how == "end" and span.kind in _BLOCKS:
             truth += _closing(places, span)
         text = file.text[: span.begin] + file.text[span.end : span.right] + after
-        request = request_at(file, text, span.begin)
+        request = replace(request_at(file, text, span.begin), snippets=place.snippets)
         decision = decide(request)
         if decision.skip or (decision.mode is Mode.BLOCK) != (span.kind in _BLOCKS):
             return None
-        _, low, high = rng.choices(_WINDOWS, [share for share, _, _ in _WINDOWS])[0]
-        limits = Config(max_prompt_tokens=rng.randint(low, high)).limits()
-        if retrieve is not None and rng.random() < _WITH_SNIPPETS:
-            room = limits.max_prompt_tokens - limits.max_file_tokens
-            snippets = retrieve(text, span.begin, request.snapshot.tree, room)
-            request = replace(request, snippets=tuple(snippets))
-        prompt = build_prompt(self.spec, self.tokenizer, self.segments, limits, request, decision.mode)
+        prompt = build_prompt(self.spec, self.tokenizer, self.segments, place.limits, request, decision.mode)
         target = target_ids(self.tokenizer, prompt, truth)
         if len(target) > _MAX_TARGET_TOKENS[decision.mode]:
             return None
         return Example(
             ids=(*prompt.token_ids, *target),
             target=len(prompt.token_ids),
+            middle=_middle(self.spec, prompt),
             language=file.language,
             kind=span.kind,
             source=file.source,
             has_snippets=any(prompt.n_snippet_tokens),
             truth=truth,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Some lines of a file, and what is asked with there."""
+
+    file: SourceText
+    places: Places  # of these lines
+    limits: Limits
+    snippets: tuple[Snippet, ...]
+
+
+def _middle(spec: PromptSpec, prompt: Prompt) -> int:
+    """Where the lines behind the sentinel of the middle begin; the prompt's end where it has none."""
+    if prompt.format is not Format.FIM:
+        return len(prompt.token_ids)
+    *_, sentinel = spec.fim_marks[2]
+    return len(prompt.token_ids) - prompt.token_ids[::-1].index(sentinel)
 
 
 def request_at(file: SourceText, text: str, cursor: int) -> CompletionRequest:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lsp_server.index.files import walk
 from tuning.data.clean import Seen, why_not
+from tuning.data.examples import PER_PLACE
 from tuning.data.sources import is_wanted
 
 _HELD_OUT = 8  # every so manieth file
@@ -71,10 +72,18 @@ def _is_held_out(path: str) -> bool:
 
 
 def counts(files: dict[str, int], n_examples: int) -> list[tuple[str, int]]:
-    """How many examples of each file: by its lines, at least one, and about so many in all."""
+    """How many examples of each file: whole places, by its lines, and about so many in all. Some files have none."""
     n_lines = sum(files.values())
-    wanted = min(n_examples, n_lines // _LINES_PER_EXAMPLE)
-    return [(path, max(1, round(wanted * lines / n_lines))) for path, lines in files.items()]
+    n_places = min(n_examples, n_lines // _LINES_PER_EXAMPLE) / PER_PLACE
+    wanted = {path: n_places * lines / n_lines for path, lines in files.items()}
+    # A file that is too short for a place of its own has one with the chance that it lacks, by its path.
+    places = {path: int(n) + (_chance(f"place {path}") < n % 1) for path, n in wanted.items()}
+    return [(path, n * PER_PLACE) for path, n in places.items() if n]
+
+
+def _chance(text: str) -> float:
+    """A number from 0 to 1 that follows from a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
 
 
 def make_examples(code: Code, files: dict[str, int], n_examples: int, model: str, out: Path) -> str:

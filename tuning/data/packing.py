@@ -1,117 +1,164 @@
-"""Puts examples of different lengths end to end, so that no arithmetic is spent on padding.
+"""Puts examples end to end, so that no arithmetic is spent on padding, nor twice on what examples begin with alike.
 
-A pack is one row of tokens, the examples in it one behind the other, with positions that begin anew at each. The
-linear layers see the row; attention must not look from one example into another, so it is done per block: examples of
-about one length, padded at their right, under the causal mask alone. No query of a real token sees what is right of
-it, so padding changes nothing, and no mask of (tokens x tokens) is ever made.
+A pack is one row of tokens. Examples of one place in a file have the header, the snippets and most lines above the
+cursor in common: these stand in the row once, and what each has of its own stands behind them, so that the row is a
+tree that was cut into runs. The linear layers see the row; in attention a run sees its ancestors and itself, under a
+causal mask, so no mask of (row x row) is ever made. Positions are those in the example.
+
+Prefix sharing: Wang and Hegde, "Accelerating Direct Preference Optimization with Prefix Sharing" (2024), whose trees
+have two branches; these have as many as there are examples.
 
 Rules: the result is that of the examples one by one (a test compares losses and gradients). Deterministic.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from tuning.data.example_file import ExampleFile
 
-# Within a block no example is shorter than this share of the longest one: little padding, few calls of attention.
-_ALIKE = 0.75
+# Examples are of one family when they begin alike for this many tokens; with fewer, sharing costs more than it saves.
+_LEAST_SHARED = 64
+# A family is one step's at most, or its examples would be the whole of it.
+_MOST_IN_FAMILY = 16
+
+Ids: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Examples of about one length: rows `start` to `end` of the pack, attended to as (n, length)."""
+class Run:
+    """Rows `start` to `end` of a pack, which one example has of its own; `seen` are those before it in the example."""
 
     start: int
     end: int
-    n: int
-    length: int
-    padded: torch.Tensor  # (n * length,): the row, counted from `start`, that stands at each place; any at padding
-    places: torch.Tensor  # (end - start,): the place of each row
-    is_real: torch.Tensor  # (n * length, 1): 1.0 but at padding
+    seen: torch.Tensor | None  # (tokens before,): rows; None where the example begins here
+    mask: torch.Tensor | None  # (end - start, tokens before + end - start): what is seen
 
-    def to(self, device: torch.device) -> "Block":
+    def to(self, device: torch.device) -> "Run":
         """The same on a device."""
-        moved = (tensor.to(device, non_blocking=True) for tensor in (self.padded, self.places, self.is_real))
-        return Block(self.start, self.end, self.n, self.length, *moved)
+        if self.seen is None or self.mask is None:
+            return self
+        seen, mask = (tensor.to(device, non_blocking=True) for tensor in (self.seen, self.mask))
+        return Run(self.start, self.end, seen, mask)
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Some examples, longest first, ready for the network."""
+    """Some examples, ready for the network. `scored` is what each is asked to foretell."""
 
     numbers: tuple[int, ...]  # of the examples in their file
     ids: torch.Tensor  # (tokens,)
     positions: torch.Tensor  # (tokens,)
-    scored: torch.Tensor  # (targets' tokens,): the rows that foretell them
-    labels: torch.Tensor  # (targets' tokens,)
-    owners: torch.Tensor  # (targets' tokens,): index in `numbers`; stays on the processor
-    blocks: tuple[Block, ...]
+    scored: torch.Tensor  # (scored tokens,): the rows that foretell them
+    labels: torch.Tensor  # (scored tokens,)
+    is_target: torch.Tensor  # (scored tokens,): 1.0 in targets, 0.0 in the lines before them
+    owners: torch.Tensor  # (scored tokens,): index in `numbers`; stays on the processor
+    runs: tuple[Run, ...]
 
     def to(self, device: torch.device) -> "Pack":
         """The same on a device."""
-        ids, positions, scored, labels = (
-            tensor.to(device, non_blocking=True) for tensor in (self.ids, self.positions, self.scored, self.labels)
+        ids, positions, scored, labels, is_target = (
+            tensor.to(device, non_blocking=True)
+            for tensor in (self.ids, self.positions, self.scored, self.labels, self.is_target)
         )
-        blocks = tuple(block.to(device) for block in self.blocks)
-        return Pack(self.numbers, ids, positions, scored, labels, self.owners, blocks)
+        runs = tuple(run.to(device) for run in self.runs)
+        return Pack(self.numbers, ids, positions, scored, labels, is_target, self.owners, runs)
 
 
-def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int) -> list[Pack]:
-    """Packs that hold all of `numbers`, each of at most `max_tokens` or of one example. Alike lengths go together."""
-    by_length = sorted(numbers, key=lambda number: (-len(examples[number]), number))
+def families(examples: ExampleFile, numbers: Sequence[int]) -> list[list[int]]:
+    """`numbers` in groups that begin alike, each in an order in which neighbours have most in common."""
+    # Big-endian bytes are in the order of the ids.
+    ordered = sorted(numbers, key=lambda number: (examples[number].astype(">u4").tobytes(), number))
+    found: list[list[int]] = []
+    for number in ordered:
+        family = found[-1] if found else []
+        is_kin = family and n_alike(examples[family[-1]], examples[number]) >= _LEAST_SHARED
+        if is_kin and len(family) < _MOST_IN_FAMILY:
+            family.append(number)
+        else:
+            found.append([number])
+    return found
+
+
+def n_alike(a: "np.ndarray[Any, Any]", b: "np.ndarray[Any, Any]") -> int:
+    """How many ids two sequences begin with alike."""
+    n = min(len(a), len(b))
+    different = np.flatnonzero(a[:n] != b[:n])
+    return int(different[0]) if len(different) else n
+
+
+def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int, *, with_lines: bool = False) -> list[Pack]:
+    """Packs that hold all of `numbers`, each of at most `max_tokens` or of one example.
+
+    What is scored is the targets, and `with_lines` also the lines that the middle begins with.
+    """
     packs: list[list[int]] = []
     room = 0
-    for number in by_length:
-        length = len(examples[number])
-        if not packs or length > room:
-            packs.append([])
-            room = max_tokens
-        packs[-1].append(number)
-        room -= length
-    return [_pack(examples, pack) for pack in packs]
+    for family in families(examples, numbers):
+        previous = examples[family[0]][:0]
+        for number in family:
+            example = examples[number]
+            length = len(example) - n_alike(previous, example)
+            if not packs or length > room:
+                packs.append([])
+                room, length = max_tokens, len(example)
+            packs[-1].append(number)
+            room -= length
+            previous = example
+    return [_pack(examples, pack, with_lines) for pack in packs]
 
 
-def _pack(examples: ExampleFile, numbers: list[int]) -> Pack:
-    sequences = [examples[number] for number in numbers]
-    lengths = np.array([len(sequence) for sequence in sequences])
-    targets = examples.targets[numbers].astype(np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    scored = [
-        np.arange(start + target - 1, end - 1)
-        for start, end, target in zip(starts[:-1], starts[1:], targets, strict=True)
-    ]
-    ids = np.concatenate(sequences).astype(np.int64)
-    rows = np.concatenate(scored)
+def _pack(examples: ExampleFile, numbers: list[int], with_lines: bool) -> Pack:
+    ids: list[Ids] = []
+    positions: list[Ids] = []
+    scored: list[Ids] = []
+    labels: list[Ids] = []
+    runs: list[Run] = []
+    n_rows = 0
+    previous, path = examples[numbers[0]][:0], np.zeros(0, dtype=np.int64)
+    for number in numbers:
+        example = examples[number]
+        # The last token is nobody's ancestor, and each run has one row at least.
+        n_seen = min(n_alike(previous, example), len(example) - 1)
+        n_seen = n_seen if n_seen >= _LEAST_SHARED else 0
+        n_own = len(example) - n_seen
+        seen = path[:n_seen]
+        path = np.concatenate([seen, np.arange(n_rows, n_rows + n_own)])
+        runs.append(_run(n_rows, n_own, seen))
+        n_rows += n_own
+        ids.append(example[n_seen:].astype(np.int64))
+        positions.append(np.arange(n_seen, len(example)))
+        first = int(examples.middles[number] if with_lines else examples.targets[number])
+        scored.append(path[first - 1 : -1])
+        labels.append(example[first:].astype(np.int64))
+        previous = example
     return Pack(
         numbers=tuple(numbers),
-        ids=torch.from_numpy(ids),
-        positions=torch.from_numpy(np.concatenate([np.arange(length) for length in lengths])),
-        scored=torch.from_numpy(rows),
-        labels=torch.from_numpy(ids[rows + 1]),
-        owners=torch.from_numpy(np.repeat(np.arange(len(numbers)), lengths - targets)),
-        blocks=tuple(_blocks(lengths, starts)),
+        ids=torch.from_numpy(np.concatenate(ids)),
+        positions=torch.from_numpy(np.concatenate(positions)),
+        scored=torch.from_numpy(np.concatenate(scored)),
+        labels=torch.from_numpy(np.concatenate(labels)),
+        is_target=torch.from_numpy(np.concatenate(_are_targets(examples, numbers, labels))),
+        owners=torch.from_numpy(np.repeat(np.arange(len(numbers)), [len(row) for row in labels])),
+        runs=tuple(runs),
     )
 
 
-def _blocks(
-    lengths: "np.ndarray[tuple[int], np.dtype[np.int64]]", starts: "np.ndarray[tuple[int], np.dtype[np.int64]]"
-) -> list[Block]:
-    """Cut examples, longest first, where they become much shorter than the block's first."""
-    cuts = [0]
-    for index, length in enumerate(lengths):
-        if length < _ALIKE * lengths[cuts[-1]]:
-            cuts.append(index)
-    blocks = []
-    for first, last in zip(cuts, [*cuts[1:], len(lengths)], strict=True):
-        n, longest, start = last - first, int(lengths[first]), int(starts[first])
-        places = np.concatenate([i * longest + np.arange(lengths[first + i]) for i in range(n)])
-        padded = np.zeros(n * longest, dtype=np.int64)
-        padded[places] = np.arange(len(places))
-        is_real = np.zeros((n * longest, 1), dtype=np.float32)
-        is_real[places] = 1
-        tensors = (torch.from_numpy(array) for array in (padded, places, is_real))
-        blocks.append(Block(start, int(starts[last]), n, longest, *tensors))
-    return blocks
+def _are_targets(
+    examples: ExampleFile, numbers: list[int], labels: Sequence[Ids]
+) -> "list[np.ndarray[Any, np.dtype[np.float32]]]":
+    marks = []
+    for number, row in zip(numbers, labels, strict=True):
+        n_target = len(examples[number]) - int(examples.targets[number])
+        marks.append((np.arange(len(row)) >= len(row) - n_target).astype(np.float32))
+    return marks
+
+
+def _run(start: int, n_own: int, seen: Ids) -> Run:
+    if not len(seen):
+        return Run(start, start + n_own, None, None)
+    mask = torch.ones(n_own, len(seen) + n_own, dtype=torch.bool).tril(len(seen))
+    return Run(start, start + n_own, torch.from_numpy(seen), mask)

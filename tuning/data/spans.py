@@ -17,6 +17,7 @@ behind the cursor, before that. Offsets are code points.
 import random
 import re
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from tree_sitter import Node
@@ -80,6 +81,7 @@ class Places:
     lines: list[str] = field(init=False)
     starts: list[int] = field(init=False)  # where each line begins
     code: list[int] = field(init=False)  # numbers of the lines that hold something
+    here: list[int] = field(init=False)  # of these, those that are drawn from
     statements: list[tuple[int, int]] = field(init=False)  # first and last line of each
     blocks: list[tuple[int, int, int]] = field(init=False)  # header, first and last line of the body
     bodies: list[tuple[int, int, int]] = field(init=False)  # the same of functions
@@ -90,7 +92,7 @@ class Places:
         self.starts = [0]
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line) + 1)
-        self.code = [n for n, line in enumerate(self.lines) if line.strip()]
+        self.code = self.here = [n for n, line in enumerate(self.lines) if line.strip()]
         first, last = _STATEMENT_LINES
         root = self.tree.root
         rows = [] if root is None else statements(root, by_id(self.tree.language).blocks)
@@ -135,6 +137,15 @@ class Places:
         is_prose = CursorKind.COMMENT in (at, behind) or at is CursorKind.STRING
         return None if is_prose and rng.random() > _IN_PROSE else span
 
+    def within(self, first: int, last: int) -> "Places":
+        """The places that begin in these lines."""
+        some = copy(self)
+        some.here = [n for n in self.code if first <= n <= last]
+        some.statements = [rows for rows in self.statements if first <= rows[0] <= last]
+        some.blocks = [rows for rows in self.blocks if first <= rows[1] <= last]
+        some.bodies = [rows for rows in self.bodies if first <= rows[1] <= last]
+        return some
+
     def begin(self, number: int) -> int:
         """Where the indentation of a line ends."""
         line = self.lines[number]
@@ -167,7 +178,7 @@ def statements(root: Node, blocks: tuple[str, ...]) -> list[tuple[int, int]]:
 
 
 def _line(places: Places, rng: random.Random) -> Span | None:
-    number = rng.choice(places.code)
+    number = rng.choice(places.here)
     code = places.lines[number].strip()
     if _ONLY_CLOSERS.fullmatch(code) and rng.random() < 0.9:  # editors write these
         return None
@@ -179,7 +190,7 @@ def _whole(kind: str, places: Places, begin: int, last: int) -> Span:
 
 
 def _inside(places: Places, rng: random.Random) -> Span | None:
-    number = rng.choice(places.code)
+    number = rng.choice(places.here)
     begin, end = places.begin(number), places.end(number)
     if end - begin < 3:
         return None
@@ -194,7 +205,7 @@ def _inside(places: Places, rng: random.Random) -> Span | None:
 def _behind(kind: str, pattern: re.Pattern[str]) -> Callable[[Places, random.Random], Span | None]:
     def draw(places: Places, rng: random.Random) -> Span | None:
         for _ in range(8):  # not every line has one
-            number = rng.choice(places.code)
+            number = rng.choice(places.here)
             begin, end = places.begin(number), places.end(number)
             found = [match.end() for match in pattern.finditer(places.text, begin, end)]
             if found and (at := rng.choice(found)) < end:
@@ -280,8 +291,8 @@ def _after_docstring(places: Places, first: int, last: int) -> int:
 
 
 def _nothing(places: Places, rng: random.Random) -> Span | None:
-    at = rng.randrange(len(places.code))
-    number = places.code[at]
+    number = rng.choice(places.here)
+    at = places.code.index(number)
     line = places.lines[number].rstrip()
     goes_on = at + 1 < len(places.code) and columns(places.lines[places.code[at + 1]]) > columns(line)
     if goes_on or line[-1] in "([{,=+-*/|&<.:\\" or not (line[-1].isalnum() or line[-1] in ")]};\"'`"):

@@ -15,7 +15,8 @@ from lsp_server.config import Config
 from parsers.parse import SyntaxTree, parse
 from tests.fakes import END, FILE, MIDDLE, SPEC, SUFFIX, ByteTokenizer, ScriptedEngine, bpe_tokenizer, deps_with
 from tests.tuning.data.test_spans import PYTHON, TYPESCRIPT
-from tuning.data.examples import Example, Maker, SourceText, request_at, target_ids
+from tuning.data import examples as examples_module
+from tuning.data.examples import Example, Maker, Place, SourceText, build_prompt, request_at, target_ids
 from tuning.data.spans import Places, Span
 
 _SPEC = replace(SPEC, block_format=Format.FIM, body_format=Format.CHAT)
@@ -66,23 +67,23 @@ def test_prompt_and_target_are_a_text_of_the_file(file: SourceText) -> None:
 
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
-def test_a_prompt_is_the_one_that_the_pipeline_sends(file: SourceText) -> None:
+def test_a_prompt_is_the_one_that_the_pipeline_sends(file: SourceText, monkeypatch: pytest.MonkeyPatch) -> None:
     """Id for id, as a recording engine gets it, with the window and the snippets of the example."""
     places, n_compared = Places(file.text, parse(file.language, file.text)), 0
     rng = random.Random(3)
+    asked: list[CompletionRequest] = []
+    monkeypatch.setattr(examples_module, "build_prompt", lambda *args: asked.append(args[4]) or build_prompt(*args))
     for kind in ("line", "inside", "bracket", "dot", "statement", "block", "body", "nothing") * 6:
         span = places.draw(kind, rng)
         if span is None:
             continue
         maker = Maker(spec=_SPEC, tokenizer=ByteTokenizer(), rng=random.Random(5))
-        retrieve = Retriever()
-        example = maker.example(file, places, span, retrieve)
-        if example is None or not retrieve.asked:
+        limits = Config(max_prompt_tokens=rng.randrange(512, 900)).limits()
+        asked.clear()
+        example = maker.example(Place(file, places, limits, _SNIPPETS), span)
+        if example is None:
             continue
-        ((text, room),) = retrieve.asked
-        limits = Config(max_prompt_tokens=2 * room).limits()
-        request = replace(request_at(file, text, span.begin), snippets=_SNIPPETS)
-        sent = asyncio.run(_sent(request, limits))
+        sent = asyncio.run(_sent(asked[0], limits))
         assert list(sent.token_ids) == list(example.ids[: example.target])
         assert sent.format is Format.FIM
         assert bytes(example.ids[example.target : -1]) == sent.heal + example.truth.encode()
@@ -108,8 +109,25 @@ def test_where_the_product_asks_for_a_block_the_target_is_a_body(file: SourceTex
     span = Span("line", begin, begin + len(last), begin + len(last))
     text = file.text[:begin] + file.text[begin + len(last) :]
     assert decide(request_at(file, text, begin)).mode is Mode.BLOCK
-    assert all(maker.example(file, places, span, None) is None for _ in range(10))
-    assert any(maker.example(file, places, replace(span, kind="block"), None) for _ in range(10))
+    place = replace(maker.place(file, places, None), places=places)
+    assert all(maker.example(place, span) is None for _ in range(10))
+    assert any(maker.example(place, replace(span, kind="block")) for _ in range(10))
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
+def test_the_middle_begins_behind_its_sentinel(file: SourceText) -> None:
+    examples = made(file, 60)
+    assert all(example.ids[example.middle - 1] == MIDDLE for example in examples)
+    assert all(example.middle <= example.target for example in examples)
+    assert any(example.middle < example.target for example in examples)
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
+def test_snippets_are_looked_for_by_what_stands_above_a_place(file: SourceText) -> None:
+    maker, retrieve = Maker(spec=_SPEC, tokenizer=ByteTokenizer(), rng=random.Random(1)), Retriever()
+    maker.examples(file, 100, retrieve)
+    assert len(retrieve.asked) > 2
+    assert all(file.text.startswith(text) for text, _ in retrieve.asked)
 
 
 def test_the_target_goes_on_with_what_healing_took_back_as_one_text() -> None:

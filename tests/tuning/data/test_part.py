@@ -31,7 +31,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def examples(tree: Path) -> list[Example]:
     spec = replace(SPEC, block_format=Format.FIM)
     maker = Maker(spec=spec, tokenizer=ByteTokenizer(), rng=random.Random(1))
-    return examples_of(tree, "a/shop@1", [("shop.py", 40), ("area.py", 5)], maker)
+    return examples_of(tree, "a/shop@1", [("shop.py", 120), ("area.py", 5)], maker)
 
 
 def test_snippets_of_other_files_stand_in_some_prompts(tree: Path) -> None:
