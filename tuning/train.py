@@ -1,9 +1,8 @@
 """Trains a LoRA adapter on a file of examples: `python -m tuning.train --help`.
 
 One step: a batch of examples, packed; those of one place together (`packing.families`), the places in a new random
-order each epoch, from the seed. Its loss is the mean over the targets' tokens and, weighing less, the lines that the
-middle begins with: what these cost was computed anyway. AdamW, warm-up and a cosine down to nothing. A run's folder
-holds:
+order each epoch, from the seed. Its loss is the mean over the targets' tokens; AdamW, warm-up and a cosine down to
+nothing. A run's folder holds:
 
     log.jsonl   a line for each step, and one for each look at the held-out examples
     loss.svg    the same, drawn
@@ -34,7 +33,7 @@ from tuning.adapter_file import load_adapter, save_adapter
 from tuning.base import device_of, load_base
 from tuning.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from tuning.data.example_file import ExampleFile, ExampleFileError, read
-from tuning.data.packing import Pack, families, packs_of
+from tuning.data.packing import families, packs_of
 from tuning.judge import judge, summary, write_report
 from tuning.network import Network
 from tuning.plot import plot_losses
@@ -58,7 +57,6 @@ class Recipe:
     epochs: int = 1
     warmup: float = 0.03  # of the schedule
     max_tokens: int = 4096  # of a pack; how much memory it takes, not what is learned
-    lines: float = 0.25  # what a token of the lines before the target weighs, where one of the target weighs 1
     seconds: float | None = None
     seed: int = 1
 
@@ -149,7 +147,7 @@ def _plainly(
     """Each example once an epoch, a step of each batch; the steps of the whole schedule, if time allows."""
 
     def take(batch: list[int], _: int) -> tuple[float, int, int]:
-        return _step(network, examples, batch, recipe, optimizer)
+        return _step(network, examples, batch, recipe.max_tokens, optimizer)
 
     batches = batches_of(examples, numbers, recipe)
     return iter(batches[first:]), take, len(batches)
@@ -194,7 +192,7 @@ def _identity(
     digest = hashlib.sha256(json.dumps(asdict(replace(recipe, seconds=None))).encode())
     if private is not None:
         digest.update(json.dumps(asdict(private)).encode())
-    for array in (examples.ids, examples.targets, examples.middles, np.array(numbers)):
+    for array in (examples.ids, examples.targets, np.array(numbers)):
         digest.update(array.tobytes())
     learned = sorted(network.parameters())
     digest.update(f"{network.base.architecture} {network.rank} {network.alpha} {learned}".encode())
@@ -218,27 +216,20 @@ def batches_of(examples: ExampleFile, numbers: list[int], recipe: Recipe) -> lis
 
 
 def _step(
-    network: Network, examples: ExampleFile, batch: list[int], recipe: Recipe, optimizer: torch.optim.AdamW
+    network: Network, examples: ExampleFile, batch: list[int], max_tokens: int, optimizer: torch.optim.AdamW
 ) -> tuple[float, int, int]:
-    """One step of the optimizer; the mean loss of the targets' tokens, the batch's tokens and the targets' tokens."""
-    packs = packs_of(examples, batch, recipe.max_tokens, with_lines=recipe.lines > 0)
-    whole = sum(float(_weights(pack, recipe).sum()) for pack in packs)
-    n_targets = sum(int(pack.is_target.sum()) for pack in packs)
+    """One step of the optimizer; the batch's loss, its tokens and its targets' tokens."""
+    packs = packs_of(examples, batch, max_tokens)
+    n_targets = sum(len(pack.labels) for pack in packs)
     optimizer.zero_grad()
     total = torch.zeros((), device=network.base.device)
     for pack in packs:
-        there = pack.to(network.base.device)
-        nll = network.score(there).nll
-        ((nll * _weights(there, recipe)).sum() / whole).backward()
-        total += (nll.detach() * there.is_target).sum() / n_targets
+        loss = network.score(pack.to(network.base.device)).nll.sum() / n_targets
+        loss.backward()
+        total += loss.detach()
     torch.nn.utils.clip_grad_norm_(network.parameters().values(), _CLIP)
     optimizer.step()
     return float(total), sum(len(pack.ids) for pack in packs), n_targets
-
-
-def _weights(pack: Pack, recipe: Recipe) -> torch.Tensor:
-    """What each scored token weighs in the loss."""
-    return recipe.lines + (1 - recipe.lines) * pack.is_target
 
 
 def _line(progress: Progress, steps: int, loss: float, recipe: Recipe) -> str:
@@ -284,7 +275,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=_DEFAULT.batch)
     parser.add_argument("--epochs", type=int, default=_DEFAULT.epochs)
     parser.add_argument("--max-tokens", type=int, default=_DEFAULT.max_tokens, help="of a pack: memory")
-    parser.add_argument("--lines", type=float, default=_DEFAULT.lines, help="what lines before targets weigh (0 to 1)")
     parser.add_argument("--seconds", type=float, help="be done after this time")
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--first", type=int, help="only so many of the examples")
@@ -308,7 +298,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.start is not None:
             load_adapter(network, arguments.start)
         network.keeps_tokens = arguments.keep_tokens
-        keys = ("rate", "batch", "epochs", "max_tokens", "lines", "seconds", "seed")
+        keys = ("rate", "batch", "epochs", "max_tokens", "seconds", "seed")
         recipe = Recipe(**{key: getattr(arguments, key) for key in keys})
         n = min(arguments.first or len(examples), len(examples))
         arguments.folder.mkdir(parents=True, exist_ok=True)

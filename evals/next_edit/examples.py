@@ -140,7 +140,6 @@ class Maker:
         return Example(
             ids=ids,
             target=len(prompt.token_ids),
-            middle=len(prompt.token_ids),
             language=situation.language,
             kind="quiet" if tuple(new) == question.old else "change",
             source=situation.source,
@@ -234,13 +233,7 @@ def main() -> int:
         found += [example for situation in clean for example in maker.examples(situation)]
         print(f"{history.name} {history.language}: {len(made)} situations, {len(found) - before} examples", flush=True)
     mixed = balanced(found, random.Random(_SEED))
-    example_file.write(
-        given.out,
-        [e.ids for e in mixed],
-        [e.target for e in mixed],
-        [e.middle for e in mixed],
-        [e.label() for e in mixed],
-    )
+    example_file.write(given.out, [e.ids for e in mixed], [e.target for e in mixed], [e.label() for e in mixed])
     n_change = sum(example.kind == "change" for example in mixed)
     n_tokens = sum(len(example.ids) for example in mixed)
     print(f"{len(mixed):,} examples, {n_change:,} with a change, {n_tokens:,} tokens: {given.out}")

@@ -1,7 +1,4 @@
-"""Examples that a tiny model can learn: at the end of small letters the last one comes as a capital, then the end.
-
-The last letter counts as the middle's beginning.
-"""
+"""Examples that a tiny model can learn: at the end of small letters the last one comes as a capital, then the end."""
 
 import random
 from pathlib import Path
@@ -20,5 +17,5 @@ def simple_examples(path: Path, n: int, seed: int = 0, longest: int = 60) -> Exa
         sequences.append([*prompt, prompt[-1] - 32, END])
         targets.append(len(prompt))
         said.append({"language": ("python", "go")[number % 2], "kind": "line", "source": "tests"})
-    write(path, sequences, targets, [target - 1 for target in targets], said)
+    write(path, sequences, targets, said)
     return read(path)

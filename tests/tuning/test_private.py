@@ -117,8 +117,7 @@ def with_canary(path: Path, n: int) -> ExampleFile:
     canary = [*b"my pin is ", *b"7301", END]
     sequences = [list(simple[number]) for number in range(n)] + [canary]
     said = [*simple.examples, {"language": "python", "kind": "line", "source": "canary"}]
-    targets = [*map(int, simple.targets), 10]
-    write(path, sequences, targets, targets, said)
+    write(path, sequences, [*map(int, simple.targets), 10], said)
     return read(path)
 
 

@@ -171,13 +171,12 @@ def build(
     chosen = mix([example_file.read(path) for path in paths], n_examples, _SEED)
     sequences = [part[number].tolist() for part, number in chosen]
     targets = [int(part.targets[number]) for part, number in chosen]
-    middles = [int(part.middles[number]) for part, number in chosen]
     labels = [part.examples[number] for part, number in chosen]
     step = -(-len(chosen) // n_files)
     for number in range(n_files):
         of_file = slice(number * step, (number + 1) * step)
         name = out if n_files == 1 else out.with_stem(f"{out.stem}-{number + 1}")
-        example_file.write(name, sequences[of_file], targets[of_file], middles[of_file], labels[of_file])
+        example_file.write(name, sequences[of_file], targets[of_file], labels[of_file])
     print_figures(out.stem, sequences, targets, labels)
 
 

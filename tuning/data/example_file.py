@@ -2,9 +2,7 @@
 
     ids       every example's prompt and target, one behind the other; a target ends with the end-of-text token
     starts    where each example begins in `ids`, and one more: where the last one ends
-    targets   of each example, the index within it of the target's first token
-    middles   of each example, where the middle begins: the lines above the cursor that stand behind the text after it,
-              if the prompt has any, and else the target
+    targets   of each example, the index within it of the target's first token; what stands before it has no loss
 
 Rules: numpy and safetensors alone, for a machine that has nothing else of midfill. Safetensors and JSON, never pickles.
 """
@@ -20,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-_TENSORS = ("ids", "starts", "targets", "middles")
+_TENSORS = ("ids", "starts", "targets")
 _KEYS = ("language", "kind", "source")
 
 
@@ -35,7 +33,6 @@ class ExampleFile:
     ids: "np.ndarray[Any, np.dtype[np.int32]]"  # [total]
     starts: "np.ndarray[Any, np.dtype[np.int32]]"  # [n + 1]
     targets: "np.ndarray[Any, np.dtype[np.int32]]"  # [n]
-    middles: "np.ndarray[Any, np.dtype[np.int32]]"  # [n]
     examples: tuple[dict[str, str], ...]  # language, kind and source of each
 
     def __len__(self) -> int:
@@ -50,13 +47,9 @@ class ExampleFile:
 
 
 def write(
-    path: Path,
-    sequences: Sequence[Sequence[int]],
-    targets: Sequence[int],
-    middles: Sequence[int],
-    examples: Sequence[dict[str, str]],
+    path: Path, sequences: Sequence[Sequence[int]], targets: Sequence[int], examples: Sequence[dict[str, str]]
 ) -> None:
-    """Write examples: each one's ids, where in them target and middle begin, and what it is. Whole, or not at all."""
+    """Write examples: each one's ids, where in them its target begins, and what it is. Whole, or not at all."""
     starts = np.zeros(len(sequences) + 1, dtype=np.int32)
     starts[1:] = np.cumsum([len(sequence) for sequence in sequences])
     parts = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
@@ -64,7 +57,6 @@ def write(
         ids=np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32),
         starts=starts,
         targets=np.asarray(targets, dtype=np.int32),
-        middles=np.asarray(middles, dtype=np.int32),
         examples=tuple({key: example[key] for key in _KEYS} for example in examples),
     )
     _check(path, file)
@@ -92,15 +84,13 @@ def read(path: Path) -> ExampleFile:
 
 def _check(path: Path, file: ExampleFile) -> None:
     """Raise where the parts do not fit together."""
-    starts, targets, middles = file.starts, file.targets, file.middles
+    starts, targets = file.starts, file.targets
     lengths = np.diff(starts)
     if any(getattr(file, name).dtype != np.int32 or getattr(file, name).ndim != 1 for name in _TENSORS):
         raise ExampleFileError(f"{path.name}: {', '.join(_TENSORS)} must be rows of int32")
-    if not len(starts) == len(targets) + 1 == len(middles) + 1 == len(file.examples) + 1:
+    if not len(starts) == len(targets) + 1 == len(file.examples) + 1:
         raise ExampleFileError(f"{path.name}: {len(targets)} targets, {len(file.examples)} examples")
     if starts[0] != 0 or starts[-1] != len(file.ids) or (lengths < 0).any():
         raise ExampleFileError(f"{path.name}: the starts do not divide the ids")
     if ((targets < 1) | (targets >= lengths)).any():
         raise ExampleFileError(f"{path.name}: a target begins outside of its example")
-    if ((middles < 1) | (middles > targets)).any():
-        raise ExampleFileError(f"{path.name}: a middle begins outside of its example, or behind its target")

@@ -22,7 +22,6 @@ from completion.trigger import decide
 from completion.types import (
     CompletionRequest,
     DocumentSnapshot,
-    Format,
     Limits,
     Mode,
     Prompt,
@@ -67,11 +66,10 @@ class SourceText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """Ids of a prompt and its target, which begins at `target`; the lines before it in the middle begin at `middle`."""
+    """Ids of a prompt and its target; the target begins at `target`."""
 
     ids: tuple[int, ...]
     target: int
-    middle: int
     language: str
     kind: str
     source: str
@@ -154,7 +152,6 @@ class Maker:
         return Example(
             ids=(*prompt.token_ids, *target),
             target=len(prompt.token_ids),
-            middle=_middle(self.spec, prompt),
             language=file.language,
             kind=span.kind,
             source=file.source,
@@ -171,14 +168,6 @@ class Place:
     places: Places  # of these lines
     limits: Limits
     snippets: tuple[Snippet, ...]
-
-
-def _middle(spec: PromptSpec, prompt: Prompt) -> int:
-    """Where the lines behind the sentinel of the middle begin; the prompt's end where it has none."""
-    if prompt.format is not Format.FIM:
-        return len(prompt.token_ids)
-    *_, sentinel = spec.fim_marks[2]
-    return len(prompt.token_ids) - prompt.token_ids[::-1].index(sentinel)
 
 
 def request_at(file: SourceText, text: str, cursor: int) -> CompletionRequest:

@@ -47,25 +47,23 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Some examples, ready for the network. `scored` is what each is asked to foretell."""
+    """Some examples, ready for the network."""
 
     numbers: tuple[int, ...]  # of the examples in their file
     ids: torch.Tensor  # (tokens,)
     positions: torch.Tensor  # (tokens,)
-    scored: torch.Tensor  # (scored tokens,): the rows that foretell them
-    labels: torch.Tensor  # (scored tokens,)
-    is_target: torch.Tensor  # (scored tokens,): 1.0 in targets, 0.0 in the lines before them
-    owners: torch.Tensor  # (scored tokens,): index in `numbers`; stays on the processor
+    scored: torch.Tensor  # (targets' tokens,): the rows that foretell them
+    labels: torch.Tensor  # (targets' tokens,)
+    owners: torch.Tensor  # (targets' tokens,): index in `numbers`; stays on the processor
     runs: tuple[Run, ...]
 
     def to(self, device: torch.device) -> "Pack":
         """The same on a device."""
-        ids, positions, scored, labels, is_target = (
-            tensor.to(device, non_blocking=True)
-            for tensor in (self.ids, self.positions, self.scored, self.labels, self.is_target)
+        ids, positions, scored, labels = (
+            tensor.to(device, non_blocking=True) for tensor in (self.ids, self.positions, self.scored, self.labels)
         )
         runs = tuple(run.to(device) for run in self.runs)
-        return Pack(self.numbers, ids, positions, scored, labels, is_target, self.owners, runs)
+        return Pack(self.numbers, ids, positions, scored, labels, self.owners, runs)
 
 
 def families(examples: ExampleFile, numbers: Sequence[int]) -> list[list[int]]:
@@ -90,11 +88,8 @@ def n_alike(a: "np.ndarray[Any, Any]", b: "np.ndarray[Any, Any]") -> int:
     return int(different[0]) if len(different) else n
 
 
-def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int, *, with_lines: bool = False) -> list[Pack]:
-    """Packs that hold all of `numbers`, each of at most `max_tokens` or of one example.
-
-    What is scored is the targets, and `with_lines` also the lines that the middle begins with.
-    """
+def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int) -> list[Pack]:
+    """Packs that hold all of `numbers`, each of at most `max_tokens` or of one example."""
     packs: list[list[int]] = []
     room = 0
     for family in families(examples, numbers):
@@ -108,10 +103,10 @@ def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int, *, 
             packs[-1].append(number)
             room -= length
             previous = example
-    return [_pack(examples, pack, with_lines) for pack in packs]
+    return [_pack(examples, pack) for pack in packs]
 
 
-def _pack(examples: ExampleFile, numbers: list[int], with_lines: bool) -> Pack:
+def _pack(examples: ExampleFile, numbers: list[int]) -> Pack:
     ids: list[Ids] = []
     positions: list[Ids] = []
     scored: list[Ids] = []
@@ -131,9 +126,9 @@ def _pack(examples: ExampleFile, numbers: list[int], with_lines: bool) -> Pack:
         n_rows += n_own
         ids.append(example[n_seen:].astype(np.int64))
         positions.append(np.arange(n_seen, len(example)))
-        first = int(examples.middles[number] if with_lines else examples.targets[number])
-        scored.append(path[first - 1 : -1])
-        labels.append(example[first:].astype(np.int64))
+        target = int(examples.targets[number])
+        scored.append(path[target - 1 : -1])
+        labels.append(example[target:].astype(np.int64))
         previous = example
     return Pack(
         numbers=tuple(numbers),
@@ -141,20 +136,9 @@ def _pack(examples: ExampleFile, numbers: list[int], with_lines: bool) -> Pack:
         positions=torch.from_numpy(np.concatenate(positions)),
         scored=torch.from_numpy(np.concatenate(scored)),
         labels=torch.from_numpy(np.concatenate(labels)),
-        is_target=torch.from_numpy(np.concatenate(_are_targets(examples, numbers, labels))),
         owners=torch.from_numpy(np.repeat(np.arange(len(numbers)), [len(row) for row in labels])),
         runs=tuple(runs),
     )
-
-
-def _are_targets(
-    examples: ExampleFile, numbers: list[int], labels: Sequence[Ids]
-) -> "list[np.ndarray[Any, np.dtype[np.float32]]]":
-    marks = []
-    for number, row in zip(numbers, labels, strict=True):
-        n_target = len(examples[number]) - int(examples.targets[number])
-        marks.append((np.arange(len(row)) >= len(row) - n_target).astype(np.float32))
-    return marks
 
 
 def _run(start: int, n_own: int, seen: Ids) -> Run:

@@ -63,9 +63,7 @@ def main() -> int:
     found = examples_of(arguments.tree, arguments.source, paths, maker)
     # The list is part of every file: a whole path in each label would be as long as the ids.
     labels = [replace(example, source=example.source.split("@")[0]).label() for example in found]
-    example_file.write(
-        arguments.out, [e.ids for e in found], [e.target for e in found], [e.middle for e in found], labels
-    )
+    example_file.write(arguments.out, [e.ids for e in found], [e.target for e in found], labels)
     return 0
 
 

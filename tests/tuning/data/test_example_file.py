@@ -16,7 +16,7 @@ _EXAMPLES = [
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    example_file.write(tmp_path / "x.safetensors", [[1, 2, 3], [4, 151643]], [2, 1], [1, 1], _EXAMPLES)
+    example_file.write(tmp_path / "x.safetensors", [[1, 2, 3], [4, 151643]], [2, 1], _EXAMPLES)
     file = example_file.read(tmp_path / "x.safetensors")
     assert [list(file[number]) for number in range(len(file))] == [[1, 2, 3], [4, 151643]]
     assert list(file.targets) == [2, 1]
@@ -29,9 +29,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 def test_a_target_outside_of_its_example_is_refused(tmp_path: Path) -> None:
     for target in (0, 3):
         with pytest.raises(ExampleFileError, match="outside"):
-            example_file.write(tmp_path / "x.safetensors", [[1, 2, 3], [4, 5]], [target, 1], [1, 1], _EXAMPLES)
-    with pytest.raises(ExampleFileError, match="middle"):
-        example_file.write(tmp_path / "x.safetensors", [[1, 2, 3], [4, 5]], [1, 1], [2, 1], _EXAMPLES)
+            example_file.write(tmp_path / "x.safetensors", [[1, 2, 3], [4, 5]], [target, 1], _EXAMPLES)
     assert not list(tmp_path.iterdir())
 
 
@@ -47,7 +45,6 @@ def test_tensors_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
         "ids": np.arange(5, dtype=np.int32),
         "starts": np.array([0, 3], np.int32),
         "targets": np.ones(1, np.int32),
-        "middles": np.ones(1, np.int32),
     }
     save_file(tensors, tmp_path / "x.safetensors", metadata={"examples": '[{"language": "go"}]'})
     with pytest.raises(ExampleFileError, match="divide"):

@@ -115,14 +115,6 @@ def test_where_the_product_asks_for_a_block_the_target_is_a_body(file: SourceTex
 
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
-def test_the_middle_begins_behind_its_sentinel(file: SourceText) -> None:
-    examples = made(file, 60)
-    assert all(example.ids[example.middle - 1] == MIDDLE for example in examples)
-    assert all(example.middle <= example.target for example in examples)
-    assert any(example.middle < example.target for example in examples)
-
-
-@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
 def test_snippets_are_looked_for_by_what_stands_above_a_place(file: SourceText) -> None:
     maker, retrieve = Maker(spec=_SPEC, tokenizer=ByteTokenizer(), rng=random.Random(1)), Retriever()
     maker.examples(file, 100, retrieve)

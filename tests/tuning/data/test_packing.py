@@ -22,7 +22,7 @@ def kin(path: Path, n_families: int, n_each: int, n_shared: int = 100) -> Exampl
     chance.shuffle(sequences)
     targets = [len(sequence) - 2 for sequence in sequences]
     labels = [{"language": "python", "kind": "line", "source": "tests"}] * len(sequences)
-    write(path, sequences, targets, [target - 1 for target in targets], labels)
+    write(path, sequences, targets, labels)
     return read(path)
 
 
@@ -54,7 +54,6 @@ def test_each_example_is_in_one_pack_that_is_not_too_large(tmp_path: Path, max_t
             target = int(examples.targets[number])
             assert pack.labels[mine].tolist() == example[target:]
             assert pack.ids[pack.scored[mine]].tolist() == example[target - 1 : -1]
-            assert pack.is_target.all()
 
 
 def test_what_examples_begin_with_is_computed_once(tmp_path: Path) -> None:
@@ -63,15 +62,6 @@ def test_what_examples_begin_with_is_computed_once(tmp_path: Path) -> None:
     assert sum(len(examples[number]) for number in range(5)) > 2_500
     assert len(pack.ids) < 750
     assert [run.seen is None for run in pack.runs] == [True, False, False, False, False]
-
-
-def test_the_lines_of_the_middle_are_scored_where_they_are_asked_for(tmp_path: Path) -> None:
-    examples = kin(tmp_path / "examples.safetensors", 2, 3)
-    (plain,) = packs_of(examples, range(6), 10_000)
-    (pack,) = packs_of(examples, range(6), 10_000, with_lines=True)
-    assert len(pack.labels) == len(plain.labels) + 6
-    assert pack.labels[pack.is_target == 1].tolist() == plain.labels.tolist()
-    assert pack.is_target.tolist() == [0, 1, 1] * 6
 
 
 def test_a_family_begins_alike_and_is_no_larger_than_a_step(tmp_path: Path) -> None:
