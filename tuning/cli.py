@@ -42,7 +42,7 @@ from tuning.memory import need_of
 from tuning.network import Base, Network
 from tuning.private import PrivacyError, Private, plan, require_epsilon
 from tuning.stats import Interval, clustered_difference
-from tuning.train import PICTURE, Recipe, train
+from tuning.train import PICTURE, SAY_EVERY_S, Recipe, train
 
 _RANK = 16
 _NICENESS = 10
@@ -258,12 +258,25 @@ def _list(code: Code) -> str:
 
 def _judged(network: Network, held_out: ExampleFile, path: Path, when: str) -> list[Verdict]:
     """Verdicts, those of an interrupted run where it came that far; says them."""
-    verdicts = read_verdicts(path) if path.exists() else judge(network, held_out, _MAX_TOKENS)
+    verdicts = read_verdicts(path) if path.exists() else judge(network, held_out, _MAX_TOKENS, _judging(when))
     write_report(path, verdicts)
     said = summary(verdicts)
     print(f"{when}: {said['n']} examples, exact {said['exact']:.3f}, text {said['text']:.3f}, NLL {said['nll']:.3f}, "
           f"ends too early {said['early']:.3f}, too late {said['late']:.3f}", flush=True)  # fmt: skip
     return verdicts
+
+
+def _judging(when: str) -> Callable[[int, int], None]:
+    """Says now and then how far judging is: it takes minutes on a processor."""
+    said_at = time.monotonic()
+
+    def say(done: int, of: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at > SAY_EVERY_S:
+            said_at = time.monotonic()
+            print(f"judging {when}: {done} of {of} examples", flush=True)
+
+    return say
 
 
 def compare(before: Sequence[Verdict], after: Sequence[Verdict], files: Sequence[str]) -> Judgement:

@@ -11,7 +11,7 @@ target goes on, or going on where it ends.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -41,13 +41,19 @@ class Verdict:
 
 
 @torch.no_grad()
-def judge(network: Network, examples: ExampleFile, max_tokens: int) -> list[Verdict]:
-    """A verdict for each example, in their order."""
+def judge(
+    network: Network,
+    examples: ExampleFile,
+    max_tokens: int,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Verdict]:
+    """A verdict for each example, in their order; `progress` is told how many are done, of how many."""
     verdicts: dict[int, Verdict] = {}
     for first in range(0, len(examples), _AT_ONCE):
         numbers = range(first, min(first + _AT_ONCE, len(examples)))
         for pack in packs_of(examples, numbers, max_tokens):
             verdicts |= _verdicts(network, examples, pack)
+            progress(len(verdicts), len(examples))
     return [verdicts[number] for number in range(len(examples))]
 
 

@@ -45,7 +45,7 @@ _CLIP = 1.0
 # A batch and the number of the step: its loss, its tokens and its targets' tokens.
 Take = Callable[[list[int], int], tuple[float, int, int]]
 # Between lines for people, and between looks whether a pause is over.
-_SAY_EVERY_S, _ASK_EVERY_S = 5.0, 1.0
+SAY_EVERY_S, _ASK_EVERY_S = 5.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def train(
             log.write(json.dumps({**row, "rate": recipe.rate_at(done), "seconds": round(progress.seconds, 2)}) + "\n")
             if look is not None and look_every and progress.step % look_every == 0 and progress.step < steps:
                 log.write(json.dumps({"step": progress.step, "held_out": look()}) + "\n")
-            if now - said_at > _SAY_EVERY_S or progress.step in (1, steps):
+            if now - said_at > SAY_EVERY_S or progress.step in (1, steps):
                 said_at = now
                 say(_line(progress, steps, loss, recipe))
                 log.flush()

@@ -34,8 +34,11 @@ def test_a_run_learns_what_it_is_shown_and_what_is_alike(tiny_model: Path, tmp_p
     network = network_of(tiny_model, rank=16)
     before = summary(judge(network, held_out, 500))
     train(network, examples, Recipe(rate=1e-2, batch=16, epochs=6), tmp_path / "run", say=lambda _: None)
-    verdicts = judge(network, held_out, 500)
+    told: list[tuple[int, int]] = []
+    verdicts = judge(network, held_out, 500, lambda done, of: told.append((done, of)))
     after = summary(verdicts)
+    assert told == sorted(told)
+    assert told[-1] == (40, 40)
     assert before["exact"] == 0
     assert after["exact"] > 0.5
     assert after["nll"] < before["nll"] / 4
