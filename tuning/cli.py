@@ -27,6 +27,7 @@ import torch
 from lsp_server.cli import commands
 from model.library import fetch
 from model.library.adapter import NAME
+from model.library.architecture import Architecture
 from model.library.catalog import DEFAULT_MODEL, ModelError, ModelSource, read_added, resolve
 from model.library.paths import cache_dir
 from model.library.power import IdlePower
@@ -39,15 +40,15 @@ from tuning.data.example_file import ExampleFile, ExampleFileError, read
 from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
 from tuning.memory import need_of
-from tuning.network import Base, Network
+from tuning.network import Network
 from tuning.private import PrivacyError, Private, plan, require_epsilon
 from tuning.stats import Interval, clustered_difference
 from tuning.train import PICTURE, SAY_EVERY_S, Recipe, train
 
 _RANK = 16
 _NICENESS = 10
-# Of a pack: with more, a processor is no faster. A longer example is a pack of its own.
-_MAX_TOKENS = 1024
+# Of a pack: most places are in one whole, and what is read twice is a fifth of all. A longer example is one of its own.
+_MAX_TOKENS = 2048
 _HELD_OUT_EXAMPLES = 320
 _LEAST_GAIN = 0.01  # nats an example: what is surely likelier by less is nothing to anybody
 # Checkpoints, examples, adapters of both kinds.
@@ -130,7 +131,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     be_nice(_NICENESS)
     torch.set_num_threads(n_cores())
     base = load_model(source, file, device, n_threads=n_cores())
-    network = Network(base, _RANK, 2.0 * _RANK, seed=1, layers=_n_learning(base))
+    network = Network(base, _RANK, 2.0 * _RANK, seed=1, layers=_n_learning(base.architecture, device))
     network.keeps_tokens = keeps
     before = _judged(network, held_out, run / "before.json", "before")
     prepared_s = time.monotonic() - began  # most of it is judging, which comes once more
@@ -158,9 +159,9 @@ def _tune(arguments: argparse.Namespace) -> int:
     return _add(arguments, judgement, run, source, name)
 
 
-def _n_learning(base: Base) -> int | None:
+def _n_learning(architecture: Architecture, device: torch.device) -> int | None:
     """How many layers learn: on a processor the upper half, which sees half as many examples again in an hour."""
-    return None if base.device.type == "cuda" else -(-base.architecture.n_layers // 2)
+    return None if device.type == "cuda" else -(-architecture.n_layers // 2)
 
 
 def _private(epsilon: float | None, n_examples: int, recipe: Recipe) -> Private | None:
@@ -203,7 +204,13 @@ def _require_room(file: Path, device: torch.device, run: Path) -> float:
     """How many tokens of a pack are kept whole; TuneError where memory or the disk is too small. Says the memory."""
     with open_source(file) as weights:
         width = 2 if device.type == "cuda" else 4
-        need = need_of(weights.architecture, _RANK, is_tied=weights.is_tied, bytes_per_weight=width)
+        need = need_of(
+            weights.architecture,
+            _RANK,
+            is_tied=weights.is_tied,
+            bytes_per_weight=width,
+            n_learning=_n_learning(weights.architecture, device),
+        )
     cuda_free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
     free = cuda_free if cuda_free is not None else psutil.virtual_memory().available
     room = int(free * _MEMORY_SHARE)

@@ -1,7 +1,7 @@
 """How much memory a training run takes, before it begins.
 
-What counts: the weights, A and B with their gradients and moments, and what each layer keeps of each token for the
-backward pass. Where memory is short, less is kept and computed again (`Network.keeps_tokens`).
+What counts: the weights, A and B with their gradients and moments, and what each layer that learns keeps of each token
+for the backward pass. Where memory is short, less is kept and computed again (`Network.keeps_tokens`).
 
 Rules: estimates, on the safe side; a test holds them against a real run's.
 """
@@ -35,8 +35,9 @@ class Need:
         return self.fixed + max(kept * self.per_token, again)
 
 
-def need_of(a: Architecture, rank: int, *, is_tied: bool, bytes_per_weight: int) -> Need:
-    """What training an adapter of a rank for this model takes."""
+def need_of(a: Architecture, rank: int, *, is_tied: bool, bytes_per_weight: int, n_learning: int | None = None) -> Need:
+    """What training an adapter of a rank for this model takes, of so many of its upper layers (None: of all)."""
+    n_learning = a.n_layers if n_learning is None else n_learning
     queries, keys = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
     layer = a.hidden * (2 * queries + 2 * keys + 3 * a.intermediate)
     lora = rank * (2 * (a.hidden + queries) + 2 * (a.hidden + keys) + 3 * (a.hidden + a.intermediate))
@@ -44,7 +45,7 @@ def need_of(a: Architecture, rank: int, *, is_tied: bool, bytes_per_weight: int)
     kept = int(_HOLES * (_KEPT_INNER * a.intermediate + _KEPT_OUTER * a.hidden) * bytes_per_weight)
     head = _HEAD_ROWS * a.vocab * 4 * _HEAD_COPIES
     return Need(
-        fixed=weights * bytes_per_weight + a.n_layers * lora * 4 * _LORA_COPIES + head + _PROCESS_BYTES,
-        per_token=a.n_layers * kept,
-        per_token_again=a.n_layers * a.hidden * bytes_per_weight + 2 * kept,
+        fixed=weights * bytes_per_weight + n_learning * lora * 4 * _LORA_COPIES + head + _PROCESS_BYTES,
+        per_token=n_learning * kept,
+        per_token_again=n_learning * a.hidden * bytes_per_weight + 2 * kept,
     )
