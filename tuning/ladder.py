@@ -1,8 +1,9 @@
 """Trains anew on more and more examples and judges each time: does more data still help? `python -m tuning.ladder`.
 
 A rung is `EXAMPLES:BATCH:EPOCHS:RATE:SECONDS` (0 examples: all; 0 seconds: as long as it takes, up to `--until`). Each
-rung starts from the same seed and takes the first so many of one random order, so that every rung holds the ones before
-it. `ladder.jsonl` gets a line for the base and one for each rung, and a folder for each holds its adapters and log.
+rung starts from the same seed and takes the first so many of one random order of places, so that every rung holds the
+ones before it. `ladder.jsonl` gets a line for the base and one for each rung, and a folder for each holds its adapters
+and log.
 
 Rules: made for a rented machine: the base is loaded once, a rung that fails is logged and the next one is begun,
 everything is written as soon as there is anything to write, and no rung trains past `--until` less `--reserve`.
@@ -10,6 +11,7 @@ everything is written as soon as there is anything to write, and no rung trains 
 
 import argparse
 import fcntl
+import itertools
 import json
 import logging
 import math
@@ -25,7 +27,7 @@ import torch
 from tuning.adapter_file import save_adapter
 from tuning.base import device_of, load_base
 from tuning.data.example_file import ExampleFile, read
-from tuning.data.packing import packs_of
+from tuning.data.packing import packs_of, shuffled
 from tuning.judge import judge, write_report
 from tuning.network import Network
 from tuning.train import CHECKPOINT, Recipe, train
@@ -60,7 +62,7 @@ def climb(arguments: argparse.Namespace) -> None:
         time.sleep(0.2)  # they are still on their way to this machine
     examples, held_out = read(arguments.examples), read(arguments.held_out)
     log.info("%d examples, %d held out", len(examples), len(held_out))
-    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(arguments.seed)).tolist()
+    order = list(itertools.chain(*shuffled(examples, range(len(examples)), arguments.seed)))
     with _alone(arguments.lock) if arguments.lock else nullcontext():
         network = Network(base, arguments.rank, 2.0 * arguments.rank, arguments.seed)
         max_tokens = fitting(network, examples, arguments.max_tokens)

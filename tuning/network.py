@@ -46,10 +46,10 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the network says of each of a pack's scored tokens."""
+    """What the network says of each of a pack's target tokens."""
 
-    nll: torch.Tensor  # (scored tokens,), in nats
-    best: torch.Tensor  # (scored tokens,): the likeliest token
+    nll: torch.Tensor  # (targets' tokens,), in nats
+    best: torch.Tensor  # (targets' tokens,): the likeliest token
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Network:
         return {name: weight for name, weight in halves.items() if weight.requires_grad}
 
     def score(self, pack: Pack) -> Scores:
-        """Negative log-likelihood and best token of every scored token; differentiable in A and B."""
+        """Negative log-likelihood and best token of every target token; differentiable in A and B."""
         hidden = self._hidden(pack)[pack.scored]
         head = self.base.tensors["head"]
         nll, best = [], []

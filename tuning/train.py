@@ -33,7 +33,7 @@ from tuning.adapter_file import load_adapter, save_adapter
 from tuning.base import device_of, load_base
 from tuning.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from tuning.data.example_file import ExampleFile, ExampleFileError, read
-from tuning.data.packing import families, packs_of
+from tuning.data.packing import packs_of, shuffled
 from tuning.judge import judge, summary, write_report
 from tuning.network import Network
 from tuning.plot import plot_losses
@@ -149,7 +149,7 @@ def _plainly(
     def take(batch: list[int], _: int) -> tuple[float, int, int]:
         return _step(network, examples, batch, recipe.max_tokens, optimizer)
 
-    batches = batches_of(examples, numbers, recipe)
+    batches = _batches(examples, numbers, recipe)
     return iter(batches[first:]), take, len(batches)
 
 
@@ -199,15 +199,13 @@ def _identity(
     return digest.hexdigest()
 
 
-def batches_of(examples: ExampleFile, numbers: list[int], recipe: Recipe) -> list[list[int]]:
+def _batches(examples: ExampleFile, numbers: list[int], recipe: Recipe) -> list[list[int]]:
     """The batches of all epochs: families, until there are enough; each epoch's order follows from the seed alone."""
-    of_place = families(examples, numbers)
     batches: list[list[int]] = []
     for epoch in range(recipe.epochs):
-        generator = torch.Generator().manual_seed(recipe.seed * 1000 + epoch)
         batch: list[int] = []
-        for index in torch.randperm(len(of_place), generator=generator).tolist():
-            batch += of_place[index]
+        for family in shuffled(examples, numbers, recipe.seed * 1000 + epoch):
+            batch += family
             if len(batch) >= recipe.batch:
                 batches.append(batch)
                 batch = []

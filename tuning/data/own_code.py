@@ -68,7 +68,7 @@ def find_code(root: Path) -> Code:
 
 
 def _is_held_out(path: str) -> bool:
-    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:4], "big") % _HELD_OUT == 0
+    return _hashed(path) % _HELD_OUT == 0
 
 
 def counts(files: dict[str, int], n_examples: int) -> list[tuple[str, int]]:
@@ -77,13 +77,13 @@ def counts(files: dict[str, int], n_examples: int) -> list[tuple[str, int]]:
     n_places = min(n_examples, n_lines // _LINES_PER_EXAMPLE) / PER_PLACE
     wanted = {path: n_places * lines / n_lines for path, lines in files.items()}
     # A file that is too short for a place of its own has one with the chance that it lacks, by its path.
-    places = {path: int(n) + (_chance(f"place {path}") < n % 1) for path, n in wanted.items()}
+    places = {path: int(n) + (_hashed(f"place {path}") / 2**32 < n % 1) for path, n in wanted.items()}
     return [(path, n * PER_PLACE) for path, n in places.items() if n]
 
 
-def _chance(text: str) -> float:
-    """A number from 0 to 1 that follows from a text."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
+def _hashed(text: str) -> int:
+    """A number of 32 bits that follows from a text, the same on any machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def make_examples(code: Code, files: dict[str, int], n_examples: int, model: str, out: Path) -> str:

@@ -81,6 +81,12 @@ def families(examples: ExampleFile, numbers: Sequence[int]) -> list[list[int]]:
     return found
 
 
+def shuffled(examples: ExampleFile, numbers: Sequence[int], seed: int) -> list[list[int]]:
+    """The families of `numbers` in a random order that follows from the seed."""
+    found = families(examples, numbers)
+    return [found[index] for index in torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))]
+
+
 def n_alike(a: "np.ndarray[Any, Any]", b: "np.ndarray[Any, Any]") -> int:
     """How many ids two sequences begin with alike."""
     n = min(len(a), len(b))
