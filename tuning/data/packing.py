@@ -95,7 +95,10 @@ def n_alike(a: "np.ndarray[Any, Any]", b: "np.ndarray[Any, Any]") -> int:
 
 
 def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int) -> list[Pack]:
-    """Packs that hold all of `numbers`, each of at most `max_tokens` or of one example."""
+    """Packs that hold all of `numbers`, each of at most `max_tokens`.
+
+    An example that is longer begins a pack with room for so many tokens more, which its kin need.
+    """
     packs: list[list[int]] = []
     room = 0
     for family in families(examples, numbers):
@@ -105,7 +108,8 @@ def packs_of(examples: ExampleFile, numbers: Sequence[int], max_tokens: int) -> 
             length = len(example) - n_alike(previous, example)
             if not packs or length > room:
                 packs.append([])
-                room, length = max_tokens, len(example)
+                length = len(example)
+                room = max_tokens + (length if length > max_tokens else 0)
             packs[-1].append(number)
             room -= length
             previous = example

@@ -45,7 +45,8 @@ def test_each_example_is_in_one_pack_that_is_not_too_large(tmp_path: Path, max_t
     packs = packs_of(examples, range(5, 40), max_tokens)
     assert sorted(number for pack in packs for number in pack.numbers) == list(range(5, 40))
     for pack in packs:
-        assert len(pack.ids) <= max_tokens or len(pack.numbers) == 1
+        first = len(examples[pack.numbers[0]])
+        assert len(pack.ids) <= max_tokens + (first if first > max_tokens else 0)
         assert sum(run.end - run.start for run in pack.runs) == len(pack.ids)
         for index, number in enumerate(pack.numbers):
             example = examples[number].tolist()
@@ -56,9 +57,10 @@ def test_each_example_is_in_one_pack_that_is_not_too_large(tmp_path: Path, max_t
             assert pack.ids[pack.scored[mine]].tolist() == example[target - 1 : -1]
 
 
-def test_what_examples_begin_with_is_computed_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("max_tokens", [10_000, 300], ids=["whole", "longer than a pack"])
+def test_what_examples_begin_with_is_computed_once(tmp_path: Path, max_tokens: int) -> None:
     examples = kin(tmp_path / "examples.safetensors", 1, 5, n_shared=500)
-    (pack,) = packs_of(examples, range(5), 10_000)
+    (pack,) = packs_of(examples, range(5), max_tokens)
     assert sum(len(examples[number]) for number in range(5)) > 2_500
     assert len(pack.ids) < 750
     assert [run.seen is None for run in pack.runs] == [True, False, False, False, False]
