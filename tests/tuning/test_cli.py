@@ -9,26 +9,15 @@ from pathlib import Path
 import pytest
 
 from lsp_server.cli.__main__ import main as midfill
-from tuning import cli
-from tuning.cli import Judgement
+from tests.tuning.source_tree import tree
+from tuning import run
 from tuning.data import own_code
 from tuning.data.own_code import TooLittleCode, counts, find_code
 from tuning.private import SECRET
+from tuning.run import Judgement
 from tuning.stats import Interval, clustered_difference
 
 ROOT = Path(__file__).parents[2]
-
-
-def tree(folder: Path, n_files: int = 48) -> Path:
-    """A source tree of small Python files, all different."""
-    for number in range(n_files):
-        lines = [
-            f"def area_{number}_{k}(width, height):\n    return width * height + {k * number}\n\n" for k in range(40)
-        ]
-        file = folder / f"package_{number % 4}" / f"module_{number}.py"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f'"""Areas of kind {number}."""\n\nimport os\n\n' + "\n".join(lines))
-    return folder
 
 
 @pytest.fixture
@@ -146,7 +135,7 @@ def test_what_cannot_be_tuned_is_a_sentence_each(
         assert expected in capsys.readouterr().err
     for size, expected in (("_DISK_BYTES", "of disk"), ("_MEMORY_SHARE", "of memory")):
         with monkeypatch.context() as patch:
-            patch.setattr(cli, size, 10**18 if size == "_DISK_BYTES" else 1e-9)
+            patch.setattr(run, size, 10**18 if size == "_DISK_BYTES" else 1e-9)
             assert midfill(["tune", str(code), "--model", str(tiny_model)]) == 2
         assert expected in capsys.readouterr().err
 

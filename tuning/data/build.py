@@ -118,10 +118,9 @@ def make_part(trees: Path, wanted: Wanted, out: Path) -> str:
     """Have a child make the examples of one repository; "" or what went wrong."""
     command = [sys.executable, "-m", "tuning.data.part", "--tree", str(trees / wanted.source.folder)]
     command += ["--source", f"{wanted.source.name}@{wanted.source.commit[:12]}", "--out", str(out)]
+    whole = json.dumps([(path, n, None) for path, n in wanted.paths])
     try:
-        done = subprocess.run(
-            command, input=json.dumps(wanted.paths), text=True, capture_output=True, timeout=_PART_TIMEOUT_S
-        )
+        done = subprocess.run(command, input=whole, text=True, capture_output=True, timeout=_PART_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return f"not done within {_PART_TIMEOUT_S:.0f} s"
     return "" if done.returncode == 0 else done.stderr.strip()[-400:] or f"exit code {done.returncode}"

@@ -13,7 +13,7 @@ look for. Everything follows from the file, the snippets and the random generato
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 
 from completion.prompt.layout import build_prompt
@@ -95,10 +95,14 @@ class Maker:
         # A function's body is asked for in a chat where nothing was learned yet: here it is, so that one prompt does.
         self.spec = replace(self.spec, body_format=None)
 
-    def examples(self, file: SourceText, n: int, retrieve: Retrieve | None) -> list[Example]:
-        """At most `n` different examples of a file, of kinds in their shares."""
+    def examples(
+        self, file: SourceText, n: int, retrieve: Retrieve | None, lines: Container[int] | None = None
+    ) -> list[Example]:
+        """At most `n` different examples of a file, or of some of its lines, of kinds in their shares."""
         places = Places(file.text, parse(file.language, file.text))
-        if not places.code:
+        if lines is not None:
+            places = places.within(lines)
+        if not places.here:
             return []
         found: dict[tuple[int, int], Example] = {}
         for _ in range(-(-n // PER_PLACE)):
@@ -111,16 +115,16 @@ class Maker:
     def place(self, file: SourceText, places: Places, retrieve: Retrieve | None) -> "Place":
         """Some lines of a file, with a window and snippets."""
         rng = self.rng
-        at = rng.randrange(max(len(places.code) - _PLACE_LINES, 1))
-        first, last = places.code[at], places.code[min(at + _PLACE_LINES, len(places.code)) - 1]
+        at = rng.randrange(max(len(places.here) - _PLACE_LINES, 1))
+        here = places.here[at : at + _PLACE_LINES]
         _, low, high = rng.choices(_WINDOWS, [share for share, _, _ in _WINDOWS])[0]
         limits = Config(max_prompt_tokens=rng.randint(low, high)).limits()
         snippets: Sequence[Snippet] = ()
         if retrieve is not None and rng.random() < _WITH_SNIPPETS:
-            above = file.text[: places.begin(first)]
+            above = file.text[: places.begin(here[0])]
             room = limits.max_prompt_tokens - limits.max_file_tokens
             snippets = retrieve(above, len(above), parse(file.language, above), room)
-        return Place(file, places.within(first, last), limits, tuple(snippets))
+        return Place(file, places.within(frozenset(here)), limits, tuple(snippets))
 
     def _add(self, found: dict[tuple[int, int], Example], place: "Place", kind: str) -> None:
         """Add an example of a kind, if a place has one that is not there yet."""

@@ -86,10 +86,12 @@ def _hashed(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def make_examples(code: Code, files: dict[str, int], n_examples: int, model: str, out: Path) -> str:
-    """Have a child write the examples of some files; "" or what went wrong."""
+def make_examples(
+    code: Code, files: dict[str, int], n_examples: int, model: str, out: Path, lines: dict[str, list[int]] | None = None
+) -> str:
+    """Have a child write the examples of some files, or of `lines` of them; "" or what went wrong."""
     command = [sys.executable, "-m", "tuning.data.part", "--tree", str(code.root), "--source", "own"]
     command += ["--out", str(out), "--model", model]
-    paths = json.dumps(counts(files, n_examples))
+    paths = json.dumps([(path, n, lines[path] if lines else None) for path, n in counts(files, n_examples)])
     done = subprocess.run(command, input=paths, text=True, capture_output=True)
     return "" if done.returncode == 0 else done.stderr.strip()[-400:] or f"exit code {done.returncode}"

@@ -25,14 +25,17 @@ from parsers.parse import SyntaxTree
 from tuning.data import example_file
 from tuning.data.examples import Example, Maker, SourceText
 
+# A file's path, how many examples of it, and of which of its lines (numbered from 0; None: of all).
+Wanted = tuple[str, int, list[int] | None]
 
-def examples_of(root: Path, source: str, paths: Sequence[tuple[str, int]], maker: Maker) -> list[Example]:
+
+def examples_of(root: Path, source: str, wanted: Sequence[Wanted], maker: Maker) -> list[Example]:
     """Examples of files of a repository, so many of each, with snippets from its index."""
     bring_up_to_date(root, Console(stderr=True, quiet=True))
     repository = Repository.open(root)
     found: list[Example] = []
     try:
-        for path, n_examples in paths:
+        for path, n_examples, lines in wanted:
 
             def retrieve(text: str, cursor: int, tree: SyntaxTree, room: int, path: str = path) -> list[Snippet]:
                 ranked = select(repository.candidates(path, text, cursor, tree), room)
@@ -40,7 +43,7 @@ def examples_of(root: Path, source: str, paths: Sequence[tuple[str, int]], maker
 
             text = (root / path).read_text(encoding="utf-8")
             file = SourceText(path=path, repo=root.name, text=text, source=f"{source}:{path}")
-            found += maker.examples(file, n_examples, retrieve)
+            found += maker.examples(file, n_examples, retrieve, None if lines is None else frozenset(lines))
     finally:
         repository.close()
     return found
@@ -59,8 +62,7 @@ def main() -> int:
     store = store_of(arguments.model)
     spec = present_spec(store, resolve(arguments.model).row)
     maker = Maker(spec=spec, tokenizer=open_tokenizer(store), rng=random.Random(arguments.source))
-    paths = [(path, n_examples) for path, n_examples in json.load(sys.stdin)]
-    found = examples_of(arguments.tree, arguments.source, paths, maker)
+    found = examples_of(arguments.tree, arguments.source, json.load(sys.stdin), maker)
     # The list is part of every file: a whole path in each label would be as long as the ids.
     labels = [replace(example, source=example.source.split("@")[0]).label() for example in found]
     example_file.write(arguments.out, [e.ids for e in found], [e.target for e in found], labels)

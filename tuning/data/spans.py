@@ -16,7 +16,7 @@ behind the cursor, before that. Offsets are code points.
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from copy import copy
 from dataclasses import dataclass, field, replace
 
@@ -137,13 +137,13 @@ class Places:
         is_prose = CursorKind.COMMENT in (at, behind) or at is CursorKind.STRING
         return None if is_prose and rng.random() > _IN_PROSE else span
 
-    def within(self, first: int, last: int) -> "Places":
+    def within(self, numbers: Container[int]) -> "Places":
         """The places that begin in these lines."""
         some = copy(self)
-        some.here = [n for n in self.code if first <= n <= last]
-        some.statements = [rows for rows in self.statements if first <= rows[0] <= last]
-        some.blocks = [rows for rows in self.blocks if first <= rows[1] <= last]
-        some.bodies = [rows for rows in self.bodies if first <= rows[1] <= last]
+        some.here = [n for n in self.code if n in numbers]
+        some.statements = [rows for rows in self.statements if rows[0] in numbers]
+        some.blocks = [rows for rows in self.blocks if rows[1] in numbers]
+        some.bodies = [rows for rows in self.bodies if rows[1] in numbers]
         return some
 
     def begin(self, number: int) -> int:

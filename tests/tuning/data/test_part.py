@@ -10,7 +10,7 @@ from completion.types import Format
 from tests.fakes import FILE, MIDDLE, SPEC, ByteTokenizer
 from tests.tuning.data.test_spans import PYTHON
 from tuning.data.examples import Example, Maker
-from tuning.data.part import examples_of
+from tuning.data.part import Wanted, examples_of
 
 _PRICES = "def price_of(item: str, tax: float) -> float:\n    return len(item) * (1 + tax)\n"
 _SHOP = "from prices import price_of\n\n\ndef total(items):\n" + "".join(
@@ -28,10 +28,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def examples(tree: Path) -> list[Example]:
+ALL: list[Wanted] = [("shop.py", 120, None), ("area.py", 5, None)]
+
+
+def examples(tree: Path, wanted: list[Wanted] = ALL) -> list[Example]:
     spec = replace(SPEC, block_format=Format.FIM)
     maker = Maker(spec=spec, tokenizer=ByteTokenizer(), rng=random.Random(1))
-    return examples_of(tree, "a/shop@1", [("shop.py", 120), ("area.py", 5)], maker)
+    return examples_of(tree, "a/shop@1", wanted, maker)
 
 
 def test_snippets_of_other_files_stand_in_some_prompts(tree: Path) -> None:
@@ -51,3 +54,11 @@ def test_snippets_of_other_files_stand_in_some_prompts(tree: Path) -> None:
 
 def test_the_same_seed_makes_the_same_examples(tree: Path) -> None:
     assert examples(tree) == examples(tree)
+
+
+def test_of_some_lines_alone_if_asked(tree: Path) -> None:
+    lines = [number for number, line in enumerate(_SHOP.split("\n")) if "part_7 " in line or "part_12 " in line]
+    found = examples(tree, [("shop.py", 40, lines), ("area.py", 40, [])])
+    whole = {example.truth for example in found if example.kind == "line"}
+    assert whole == {f"part_{n} = price_of(items[{n}], tax=0.{n})" for n in (7, 12)}
+    assert {example.source for example in found} == {"a/shop@1:shop.py"}

@@ -1,0 +1,148 @@
+"""`midfill tune --watch` on the tiny model: what is committed is learned, judged and added."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lsp_server.cli.__main__ import main as midfill
+from model.library.catalog import resolve
+from tests.tuning.source_tree import commit, functions, git, tree
+from tuning import watch
+from tuning.data.history import head_of
+from tuning.data.own_code import find_code
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A source tree with a commit."""
+    root = tree(tmp_path / "areas")
+    git(root, "init", "--quiet")
+    commit(root)
+    return root
+
+
+@pytest.fixture
+def model(ready_cache: Path, tiny_model: Path) -> str:
+    """The tiny model, in a cache that has nothing else."""
+    assert midfill(["model", "pull", str(tiny_model)]) == 0
+    return str(tiny_model)
+
+
+def watching(code: Path, model: str, *words: str) -> int:
+    common = ["--model", model, "--now", "--device", "cpu", "--examples", "60", "--name", "areas"]
+    return midfill(["tune", str(code), *common, "--rate", "1e-2", "--epochs", "4", "--watch", *words])
+
+
+def between_looks(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
+    """Have these happen in place of waiting, one after each look, and then an interrupt."""
+    left = iter(steps)
+
+    def wait() -> None:
+        if (step := next(left, None)) is None:
+            raise KeyboardInterrupt
+        step()
+
+    monkeypatch.setattr(watch, "_wait", wait)
+
+
+def write_more(root: Path, which: range, n_functions: int) -> None:
+    """Commit functions more in files that are learned from, of numbers that were not there."""
+    for path in sorted(find_code(root).learned)[:8]:
+        file = root / path
+        number = int(file.stem.split("_")[1])
+        more = functions(number, range(which.start, which.start + n_functions))
+        file.write_text(file.read_text() + "\n".join(more))
+    commit(root)
+
+
+def state(cache: Path) -> dict[str, str]:
+    kept: dict[str, str] = json.loads((cache / "tuning" / "areas" / "watch" / "state.json").read_text())
+    return kept
+
+
+def test_what_is_committed_is_learned_judged_and_added(
+    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = head_of(code)
+    between_looks(monkeypatch, lambda: write_more(code, range(40, 60), 5), lambda: write_more(code, range(60, 90), 30))
+    assert watching(code, model) == 130
+    said = capsys.readouterr()
+    assert said.out.count("before: ") == 2, "the tree as it was, and one round: 160 lines are too few for one"
+    assert "new lines in 8 files up to commit " in said.out
+    assert "the same command goes on" in said.err
+    (row,) = map(json.loads, (tiny_cache / "tuning" / "areas" / "watch" / "rounds.jsonl").read_text().splitlines())
+    assert row["commit"] == head_of(code) != first
+    assert row["rehearsed"] >= row["new"] > 40
+    assert state(tiny_cache) == {"learned": head_of(code) if row["added"] else first, "tried": head_of(code)}
+    assert not (tiny_cache / "tuning" / "areas" / "watch" / "round").exists()
+
+
+def test_what_is_not_better_is_tried_again_with_more(
+    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = head_of(code)
+    monkeypatch.setattr(watch, "_RATE_SHARE", 1e-9)
+    between_looks(monkeypatch, lambda: write_more(code, range(40, 60), 40), lambda: write_more(code, range(90, 99), 40))
+    assert watching(code, model) == 130
+    said = capsys.readouterr().out
+    assert said.count("areas stays as it is (what is likely changed too little to be sure)") == 2
+    once, twice = (int(count.replace(",", "")) for count in re.findall(r"([\d,]+) new lines in 8 files", said))
+    assert twice > 1.9 * once > 1_000, "all of it together"
+    assert state(tiny_cache) == {"learned": first, "tried": head_of(code)}
+    assert (tiny_cache / "adapters" / "areas" / "added.json").exists()
+
+
+def test_an_interrupted_round_goes_on(
+    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    between_looks(monkeypatch)
+    assert watching(code, model) == 130
+    write_more(code, range(40, 60), 40)
+    tried = head_of(code)
+    with monkeypatch.context() as patch:
+        patch.setattr(watch, "learn", interrupted)
+        assert watching(code, model) == 130
+    assert (tiny_cache / "tuning" / "areas" / "watch" / "round" / "commit").read_text() == tried
+    write_more(code, range(90, 91), 1)
+    capsys.readouterr()
+    between_looks(monkeypatch)
+    assert watching(code, model) == 130
+    assert "new lines" not in capsys.readouterr().out, "it had its examples already"
+    assert state(tiny_cache)["tried"] == tried
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_it_goes_on_only_from_what_it_knows(
+    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    between_looks(monkeypatch)
+    assert watching(code, model) == 130
+    gone = {"learned": "1" * 40, "tried": "1" * 40}  # a history that was rewritten
+    (tiny_cache / "tuning" / "areas" / "watch" / "state.json").write_text(json.dumps(gone))
+    between_looks(monkeypatch)
+    assert watching(code, model) == 130
+    assert "what came since then is not learned" in capsys.readouterr().err
+    assert state(tiny_cache) == {"learned": head_of(code), "tried": head_of(code)}
+    other = resolve("qwen2.5-coder-0.5b")
+    monkeypatch.setattr(watch, "resolve", lambda _: other)
+    assert watching(code, model) == 2
+    assert "was learned on another model" in capsys.readouterr().err
+
+
+def test_what_cannot_be_watched_is_a_sentence_each(
+    code: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tree(tmp_path / "plain")
+    for folder, words, expected in (
+        (plain, (), "git knows no history of"),
+        (code, ("--no-add",), "leave --no-add away"),
+        (code, ("--epsilon", "8"), "cannot keep what --epsilon promises"),
+    ):
+        assert watching(folder, model, *words) == 2
+        assert expected in capsys.readouterr().err
