@@ -67,7 +67,9 @@ def test_without_a_compiler_torch_runs_the_model(installed: Path, tmp_path: Path
     assert output.split() == ["''", "int8", "TorchDecoder"]
 
 
-def test_without_a_compiler_and_without_torch_one_command_is_named(installed: Path, tmp_path: Path) -> None:
+def test_without_a_compiler_and_without_torch_one_command_is_named(
+    installed: Path, tiny_cache: Path, tmp_path: Path
+) -> None:
     folder = make_tiny_model(tmp_path / "tiny")
     store = make_store(resolve(str(folder)), folder, "int8", lambda done: None)
     python = without({"torch", "gguf"}, tmp_path / "environment")

@@ -154,7 +154,9 @@ def test_levels_say_what_a_token_will_have_seen() -> None:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny"))
-    return make_store(resolve(str(folder)), folder, "int8", lambda done: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIDFILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return make_store(resolve(str(folder)), folder, "int8", lambda done: None)
 
 
 @pytest.fixture(scope="module", params=["torch", *available()])
