@@ -31,7 +31,7 @@ from tuning.data.history import NotAHistory, head_of
 from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.private import PrivacyError, require_epsilon
 from tuning.run import ADAPTER, HELD_OUT_EXAMPLES, Task, TuneError, add, learn, require_room
-from tuning.watch import COMMIT, watch
+from tuning.watch import COMMIT, WATCH, watch
 
 
 def main(argv: list[str]) -> int:
@@ -78,10 +78,14 @@ def _tune(arguments: argparse.Namespace) -> int:
     if arguments.anew:
         shutil.rmtree(run, ignore_errors=True)
     if not arguments.watch:
+        if (run / WATCH).exists():
+            raise TuneError(f"{run} is watched: --watch goes on with it, --anew forgets it, another --name leaves it")
         return _once(task, run)
     head_of(task.root)  # a tree without commits is told before hours are spent on it
-    if read_added(task.name) is None and (code := _once(task, run)):
-        return code
+    if read_added(task.name) is None:
+        shutil.rmtree(run / WATCH, ignore_errors=True)  # what rounds have added is gone, too
+        if code := _once(task, run):
+            return code
     return watch(task, run)
 
 

@@ -40,6 +40,7 @@ from tuning.plot import plot_losses
 from tuning.private import SECRET, Private, draws, freeze_inputs, private_step, secret_of
 
 LOG, PICTURE, CHECKPOINT = "log.jsonl", "loss.svg", "checkpoint.safetensors"
+_CUT = "families"  # how batches are cut: a checkpoint by other ones is another run's
 _BETAS = (0.9, 0.95)
 _CLIP = 1.0
 # A batch and the number of the step: its loss, its tokens and its targets' tokens.
@@ -189,7 +190,7 @@ def _identity(
     network: Network, examples: ExampleFile, recipe: Recipe, numbers: list[int], private: Private | None
 ) -> str:
     """What run this is: the same data, base and settings, whatever the time they may take and the memory."""
-    digest = hashlib.sha256(json.dumps(asdict(replace(recipe, seconds=None))).encode())
+    digest = hashlib.sha256(json.dumps([_CUT, asdict(replace(recipe, seconds=None))]).encode())
     if private is not None:
         digest.update(json.dumps(asdict(private)).encode())
     for array in (examples.ids, examples.targets, np.array(numbers)):

@@ -7,7 +7,8 @@
 Source: rehearsal is experience replay for continual learning (Rolnick et al., 2019).
 
 Rules: a round that was interrupted goes on. What was not better is tried again when there is as much new code again,
-all of it together. What was last added stays until a round is better.
+all of it together. What was last added stays until a round is better. What may pass (no memory, a tree that is being
+checked out) is told once, and does not end it.
 """
 
 import json
@@ -21,10 +22,11 @@ from model.library.catalog import read_added, resolve
 from tuning.data import example_file
 from tuning.data.example_file import ExampleFile, read
 from tuning.data.history import NotAHistory, head_of, new_lines
-from tuning.data.own_code import Code, find_code, make_examples
+from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
 from tuning.data.packing import shuffled
 from tuning.run import ADAPTER, HELD_OUT_EXAMPLES, Task, TuneError, add, learn, require_room
 
+WATCH = "watch"  # in a run's folder: what is kept of rounds
 COMMIT = "commit"  # in a run's folder: what its tree stood on
 _LOOK_EVERY_S = 600.0
 _LEAST_LINES = 600  # of new code, for a round: some 100 examples
@@ -43,13 +45,21 @@ class _State:
 
 def watch(task: Task, run: Path) -> int:
     """Learn on until interrupted; returns an exit code where that cannot be."""
-    folder = run / "watch"
-    folder.mkdir(parents=True, exist_ok=True)
-    _require_kin(task)
+    folder = run / WATCH
+    _require_kin(task, run)
+    folder.mkdir(exist_ok=True)
     print(f"watching {task.root} for commits; interrupt it when it is to end", flush=True)
+    told = ""
     while True:
-        if task.power():
-            _look(task, run, folder)
+        _require_kin(task, run)
+        try:
+            if task.power():
+                _look(task, run, folder)
+                told = ""
+        except (TuneError, TooLittleCode, NotAHistory, OSError) as error:
+            if str(error) != told:
+                told = str(error)
+                print(f"midfill: {told}; looking again later", file=sys.stderr)
         _wait()
 
 
@@ -57,11 +67,15 @@ def _wait() -> None:
     time.sleep(_LOOK_EVERY_S)
 
 
-def _require_kin(task: Task) -> None:
-    """TuneError where what was added under the name is not what this model goes on from."""
+def _require_kin(task: Task, run: Path) -> None:
+    """TuneError where what was added under the name is not what this run goes on from."""
+    if read_added(task.name) is None:
+        raise TuneError(f"{task.name} is not there any more: the same command makes it again")
     known = resolve(task.name)
     if (known.row, known.path, known.shipped) != (task.source.row, task.source.path, task.source.shipped):
         raise TuneError(f"{task.name} was learned on another model than {task.model}: give another --name")
+    if not (run / _LEARNED).exists():
+        raise TuneError(f"{task.name} was not learned by `midfill tune` on this machine: give another --name")
 
 
 def _look(task: Task, run: Path, folder: Path) -> None:
@@ -153,8 +167,8 @@ def _round(task: Task, run: Path, folder: Path, round_: Path, state: _State) -> 
     """Learn from a round's examples, and keep what is better."""
     began = time.monotonic()
     keeps = require_room(task, round_)
-    if (known := read_added(task.name)) is None:
-        raise TuneError(f"{task.name} is not there any more: the same command makes it again")
+    known = read_added(task.name)
+    assert known is not None, "looked for before each round"
     fresh, learned, held_out = (read(round_ / name) for name in (_NEW, _LEARNED, _HELD_OUT))
     commit = (round_ / COMMIT).read_text(encoding="utf-8")
     gentle = replace(task, rate=task.rate * _RATE_SHARE)

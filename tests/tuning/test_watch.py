@@ -10,7 +10,7 @@ import pytest
 from lsp_server.cli.__main__ import main as midfill
 from model.library.catalog import resolve
 from tests.tuning.source_tree import commit, functions, git, tree
-from tuning import watch
+from tuning import run, watch
 from tuning.data.history import head_of
 from tuning.data.own_code import find_code
 
@@ -129,10 +129,36 @@ def test_it_goes_on_only_from_what_it_knows(
     assert watching(code, model) == 130
     assert "what came since then is not learned" in capsys.readouterr().err
     assert state(tiny_cache) == {"learned": head_of(code), "tried": head_of(code)}
+    assert midfill(["tune", str(code), "--model", model, "--name", "areas"]) == 2
+    assert "is watched" in capsys.readouterr().err
     other = resolve("qwen2.5-coder-0.5b")
     monkeypatch.setattr(watch, "resolve", lambda _: other)
     assert watching(code, model) == 2
     assert "was learned on another model" in capsys.readouterr().err
+
+
+def test_what_may_pass_is_told_once_and_what_was_removed_ends_it(
+    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    between_looks(monkeypatch)
+    assert watching(code, model) == 130
+    write_more(code, range(40, 60), 40)
+    monkeypatch.setattr(run, "_MEMORY_SHARE", 1e-9)
+
+    def nothing() -> None:
+        pass
+
+    between_looks(monkeypatch, nothing, nothing, lambda: midfill(["model", "rm", "areas"]), nothing)
+    capsys.readouterr()
+    assert watching(code, model) == 2
+    said = capsys.readouterr().err
+    assert said.count("of memory, and") == 1
+    assert "looking again later" in said
+    assert "areas is not there any more: the same command makes it again" in said
+    monkeypatch.setattr(run, "_MEMORY_SHARE", 0.9)
+    between_looks(monkeypatch)
+    assert watching(code, model) == 130
+    assert state(tiny_cache)["tried"] == head_of(code)
 
 
 def test_what_cannot_be_watched_is_a_sentence_each(
