@@ -7,10 +7,6 @@ one that `completion.pipeline` sends.
 Examples come by place: some dozen lines of a file, with one window and one choice of snippets, as while somebody types
 there. So their prompts begin alike, and training reads that once (`tuning.data.packing`).
 
-Where a target goes to the end of its line, that end is a part of it, and the end of text comes behind. So models write:
-a bracket and the line's end are often one token. A target that ends before it has them unlearn that, and they seem less
-sure of a line that they know. Completions end before a line's end by the product's own rules.
-
 Rules: an example is made only where the product would ask, and in the mode that it would ask in: where that is a
 block, the target is a whole body. Snippets are chosen by what stands above the place, so that no target says what to
 look for. Everything follows from the file, the snippets and the random generator.
@@ -154,8 +150,7 @@ class Maker:
         if decision.skip or (decision.mode is Mode.BLOCK) != (span.kind in _BLOCKS):
             return None
         prompt = build_prompt(self.spec, self.tokenizer, self.segments, place.limits, request, decision.mode)
-        is_at_end = text[span.begin : span.begin + 1] in ("", "\n")
-        target = target_ids(self.tokenizer, prompt, truth + "\n" if is_at_end else truth)
+        target = target_ids(self.tokenizer, prompt, truth)
         if len(target) > _MAX_TARGET_TOKENS[decision.mode]:
             return None
         return Example(
