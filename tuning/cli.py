@@ -28,10 +28,22 @@ from tuning.base import device_of
 from tuning.checkpoint import CheckpointError
 from tuning.data.example_file import ExampleFile, ExampleFileError, read
 from tuning.data.history import NotAHistory, head_of
-from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
+from tuning.data.own_code import Code, TooLittleCode, find_code
 from tuning.private import PrivacyError, require_epsilon
-from tuning.run import ADAPTER, HELD_OUT_EXAMPLES, Task, TuneError, add, learn, require_room
-from tuning.watch import COMMIT, WATCH, watch
+from tuning.run import (
+    ADAPTER,
+    COMMIT,
+    HELD_OUT,
+    HELD_OUT_EXAMPLES,
+    LEARNED,
+    Task,
+    TuneError,
+    add,
+    learn,
+    make,
+    require_room,
+)
+from tuning.watch import WATCH, watch
 
 
 def main(argv: list[str]) -> int:
@@ -157,7 +169,7 @@ def _examples(task: Task, run: Path) -> tuple[ExampleFile, ExampleFile]:
     private = {} if task.epsilon is None else {"epsilon": task.epsilon}
     settings = json.dumps({"root": str(task.root), "model": task.model, "examples": task.n_examples, **private})
     said = run / "settings.json"
-    learned, held_out = run / "learned.safetensors", run / "held-out.safetensors"
+    learned, held_out = run / LEARNED, run / HELD_OUT
     if said.exists():
         if said.read_text(encoding="utf-8") != settings:
             raise TuneError(f"{run} holds a run of other settings: add --anew to forget it, or give another --name")
@@ -172,12 +184,8 @@ def _examples(task: Task, run: Path) -> tuple[ExampleFile, ExampleFile]:
     )
     if task.epsilon is None:
         print("an adapter can repeat what it learned from: share it with whom you would share the code", flush=True)
-    for files, n_examples, out in (
-        (code.held_out, HELD_OUT_EXAMPLES, held_out),
-        (code.learned, task.n_examples, learned),
-    ):
-        if problem := make_examples(code, files, n_examples, task.model, out):
-            raise TuneError(f"no examples could be made of {task.root}: {problem}")
+    make(task, code, code.held_out, HELD_OUT_EXAMPLES, held_out)
+    make(task, code, code.learned, task.n_examples, learned)
     said.write_text(settings, encoding="utf-8")
     return read(learned), read(held_out)
 

@@ -25,6 +25,7 @@ from model.weights.source import open_source
 from tuning.adapter_file import load_adapter, save_adapter
 from tuning.base import load_model
 from tuning.data.example_file import ExampleFile
+from tuning.data.own_code import Code, NewLines, make_examples
 from tuning.judge import Verdict, judge, read_verdicts, summary, write_report
 from tuning.memory import need_of
 from tuning.network import Network
@@ -32,7 +33,9 @@ from tuning.private import Private, plan
 from tuning.stats import Interval, clustered_difference
 from tuning.train import PICTURE, SAY_EVERY_S, Recipe, train
 
-ADAPTER = "adapter"
+# What is in a run's folder, and in a round's.
+ADAPTER, LEARNED, HELD_OUT = "adapter", "learned.safetensors", "held-out.safetensors"
+COMMIT = "commit"  # what the tree stood on
 _RANK = 16
 _NICENESS = 10
 # Of a pack: most places are in one whole, and what is read twice is a fifth of all. A longer example is one of its own.
@@ -90,6 +93,12 @@ class Judgement:
             if self.nll.high >= -_LEAST_GAIN
             else "fewer texts were right"
         )
+
+
+def make(task: Task, code: Code, files: dict[str, int], n: int, out: Path, lines: NewLines | None = None) -> None:
+    """Write examples of some files, or of `lines` of them; TuneError where none can be made."""
+    if problem := make_examples(code, files, n, task.model, out, lines):
+        raise TuneError(f"no examples could be made of {task.root}: {problem}")
 
 
 def learn(

@@ -19,20 +19,29 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model.library.catalog import read_added, resolve
-from tuning.data import example_file
-from tuning.data.example_file import ExampleFile, read
+from tuning.data.example_file import ExampleFile, read, write_some
 from tuning.data.history import NotAHistory, head_of, new_lines
-from tuning.data.own_code import Code, TooLittleCode, find_code, make_examples
+from tuning.data.own_code import Code, NewLines, TooLittleCode, find_code
 from tuning.data.packing import shuffled
-from tuning.run import ADAPTER, HELD_OUT_EXAMPLES, Task, TuneError, add, learn, require_room
+from tuning.run import (
+    ADAPTER,
+    COMMIT,
+    HELD_OUT,
+    HELD_OUT_EXAMPLES,
+    LEARNED,
+    Task,
+    TuneError,
+    add,
+    learn,
+    make,
+    require_room,
+)
 
 WATCH = "watch"  # in a run's folder: what is kept of rounds
-COMMIT = "commit"  # in a run's folder: what its tree stood on
 _LOOK_EVERY_S = 600.0
 _LEAST_LINES = 600  # of new code, for a round: some 100 examples
 _RATE_SHARE = 1 / 3  # of a first run's: what is known is to stay known
-_STATE, _ROUNDS = "state.json", "rounds.jsonl"
-_LEARNED, _NEW, _HELD_OUT = "learned.safetensors", "new.safetensors", "held-out.safetensors"
+_STATE, _ROUNDS, _NEW = "state.json", "rounds.jsonl", "new.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ def _require_kin(task: Task, run: Path) -> None:
     known = resolve(task.name)
     if (known.row, known.path, known.shipped) != (task.source.row, task.source.path, task.source.shipped):
         raise TuneError(f"{task.name} was learned on another model than {task.model}: give another --name")
-    if not (run / _LEARNED).exists():
+    if not (run / LEARNED).exists():
         raise TuneError(f"{task.name} was not learned by `midfill tune` on this machine: give another --name")
 
 
@@ -85,13 +94,16 @@ def _look(task: Task, run: Path, folder: Path) -> None:
         head = head_of(task.root)
         if head == state.tried:
             return
-        code = find_code(task.root)
         try:
-            of_late, new = (_allowed(code, new_lines(task.root, commit)) for commit in (state.tried, state.learned))
+            of_late, new = (new_lines(task.root, commit) for commit in (state.tried, state.learned))
         except NotAHistory as error:  # rewritten, so that the commit is gone
             print(f"midfill: {error}; what came since then is not learned", file=sys.stderr)
             _keep(folder, _State(head, head))
             return
+        if _n_lines(of_late) < _LEAST_LINES:  # at most so many may be learned, and that takes reading the tree
+            return
+        code = find_code(task.root)
+        of_late, new = _allowed(code, of_late), _allowed(code, new)
         if _n_lines(of_late) < _LEAST_LINES:
             return
         print(f"{_n_lines(new):,} new lines in {len(new)} files up to commit {head[:12]}", flush=True)
@@ -113,54 +125,43 @@ def _state(task: Task, run: Path, folder: Path) -> _State:
 
 def _keep(folder: Path, state: _State) -> None:
     partial = folder / f"{_STATE}.part"
-    partial.write_text(json.dumps({"learned": state.learned, "tried": state.tried}), encoding="utf-8")
+    partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
     partial.replace(folder / _STATE)
 
 
-def _allowed(code: Code, lines: dict[str, list[int]]) -> dict[str, list[int]]:
+def _allowed(code: Code, lines: NewLines) -> NewLines:
     """Of those lines, what may be learned."""
     return {path: numbers for path, numbers in lines.items() if path in code.learned}
 
 
-def _n_lines(lines: dict[str, list[int]]) -> int:
+def _n_lines(lines: NewLines) -> int:
     return sum(map(len, lines.values()))
 
 
 def _pool(run: Path, folder: Path) -> Path:
     """All examples that were learned from."""
-    own = folder / _LEARNED
-    return own if own.exists() else run / _LEARNED
+    own = folder / LEARNED
+    return own if own.exists() else run / LEARNED
 
 
-def _make(task: Task, pool: Path, code: Code, new: dict[str, list[int]], head: str, round_: Path) -> None:
+def _make(task: Task, pool: Path, code: Code, new: NewLines, head: str, round_: Path) -> None:
     """What a round learns from and is judged by."""
     shutil.rmtree(round_, ignore_errors=True)
     round_.mkdir()
     sizes = {path: len(numbers) for path, numbers in new.items()}
-    for problem in (
-        make_examples(code, code.held_out, HELD_OUT_EXAMPLES, task.model, round_ / _HELD_OUT),
-        make_examples(code, sizes, task.n_examples, task.model, round_ / _NEW, new),
-    ):
-        if problem:
-            raise TuneError(f"no examples could be made of {task.root}: {problem}")
-    fresh = read(round_ / _NEW)
-    old = read(pool)
+    make(task, code, code.held_out, HELD_OUT_EXAMPLES, round_ / HELD_OUT)
+    make(task, code, sizes, task.n_examples, round_ / _NEW, new)
+    fresh, old = read(round_ / _NEW), read(pool)
     rehearsed: list[int] = []
     for family in shuffled(old, range(len(old)), seed=int(head[:8], 16)):
         if len(rehearsed) < len(fresh):
             rehearsed += family
-    _join([(fresh, list(range(len(fresh)))), (old, rehearsed)], round_ / _LEARNED)
+    write_some(round_ / LEARNED, [*_all(fresh), *((old, number) for number in rehearsed)])
     (round_ / COMMIT).write_text(head, encoding="utf-8")  # the last: from here on it can go on
 
 
-def _join(parts: list[tuple[ExampleFile, list[int]]], out: Path) -> None:
-    chosen = [(file, number) for file, numbers in parts for number in numbers]
-    example_file.write(
-        out,
-        [file[number].tolist() for file, number in chosen],
-        [int(file.targets[number]) for file, number in chosen],
-        [file.examples[number] for file, number in chosen],
-    )
+def _all(file: ExampleFile) -> list[tuple[ExampleFile, int]]:
+    return [(file, number) for number in range(len(file))]
 
 
 def _round(task: Task, run: Path, folder: Path, round_: Path, state: _State) -> None:
@@ -169,7 +170,7 @@ def _round(task: Task, run: Path, folder: Path, round_: Path, state: _State) -> 
     keeps = require_room(task, round_)
     known = read_added(task.name)
     assert known is not None, "looked for before each round"
-    fresh, learned, held_out = (read(round_ / name) for name in (_NEW, _LEARNED, _HELD_OUT))
+    fresh, learned, held_out = (read(round_ / name) for name in (_NEW, LEARNED, HELD_OUT))
     commit = (round_ / COMMIT).read_text(encoding="utf-8")
     gentle = replace(task, rate=task.rate * _RATE_SHARE)
     judgement = learn(gentle, round_, learned, held_out, keeps, began, start=known.folder)
@@ -181,8 +182,7 @@ def _round(task: Task, run: Path, folder: Path, round_: Path, state: _State) -> 
         if add(task, round_):
             raise TuneError(f"{task.name} could not be made anew; what was learned is in {round_ / ADAPTER}")
         print("editors that are open have it from their next start", flush=True)
-        old = read(_pool(run, folder))
-        _join([(old, list(range(len(old)))), (fresh, list(range(len(fresh))))], folder / _LEARNED)
+        write_some(folder / LEARNED, [*_all(read(_pool(run, folder))), *_all(fresh)])
     else:
         print(f"{task.name} stays as it is ({judgement.why_not})", flush=True)
     _keep(folder, _State(commit if is_better else state.learned, commit))

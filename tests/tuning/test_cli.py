@@ -20,13 +20,6 @@ from tuning.stats import Interval, clustered_difference
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def pulled(ready_cache: Path, tiny_model: Path) -> str:
-    """The tiny model, in a cache that has nothing else."""
-    assert midfill(["model", "pull", str(tiny_model)]) == 0
-    return str(tiny_model)
-
-
 def tune(folder: Path, model: str, *words: str) -> int:
     return midfill(["tune", str(folder), "--model", model, "--now", "--device", "cpu", "--examples", "60", *words])
 

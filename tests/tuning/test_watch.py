@@ -24,15 +24,8 @@ def code(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def model(ready_cache: Path, tiny_model: Path) -> str:
-    """The tiny model, in a cache that has nothing else."""
-    assert midfill(["model", "pull", str(tiny_model)]) == 0
-    return str(tiny_model)
-
-
-def watching(code: Path, model: str, *words: str) -> int:
-    common = ["--model", model, "--now", "--device", "cpu", "--examples", "60", "--name", "areas"]
+def watching(code: Path, pulled: str, *words: str) -> int:
+    common = ["--model", pulled, "--now", "--device", "cpu", "--examples", "60", "--name", "areas"]
     return midfill(["tune", str(code), *common, "--rate", "1e-2", "--epochs", "4", "--watch", *words])
 
 
@@ -48,12 +41,18 @@ def between_looks(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object])
     monkeypatch.setattr(watch, "_wait", wait)
 
 
-def write_more(root: Path, which: range, n_functions: int) -> None:
+def watched_once(code: Path, pulled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look, or the first run and one."""
+    between_looks(monkeypatch)
+    assert watching(code, pulled) == 130
+
+
+def write_more(root: Path, first: int, n_functions: int) -> None:
     """Commit functions more in files that are learned from, of numbers that were not there."""
     for path in sorted(find_code(root).learned)[:8]:
         file = root / path
         number = int(file.stem.split("_")[1])
-        more = functions(number, range(which.start, which.start + n_functions))
+        more = functions(number, range(first, first + n_functions))
         file.write_text(file.read_text() + "\n".join(more))
     commit(root)
 
@@ -64,11 +63,11 @@ def state(cache: Path) -> dict[str, str]:
 
 
 def test_what_is_committed_is_learned_judged_and_added(
-    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = head_of(code)
-    between_looks(monkeypatch, lambda: write_more(code, range(40, 60), 5), lambda: write_more(code, range(60, 90), 30))
-    assert watching(code, model) == 130
+    between_looks(monkeypatch, lambda: write_more(code, 40, 5), lambda: write_more(code, 60, 30))
+    assert watching(code, pulled) == 130
     said = capsys.readouterr()
     assert said.out.count("before: ") == 2, "the tree as it was, and one round: 160 lines are too few for one"
     assert "new lines in 8 files up to commit " in said.out
@@ -81,12 +80,12 @@ def test_what_is_committed_is_learned_judged_and_added(
 
 
 def test_what_is_not_better_is_tried_again_with_more(
-    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = head_of(code)
     monkeypatch.setattr(watch, "_RATE_SHARE", 1e-9)
-    between_looks(monkeypatch, lambda: write_more(code, range(40, 60), 40), lambda: write_more(code, range(90, 99), 40))
-    assert watching(code, model) == 130
+    between_looks(monkeypatch, lambda: write_more(code, 40, 40), lambda: write_more(code, 90, 40))
+    assert watching(code, pulled) == 130
     said = capsys.readouterr().out
     assert said.count("areas stays as it is (what is likely changed too little to be sure)") == 2
     once, twice = (int(count.replace(",", "")) for count in re.findall(r"([\d,]+) new lines in 8 files", said))
@@ -96,20 +95,18 @@ def test_what_is_not_better_is_tried_again_with_more(
 
 
 def test_an_interrupted_round_goes_on(
-    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    between_looks(monkeypatch)
-    assert watching(code, model) == 130
-    write_more(code, range(40, 60), 40)
+    watched_once(code, pulled, monkeypatch)
+    write_more(code, 40, 40)
     tried = head_of(code)
     with monkeypatch.context() as patch:
         patch.setattr(watch, "learn", interrupted)
-        assert watching(code, model) == 130
+        assert watching(code, pulled) == 130
     assert (tiny_cache / "tuning" / "areas" / "watch" / "round" / "commit").read_text() == tried
-    write_more(code, range(90, 91), 1)
+    write_more(code, 90, 1)
     capsys.readouterr()
-    between_looks(monkeypatch)
-    assert watching(code, model) == 130
+    watched_once(code, pulled, monkeypatch)
     assert "new lines" not in capsys.readouterr().out, "it had its examples already"
     assert state(tiny_cache)["tried"] == tried
 
@@ -119,30 +116,27 @@ def interrupted(*_: object, **__: object) -> None:
 
 
 def test_it_goes_on_only_from_what_it_knows(
-    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    between_looks(monkeypatch)
-    assert watching(code, model) == 130
+    watched_once(code, pulled, monkeypatch)
     gone = {"learned": "1" * 40, "tried": "1" * 40}  # a history that was rewritten
     (tiny_cache / "tuning" / "areas" / "watch" / "state.json").write_text(json.dumps(gone))
-    between_looks(monkeypatch)
-    assert watching(code, model) == 130
+    watched_once(code, pulled, monkeypatch)
     assert "what came since then is not learned" in capsys.readouterr().err
     assert state(tiny_cache) == {"learned": head_of(code), "tried": head_of(code)}
-    assert midfill(["tune", str(code), "--model", model, "--name", "areas"]) == 2
+    assert midfill(["tune", str(code), "--model", pulled, "--name", "areas"]) == 2
     assert "is watched" in capsys.readouterr().err
     other = resolve("qwen2.5-coder-0.5b")
     monkeypatch.setattr(watch, "resolve", lambda _: other)
-    assert watching(code, model) == 2
+    assert watching(code, pulled) == 2
     assert "was learned on another model" in capsys.readouterr().err
 
 
 def test_what_may_pass_is_told_once_and_what_was_removed_ends_it(
-    code: Path, model: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    between_looks(monkeypatch)
-    assert watching(code, model) == 130
-    write_more(code, range(40, 60), 40)
+    watched_once(code, pulled, monkeypatch)
+    write_more(code, 40, 40)
     monkeypatch.setattr(run, "_MEMORY_SHARE", 1e-9)
 
     def nothing() -> None:
@@ -150,19 +144,18 @@ def test_what_may_pass_is_told_once_and_what_was_removed_ends_it(
 
     between_looks(monkeypatch, nothing, nothing, lambda: midfill(["model", "rm", "areas"]), nothing)
     capsys.readouterr()
-    assert watching(code, model) == 2
+    assert watching(code, pulled) == 2
     said = capsys.readouterr().err
     assert said.count("of memory, and") == 1
     assert "looking again later" in said
     assert "areas is not there any more: the same command makes it again" in said
     monkeypatch.setattr(run, "_MEMORY_SHARE", 0.9)
-    between_looks(monkeypatch)
-    assert watching(code, model) == 130
+    watched_once(code, pulled, monkeypatch)
     assert state(tiny_cache)["tried"] == head_of(code)
 
 
 def test_what_cannot_be_watched_is_a_sentence_each(
-    code: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    code: Path, pulled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = tree(tmp_path / "plain")
     for folder, words, expected in (
@@ -170,5 +163,5 @@ def test_what_cannot_be_watched_is_a_sentence_each(
         (code, ("--no-add",), "leave --no-add away"),
         (code, ("--epsilon", "8"), "cannot keep what --epsilon promises"),
     ):
-        assert watching(folder, model, *words) == 2
+        assert watching(folder, pulled, *words) == 2
         assert expected in capsys.readouterr().err

@@ -168,22 +168,19 @@ def build(
         else:
             paths.append(path)
     chosen = mix([example_file.read(path) for path in paths], n_examples, _SEED)
-    sequences = [part[number].tolist() for part, number in chosen]
-    targets = [int(part.targets[number]) for part, number in chosen]
-    labels = [part.examples[number] for part, number in chosen]
     step = -(-len(chosen) // n_files)
     for number in range(n_files):
-        of_file = slice(number * step, (number + 1) * step)
         name = out if n_files == 1 else out.with_stem(f"{out.stem}-{number + 1}")
-        example_file.write(name, sequences[of_file], targets[of_file], labels[of_file])
-    print_figures(out.stem, sequences, targets, labels)
+        example_file.write_some(name, chosen[number * step : (number + 1) * step])
+    print_figures(out.stem, chosen)
 
 
-def print_figures(name: str, sequences: list[list[int]], targets: list[int], labels: list[dict[str, str]]) -> None:
+def print_figures(name: str, chosen: Sequence[tuple[ExampleFile, int]]) -> None:
     """What a set is made of."""
-    n_ids = sum(map(len, sequences))
-    n_targets = n_ids - sum(targets)
-    print(f"{name}: {len(sequences):,} examples, {n_ids:,} tokens, {n_targets:,} of them in targets")
+    labels = [part.examples[number] for part, number in chosen]
+    n_ids = sum(len(part[number]) for part, number in chosen)
+    n_targets = n_ids - sum(int(part.targets[number]) for part, number in chosen)
+    print(f"{name}: {len(chosen):,} examples, {n_ids:,} tokens, {n_targets:,} of them in targets")
     for key in ("language", "kind"):
         counted = Counter(label[key] for label in labels).most_common()
         print(f"  {key}: " + ", ".join(f"{value} {count:,}" for value, count in counted))

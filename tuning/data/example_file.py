@@ -69,6 +69,16 @@ def write(
         partial.unlink(missing_ok=True)
 
 
+def write_some(path: Path, chosen: Sequence[tuple["ExampleFile", int]]) -> None:
+    """Write examples of other files, each by its file and number there."""
+    write(
+        path,
+        [file[number].tolist() for file, number in chosen],
+        [int(file.targets[number]) for file, number in chosen],
+        [file.examples[number] for file, number in chosen],
+    )
+
+
 def read(path: Path) -> ExampleFile:
     """The examples of a file. ExampleFileError where it is none."""
     try:

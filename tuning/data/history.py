@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")  # "-12" is one line
 _FILE = "+++ b/"
 
 
@@ -37,15 +37,9 @@ def new_lines(root: Path, commit: str) -> dict[str, list[int]]:
             # git ends a name that has spaces with a tab; one in quotes has signs that no source file has, and is lost.
             lines = found.setdefault(line.removeprefix(_FILE).rstrip("\t"), [])
         elif hunk := _HUNK.match(line):
-            removed = _count(line.split(" ")[1])
-            added = _count(line.split(" ")[2])
-            lines += range(int(hunk[1]) - 1, int(hunk[1]) - 1 + added)
+            removed, first, added = int(hunk[1] or 1), int(hunk[2]) - 1, int(hunk[3] or 1)
+            lines += range(first, first + added)
     return {path: numbers for path, numbers in found.items() if numbers}
-
-
-def _count(place: str) -> int:
-    """How many lines "-12,3" stands for; "-12" is one."""
-    return int(place.partition(",")[2] or 1)
 
 
 def _git(root: Path, *words: str) -> str:

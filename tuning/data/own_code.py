@@ -25,6 +25,10 @@ _MIN_HELD_OUT_FILES = 3
 _LINES_PER_EXAMPLE = 6
 
 
+# By a file's path below the root: the numbers, from 0, of those of its lines that are new.
+NewLines = dict[str, list[int]]
+
+
 class TooLittleCode(Exception):
     """The tree has not enough code to learn from; the message says how much is needed."""
 
@@ -87,7 +91,7 @@ def _hashed(text: str) -> int:
 
 
 def make_examples(
-    code: Code, files: dict[str, int], n_examples: int, model: str, out: Path, lines: dict[str, list[int]] | None = None
+    code: Code, files: dict[str, int], n_examples: int, model: str, out: Path, lines: NewLines | None = None
 ) -> str:
     """Have a child write the examples of some files, or of `lines` of them; "" or what went wrong."""
     command = [sys.executable, "-m", "tuning.data.part", "--tree", str(code.root), "--source", "own"]
