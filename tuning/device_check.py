@@ -75,7 +75,7 @@ def random_examples(folder: Path, n: int, vocab: int, longest: int) -> ExampleFi
     sequences = [chance.integers(0, vocab, length).tolist() for length in lengths]
     targets = [int(length - chance.integers(4, 24)) for length in lengths]
     path = folder / "examples"
-    write(path, sequences, targets, [{"language": "none", "kind": "none", "source": "none"}] * n)
+    write(path, sequences, targets, [{"language": "none", "kind": "none", "source": "none", "end": "text"}] * n)
     return read(path)
 
 

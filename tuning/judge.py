@@ -3,10 +3,11 @@
 Under greedy decoding a completion is exact if and only if each of the target's tokens, its end included, is the
 likeliest after those before it: one pass over the example says so, without generating.
 
-`text` leaves the end out of it: a stock model was not taught to stop, and the product's stop rules end lines.
+`text` leaves an end-of-text out of it: a stock model was not taught to stop, and the product's own rules stop it. A
+line's end is text, after which the product stops.
 
-Rules: nothing here changes the network. `early` and `late` are of the first token that is wrong: the end where the
-target goes on, or going on where it ends.
+Rules: nothing here changes the network. `early` and `late` are of the first token that is wrong: an end where the
+target goes on, or going on where end-of-text comes.
 """
 
 import json
@@ -33,7 +34,7 @@ class Verdict:
     kind: str
     n_tokens: int
     nll: float  # of the whole target, nats
-    end_nll: float  # of its last token, the end
+    end_nll: float  # of its end-of-text; 0 where it ends with its line
     n_right: int  # tokens
     exact: bool
     early: bool
@@ -49,33 +50,43 @@ def judge(
 ) -> list[Verdict]:
     """A verdict for each example, in their order; `progress` is told how many are done, of how many."""
     verdicts: dict[int, Verdict] = {}
+    ends = _ends(examples)
     for first in range(0, len(examples), _AT_ONCE):
         numbers = range(first, min(first + _AT_ONCE, len(examples)))
         for pack in packs_of(examples, numbers, max_tokens):
-            verdicts |= _verdicts(network, examples, pack)
+            verdicts |= _verdicts(network, examples, pack, ends)
             progress(len(verdicts), len(examples))
     return [verdicts[number] for number in range(len(examples))]
 
 
-def _verdicts(network: Network, examples: ExampleFile, pack: Pack) -> dict[int, Verdict]:
+def _ends(examples: ExampleFile) -> dict[str, set[int]]:
+    """The tokens that end a target, as far as these examples have them: those of lines, and end-of-text."""
+    found: dict[str, set[int]] = {"line": set(), "text": set()}
+    for number, example in enumerate(examples.examples):
+        found[example["end"]].add(int(examples[number][-1]))
+    return {"line": found["line"] | found["text"], "text": found["text"]}
+
+
+def _verdicts(network: Network, examples: ExampleFile, pack: Pack, ends: dict[str, set[int]]) -> dict[int, Verdict]:
     scores = network.score(pack.to(network.base.device))
     counts = torch.bincount(pack.owners, minlength=len(pack.numbers)).tolist()
     parts = (tensor.cpu().split(counts) for tensor in (scores.nll, scores.best, pack.labels))
     found = {}
     for number, nll, best, labels in zip(pack.numbers, *parts, strict=True):
         right = best == labels
-        end = labels[-1]
         wrong = None if right.all() else int((~right).nonzero()[0])
+        end = examples.examples[number]["end"]
+        late = end == "text" and wrong == len(labels) - 1
         found[number] = Verdict(
             language=examples.examples[number]["language"],
             kind=examples.examples[number]["kind"],
             n_tokens=len(labels),
             nll=float(nll.double().sum()),
-            end_nll=float(nll[-1]),
+            end_nll=float(nll[-1]) if end == "text" else 0.0,
             n_right=int(right.sum()),
             exact=wrong is None,
-            early=wrong is not None and bool(best[wrong] == end),
-            late=wrong == len(labels) - 1,
+            early=wrong is not None and not late and int(best[wrong]) in ends[end],
+            late=late,
         )
     return found
 

@@ -77,7 +77,7 @@ class Judgement:
     """After against before on the held-out examples."""
 
     exact: Interval  # the whole target and its end
-    text: Interval  # the target without its end: what a stock model can have right as well
+    text: Interval  # the target without its end-of-text: what a stock model can have right as well
     nll: Interval  # of the text, per example
 
     @property

@@ -16,6 +16,6 @@ def simple_examples(path: Path, n: int, seed: int = 0, longest: int = 60) -> Exa
         prompt = [chance.randrange(97, 123) for _ in range(chance.randrange(2, longest))]
         sequences.append([*prompt, prompt[-1] - 32, END])
         targets.append(len(prompt))
-        said.append({"language": ("python", "go")[number % 2], "kind": "line", "source": "tests"})
+        said.append({"language": ("python", "go")[number % 2], "kind": "line", "source": "tests", "end": "text"})
     write(path, sequences, targets, said)
     return read(path)

@@ -116,7 +116,7 @@ def with_canary(path: Path, n: int) -> ExampleFile:
     simple = simple_examples(path.with_suffix(".simple"), n, longest=12)
     canary = [*b"my pin is ", *b"7301", END]
     sequences = [list(simple[number]) for number in range(n)] + [canary]
-    said = [*simple.examples, {"language": "python", "kind": "line", "source": "canary"}]
+    said = [*simple.examples, {"language": "python", "kind": "line", "source": "canary", "end": "text"}]
     write(path, sequences, [*map(int, simple.targets), 10], said)
     return read(path)
 

@@ -1,6 +1,6 @@
 """The file that training examples are kept in: token ids end to end, and what each example is. Trainer and builder.
 
-    ids       every example's prompt and target, one behind the other; a target ends with the end-of-text token
+    ids       every example's prompt and target, one behind the other
     starts    where each example begins in `ids`, and one more: where the last one ends
     targets   of each example, the index within it of the target's first token; what stands before it has no loss
 
@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 _TENSORS = ("ids", "starts", "targets")
-_KEYS = ("language", "kind", "source")
+_KEYS = ("language", "kind", "source", "end")
 
 
 class ExampleFileError(Exception):
@@ -33,7 +33,7 @@ class ExampleFile:
     ids: "np.ndarray[Any, np.dtype[np.int32]]"  # [total]
     starts: "np.ndarray[Any, np.dtype[np.int32]]"  # [n + 1]
     targets: "np.ndarray[Any, np.dtype[np.int32]]"  # [n]
-    examples: tuple[dict[str, str], ...]  # language, kind and source of each
+    examples: tuple[dict[str, str], ...]  # language, kind, source and end ("line" or "text") of each
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -87,7 +87,8 @@ def read(path: Path) -> ExampleFile:
             examples = json.loads((opened.metadata() or {})["examples"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise ExampleFileError(f"{path.name} is no file of examples: {error}") from error
-    file = ExampleFile(**tensors, examples=tuple(examples))
+    # Before targets could end with their line, none said how it ends.
+    file = ExampleFile(**tensors, examples=tuple({"end": "text", **example} for example in examples))
     _check(path, file)
     return file
 

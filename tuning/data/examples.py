@@ -1,4 +1,4 @@
-"""Training examples: what the engine is asked by automatic requests, and what it should answer up to end-of-text.
+"""Training examples: what the engine is asked by automatic requests, and what it should answer up to its end.
 
 A file as it was when the target was not written yet (see `spans`) goes through the product's own prompt builder with
 the product's own budgets; what token healing takes back is the beginning of the target. So a prompt is, id for id, the
@@ -6,6 +6,10 @@ one that `completion.pipeline` sends.
 
 Examples come by place: some dozen lines of a file, with one window and one choice of snippets, as while somebody types
 there. So their prompts begin alike, and training reads that once (`tuning.data.packing`).
+
+Where the engine's answer ends with the cursor's line, the line's end is the end of the target, and no end-of-text
+comes behind it: the product stops there. So models write, for whom a bracket and a line's end are often one token; and
+an end-of-text behind a line's end would teach to end where a line begins. Every other target ends with end-of-text.
 
 Rules: an example is made only where the product would ask, and in the mode that it would ask in: where that is a
 block, the target is a whole body. Snippets are chosen by what stands above the place, so that no target says what to
@@ -75,10 +79,12 @@ class Example:
     source: str
     has_snippets: bool
     truth: str
+    ends_with_line: bool = False  # otherwise with end-of-text
 
     def label(self) -> dict[str, str]:
         """What the file of examples says of it."""
-        return {"language": self.language, "kind": self.kind, "source": self.source}
+        end = "line" if self.ends_with_line else "text"
+        return {"language": self.language, "kind": self.kind, "source": self.source, "end": end}
 
 
 @dataclass(slots=True)
@@ -150,7 +156,9 @@ class Maker:
         if decision.skip or (decision.mode is Mode.BLOCK) != (span.kind in _BLOCKS):
             return None
         prompt = build_prompt(self.spec, self.tokenizer, self.segments, place.limits, request, decision.mode)
-        target = target_ids(self.tokenizer, prompt, truth)
+        is_last_in_line = text[span.begin : span.begin + 1] in ("", "\n")
+        ends_with_line = decision.mode is Mode.LINE and "\n" not in truth and is_last_in_line
+        target = target_ids(self.tokenizer, prompt, truth, ends_with_line=ends_with_line)
         if len(target) > _MAX_TARGET_TOKENS[decision.mode]:
             return None
         return Example(
@@ -161,6 +169,7 @@ class Maker:
             source=file.source,
             has_snippets=any(prompt.n_snippet_tokens),
             truth=truth,
+            ends_with_line=ends_with_line,
         )
 
 
@@ -190,10 +199,10 @@ def request_at(file: SourceText, text: str, cursor: int) -> CompletionRequest:
     )
 
 
-def target_ids(tokenizer: Tokenizer, prompt: Prompt, truth: str) -> list[int]:
-    """What is to be generated: the healed bytes with the truth behind them as one text, and end-of-text."""
+def target_ids(tokenizer: Tokenizer, prompt: Prompt, truth: str, *, ends_with_line: bool = False) -> list[int]:
+    """What is to be generated: the healed bytes with the truth behind them as one text, and its end."""
     text = prompt.heal.decode("utf-8", "replace") + truth
-    return [*tokenizer.encode(text), prompt.stop_token_ids[0]]
+    return tokenizer.encode(text + "\n") if ends_with_line else [*tokenizer.encode(text), prompt.stop_token_ids[0]]
 
 
 def _closing(places: Places, span: Span) -> str:

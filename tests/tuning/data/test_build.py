@@ -59,7 +59,7 @@ def test_a_plan_names_the_languages_that_a_repository_is_listed_with(tmp_path: P
 
 def part(path: Path, language: str, n: int) -> ExampleFile:
     sequences = [[sum(map(ord, language)), k, 7] for k in range(n)] + [[1, 2, 3]]
-    labels = [{"language": language, "kind": "line", "source": "a"}] * (n + 1)
+    labels = [{"language": language, "kind": "line", "source": "a", "end": "text"}] * (n + 1)
     example_file.write(path, sequences, [1] * (n + 1), labels)
     return example_file.read(path)
 
@@ -79,7 +79,7 @@ def test_a_mix_has_each_example_once_and_its_beginning_is_a_fair_sample(tmp_path
 
 def test_a_mix_keeps_the_examples_of_a_place_together(tmp_path: Path) -> None:
     places = [[*range(100 * place, 100 * place + 80), 7, k] for place in range(50) for k in range(6)]
-    labels = [{"language": "python", "kind": "line", "source": "a"}] * len(places)
+    labels = [{"language": "python", "kind": "line", "source": "a", "end": "text"}] * len(places)
     example_file.write(tmp_path / "p", places, [81] * len(places), labels)
     mixed = mix([example_file.read(tmp_path / "p")], 1_000, seed=1)
     said = [int(part[number][0]) for part, number in mixed]

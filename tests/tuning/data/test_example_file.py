@@ -10,8 +10,8 @@ from tuning.data import example_file
 from tuning.data.example_file import ExampleFileError
 
 _EXAMPLES = [
-    {"language": "python", "kind": "line", "source": "a-1.0"},
-    {"language": "go", "kind": "block", "source": "b-2.0"},
+    {"language": "python", "kind": "line", "source": "a-1.0", "end": "line"},
+    {"language": "go", "kind": "block", "source": "b-2.0", "end": "text"},
 ]
 
 

@@ -44,14 +44,22 @@ def made(file: SourceText, n: int, seed: int = 1) -> list[Example]:
 
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.path)
-def test_examples_end_with_end_of_text_and_say_it_nowhere_else(file: SourceText) -> None:
-    examples = made(file, 200)
+def test_examples_end_with_their_line_or_with_end_of_text(file: SourceText) -> None:
+    tokenizer, examples = bpe_tokenizer(), made(file, 200)
     assert len(examples) > 30
     for example in examples:
-        assert example.ids[-1] == END
-        assert example.ids.count(END) == 1
+        if example.ends_with_line:
+            end = tokenizer.token_bytes(example.ids[-1])
+            assert end.endswith(b"\n")
+            assert end.count(b"\n") == 1
+            assert "\n" not in example.truth
+        else:
+            assert example.ids[-1] == END
+        assert example.ids.count(END) == (not example.ends_with_line)
         assert example.ids.count(MIDDLE) == example.ids[: example.target].count(MIDDLE) == 1
         assert example.ids.index(SUFFIX) < example.ids.index(MIDDLE)
+    assert all(example.kind not in ("statement", "block", "body") for example in examples if example.ends_with_line)
+    assert {"line", "text"} == {example.label()["end"] for example in examples}
     assert {True, False} == {example.has_snippets for example in examples}
     assert any(example.ids.count(FILE) == 1 + len(_SNIPPETS) for example in examples)
 
@@ -60,8 +68,10 @@ def test_examples_end_with_end_of_text_and_say_it_nowhere_else(file: SourceText)
 def test_prompt_and_target_are_a_text_of_the_file(file: SourceText) -> None:
     tokenizer = bpe_tokenizer()
     for example in made(file, 200):
-        ids = example.ids[example.ids.index(MIDDLE) + 1 : -1]
+        ids = example.ids[example.ids.index(MIDDLE) + 1 :]
         written = b"".join(tokenizer.token_bytes(token_id) for token_id in ids).decode()
+        assert written.endswith("\n") or not example.ends_with_line
+        written = written.removesuffix("\n") if example.ends_with_line else written
         assert written.endswith(example.truth)
         assert written in file.text or example.kind in ("block", "body")  # which may be closed by their targets
 
@@ -87,6 +97,7 @@ def test_a_prompt_is_the_one_that_the_pipeline_sends(file: SourceText, monkeypat
         assert list(sent.token_ids) == list(example.ids[: example.target])
         assert sent.format is Format.FIM
         assert bytes(example.ids[example.target : -1]) == sent.heal + example.truth.encode()
+        assert example.ids[-1] == (ord("\n") if example.ends_with_line else END)
         n_compared += 1
     assert n_compared > 5
 
@@ -131,6 +142,7 @@ def test_the_target_goes_on_with_what_healing_took_back_as_one_text() -> None:
     healed = prompt.heal.decode()
     assert healed.endswith("retu")
     assert target_ids(tokenizer, prompt, "rn x") == [*tokenizer.encode(healed + "rn x"), END]
+    assert target_ids(tokenizer, prompt, "rn x", ends_with_line=True) == tokenizer.encode(healed + "rn x\n")
     assert tokenizer.encode(healed + "rn x") != [*tokenizer.encode(healed), *tokenizer.encode("rn x")]
 
 

@@ -21,7 +21,7 @@ def kin(path: Path, n_families: int, n_each: int, n_shared: int = 100) -> Exampl
             sequences.append([*trunk[: n_shared + 10 * index], 32 + index, *own])
     chance.shuffle(sequences)
     targets = [len(sequence) - 2 for sequence in sequences]
-    labels = [{"language": "python", "kind": "line", "source": "tests"}] * len(sequences)
+    labels = [{"language": "python", "kind": "line", "source": "tests", "end": "text"}] * len(sequences)
     write(path, sequences, targets, labels)
     return read(path)
 
