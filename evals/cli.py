@@ -116,6 +116,9 @@ def _add_typing(typing: Any) -> None:
     typing.add_argument(
         "--patience", type=_seconds, default=0.0, help="seconds that she waits for suggestions at every fourth key"
     )
+    typing.add_argument(
+        "--machine", type=_speed, default=1.0, metavar="TIMES", help="as on a machine that is so many times as fast"
+    )
     typing.add_argument("--transcript", action="store_true", help="print each key, what was shown and what accepted")
     typing.add_argument("--shown", type=Path, metavar="FILE", help="write a JSON line for each ghost, to be read")
     _add_resume(typing)

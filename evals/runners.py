@@ -247,6 +247,8 @@ def _typing(a: argparse.Namespace) -> int:
 
     if len(a.context or []) > 1:
         raise EvalError("bench typing plays one --context")
+    if a.machine != 1 and not a.no_peer:
+        raise EvalError("only midfill's server can be slowed: give --no-peer beside --machine")
     plan = typing_bench.Plan(
         histories=named(a.history) if a.history else of_set(a.set),
         n_keys=a.keystrokes or _TYPING_KEYSTROKES,
@@ -261,6 +263,7 @@ def _typing(a: argparse.Namespace) -> int:
         shown=a.shown,
         patience=a.patience,
         url=a.url or "",
+        machine=a.machine,
     )
     return asyncio.run(typing_bench.run(plan, a.out, resume=a.resume))
 

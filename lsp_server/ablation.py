@@ -1,16 +1,21 @@
-"""Which mechanisms are off in this process: `MIDFILL_WITHOUT`, names of `completion.switches` with commas between.
+"""What benchmarks change of the servers that they start, through the environment; nothing here is a setting.
 
-For benchmarks, which set it for the servers that they start; it is no setting. Read by the server when it starts, and
-by the evals, which run the path in their own process.
+    MIDFILL_WITHOUT      mechanisms that are off: names of `completion.switches` with commas between
+    MIDFILL_SLOW_MOTION  how many times longer the server waits for the model, where the typist takes so much longer for
+                         everything: the model is then so many times faster for both of them
+
+The first is read by the server when it starts and by the evals, which run the path in their own process.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from completion.switches import Switch, switches
+from completion.types import Limits
 
-VARIABLE = "MIDFILL_WITHOUT"
+VARIABLE, SLOW_MOTION = "MIDFILL_WITHOUT", "MIDFILL_SLOW_MOTION"
 
 
 def without() -> frozenset[Switch]:
@@ -33,3 +38,13 @@ def switched_off(name: Switch) -> Iterator[None]:
         yield
     finally:
         os.environ[VARIABLE] = before
+
+
+def in_slow_motion(limits: Limits) -> Limits:
+    """Budgets with their times as much longer as this process is to be slowed."""
+    times = float(os.environ.get(SLOW_MOTION) or 1)
+
+    def longer(ms: int | None) -> int | None:
+        return None if ms is None else round(ms * times)
+
+    return replace(limits, deadline_ms=longer(limits.deadline_ms), patience_ms=longer(limits.patience_ms))

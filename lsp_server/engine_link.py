@@ -17,7 +17,7 @@ from completion.pipeline import Deps
 from completion.prompt.segments import SegmentCache
 from completion.ranking.trust import Trust
 from completion.types import Completion, CompletionRequest, Limits, Outcome
-from lsp_server import machine
+from lsp_server import ablation, machine
 from lsp_server.config import Config
 from lsp_server.engine_choice import client_for, limits_for
 from lsp_server.progress import ProgressReporter
@@ -104,7 +104,7 @@ class EngineLink:
 
     def limits(self) -> Limits:
         """The budgets on this machine."""
-        return machine.limits(self._config(), self.machine, self.client)
+        return ablation.in_slow_motion(machine.limits(self._config(), self.machine, self.client))
 
     def machine_in_words(self) -> str:
         """How fast this machine is and what fits it, in a sentence."""

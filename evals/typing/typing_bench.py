@@ -6,6 +6,10 @@ plugin's. Both get the same wish at the same pace, the same open files, and the 
 folder, as it does for everybody. What is accepted changes what is typed next. `evals.typing.figures` says what is
 counted.
 
+A machine that is so many times as fast is played in slow motion: the person and the waits of midfill's server take
+that many times longer, and the clock goes as much slower. (Not so its waits of less than a key's time, for a cursor
+that rests and for an answer that may still be wanted.)
+
 Rules: real time, one contender at a time. Every edit is a row of the results file, with all its keys, ghosts and
 answers; a run that was cut off goes on behind the last one (`--resume --out FILE`).
 """
@@ -42,6 +46,7 @@ from evals.typing.report import summary_of, table_of
 from evals.typing.screen import Clock, Screen
 from evals.typing.shown import ShownLog
 from evals.typing.wish import Edit, Pace, files_open, played, wish_of
+from lsp_server.ablation import SLOW_MOTION, VARIABLE
 
 OURS, PEER = "midfill", "llama.vim"
 _N_OPEN = 12  # files
@@ -52,18 +57,18 @@ _AHEAD_S = 60.0  # before she begins: what is computed ahead by then
 
 
 class RealClock:
-    """The machine's."""
+    """The machine's, or one that goes so many times slower."""
 
-    def __init__(self) -> None:
-        self._woken = asyncio.Event()
+    def __init__(self, times: float = 1.0) -> None:
+        self._times, self._woken = times, asyncio.Event()
 
     def now(self) -> float:
-        return time.perf_counter()
+        return time.perf_counter() / self._times
 
     async def wait(self, until: float) -> None:
         self._woken.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), max(0.0, until - self.now()))
+            await asyncio.wait_for(self._woken.wait(), max(0.0, (until - self.now()) * self._times))
 
     def wake(self) -> None:
         self._woken.set()
@@ -86,6 +91,7 @@ class Plan:
     shown: Path | None = None
     patience: float = 0.0
     url: str = ""  # of a server that answers instead of the local model
+    machine: float = 1.0  # how many times as fast as this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +202,7 @@ async def play_part(
         for edit in todo:
             tell(f"--- {part.contender}: {edit.path}, {edit.n_keys} keys: {edit.text[: edit.n_typed]!r}")
             before = texts[edit.path]
-            row = await _play_edit(person, part, edit, watched)
+            row = await _play_edit(person, part, edit, watched, plan.machine)
             rows.append(row)
             results.add(row)
             shown.add(row, before)
@@ -210,7 +216,9 @@ def _tell(console: Console | None, line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-async def _play_edit(person: Person, part: Part, edit: Edit, watched: Sequence[psutil.Process]) -> dict[str, Any]:
+async def _play_edit(
+    person: Person, part: Part, edit: Edit, watched: Sequence[psutil.Process], times: float
+) -> dict[str, Any]:
     player, named = person.player, part.named
     cpu_s = _cpu_s(watched)
     found = await person.play(edit)
@@ -220,6 +228,9 @@ async def _play_edit(person: Person, part: Part, edit: Edit, watched: Sequence[p
     for answer in answers:
         for name in ("asked", "answered"):
             answer[name] = None if answer[name] is None else round(answer[name] - began, 4)
+        if "latencyMs" in answer:  # by the server's clock
+            answer["latencyMs"] /= times
+            answer["timingsMs"] = {stage: ms / times for stage, ms in answer["timingsMs"].items()}
     return {
         "suite": "typing",
         "id": part.row_id(edit),
@@ -254,14 +265,17 @@ async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
     """Play all, print the tables and the JSON line."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     if plan.without:
-        os.environ["MIDFILL_WITHOUT"] = ",".join(plan.without)  # the server and its daemon get it
+        os.environ[VARIABLE] = ",".join(plan.without)  # the server and its daemon get it
+    if plan.machine != 1:
+        os.environ[SLOW_MOTION] = str(plan.machine)
     rows: list[dict[str, Any]] = []
     with open_results("typing", out, resume=resume) as results, ShownLog(plan.shown) as shown:
         for named in plan.histories:
             history = await asyncio.to_thread(read_history, named.spec, named.language)
             wish = wish_of(history, plan.n_keys, plan.seed)
             for contender in (OURS, PEER) if plan.peer else (OURS,):
-                start = Start(RealClock, our_player if contender == OURS else peer_player)
+                player = our_player if contender == OURS else peer_player
+                start = Start(partial(RealClock, plan.machine), player)
                 rows += await play_part(plan, Part(named, history, wish, contender), results, console, start, shown)
             console.print(table_of([row for row in rows if row["history"] == named.name], named.name))
         if len(plan.histories) > 1:
@@ -278,6 +292,7 @@ async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
                 "n_keys": plan.n_keys,
                 "speed": plan.speed,
                 "patience": plan.patience,
+                "machine_times": plan.machine,
                 "quietness": plan.quietness,
                 "without": list(plan.without),
                 **summary_of(rows),

@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from evals.cli import _parser
+from evals.cli import _parser, main
 from evals.replay.histories import Named
 from evals.replay.history import Change, History
 from evals.report import open_results
 from evals.typing import typing_bench
 from evals.typing.figures import edit_of as row_edit
 from evals.typing.figures import tally
+from evals.typing.person import Person
 from evals.typing.shown import ShownLog
-from evals.typing.wish import wish_of
-from lsp_server.config import load
+from evals.typing.wish import Pace, wish_of
+from lsp_server.ablation import SLOW_MOTION, in_slow_motion
+from lsp_server.config import Config, load
 from model.library.catalog import DEFAULT_MODEL
 from tests.conftest import stop_daemons
 from tests.evals.typing_world import JumpingClock, ScriptedPlayer
@@ -142,3 +144,48 @@ def test_a_server_that_is_named_answers_and_nothing_else_does() -> None:
     config, problems = load(typing_bench.options_of(replace(PLAN, url="http://127.0.0.1:9")))
     assert problems == []
     assert (config.engine.url, config.engine.fallback) == ("http://127.0.0.1:9", False)
+
+
+def test_on_a_machine_four_times_as_fast_a_clock_and_the_servers_waits_are_four_times_slower(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(typing_bench.time, "perf_counter", lambda: 100.0)
+    assert typing_bench.RealClock(4.0).now() == 25.0
+    waited: list[float] = []
+
+    async def wait_for(woken: Any, seconds: float) -> None:
+        woken.close()
+        waited.append(seconds)
+
+    monkeypatch.setattr(typing_bench.asyncio, "wait_for", wait_for)
+    asyncio.run(typing_bench.RealClock(4.0).wait(25.5))
+    assert waited == [2.0]
+    limits = Config().limits()
+    monkeypatch.setenv(SLOW_MOTION, "4")
+    slowed = in_slow_motion(limits)
+    assert (slowed.patience_ms, slowed.deadline_ms) == (400, 4_000)
+    assert replace(slowed, patience_ms=limits.patience_ms, deadline_ms=limits.deadline_ms) == limits
+    monkeypatch.delenv(SLOW_MOTION)
+    assert in_slow_motion(limits) == limits
+
+
+def test_what_the_server_says_that_it_took_is_told_by_the_slower_clock() -> None:
+    class Told(ScriptedPlayer):
+        """Its one answer took .2 s by the server's clock."""
+
+        async def settle(self) -> None:
+            self.answers.append({"asked": None, "answered": None, "latencyMs": 200.0, "timingsMs": {"prefill": 120.0}})
+
+    async def body() -> dict[str, Any]:
+        clock = JumpingClock()
+        player = Told(clock, lambda position: [])
+        person = Person(player, clock, Pace(0), dict(BEFORE))
+        return await typing_bench._play_edit(person, PART, WISH[0], [], 4.0)
+
+    (answer,) = asyncio.run(body())["answers"]
+    assert (answer["latencyMs"], answer["timingsMs"]) == (50.0, {"prefill": 30.0})
+
+
+def test_llama_vim_cannot_be_slowed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "typing", "--machine", "2"]) == 1
+    assert "give --no-peer beside --machine" in capsys.readouterr().err
