@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from completion.types import Format, Limits, Mode, PromptSpec
-from model.library.catalog import DEFAULT_MODEL
+from lsp_server.engine.auto import chosen
+from model.library.catalog import AUTO
 from model.library.machine_fit import WINDOW_TOKENS
 from model.link.spawn import DEVICES, EngineSettings
 from model.remote.settings import KINDS as REMOTE_KINDS
@@ -75,7 +76,7 @@ class Config:
     """Everything a user can set, as the user sets it: 0 of what has no bound, which is None everywhere else."""
 
     enabled: bool = True
-    model: str = DEFAULT_MODEL
+    model: str = AUTO
     quantization: str = "auto"
     device: str = "auto"
     mode: str = "auto"
@@ -112,10 +113,14 @@ class Config:
             patience_ms=_PATIENCE_MS,
         )
 
+    def chosen_model(self) -> str:
+        """The model's name; of `auto` that of the model which it is on this machine now."""
+        return chosen(self.model, self.quantization)
+
     def engine_settings(self) -> EngineSettings:
         """Which daemon to use."""
         return EngineSettings(
-            model=self.model,
+            model=self.chosen_model(),
             quantization=self.quantization,
             device=self.device,
             idle_exit_s=60 * self.daemon.idle_exit_minutes,
@@ -132,7 +137,7 @@ class Config:
             return None
         return RemoteSettings(
             url=engine.url,
-            tokenizer_of=self.model,
+            tokenizer_of=self.chosen_model(),
             kind=engine.kind,
             model=engine.model,
             key_file=engine.key_file,
@@ -158,8 +163,9 @@ class Config:
 FIELDS: dict[str, tuple[str, tuple[Any, ...] | None]] = {
     "enabled": ("Answer completion requests at all", None),
     "model": (
-        "A catalog name or an adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder; "
-        "`NAME@none` is a catalog model without what midfill taught it",
+        "`auto` is the best of the catalog's that this machine has and is fast enough for; or a catalog name or an "
+        "adapter's (`midfill model list`), or the path of a GGUF file or safetensors folder. `NAME@none` is a catalog "
+        "model without what midfill taught it",
         None,
     ),
     "quantization": (

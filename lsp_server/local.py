@@ -15,7 +15,7 @@ from completion.prompt.segments import SegmentCache
 from completion.types import CompletionRequest, DocumentSnapshot, Mode, Trigger
 from lsp_server.config import Config
 from lsp_server.documents.file_names import shown
-from lsp_server.engine_choice import client_for, limits_for
+from lsp_server.engine.choice import client_for, limits_for
 from model.library.catalog import ModelError, resolve
 from model.library.store import newest_store
 from model.link import tasks

@@ -24,7 +24,8 @@ from lsp_server import ablation, convert
 from lsp_server.config import Config, load
 from lsp_server.documents.notebooks import OpenDocuments
 from lsp_server.documents.snapshots import Snapshots
-from lsp_server.engine_link import EngineLink
+from lsp_server.engine.larger import LargerModel
+from lsp_server.engine.link import EngineLink
 from lsp_server.index.state import IndexPhase, IndexState
 from lsp_server.popup import PopupMethod
 from lsp_server.progress import ProgressReporter
@@ -76,6 +77,10 @@ class Midfill(LanguageServer):
             show_message=self.show_message,
             names_of=self.workspaces.of,
             on_whole=self._on_whole,
+            on_measured=lambda: self.larger.consider(),
+        )
+        self.larger = LargerModel(
+            self, config=lambda: self.config, show_message=self.show_message, use=self._begin_anew
         )
         self.epochs = Epochs(
             config=lambda: self.config,
@@ -137,6 +142,11 @@ class Midfill(LanguageServer):
         elif not config.enabled:
             await self.engine.stop()
         await self.follow_workspace()
+
+    async def _begin_anew(self) -> None:
+        """Another model is there by now."""
+        if self.config.enabled and not self.was_shut_down:
+            await self.engine.start()
 
     def silence(self) -> str:
         """Why automatic requests are answered empty right now, in words; "" when they are not."""

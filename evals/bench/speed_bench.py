@@ -31,7 +31,7 @@ from evals.peers.client import Worker, WorkerError
 from evals.peers.llamacpp import open_peer
 from evals.report import EvalError, Results, open_results
 from lsp_server.config import Config
-from lsp_server.machine import measured_in_words
+from lsp_server.engine.machine import measured_in_words
 from model.library.catalog import CATALOG, DEFAULT_MODEL
 
 _SEED = 0

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lsp_server import machine
+from lsp_server.engine import machine
 from lsp_server.index.schema import index_dir, writer_lock
 from model.library.paths import blocks_dir, bytes_below, cache_dir, models_dir, stores_dir
 

@@ -31,8 +31,9 @@ Changes hold at once, those of `model`, `quantization` and `daemon` with a new m
 ADVICE: dict[str, tuple[str, Any]] = {
     "enabled": ("To switch midfill off in a workspace and keep it installed.", False),
     "model": (
-        "For better suggestions on a machine that is fast enough for the 1.5B (`midfill doctor` says so), or for a "
-        "model of your own. A model of the catalog is fetched when it is first used.",
+        "For the 1.5B on a machine that is slow, for the 0.5B on one where you need the memory, or for a model of "
+        "your own. A model that you name is fetched when it is first used; `auto` fetches the 0.5B alone, and asks "
+        "you once where a larger one fits.",
         "qwen2.5-coder-1.5b",
     ),
     "quantization": (

@@ -50,7 +50,8 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     file, text, cursor = parse_place(args.place)
     config = replace(Config(), model=args.model, max_prompt_tokens=min(args.tokens, MAX_PROMPT_TOKENS))
-    store = store_of(args.model)
+    model = config.chosen_model()
+    store = store_of(model)
     root = workspace_of(file)
     bring_up_to_date(root, Console(stderr=True))
     request = request_for(file, text, cursor, None, root=root)
@@ -61,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     ranked = select(sources, limits.max_prompt_tokens - limits.max_file_tokens)
     chosen = [entry for entry in ranked if not entry.left_out]
     request = replace(request, snippets=tuple(entry.snippet for entry in chosen))
-    tokenizer, spec = open_tokenizer(store), present_spec(store, resolve(args.model).row)
+    tokenizer, spec = open_tokenizer(store), present_spec(store, resolve(model).row)
     cache = SegmentCache(tokenizer)
     prompt = build_prompt(spec, tokenizer, cache, limits, request, decide(request).mode)
     window = _Window(prompt, store)

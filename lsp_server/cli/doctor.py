@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lsp_server import machine
 from lsp_server.cli import typing_check
 from lsp_server.cli.asking_at import answers_at, in_words
 from lsp_server.cli.complete import complete_once, parse_place
 from lsp_server.cli.editor import ServerFailed
 from lsp_server.cli.settings_in_force import Settings, given, of_workspace
 from lsp_server.config import Config, load
+from lsp_server.engine import machine
 from lsp_server.index.codings import codings_in_words
 from lsp_server.local import ready_engine, workspace_of
 from lsp_server.status import describe
@@ -60,7 +60,7 @@ def _doctor(args: argparse.Namespace) -> int:
     settings = _settings(args, place[0] if place else None)
     config, problems = load(settings.section)
     config = replace(config, max_wait_ms=0)
-    source = resolve(config.model)
+    source = resolve(config.chosen_model())
     print(f"midfill {version('midfill')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
     print(f"settings: {settings.source}")
     for problem in problems:
@@ -83,7 +83,7 @@ def _of_server(config: Config) -> bool:
         print(f"server: {error}")
         return False
     finally:
-        then = f"{config.model} answers here instead" if config.engine.fallback else "nothing is suggested"
+        then = f"{config.chosen_model()} answers here instead" if config.engine.fallback else "nothing is suggested"
         print(f"while it is away: {then} (engine.fallback)")
 
 
@@ -110,7 +110,7 @@ def _of_model_process(config: Config, source: ModelSource) -> bool:
     print(f"model process: {'running' if is_running else 'not running; starting it'}")
     is_well = _completes(config)
     print(f"machine: {asyncio.run(machine.measured_in_words(config))}")
-    print(f"event loop: {_event_loop(config.model)}")
+    print(f"event loop: {_event_loop(config.chosen_model())}")
     return is_well
 
 
@@ -169,8 +169,8 @@ def _explain(settings: Settings, file: Path, text: str, cursor: int) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
-    resolve(args.model)  # one that nobody knows is an error
     config = replace(Config(), model=args.model)
+    resolve(config.chosen_model())  # one that nobody knows is an error
 
     async def ask() -> int:
         async with ready_engine(config, lambda state: None, may_start=False) as client:

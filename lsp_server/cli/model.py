@@ -8,6 +8,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ from model.library.hub import Progress as Loaded
 from model.library.paths import bytes_below
 from model.library.store import Manifest, StoreError, read_manifest, stores_of
 
+# What is being done, and how much of it is.
+Tell = Callable[[str, float | None], None]
+
 # A table read by a program is not folded to a window's width.
 _PIPED_COLUMNS = 240
 
@@ -56,6 +60,8 @@ def add_parser(commands: Any) -> None:
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("model", nargs="?" if name == "pull" else None, default=DEFAULT_MODEL)
         action.set_defaults(run=run)
+        if name == "pull":
+            action.add_argument("--progress", action="store_true", help="print a JSON line for each step, for programs")
     action = actions.add_parser("add", help="merge a LoRA adapter into a model, under a name", description=_add.__doc__)
     action.add_argument("--adapter", required=True, type=Path, metavar="DIR", help="what PEFT's save_pretrained wrote")
     action.add_argument("--model", metavar="BASE", help="the model it was trained on; else the one that it names")
@@ -69,8 +75,9 @@ def add_parser(commands: Any) -> None:
 
 def _pull(args: argparse.Namespace) -> int:
     source = resolve(args.model)
-    file = _fetch(source)
-    store = _quantize(source, file)
+    tell = _tell_programs if args.progress else _tell_nobody
+    file = _fetch(source, tell)
+    store = _quantize(source, file, tell)
     print(f"{source.model_id} is ready: {store}", file=sys.stderr)
     return 0
 
@@ -84,7 +91,7 @@ def _add(args: argparse.Namespace) -> int:
     source = adapter.add(found, base, name)
     assert source.adapter is not None
     try:
-        store = _quantize(source, _fetch(source))
+        store = _quantize(source, _fetch(source, _tell_nobody), _tell_nobody)
     except BaseException:
         if is_new:  # a name that does not work is worse than none
             adapter.remove(source.adapter)
@@ -94,7 +101,16 @@ def _add(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fetch(source: ModelSource) -> Path:
+def _tell_nobody(message: str, fraction: float | None) -> None:
+    """The bar says it."""
+
+
+def _tell_programs(message: str, fraction: float | None) -> None:
+    """`lsp_server.engine.larger` reads it."""
+    print(json.dumps({"message": message, "fraction": fraction}), flush=True)
+
+
+def _fetch(source: ModelSource, tell: Tell) -> Path:
     if source.row is not None and source.row.terms:
         print(
             f"{source.row.title}: license {_license(source.row)}; see {HUB}/{source.row.source_repo}", file=sys.stderr
@@ -106,11 +122,12 @@ def _fetch(source: ModelSource) -> Path:
             bar.update(
                 task, description=progress.stage, completed=progress.done_bytes, total=progress.total_bytes or None
             )
+            tell(progress.stage, progress.done_bytes / progress.total_bytes if progress.total_bytes else None)
 
         return fetch.fetch(source, show)
 
 
-def _quantize(source: ModelSource, file: Path) -> Path:
+def _quantize(source: ModelSource, file: Path, tell: Tell) -> Path:
     from model.weights.prepare import EXPECTED_FAILURES, choose_kind, ensure_store
 
     try:
@@ -118,7 +135,12 @@ def _quantize(source: ModelSource, file: Path) -> Path:
             kind = choose_kind("auto")
             doing = "merging and quantizing" if source.adapters else "quantizing"
             task = bar.add_task(f"{doing} to {kind}", total=1.0)
-            return ensure_store(source, file, kind, lambda done: bar.update(task, completed=done))
+
+            def show(done: float) -> None:
+                bar.update(task, completed=done)
+                tell(doing, done)
+
+            return ensure_store(source, file, kind, show)
     except EXPECTED_FAILURES as error:
         raise ModelError(f"{source.model_id} cannot be prepared: {error}") from error
 

@@ -45,12 +45,13 @@ def _run(args: argparse.Namespace) -> int:
         print(f"midfill: {extras.lack('serve', 'serving other tools')}", file=sys.stderr)
         return 2
     config = _config(args)
-    source = resolve(config.model)  # one that nobody knows is an error
+    model = config.chosen_model()
+    source = resolve(model)  # one that nobody knows is an error
     key = _key(args.key_file)
     if key is None and not is_loopback(args.host):
         raise BadSettings(f"to serve at {args.host} takes a key: --key-file FILE, or {KEY_VARIABLE}")
     client = EngineClient(config.engine_settings(), _Told().tell)
-    name = config.model if source.path is None else source.model_id  # a path is nobody's business
+    name = model if source.path is None else source.model_id  # a path is nobody's business
     app = build(Service(client, config, name), key)
     family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
     with socket.create_server((args.host, args.port), family=family) as listening:

@@ -55,6 +55,7 @@ async def shutdown(ls: Midfill, params: None) -> None:
     ls.was_shut_down = True
     async with contextlib.AsyncExitStack() as leaving:  # each is done, from the last one up, if another fails or not
         leaving.push_async_callback(ls.engine.stop)
+        leaving.push_async_callback(ls.larger.stop)
         leaving.push_async_callback(ls.follow_workspace)
         leaving.callback(ls.recorder.close)
         leaving.callback(ls.stop_choosing)

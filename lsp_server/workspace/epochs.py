@@ -19,7 +19,7 @@ from lsp_server.config import Config
 from lsp_server.documents.notebooks import OpenDocuments
 from lsp_server.documents.snapshots import Snapshots
 from lsp_server.documents.store import Document
-from lsp_server.engine_link import EngineLink
+from lsp_server.engine.link import EngineLink
 from lsp_server.usage.explain import Origin
 from lsp_server.workspace.privacy import Privacy
 from lsp_server.workspace.workbench import Page, Workbench

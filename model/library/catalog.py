@@ -109,6 +109,7 @@ class ModelSource:
 
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
+AUTO = "auto"  # as a setting: what `lsp_server.engine.auto` says of this machine
 # After a catalog name: with midfill's own adapter, which is what the name alone means as well; or as it was published.
 SHIPPED, STOCK = "@fim", "@none"
 # What a folder must hold to be a model.
@@ -257,6 +258,11 @@ def resolve(name_or_path: str) -> ModelSource:
     raise ModelError(
         f"unknown model {name_or_path!r}: use one of {known}, or the path of a .gguf file or a safetensors folder"
     )
+
+
+def row_of(model_id: str) -> ModelRow | None:
+    """The row of a catalog model's id, as published or with midfill's own adapter; None of any other."""
+    return next((row for row in CATALOG if model_id in (row.name, resolve(row.name).model_id)), None)
 
 
 def as_published(name: str) -> str:

@@ -3,13 +3,13 @@
 One measured number decides, the tokens a second that a model reads at the beginning of a window; what depth and
 another model cost follows from it (`model.library.speed`).
 
-Rules: pure. A recommendation, never an act: what the user has set stands, and no model is fetched for it.
+Rules: pure. What the user has set stands, and no model is fetched without being asked for.
 """
 
 import itertools
 from dataclasses import dataclass
 
-from model.library.catalog import CATALOG, ModelRow
+from model.library.catalog import CATALOG, ModelRow, row_of
 from model.library.speed import Shape, Speed
 
 # Where nothing is known, and what the evals and benchmarks of docs/measurements.md were made with.
@@ -50,6 +50,11 @@ class Fit:
     window_tokens: int
     line_s: float
 
+    @property
+    def is_soon(self) -> bool:
+        """Whether lines come soon enough for somebody who types."""
+        return self.line_s <= _SOON_S
+
 
 def fit(shape: Shape, tokens_per_s: float, window_tokens: int = 0) -> Fit:
     """The largest window that is read in time; with `window_tokens`, that one."""
@@ -61,12 +66,19 @@ def fit(shape: Shape, tokens_per_s: float, window_tokens: int = 0) -> Fit:
 
 def larger(machine: Machine) -> tuple[ModelRow, Fit] | None:
     """The catalog's next larger model, and how it would do here; None when there is none."""
-    sizes = [(row, row.size) for row in CATALOG if row.size is not None]
-    for (here, size), (row, larger_size) in itertools.pairwise(sizes):
-        if here.name == machine.model_id:
-            times_more = Speed(larger_size).linears / Speed(size).linears
-            return row, fit(larger_size, machine.tokens_per_s / times_more)
+    here = row_of(machine.model_id)
+    for row, next_row in itertools.pairwise(row for row in CATALOG if row.size is not None):
+        if row is here and next_row.size is not None and (speed := scaled(machine, next_row)) is not None:
+            return next_row, fit(next_row.size, speed)
     return None
+
+
+def scaled(machine: Machine, row: ModelRow) -> float | None:
+    """The tokens a second that another model reads where `machine` was measured; None where a size is not known."""
+    here = row_of(machine.model_id)
+    if here is None or here.size is None or row.size is None:
+        return None
+    return machine.tokens_per_s * Speed(here.size).linears / Speed(row.size).linears
 
 
 def sentence(machine: Machine, shape: Shape, window_tokens: int = 0) -> str:
@@ -83,9 +95,12 @@ def sentence(machine: Machine, shape: Shape, window_tokens: int = 0) -> str:
     if (next_one := larger(machine)) is None:
         return text
     row, there = next_one
-    if there.line_s > _SOON_S:
+    if not there.is_soon:
         return f"{text}; {row.name} would take {there.line_s:.1f} s"
-    return f"{text}; {row.name} would take {there.line_s:.1f} s and suggests better: try it (setting model)"
+    return (
+        f"{text}; {row.name} would take {there.line_s:.1f} s and suggests better: `midfill model pull {row.name}`, and "
+        'the setting "model": "auto" uses it'
+    )
 
 
 def _read_s(speed: Speed, n_tokens: int) -> float:

@@ -36,12 +36,14 @@ class Session:
         root: Path | None = None,
         environment: dict[str, str] | None = None,
         progress: bool = True,
+        experimental: dict[str, Any] | None = None,
         command: Sequence[str] = (sys.executable, "-P", "-m", "lsp_server"),
     ) -> None:
         self.messages: list[dict[str, Any]] = []  # everything the server said beside answers
         self.answered: list[int] = []  # ids of requests in the order in which their answers came
         self.allowed_errors = 0
         self._configuration = configuration
+        self.choice: str | None = None  # of what the server asks the user
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
         self._next_id = 0
         self._lock = threading.Lock()
@@ -72,6 +74,7 @@ class Session:
                 "capabilities": {
                     "general": {"positionEncodings": [encoding]},
                     "window": {"workDoneProgress": progress},
+                    **({} if experimental is None else {"experimental": experimental}),
                     "workspace": workspace,
                     "textDocument": {"completion": {"dynamicRegistration": True}},
                 },
@@ -231,6 +234,8 @@ class Session:
         result: Any = None
         if message["method"] == "workspace/configuration":
             result = [self._configuration]
+        elif message["method"] == "window/showMessageRequest" and self.choice is not None:
+            result = {"title": self.choice}
         self._write({"jsonrpc": "2.0", "id": message["id"], "result": result})
 
     def _read_stderr(self) -> None:

@@ -8,7 +8,7 @@ import { CloseAction, ErrorAction, type CloseHandlerResult, type ErrorHandler, S
 import { Backoff } from './backoff'
 import { isThere, locate, type Server } from './locate'
 import type { Log } from './log'
-import { clientOptions } from './options'
+import { CAN_ASK, clientOptions } from './options'
 import type { StatusReply } from './protocol'
 import { QuietClient } from './quiet-client'
 import { openServerSettings, serverSettings } from './settings'
@@ -69,6 +69,7 @@ export class Client implements vscode.Disposable {
     const options = clientOptions(this.log, this.errorHandler(life), { answered: (ms, ids) => this.answered(ms, ids) })
     const client = new QuietClient('midfill', 'midfill', { command: this.server.command, args: ['--stdio'] }, options)
     this.client = client
+    client.registerFeature(CAN_ASK)
     client.onDidChangeState(({ newState }) => this.onState(newState))
     try {
       await client.start()

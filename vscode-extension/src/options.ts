@@ -1,7 +1,7 @@
 // How the language client talks to the server: which documents, which settings, and what is noticed of suggestions.
 
 import * as vscode from 'vscode'
-import type { ErrorHandler, LanguageClientOptions, Middleware } from 'vscode-languageclient/node'
+import type { ErrorHandler, LanguageClientOptions, Middleware, StaticFeature } from 'vscode-languageclient/node'
 import type { Log } from './log'
 import { serverPart } from './settings'
 
@@ -9,6 +9,16 @@ export const SELECTOR = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: '
 
 // The title of the server's progress (lsp_server/server.py).
 const MODEL_PROGRESS = 'midfill: preparing the model'
+
+/** A question of the server's is a notification here: it does not take the keys (lsp_server/engine/larger.py). */
+export const CAN_ASK: StaticFeature = {
+  fillClientCapabilities(capabilities) {
+    capabilities.experimental = { midfillCanAsk: true }
+  },
+  initialize() {},
+  getState: () => ({ kind: 'static' }),
+  clear() {},
+}
 
 export interface Answers {
   /** An answer came, `ms` after it was asked for; `ids` of what is shown of it. */

@@ -1,5 +1,6 @@
 """The real server, the real daemon and the real default model, over stdio: what a user gets."""
 
+import json
 import os
 import signal
 import statistics
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from model.library.catalog import DEFAULT_MODEL, resolve
 from tests.conftest import stop_daemons
 from tests.lsp_server.session import Session
 
@@ -339,3 +341,34 @@ def test_what_follows_from_an_edit_is_written_by_the_model_where_somebody_asks_f
     (edit,) = edits
     assert edit["range"]["start"]["line"] == 8
     assert edit["text"] == " + this.z ** 2"
+
+
+def test_where_a_larger_model_fits_the_user_is_asked_and_the_smaller_one_answers(
+    real_cache: Path, tmp_path: Path
+) -> None:
+    """With what was measured of a fast machine, and no larger model on it; the answer is no."""
+    cache, folder = tmp_path / "cache", tmp_path / "folder"
+    for name, pattern in (("models", "*"), ("stores", f"{resolve(DEFAULT_MODEL).model_id}-int4-*")):
+        (cache / name).mkdir(parents=True)
+        for path in (real_cache / name).glob(pattern):
+            (cache / name / path.name).symlink_to(path)
+    folder.mkdir()
+    known = {"model_id": resolve(DEFAULT_MODEL).model_id, "n_threads": 32, "kernels": "avx2", "tokens_per_s": 9_000.0}
+    (cache / "state").mkdir()
+    (cache / "state" / "machine.json").write_text(json.dumps({f"{known['model_id']} auto": known}))
+    environment, text = {"MIDFILL_CACHE": str(cache)}, "def add(a, b):\n    return a "
+    with Session(folder, folders=[folder], environment=environment, experimental={"midfillCanAsk": True}) as session:
+        session.choice = "No"
+        session.wait_for_phase("ready")
+        uri = (folder / "a.py").as_uri()
+        session.open(uri, text)
+        assert session.complete(uri, *place(text))
+        deadline = time.monotonic() + 60
+        while not (asked := [m for m in session.messages if m["method"] == "window/showMessageRequest"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert [action["title"] for action in asked[0]["params"]["actions"]] == ["Fetch 1.1 GB", "No"]
+        assert session.status()["phase"] == "ready"
+        assert session.complete(uri, *place(text))
+    assert "qwen2.5-coder-1.5b" in (cache / "state" / "offers.json").read_text()
+    stop_daemons(cache)

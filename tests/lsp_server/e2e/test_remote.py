@@ -285,7 +285,7 @@ def test_nothing_is_sent_where_no_address_is_configured(
 
 
 def test_without_an_address_there_is_no_http() -> None:
-    code = "import sys, lsp_server.handlers, lsp_server.server, lsp_server.engine_choice; "
+    code = "import sys, lsp_server.handlers, lsp_server.server, lsp_server.engine.choice; "
     code += "print([name for name in ('httpx2', 'httpcore2', 'model.remote.client') if name in sys.modules])"
     import subprocess
 

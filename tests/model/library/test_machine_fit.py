@@ -47,7 +47,7 @@ def test_only_a_fast_machine_is_recommended_the_larger_model() -> None:
     )
     page = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
     assert told in page.replace("\n> ", " ")
-    assert "try it" in sentence(replace(TWO_CORES, n_threads=8, tokens_per_s=1_500.0), SMALL)
+    assert "suggests better" in sentence(replace(TWO_CORES, n_threads=8, tokens_per_s=1_500.0), SMALL)
 
 
 def test_there_is_nothing_to_recommend_beside_the_largest_or_a_model_of_ones_own() -> None:

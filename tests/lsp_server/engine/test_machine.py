@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lsp_server import machine
 from lsp_server.cli.__main__ import main
 from lsp_server.config import Config
+from lsp_server.engine import machine
 from model.library.catalog import CATALOG
 from model.library.machine_fit import WINDOW_TOKENS, Machine
 from model.link.counters import EngineCounters

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from completion.types import EngineUnavailable, Format, Limits, Prompt
 from lsp_server.config import Config
+from lsp_server.engine.auto import machine_file, machine_key
+from lsp_server.engine.auto import measured as measured_of
 from lsp_server.local import ready_engine
 from model.library.architecture import Architecture
 from model.library.catalog import ModelError, resolve
 from model.library.machine_fit import Machine, fit, sentence
-from model.library.paths import state_dir
-from model.library.records import read_record, write_record
+from model.library.records import write_record
 from model.link.interface import ModelClient
 
 log = logging.getLogger(__name__)
@@ -40,24 +41,22 @@ _LONGEST_S = 30.0
 def remembered(config: Config) -> Machine | None:
     """What is known of this machine with the model of a configuration; None when nothing is."""
     try:
-        record = read_record(_file(), _key(config))
-        machine = None if record is None else Machine(**record)
-        return machine if machine is not None and machine.tokens_per_s > 0 else None
-    except (TypeError, ModelError):
+        return measured_of(resolve(config.chosen_model()).model_id, config.quantization)
+    except ModelError:
         return None
 
 
 def remember(config: Config, machine: Machine) -> None:
     """Keep it. Windows that do so at once write the same."""
     try:
-        write_record(_file(), _key(config), asdict(machine))
+        write_record(machine_file(), machine_key(machine.model_id, config.quantization), asdict(machine))
     except OSError as error:
         log.warning("the measurement of this machine could not be kept: %s", error)
 
 
 def forget() -> None:
     """Delete all that is known."""
-    _file().unlink(missing_ok=True)
+    machine_file().unlink(missing_ok=True)
 
 
 async def seen(client: ModelClient, at_least: int = _ENOUGH_TOKENS) -> Machine | None:
@@ -119,11 +118,3 @@ def in_words(config: Config, machine: Machine | None, client: ModelClient | None
 def _shape(client: ModelClient | None) -> Architecture | None:
     """Of the model that runs on this machine; None while there is none."""
     return client.loaded.architecture if client is not None and client.loaded is not None else None
-
-
-def _file() -> Path:
-    return state_dir() / "machine.json"
-
-
-def _key(config: Config) -> str:
-    return f"{resolve(config.model).model_id} {config.quantization}"

@@ -17,9 +17,10 @@ from completion.pipeline import Deps
 from completion.prompt.segments import SegmentCache
 from completion.ranking.trust import Trust
 from completion.types import Completion, CompletionRequest, Limits, Outcome
-from lsp_server import ablation, machine
+from lsp_server import ablation
 from lsp_server.config import Config
-from lsp_server.engine_choice import client_for, limits_for
+from lsp_server.engine import machine
+from lsp_server.engine.choice import client_for, limits_for
 from lsp_server.progress import ProgressReporter
 from model.library.machine_fit import Machine
 from model.link import tasks
@@ -43,13 +44,17 @@ class EngineLink:
         show_message: ShowMessage,
         names_of: Callable[[str], Names | None],
         on_whole: OnWhole,
+        on_measured: Callable[[], None],
     ) -> None:
-        """`names_of` as in `Deps`; `on_whole` hears of a completion that is done after it was shown in part."""
+        """`names_of` as in `Deps`; `on_whole` hears of a completion that is done after it was shown in part.
+
+        `on_measured` is called in pauses, once it is known how fast this machine is.
+        """
         self.client: ModelClient | None = None
         self.machine: Machine | None = None
         self.trust = Trust()
         self._config, self._progress, self._show_message = config, progress, show_message
-        self._names_of, self._on_whole = names_of, on_whole
+        self._names_of, self._on_whole, self._on_measured = names_of, on_whole, on_measured
         self._client_task: asyncio.Task[None] | None = None
         self._deps: Deps | None = None
         self._told_failure = ""
@@ -112,6 +117,11 @@ class EngineLink:
 
     async def learn_machine(self) -> None:
         """In a pause: take what the model process has measured while it read, and keep it when it is news."""
+        await self._learn_machine()
+        if self.machine is not None:
+            self._on_measured()
+
+    async def _learn_machine(self) -> None:
         config, client = self._config(), self.client
         measured = None if client is None else await machine.seen(client)
         if client is None or self.client is not client or measured is None or not measured.is_news(self.machine):
