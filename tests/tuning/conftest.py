@@ -8,7 +8,9 @@ from lsp_server.cli.__main__ import main as midfill
 
 
 @pytest.fixture
-def pulled(ready_cache: Path, tiny_model: Path) -> str:
-    """The tiny model, in a cache that has nothing else."""
+def pulled(ready_cache: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tiny model, in a cache that has nothing else. Judging by fewer examples than users' is most of a run less."""
+    for module in ("cli", "watch"):
+        monkeypatch.setattr(f"tuning.{module}.HELD_OUT_EXAMPLES", 80)
     assert midfill(["model", "pull", str(tiny_model)]) == 0
     return str(tiny_model)
