@@ -42,9 +42,10 @@ def switched_off(name: Switch) -> Iterator[None]:
 
 def in_slow_motion(limits: Limits) -> Limits:
     """Budgets with their times as much longer as this process is to be slowed."""
-    times = float(os.environ.get(SLOW_MOTION) or 1)
+    if not (times := os.environ.get(SLOW_MOTION)):
+        return limits
 
     def longer(ms: int | None) -> int | None:
-        return None if ms is None else round(ms * times)
+        return None if ms is None else round(ms * float(times))
 
     return replace(limits, deadline_ms=longer(limits.deadline_ms), patience_ms=longer(limits.patience_ms))

@@ -46,7 +46,7 @@ from evals.typing.report import summary_of, table_of
 from evals.typing.screen import Clock, Screen
 from evals.typing.shown import ShownLog
 from evals.typing.wish import Edit, Pace, files_open, played, wish_of
-from lsp_server.ablation import SLOW_MOTION, VARIABLE
+from lsp_server.ablation import SLOW_MOTION, switch_off
 
 OURS, PEER = "midfill", "llama.vim"
 _N_OPEN = 12  # files
@@ -264,8 +264,7 @@ def _cpu_s(watched: Sequence[psutil.Process]) -> float:
 async def run(plan: Plan, out: Path | None, *, resume: bool) -> int:
     """Play all, print the tables and the JSON line."""
     console = Console(width=None if sys.stdout.isatty() else 160)
-    if plan.without:
-        os.environ[VARIABLE] = ",".join(plan.without)  # the server and its daemon get it
+    switch_off(plan.without)  # in the server and its daemon, too
     if plan.machine != 1:
         os.environ[SLOW_MOTION] = str(plan.machine)
     rows: list[dict[str, Any]] = []

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import psutil
 
-from model.library.catalog import AUTO, CATALOG, DEFAULT_MODEL, ModelRow, resolve
+from model.library.catalog import AUTO, DEFAULT_MODEL, ModelRow, resolve
 from model.library.fetch import is_cached
-from model.library.machine_fit import Fit, Machine, fit, scaled
+from model.library.machine_fit import SIZED, Fit, Machine, fit_of
 from model.library.paths import state_dir
 from model.library.records import read_record
 from model.library.store import newest_store
 
 # Of the machine's memory, what a model's file may take: its keys and values, an editor and a browser need the rest.
 _MEMORY_SHARE = 0.2
-_SIZED = [row for row in CATALOG if row.size is not None]  # the smallest first
 
 
 def chosen(name: str, quantization: str = "auto") -> str:
@@ -33,7 +32,8 @@ def chosen(name: str, quantization: str = "auto") -> str:
 def larger_that_fit(quantization: str = "auto") -> list[ModelRow]:
     """The models that suggest better than the default and are fast enough for it here, fetched or not; best last."""
     found = []
-    for row in _SIZED[_SIZED.index(resolved_row(DEFAULT_MODEL)) + 1 :]:
+    first = [row.name for row in SIZED].index(DEFAULT_MODEL)
+    for row in SIZED[first + 1 :]:
         there = fit_here(row, quantization)
         if there is not None and there.is_soon and row.size_bytes <= _MEMORY_SHARE * psutil.virtual_memory().total:
             found.append(row)
@@ -42,11 +42,10 @@ def larger_that_fit(quantization: str = "auto") -> list[ModelRow]:
 
 def fit_here(row: ModelRow, quantization: str) -> Fit | None:
     """How a model does here, or would; None where nothing has been measured."""
-    nearest = [row, *(other for other in _SIZED if other is not row)]
-    for other in nearest:
+    for other in (row, *SIZED):  # itself first
         machine = measured(resolve(other.name).model_id, quantization)
-        if machine is not None and row.size is not None and (speed := scaled(machine, row)) is not None:
-            return fit(row.size, speed)
+        if machine is not None:
+            return fit_of(row, machine)
     return None
 
 
@@ -73,10 +72,3 @@ def machine_file() -> Path:
 def machine_key(model_id: str, quantization: str) -> str:
     """What it is kept under."""
     return f"{model_id} {quantization}"
-
-
-def resolved_row(name: str) -> ModelRow:
-    """The row of a catalog model's name."""
-    row = resolve(name).row
-    assert row is not None
-    return row

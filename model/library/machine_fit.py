@@ -23,6 +23,8 @@ _CHUNK = 64  # tokens that idle work reads at once
 _LINE_TOKENS = 12
 # A line that comes later than this has mostly been typed by then.
 _SOON_S = 0.5
+# The models that may be recommended, the smallest first.
+SIZED = [row for row in CATALOG if row.size is not None]
 # A speed that differs by less is the same machine in another minute.
 _NEWS = 1.2
 
@@ -67,18 +69,18 @@ def fit(shape: Shape, tokens_per_s: float, window_tokens: int = 0) -> Fit:
 def larger(machine: Machine) -> tuple[ModelRow, Fit] | None:
     """The catalog's next larger model, and how it would do here; None when there is none."""
     here = row_of(machine.model_id)
-    for row, next_row in itertools.pairwise(row for row in CATALOG if row.size is not None):
-        if row is here and next_row.size is not None and (speed := scaled(machine, next_row)) is not None:
-            return next_row, fit(next_row.size, speed)
+    for row, next_row in itertools.pairwise(SIZED):
+        if row is here and (there := fit_of(next_row, machine)) is not None:
+            return next_row, there
     return None
 
 
-def scaled(machine: Machine, row: ModelRow) -> float | None:
-    """The tokens a second that another model reads where `machine` was measured; None where a size is not known."""
+def fit_of(row: ModelRow, machine: Machine) -> Fit | None:
+    """How a model would do where `machine` was measured, with it or another; None where a size is not known."""
     here = row_of(machine.model_id)
     if here is None or here.size is None or row.size is None:
         return None
-    return machine.tokens_per_s * Speed(here.size).linears / Speed(row.size).linears
+    return fit(row.size, machine.tokens_per_s * Speed(here.size).linears / Speed(row.size).linears)
 
 
 def sentence(machine: Machine, shape: Shape, window_tokens: int = 0) -> str:
