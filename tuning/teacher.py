@@ -108,8 +108,9 @@ def hear(network: Network, examples: ExampleFile, out: Path, max_tokens: int) ->
     said: list[torch.Tensor] = []
     parts = out.with_name(f"{out.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
+    name = identity(examples)[:16]
     for first in range(0, len(examples), _AT_ONCE):
-        part = parts / f"{identity(examples)[:16]}-{first}.npy"
+        part = parts / f"{name}-{first}.npy"
         numbers = list(range(first, min(first + _AT_ONCE, len(examples))))
         if not part.exists():
             found = listen(network, examples, numbers, max_tokens)
