@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from lsp_server.cli.__main__ import main as midfill
 from model.library.catalog import resolve
+from tests.conftest import made_once, stop_daemons
+from tests.tuning.conftest import pull
 from tests.tuning.source_tree import commit, functions, git, tree
 from tuning import run, watch
 from tuning.data.history import head_of
@@ -18,10 +21,37 @@ from tuning.data.own_code import find_code
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
     """A source tree with a commit."""
-    root = tree(tmp_path / "areas")
+    return committed(tmp_path / "areas")
+
+
+def committed(root: Path) -> Path:
+    tree(root)
     git(root, "init", "--quiet")
     commit(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def looked(tiny_model: Path, tiny_stores: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree, and the cache after a first run and a look: what most tests go on from."""
+
+    def make(folder: Path) -> None:
+        cache = folder / "cache"
+        shutil.copytree(tiny_stores, cache / "stores")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MIDFILL_CACHE", str(cache))
+            watched_once(committed(folder / "areas"), pull(tiny_model, patch), patch)
+        stop_daemons(cache)
+
+    return made_once(tmp_path_factory, "watched", make)
+
+
+@pytest.fixture
+def watched(looked: Path, tiny_cache: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A source tree that was learned from, and looked at."""
+    shutil.copytree(looked / "cache", tiny_cache)
+    pull(tiny_model, monkeypatch)
+    return shutil.copytree(looked / "areas", tiny_cache.parent / "areas")
 
 
 def watching(code: Path, pulled: str, *words: str) -> int:
@@ -80,33 +110,40 @@ def test_what_is_committed_is_learned_judged_and_added(
 
 
 def test_what_is_not_better_is_tried_again_with_more(
-    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    watched: Path,
+    tiny_model: Path,
+    tiny_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    first = head_of(code)
+    first = head_of(watched)
     monkeypatch.setattr(watch, "_RATE_SHARE", 1e-9)
-    between_looks(monkeypatch, lambda: write_more(code, 40, 40), lambda: write_more(code, 90, 40))
-    assert watching(code, pulled) == 130
+    between_looks(monkeypatch, lambda: write_more(watched, 40, 40), lambda: write_more(watched, 90, 40))
+    assert watching(watched, str(tiny_model)) == 130
     said = capsys.readouterr().out
     assert said.count("areas stays as it is (what is likely changed too little to be sure)") == 2
     once, twice = (int(count.replace(",", "")) for count in re.findall(r"([\d,]+) new lines in 8 files", said))
     assert twice > 1.9 * once > 1_000, "all of it together"
-    assert state(tiny_cache) == {"learned": first, "tried": head_of(code)}
+    assert state(tiny_cache) == {"learned": first, "tried": head_of(watched)}
     assert (tiny_cache / "adapters" / "areas" / "added.json").exists()
 
 
 def test_an_interrupted_round_goes_on(
-    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    watched: Path,
+    tiny_model: Path,
+    tiny_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    watched_once(code, pulled, monkeypatch)
-    write_more(code, 40, 40)
-    tried = head_of(code)
+    write_more(watched, 40, 40)
+    tried = head_of(watched)
     with monkeypatch.context() as patch:
         patch.setattr(watch, "learn", interrupted)
-        assert watching(code, pulled) == 130
+        assert watching(watched, str(tiny_model)) == 130
     assert (tiny_cache / "tuning" / "areas" / "watch" / "round" / "commit").read_text() == tried
-    write_more(code, 90, 1)
+    write_more(watched, 90, 1)
     capsys.readouterr()
-    watched_once(code, pulled, monkeypatch)
+    watched_once(watched, str(tiny_model), monkeypatch)
     assert "new lines" not in capsys.readouterr().out, "it had its examples already"
     assert state(tiny_cache)["tried"] == tried
 
@@ -116,19 +153,22 @@ def interrupted(*_: object, **__: object) -> None:
 
 
 def test_it_goes_on_only_from_what_it_knows(
-    code: Path, pulled: str, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    watched: Path,
+    tiny_model: Path,
+    tiny_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    watched_once(code, pulled, monkeypatch)
     gone = {"learned": "1" * 40, "tried": "1" * 40}  # a history that was rewritten
     (tiny_cache / "tuning" / "areas" / "watch" / "state.json").write_text(json.dumps(gone))
-    watched_once(code, pulled, monkeypatch)
+    watched_once(watched, str(tiny_model), monkeypatch)
     assert "what came since then is not learned" in capsys.readouterr().err
-    assert state(tiny_cache) == {"learned": head_of(code), "tried": head_of(code)}
-    assert midfill(["tune", str(code), "--model", pulled, "--name", "areas"]) == 2
+    assert state(tiny_cache) == {"learned": head_of(watched), "tried": head_of(watched)}
+    assert midfill(["tune", str(watched), "--model", str(tiny_model), "--name", "areas"]) == 2
     assert "is watched" in capsys.readouterr().err
     other = resolve("qwen2.5-coder-0.5b")
     monkeypatch.setattr(watch, "resolve", lambda _: other)
-    assert watching(code, pulled) == 2
+    assert watching(watched, str(tiny_model)) == 2
     assert "was learned on another model" in capsys.readouterr().err
 
 
