@@ -53,17 +53,6 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What should be written at each of a pack's target tokens: some tokens, and their chances, which add up to 1.
-
-    A token may stand there twice.
-    """
-
-    tokens: torch.Tensor  # (targets' tokens, some)
-    chances: torch.Tensor  # the same, fp32
-
-
-@dataclass(frozen=True, slots=True)
 class _Rows:
     """What every layer needs to know of a pack."""
 
@@ -92,26 +81,16 @@ class Network:
         halves = {f"{name}.{half}": pair[i] for name, pair in self.lora.items() for i, half in enumerate("AB")}
         return {name: weight for name, weight in halves.items() if weight.requires_grad}
 
-    def score(self, pack: Pack, wanted: "Wanted | None" = None) -> Scores:
-        """Negative log-likelihood and best token of every target token; differentiable in A and B.
-
-        With `wanted` it is the cross-entropy with these chances instead.
-        """
+    def score(self, pack: Pack) -> Scores:
+        """Negative log-likelihood and best token of every target token; differentiable in A and B."""
         hidden = self._hidden(pack)[pack.scored]
         head = self.base.tensors["head"]
-        if wanted is None:
-            wanted = Wanted(pack.labels[:, None], torch.ones(len(pack.labels), 1, device=pack.labels.device))
         nll, best = [], []
-        parts = (tensor.split(_HEAD_ROWS) for tensor in (hidden, wanted.tokens, wanted.chances))
-        for rows, tokens, chances in zip(*parts, strict=True):
-            loss, token = _Head.apply(rows, head, tokens, chances)  # type: ignore[no-untyped-call]
+        for rows, labels in zip(hidden.split(_HEAD_ROWS), pack.labels.split(_HEAD_ROWS), strict=True):
+            loss, token = _Head.apply(rows, head, labels)  # type: ignore[no-untyped-call]
             nll.append(loss)
             best.append(token)
         return Scores(torch.cat(nll), torch.cat(best))
-
-    def scores(self, pack: Pack) -> torch.Tensor:
-        """(targets' tokens, vocabulary): the scores from which each target token is foretold."""
-        return F.linear(self._hidden(pack)[pack.scored], self.base.tensors["head"]).float()
 
     def _hidden(self, pack: Pack) -> torch.Tensor:
         a, tensors = self.base.architecture, self.base.tensors
@@ -168,23 +147,23 @@ class _Head(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: torch.Tensor, head: torch.Tensor, tokens: torch.Tensor, wanted: torch.Tensor
+        ctx: Any, rows: torch.Tensor, head: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         scores = F.linear(rows, head).float()
         best = scores.argmax(dim=-1)
         scores = torch.log_softmax(scores, dim=-1)
-        nll = -(scores.gather(1, tokens) * wanted).sum(dim=1)
+        nll = -scores.gather(1, labels[:, None])[:, 0]
         if ctx.needs_input_grad[0]:
             chances = scores.exp_()
-            chances.scatter_add_(1, tokens, -wanted)
+            chances.scatter_add_(1, labels[:, None], -torch.ones_like(nll)[:, None])
             ctx.save_for_backward(chances.to(head.dtype) @ head)
         ctx.mark_non_differentiable(best)
         return nll, best
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (of_rows,) = ctx.saved_tensors
-        return of_rows * gradients[0][:, None].to(of_rows.dtype), None, None, None
+        return of_rows * gradients[0][:, None].to(of_rows.dtype), None, None
 
 
 def _recomputed(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -38,7 +38,6 @@ from tuning.judge import judge, summary, write_report
 from tuning.network import Network
 from tuning.plot import plot_losses
 from tuning.private import SECRET, Private, draws, freeze_inputs, private_step, secret_of
-from tuning.teacher import Teacher, TeacherError, read_teacher
 
 LOG, PICTURE, CHECKPOINT = "log.jsonl", "loss.svg", "checkpoint.safetensors"
 _CUT = "families"  # how batches are cut: a checkpoint by other ones is another run's
@@ -61,7 +60,6 @@ class Recipe:
     max_tokens: int = 4096  # of a pack; how much memory it takes, not what is learned
     seconds: float | None = None
     seed: int = 1
-    taught: float = 0.0  # share of the teacher's chances in what is wanted, beside the true token
 
     def steps(self, n_examples: int) -> int:
         """Steps of so many examples that are drawn one by one (`tuning.private`)."""
@@ -87,7 +85,6 @@ def train(
     say: Callable[[str], None] = print,
     may_go: Callable[[], bool] = lambda: True,
     private: Private | None = None,
-    teacher: Teacher | None = None,
 ) -> Progress:
     """Train a network in place, on all examples or on `numbers` of them; `look` is asked every so many steps.
 
@@ -103,7 +100,7 @@ def train(
     progress = load_checkpoint(folder / CHECKPOINT, parameters, optimizer, identity)
     _cut_log(folder / LOG, progress.step)
     if private is None:
-        batches, take, steps = _plainly(network, examples, recipe, numbers, optimizer, progress.step, teacher)
+        batches, take, steps = _plainly(network, examples, recipe, numbers, optimizer, progress.step)
     else:
         batches, take, steps = _privately(network, examples, private, numbers, optimizer, progress.step, folder)
     began = time.monotonic() - progress.seconds
@@ -147,12 +144,11 @@ def _plainly(
     numbers: list[int],
     optimizer: torch.optim.AdamW,
     first: int,
-    teacher: Teacher | None,
 ) -> tuple[Iterator[list[int]], Take, int]:
     """Each example once an epoch, a step of each batch; the steps of the whole schedule, if time allows."""
 
     def take(batch: list[int], _: int) -> tuple[float, int, int]:
-        return _step(network, examples, batch, recipe, optimizer, teacher)
+        return _step(network, examples, batch, recipe.max_tokens, optimizer)
 
     batches = _batches(examples, numbers, recipe)
     return iter(batches[first:]), take, len(batches)
@@ -219,22 +215,15 @@ def _batches(examples: ExampleFile, numbers: list[int], recipe: Recipe) -> list[
 
 
 def _step(
-    network: Network,
-    examples: ExampleFile,
-    batch: list[int],
-    recipe: Recipe,
-    optimizer: torch.optim.AdamW,
-    teacher: Teacher | None,
+    network: Network, examples: ExampleFile, batch: list[int], max_tokens: int, optimizer: torch.optim.AdamW
 ) -> tuple[float, int, int]:
     """One step of the optimizer; the batch's loss, its tokens and its targets' tokens."""
-    packs = packs_of(examples, batch, recipe.max_tokens)
+    packs = packs_of(examples, batch, max_tokens)
     n_targets = sum(len(pack.labels) for pack in packs)
     optimizer.zero_grad()
     total = torch.zeros((), device=network.base.device)
     for pack in packs:
-        here = pack.to(network.base.device)
-        wanted = None if teacher is None else teacher.wanted(here, recipe.taught)
-        loss = network.score(here, wanted).nll.sum() / n_targets
+        loss = network.score(pack.to(network.base.device)).nll.sum() / n_targets
         loss.backward()
         total += loss.detach()
     torch.nn.utils.clip_grad_norm_(network.parameters().values(), _CLIP)
@@ -287,8 +276,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-tokens", type=int, default=_DEFAULT.max_tokens, help="of a pack: memory")
     parser.add_argument("--seconds", type=float, help="be done after this time")
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="what `tuning.teacher` wrote of these examples")
-    parser.add_argument("--taught", type=float, default=0.5, help="the teacher's share in what is wanted")
     parser.add_argument("--first", type=int, help="only so many of the examples")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--keep-tokens", type=float, default=math.inf, help="of larger packs less is kept: slower")
@@ -311,15 +298,13 @@ def main(argv: list[str] | None = None) -> int:
             load_adapter(network, arguments.start)
         network.keeps_tokens = arguments.keep_tokens
         keys = ("rate", "batch", "epochs", "max_tokens", "seconds", "seed")
-        teacher = read_teacher(arguments.teacher, examples) if arguments.teacher else None
-        taught = arguments.taught if teacher is not None else 0.0
-        recipe = Recipe(**{key: getattr(arguments, key) for key in keys}, taught=taught)
+        recipe = Recipe(**{key: getattr(arguments, key) for key in keys})
         n = min(arguments.first or len(examples), len(examples))
         arguments.folder.mkdir(parents=True, exist_ok=True)
         if held_out is not None:
             _judged(network, held_out, recipe, arguments.folder / "before.json", "before")
-        train(network, examples, recipe, arguments.folder, numbers=list(range(n)), teacher=teacher)
-    except (ExampleFileError, TeacherError, CheckpointError, ModelError, OSError, ValueError) as error:
+        train(network, examples, recipe, arguments.folder, numbers=list(range(n)))
+    except (ExampleFileError, CheckpointError, ModelError, OSError, ValueError) as error:
         print(f"tuning: {error}", file=sys.stderr)
         return 1
     for kind, name in (("fp16", "adapter"), ("int8", "adapter-int8")):
