@@ -149,10 +149,17 @@ class ContextKeeper:
         """The document's snippets; None when it has had no epoch yet."""
         return self._present.get(uri)
 
-    def epoch(self, uri: str, ranked: Iterable[tuple[float, Snippet]], gone: Collection[Snippet] = ()) -> bool:
+    def epoch(
+        self,
+        uri: str,
+        ranked: Iterable[tuple[float, Snippet]],
+        gone: Collection[Snippet] = (),
+        edited: Collection[Snippet] = (),
+    ) -> bool:
         """Offer a new ranking, cut to what fits. True when the document's snippets changed.
 
         A set with snippets that are `gone` (their files say something else now, or are no more) is given up for any.
+        What was `edited` comes in at once: who goes from file to file often writes the same again.
         """
         offered = list(ranked)
         present = self._present.get(uri)
@@ -160,7 +167,11 @@ class ContextKeeper:
             worth = sum(score for score, _ in offered)
             new = sum(score for score, snippet in offered if snippet not in present)
             if new <= _EPOCH_SHARE * worth:
-                return False
+                kept = tuple(s for _, s in offered if s in present or s in edited)
+                if set(kept) <= set(present):
+                    return False
+                self._present[uri] = kept
+                return True
         self._present[uri] = tuple(snippet for _, snippet in offered)
         return present is not None or bool(offered)
 

@@ -68,6 +68,7 @@ class _Proposal:
     """What was found for a document's next epoch, beside the ranking."""
 
     gone: frozenset[Snippet] = frozenset()  # of its present set, what no file says any more
+    edited: frozenset[Snippet] = frozenset()  # what was changed last in other documents
     stamps: Mapping[str, Stamp] = field(default_factory=dict)  # of the files that were looked at, by path
 
 
@@ -154,13 +155,14 @@ class Workbench:
             stamps[known.source.path] = (*stamps.get(known.source.path, ()), *known.stamp)
         then = self._stamps.get(snapshot.uri, {})
         gone = (s for s in present if s not in proposed and stamps.get(s.path) != then.get(s.path))
-        self._proposals[snapshot.uri] = _Proposal(frozenset(gone), stamps)
+        edited = frozenset(item.snippet for item in sources["edited"])
+        self._proposals[snapshot.uri] = _Proposal(frozenset(gone), edited, stamps)
         return sources
 
     def offer(self, uri: str, ranked: list[tuple[float, Snippet]]) -> bool:
         """An epoch: take a new set of snippets if it is worth it; True when the document's set changed."""
         proposal = self._proposals.pop(uri, _Proposal())
-        changed = self._keeper.epoch(uri, ranked, proposal.gone)
+        changed = self._keeper.epoch(uri, ranked, proposal.gone, proposal.edited)
         paths = {snippet.path for snippet in self._keeper.present(uri) or ()}
         self._stamps[uri] = {path: stamp for path, stamp in proposal.stamps.items() if path in paths}
         return changed

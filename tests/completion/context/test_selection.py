@@ -92,6 +92,15 @@ def test_an_edited_snippet_is_a_new_one() -> None:
     assert keeper.epoch("a", [(1.0, snippet("one")), (1.0, Snippet(path="two.py", text="two, edited"))])
 
 
+def test_what_was_just_edited_comes_in_beside_what_is_there() -> None:
+    keeper, edited = ContextKeeper(), snippet("edited")
+    keeper.epoch("a", [(1.0, snippet("one")), (1.0, snippet("two"))])
+    offered = [(1.0, snippet("two")), (0.9, snippet("one")), (0.2, edited), (0.2, snippet("other"))]
+    assert keeper.epoch("a", offered, edited=[edited])
+    assert keeper.present("a") == (snippet("two"), snippet("one"), edited)
+    assert not keeper.epoch("a", offered, edited=[edited])
+
+
 def test_documents_have_their_own_sets() -> None:
     keeper = ContextKeeper()
     keeper.epoch("a", [(1.0, snippet("one"))])

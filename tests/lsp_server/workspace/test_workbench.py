@@ -67,6 +67,31 @@ def test_a_document_has_the_set_of_its_last_epoch() -> None:
     assert bench.present("file:///w/main.py") is None
 
 
+def test_what_was_just_written_in_another_file_is_shown_at_the_next_epoch() -> None:
+    """Where all others are as they were, it alone would not be worth a new set."""
+    main = page("main.py", USER)
+    snapshot = DocumentSnapshot(
+        uri=main.uri, path="main.py", repo="w", version=1, text=USER, language="python", tree=parse("python", USER)
+    )
+
+    def epoch(bench: Workbench) -> tuple[Snippet, ...]:
+        ranked = [item.snippet for items in bench.propose(snapshot, len(USER), None, ()).values() for item in items]
+        big = Snippet(path="big.py", text="big = 1\n")
+        bench.offer(main.uri, [(1_000.0, big), *((1.0, each) for each in dict.fromkeys(ranked))])
+        return bench.present(main.uri) or ()
+
+    async def scenario() -> None:
+        bench = Workbench(Privacy(list))
+        await bench.read([main])
+        assert len(epoch(bench)) == 1
+        await bench.read([main, page("a.py", "one = 1\n")])
+        assert len(epoch(bench)) == 1, "opened, not edited"
+        await bench.read([main, page("a.py", "one = 11\n", n_edits=2)])
+        assert [each.text for each in epoch(bench)] == ["big = 1\n", "one = 11\n"]
+
+    asyncio.run(scenario())
+
+
 def test_a_closed_file_stays_a_source_and_old_ones_are_forgotten(tmp_path: Path) -> None:
     async def scenario() -> None:
         bench = Workbench(Privacy(list))
