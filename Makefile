@@ -28,9 +28,10 @@ run: $(READY)  ## pull and quantize the default model, then let the real server 
 # All parts run, whatever the first says: a fault of one must not hide what the next would find. What starts a server
 # waits more than it computes, so four run at a time; what loads the real model has the machine to itself. Where all
 # cores have a worker, torch's threads would wait for each other, and take a core to do so.
+# Stealing leaves a module's tests to one worker as long as it can, which makes what they share once.
 test: $(READY)  ## on all cores, then the real server, then one at a time what loads the real model
 	@failed=0; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not model" -n auto || failed=1; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not model" -n auto --dist worksteal || failed=1; \
 	$(BIN)/python -m pytest -m "e2e and not model" -n 4 --dist worksteal || failed=1; \
 	$(BIN)/python -m pytest -m "model" || failed=1; \
 	exit $$failed
