@@ -1,7 +1,8 @@
 """Which snippets of other files stand in a prompt: what all sources propose, fused into one ranking.
 
 A ranking is cheap, a new set of snippets is not: the text behind them was computed against the old set. So
-the set changes only at an *epoch* (another file, a pause, a save), and only when the new one promises enough.
+the set changes only at an *epoch* (another file, a pause, a save), and only when the new one promises enough. What was
+just edited elsewhere comes in beside it.
 
 Rules: pure but for `ContextKeeper`, which remembers the present set of every document. A snippet is cut by syntax, so
 that its text, and with it what the engine has cached for it, outlives edits elsewhere.
@@ -162,17 +163,16 @@ class ContextKeeper:
         What was `edited` comes in at once: who goes from file to file often writes the same again.
         """
         offered = list(ranked)
+        taken = tuple(snippet for _, snippet in offered)
         present = self._present.get(uri)
         if present is not None and not set(present) & set(gone):
             worth = sum(score for score, _ in offered)
             new = sum(score for score, snippet in offered if snippet not in present)
             if new <= _EPOCH_SHARE * worth:
-                kept = tuple(s for _, s in offered if s in present or s in edited)
-                if set(kept) <= set(present):
+                taken = tuple(snippet for snippet in taken if snippet in present or snippet in edited)
+                if set(taken) <= set(present):
                     return False
-                self._present[uri] = kept
-                return True
-        self._present[uri] = tuple(snippet for _, snippet in offered)
+        self._present[uri] = taken
         return present is not None or bool(offered)
 
     def withdraw(self, path: str) -> None:

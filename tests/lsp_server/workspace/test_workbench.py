@@ -29,6 +29,20 @@ def offered(bench: Workbench, uri: str, text: str, source: str = "open") -> list
     return [item.snippet.text for item in bench.candidates(uri, text, len(text))[source]]
 
 
+def snapshot_of(uri: str, text: str) -> DocumentSnapshot:
+    return DocumentSnapshot(
+        uri=uri, path="main.py", repo="w", version=1, text=text, language="python", tree=parse("python", text)
+    )
+
+
+def epoch(bench: Workbench, snapshot: DocumentSnapshot, repository: Repository | None) -> tuple[Snippet, ...]:
+    """The set after an epoch in which one snippet is worth so much that what is new beside it is not."""
+    sources = bench.propose(snapshot, len(snapshot.text), repository, ())
+    ranked = [(1.0, each) for each in dict.fromkeys(item.snippet for found in sources.values() for item in found)]
+    bench.offer(snapshot.uri, [(1_000.0, Snippet(path="big.py", text="big = 1\n")), *ranked])
+    return bench.present(snapshot.uri) or ()
+
+
 def test_an_open_file_is_offered_to_another_one() -> None:
     async def scenario() -> None:
         bench = Workbench(Privacy(list))
@@ -70,24 +84,16 @@ def test_a_document_has_the_set_of_its_last_epoch() -> None:
 def test_what_was_just_written_in_another_file_is_shown_at_the_next_epoch() -> None:
     """Where all others are as they were, it alone would not be worth a new set."""
     main = page("main.py", USER)
-    snapshot = DocumentSnapshot(
-        uri=main.uri, path="main.py", repo="w", version=1, text=USER, language="python", tree=parse("python", USER)
-    )
-
-    def epoch(bench: Workbench) -> tuple[Snippet, ...]:
-        ranked = [item.snippet for items in bench.propose(snapshot, len(USER), None, ()).values() for item in items]
-        big = Snippet(path="big.py", text="big = 1\n")
-        bench.offer(main.uri, [(1_000.0, big), *((1.0, each) for each in dict.fromkeys(ranked))])
-        return bench.present(main.uri) or ()
+    snapshot = snapshot_of(main.uri, USER)
 
     async def scenario() -> None:
         bench = Workbench(Privacy(list))
         await bench.read([main])
-        assert len(epoch(bench)) == 1
+        assert len(epoch(bench, snapshot, None)) == 1
         await bench.read([main, page("a.py", "one = 1\n")])
-        assert len(epoch(bench)) == 1, "opened, not edited"
+        assert len(epoch(bench, snapshot, None)) == 1, "opened, not edited"
         await bench.read([main, page("a.py", "one = 11\n", n_edits=2)])
-        assert [each.text for each in epoch(bench)] == ["big = 1\n", "one = 11\n"]
+        assert [each.text for each in epoch(bench, snapshot, None)] == ["big = 1\n", "one = 11\n"]
 
     asyncio.run(scenario())
 
@@ -173,33 +179,24 @@ def test_one_snippet_that_no_file_says_any_more_ends_a_set(tmp_path: Path, tiny_
     functions = [f"def area_{n}(width, height):\n    return width * height + {n}\n" for n in range(12)]
     library, text = tmp_path / "library.py", "from library import *\n\nprint(area_1, area_2, area_3, area_4(1, "
     library.write_text("\n\n".join(functions))
-    document = Document((tmp_path / "main.py").as_uri(), "python", 1, text)
-    snapshot = DocumentSnapshot(
-        uri=document.uri, path="main.py", repo="w", version=1, text=text, language="python", tree=parse("python", text)
-    )
-
-    def epoch(bench: Workbench, repository: Repository) -> tuple[Snippet, ...]:
-        items = [item for found in bench.propose(snapshot, len(text), repository, ()).values() for item in found]
-        ranked = [(1.0, snippet) for snippet in dict.fromkeys(item.snippet for item in items)]
-        bench.offer(snapshot.uri, [(1_000.0, Snippet(path="big.py", text="big = 1\n")), *ranked])
-        return bench.present(snapshot.uri) or ()
+    snapshot = snapshot_of((tmp_path / "main.py").as_uri(), text)
 
     def shown(snippets: tuple[Snippet, ...]) -> str:
         return "".join(snippet.text for snippet in snippets)
 
     bench, repository, writer = Workbench(Privacy(list)), Repository.open(tmp_path), IndexWriter(tmp_path)
     writer.sync(lambda progress: None)
-    first = epoch(bench, repository)
+    first = epoch(bench, snapshot, repository)
     assert functions[4] in shown(first)
-    assert epoch(bench, repository) == first
+    assert epoch(bench, snapshot, repository) == first
     (tmp_path / "other.py").write_text("nothing = 1\n")
     library.write_text("\n\n".join(functions).replace("def area_4(width, height)", "def area_4(depth)"))
     writer.sync(lambda progress: None)
-    second = epoch(bench, repository)
+    second = epoch(bench, snapshot, repository)
     assert "def area_4(depth)" in shown(second)
     assert "def area_4(width, height)" not in shown(second)
     library.unlink()
     writer.sync(lambda progress: None)
-    assert shown(epoch(bench, repository)) == "big = 1\n"
+    assert shown(epoch(bench, snapshot, repository)) == "big = 1\n"
     repository.close()
     writer.close()
